@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writing a request's bytes and taking a reply's apart.
+//!
+//! C counterpart: `fuse_args::in_args` and `out_args`; [`Reply`] is `out_numargs`, `out_argvar`,
+//! `out_pages` and `noreply` in one, and [`Reply::split`] the length check of `fuse_copy_out_args`
+//! (dev.c). Takes no locks.
+
+use super::error::{
+    BadReply,
+    Overflow, //
+};
+use core::mem;
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// Fills a buffer from its start.
+pub struct Writer<'a> {
+    /// What is not written yet.
+    rest: &'a mut [u8],
+}
+
+impl<'a> Writer<'a> {
+    /// Into `buf`.
+    pub fn new(buf: &'a mut [u8]) -> Self {
+        Self { rest: buf }
+    }
+
+    /// How much room is left.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Appends bytes as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] if there is no room; the writer then takes no more.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
+        let (head, rest) = mem::take(&mut self.rest)
+            .split_at_mut_checked(bytes.len())
+            .ok_or(Overflow)?;
+        head.copy_from_slice(bytes);
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// Appends a struct.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes).
+    pub fn put<T: IntoBytes + Immutable>(&mut self, value: &T) -> Result<(), Overflow> {
+        self.bytes(value.as_bytes())
+    }
+
+    /// Appends the first `len` bytes of a struct: what an older daemon knows of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes), also if the struct is shorter than that.
+    pub(super) fn put_short<T: IntoBytes + Immutable>(
+        &mut self,
+        value: &T,
+        len: usize,
+    ) -> Result<(), Overflow> {
+        self.bytes(value.as_bytes().get(..len).ok_or(Overflow)?)
+    }
+}
+
+/// What an operation expects after the header of a successful reply.
+///
+/// A reply with an error is a header and nothing else, whatever stands here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// No reply will come.
+    None,
+    /// Nothing.
+    HeaderOnly,
+    /// Just so many bytes, into the request's own space.
+    Fixed(usize),
+    /// At most so many bytes, into the request's own space.
+    UpTo(usize),
+    /// At most so many bytes, into the caller's pages or buffer.
+    Payload(u32),
+}
+
+/// Where the bytes of a reply's body go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Split {
+    /// The first so many into the request's own space.
+    pub own: usize,
+    /// The rest into the caller's pages or buffer.
+    pub payload: usize,
+}
+
+impl Reply {
+    /// Bytes of the request's own space that a reply can fill.
+    pub const fn space(self) -> usize {
+        match self {
+            Self::Fixed(len) | Self::UpTo(len) => len,
+            Self::None | Self::HeaderOnly | Self::Payload(_) => 0,
+        }
+    }
+
+    /// Divides the body of a reply without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply::Length`] if it is too short or too long: the daemon's write fails with EINVAL,
+    /// the request ends with EIO.
+    pub fn split(self, body_len: usize) -> Result<Split, BadReply> {
+        let fits = match self {
+            Self::None => false,
+            Self::HeaderOnly => body_len == 0,
+            Self::Fixed(len) => body_len == len,
+            Self::UpTo(max) => body_len <= max,
+            Self::Payload(max) => u32::try_from(body_len).is_ok_and(|len| len <= max),
+        };
+        match self {
+            _ if !fits => Err(BadReply::Length),
+            Self::Payload(_) => Ok(Split {
+                own: 0,
+                payload: body_len,
+            }),
+            _ => Ok(Split {
+                own: body_len,
+                payload: 0,
+            }),
+        }
+    }
+}
+
+/// The body of a reply without an error, as it has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    own: &'a [u8],
+    payload: usize,
+}
+
+impl<'a> Body<'a> {
+    /// What [`Reply::split`] has put into the request's own space, and how long its payload is.
+    pub const fn new(own: &'a [u8], payload: usize) -> Self {
+        Self { own, payload }
+    }
+
+    /// For an operation whose reply has no body.
+    pub(super) fn empty(self) -> Result<(), BadReply> {
+        match (self.own, self.payload) {
+            ([], 0) => Ok(()),
+            _ => Err(BadReply::Length),
+        }
+    }
+
+    /// For an operation whose reply is one struct.
+    pub(super) fn fixed<T: FromBytes>(self) -> Result<T, BadReply> {
+        let mut reader = self.reader()?;
+        let value = reader.take()?;
+        reader.end()?;
+        Ok(value)
+    }
+
+    /// For an operation whose reply is one struct, of which older daemons know the first `len` bytes.
+    pub(super) fn short<T: FromBytes + IntoBytes>(self, len: usize) -> Result<T, BadReply> {
+        let mut reader = self.reader()?;
+        let value = reader.take_short(len)?;
+        reader.end()?;
+        Ok(value)
+    }
+
+    /// For an operation whose reply is all payload, at most `max` bytes.
+    pub(super) fn payload(self, max: u32) -> Result<u32, BadReply> {
+        match (self.own, u32::try_from(self.payload)) {
+            ([], Ok(len)) if len <= max => Ok(len),
+            _ => Err(BadReply::Length),
+        }
+    }
+
+    /// How many bytes have arrived in the request's own space.
+    pub(super) const fn own_len(self) -> usize {
+        self.own.len()
+    }
+
+    /// To take the body apart, struct by struct.
+    pub(super) fn reader(self) -> Result<Reader<'a>, BadReply> {
+        match self.payload {
+            0 => Ok(Reader { rest: self.own }),
+            _ => Err(BadReply::Length),
+        }
+    }
+}
+
+/// Takes structs from the start of a body.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    /// The next struct.
+    pub(super) fn take<T: FromBytes>(&mut self) -> Result<T, BadReply> {
+        let (value, rest) = T::read_from_prefix(self.rest).map_err(|_| BadReply::Length)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// The next struct, of which only the first `len` bytes are there; the others are zero.
+    pub(super) fn take_short<T: FromBytes + IntoBytes>(
+        &mut self,
+        len: usize,
+    ) -> Result<T, BadReply> {
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(BadReply::Length)?;
+        let mut value = T::new_zeroed();
+        value
+            .as_mut_bytes()
+            .get_mut(..len)
+            .ok_or(BadReply::Length)?
+            .copy_from_slice(head);
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// Nothing may be left.
+    pub(super) fn end(self) -> Result<(), BadReply> {
+        match self.rest {
+            [] => Ok(()),
+            _ => Err(BadReply::Length),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An entry: the node behind a name, with its attributes.
+//!
+//! C counterpart: `struct fuse_entry_out`, the checks of `create_new_entry`, `fuse_create_open` and
+//! `fuse_lookup_name` (dir.c). Takes no locks.
+
+use super::{
+    attr::{
+        Attr,
+        FuseAttr, //
+    },
+    codec::{
+        Body,
+        Reader, //
+    },
+    error::BadReply,
+    ids::{
+        Generation,
+        NodeId, //
+    },
+    mode::FileType,
+    time::Timeout,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_entry_out`, unchecked.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseEntryOut {
+    pub nodeid: u64,
+    pub generation: u64,
+    pub entry_valid: u64,
+    pub attr_valid: u64,
+    pub entry_valid_nsec: u32,
+    pub attr_valid_nsec: u32,
+    pub attr: FuseAttr,
+}
+
+const _: () = assert!(size_of::<FuseEntryOut>() == 128);
+
+/// Bytes of `struct fuse_entry_out` before 7.9.
+const COMPAT_ENTRY_OUT_SIZE: usize = 120;
+
+impl FuseEntryOut {
+    /// Bytes on the wire.
+    pub(super) const fn wire_len(minor: Minor) -> usize {
+        if minor.before(9) {
+            COMPAT_ENTRY_OUT_SIZE
+        } else {
+            size_of::<Self>()
+        }
+    }
+
+    pub(super) fn take(reader: &mut Reader<'_>, minor: Minor) -> Result<Self, BadReply> {
+        reader.take_short(Self::wire_len(minor))
+    }
+
+    pub(super) fn entry_valid(&self) -> Timeout {
+        Timeout::new(self.entry_valid, self.entry_valid_nsec)
+    }
+
+    /// The entry of a node that has been looked up.
+    pub(super) fn found(&self, node: NodeId) -> Result<Entry, BadReply> {
+        Ok(Entry {
+            node,
+            // The root's must be 0; C corrects those that are not.
+            generation: if node.is_root() {
+                Generation::ZERO
+            } else {
+                Generation::from_wire(self.generation)
+            },
+            entry_valid: self.entry_valid(),
+            attr_valid: Timeout::new(self.attr_valid, self.attr_valid_nsec),
+            attr: Attr::new(&self.attr)?,
+        })
+    }
+
+    /// The entry of a node that has been made, and was to be of one type.
+    pub(super) fn created(&self, kind: FileType) -> Result<Entry, BadReply> {
+        let node = NodeId::new(self.nodeid)
+            .filter(|node| !node.is_root())
+            .ok_or(BadReply::Node)?;
+        let entry = self.found(node)?;
+        if entry.attr.kind != kind {
+            return Err(BadReply::Kind);
+        }
+        Ok(entry)
+    }
+
+    /// The reply to MKNOD, MKDIR, SYMLINK and LINK.
+    pub(super) fn decode_created(
+        body: Body<'_>,
+        minor: Minor,
+        kind: FileType,
+    ) -> Result<Entry, BadReply> {
+        let raw: Self = body.short(Self::wire_len(minor))?;
+        raw.created(kind)
+    }
+}
+
+/// An entry, checked. Holding one means owing the daemon one FORGET of its node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The node; never the root for a new object.
+    pub node: NodeId,
+    /// Of the node.
+    pub generation: Generation,
+    /// How long the name is good.
+    pub entry_valid: Timeout,
+    /// How long the attributes are good.
+    pub attr_valid: Timeout,
+    /// The attributes.
+    pub attr: Attr,
+}

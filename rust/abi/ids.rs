@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers that must not be confused with each other.
+//!
+//! C counterpart: bare `u64`s. Takes no locks.
+
+use core::num::NonZeroU64;
+
+/// A node: what the daemon calls a file, directory or whatever it serves.
+///
+/// Comes with a reply to LOOKUP or to one of the creating operations, and is valid until the
+/// daemon has been sent as many FORGETs as it has given us references ([`Nlookup`]).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(NonZeroU64);
+
+impl NodeId {
+    /// The root of the mount (`FUSE_ROOT_ID`); never looked up, never forgotten.
+    pub const ROOT: Self = Self(NonZeroU64::MIN);
+
+    /// `None` for 0, which is no node: a negative entry in a reply to LOOKUP.
+    pub const fn new(node: u64) -> Option<Self> {
+        match NonZeroU64::new(node) {
+            Some(node) => Some(Self(node)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(self) -> bool {
+        self == Self::ROOT
+    }
+}
+
+/// Tells apart the objects that a daemon has given the same node, one after the other.
+///
+/// 64 bits on the wire, of which the kernel compares the low 32 (`inode::i_generation`).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Generation(u32);
+
+impl Generation {
+    /// The root's.
+    pub const ZERO: Self = Self(0);
+
+    /// As the kernel truncates it.
+    pub const fn from_wire(generation: u64) -> Self {
+        Self(generation as u32)
+    }
+
+    /// For `inode::i_generation`.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// The identity of a request.
+///
+/// Even, so that its lowest bit can mark the INTERRUPT for it, and ever growing; 0 belongs to
+/// notifications.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Unique(u64);
+
+impl Unique {
+    /// The one before the first: no request has it.
+    pub const ZERO: Self = Self(0);
+    /// From one request to the next (`FUSE_REQ_ID_STEP`).
+    pub const STEP: u64 = 2;
+    /// Marks an INTERRUPT and the reply to it (`FUSE_INT_REQ_BIT`).
+    pub const INTERRUPT: u64 = 1;
+    /// Marks a request that is sent again (`FUSE_UNIQUE_RESEND`).
+    pub const RESEND: u64 = 1 << 63;
+
+    /// From the wire, or from a counter.
+    pub const fn from_raw(unique: u64) -> Self {
+        Self(unique)
+    }
+
+    /// The number, with its marks.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The next request's.
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(Self::STEP))
+    }
+
+    /// The identity of the INTERRUPT for this request.
+    pub const fn interrupt(self) -> Self {
+        Self(self.0 | Self::INTERRUPT)
+    }
+
+    /// Whether this is an INTERRUPT's.
+    pub const fn is_interrupt(self) -> bool {
+        self.0 & Self::INTERRUPT != 0
+    }
+
+    /// The request that this one is, or that this INTERRUPT is for.
+    pub const fn request(self) -> Self {
+        Self(self.0 & !Self::INTERRUPT)
+    }
+
+    /// This request, sent again.
+    pub const fn resent(self) -> Self {
+        Self(self.0 | Self::RESEND)
+    }
+
+    /// Whether this request was sent again.
+    pub const fn is_resent(self) -> bool {
+        self.0 & Self::RESEND != 0
+    }
+}
+
+/// The daemon's name for an open file or directory; any number, 0 included.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct FileHandle(u64);
+
+impl FileHandle {
+    /// What is sent for a file that the daemon was never asked to open.
+    pub const ZERO: Self = Self(0);
+
+    /// From the wire.
+    pub const fn from_raw(fh: u64) -> Self {
+        Self(fh)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// The owner of a file lock, scrambled (`fuse_lock_owner_id`): no kernel address leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LockOwner(u64);
+
+impl LockOwner {
+    /// From the scrambled number.
+    pub const fn from_raw(owner: u64) -> Self {
+        Self(owner)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// What stands on the wire: 0 where there is no owner.
+    pub(super) fn to_wire(owner: Option<Self>) -> u64 {
+        owner.map_or(0, Self::get)
+    }
+}
+
+/// How many references to a node the daemon has given us and not had back.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Nlookup(u64);
+
+impl Nlookup {
+    /// None.
+    pub const ZERO: Self = Self(0);
+    /// What one reply gives.
+    pub const ONE: Self = Self(1);
+
+    /// So many.
+    pub const fn new(count: u64) -> Self {
+        Self(count)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// With those of another count.
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The wire: structs, opcodes, flags, and one type per operation.
+//!
+//! C counterpart: `include/uapi/linux/fuse.h` (protocol 7.46), and those lines of `fs/fuse` that
+//! fill a `struct fuse_args` or check what came back. Takes no locks, sleeps nowhere, allocates
+//! nothing.
+//!
+//! Needs only `core` and zerocopy: the same files are built into the module and into a crate on the
+//! host (`selftests/host/abi`), where they are compared with the header and fed with garbage.
+//!
+//! # Reading order
+//!
+//! [`op`] has the trait that all operations implement, `op/getattr.rs` is the simplest of them.
+//! [`header`] is what frames every message; [`attr`] and [`entry`] show what "parsed once" means:
+//! a daemon's struct goes in, and either a checked type or an error comes out. No layer above sees
+//! a raw field of a reply.
+//!
+//! # Rules
+//!
+//! Whatever a daemon sends, nothing here may panic: no indexing, no unchecked arithmetic on its
+//! numbers. Where the C implementation clamps, so does this; where it says EIO, so does this.
+
+#![deny(unsafe_code)]
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![allow(
+    unreachable_pub,
+    reason = "public for the crate on the host, unreachable in the module"
+)]
+
+pub mod attr;
+pub mod codec;
+pub mod dirent;
+pub mod entry;
+pub mod error;
+pub mod flags;
+pub mod header;
+pub mod ids;
+pub mod mode;
+pub mod name;
+pub mod op;
+pub mod opcode;
+pub mod time;
+pub mod version;
+
+#[allow(unused_imports, reason = "the module does not name all of them")]
+pub use self::{
+    attr::Attr,
+    codec::{
+        Body,
+        Reply,
+        Split,
+        Writer, //
+    },
+    dirent::{
+        Dirent,
+        Dirents, //
+    },
+    entry::Entry,
+    error::{
+        BadAttr,
+        BadHeader,
+        BadReply,
+        Errno,
+        Overflow, //
+    },
+    flags::{
+        AttrFlags,
+        InitFlags,
+        OpenOutFlags, //
+    },
+    header::{
+        Answer,
+        Creds,
+        InHeader,
+        OutHeader, //
+    },
+    ids::{
+        FileHandle,
+        Generation,
+        LockOwner,
+        Nlookup,
+        NodeId,
+        Unique, //
+    },
+    mode::{
+        FileType,
+        Rdev, //
+    },
+    name::Name,
+    op::Op,
+    opcode::Opcode,
+    time::{
+        Timeout,
+        Timestamp, //
+    },
+    version::Minor, //
+};

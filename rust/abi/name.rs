@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names: bytes without a NUL, which the wire ends with one.
+//!
+//! C counterpart: `struct qstr`. Takes no locks.
+
+use super::{
+    codec::Writer,
+    error::Overflow, //
+};
+
+/// A file's name, or a link's target: at least one byte, none of them NUL.
+///
+/// Borrowed from the VFS while a request is encoded; the request has its own copy then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Name<'a>(&'a [u8]);
+
+impl<'a> Name<'a> {
+    /// `None` if it is empty or has a NUL in it.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        (!bytes.is_empty() && !bytes.contains(&0)).then_some(Self(bytes))
+    }
+
+    /// Without the NUL.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Bytes on the wire: with the NUL.
+    pub(super) const fn wire_len(self) -> usize {
+        self.0.len().saturating_add(1)
+    }
+
+    pub(super) fn encode(self, out: &mut Writer<'_>) -> Result<(), Overflow> {
+        out.bytes(self.0)?;
+        out.bytes(&[0])
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CREATE: makes a regular file and opens it.
+//!
+//! C counterpart: `fuse_create_open`, `fuse_adjust_compat` (dir.c, dev.c). Takes no locks.
+
+use super::{
+    FuseOpenOut,
+    Op,
+    OpenOut, //
+};
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    entry::{
+        Entry,
+        FuseEntryOut, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    flags::OpenInFlags,
+    mode::{
+        FileType,
+        S_IALLUGO, //
+    },
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_create_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseCreateIn {
+    pub flags: u32,
+    pub mode: u32,
+    pub umask: u32,
+    pub open_flags: u32,
+}
+
+const _: () = assert!(size_of::<FuseCreateIn>() == 16);
+
+/// Bytes of `struct fuse_create_in` before 7.12.
+const COMPAT_CREATE_IN_SIZE: usize = 8;
+
+/// Makes a regular file in the directory that the request is about, and opens it.
+#[derive(Clone, Copy, Debug)]
+pub struct Create<'a> {
+    /// Of open(2); `O_NOCTTY` is not sent.
+    pub flags: u32,
+    /// Permissions, with the umask applied unless the daemon does that. The type goes along.
+    pub perm: u32,
+    /// The caller's.
+    pub umask: u32,
+    /// Clear set-id bits, since the file is truncated if it is there.
+    pub kill_suidgid: bool,
+    /// The new name.
+    pub name: Name<'a>,
+}
+
+/// A new file that is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CreateOut {
+    /// The file, a regular one.
+    pub entry: Entry,
+    /// Its handle.
+    pub open: OpenOut,
+}
+
+impl Create<'_> {
+    const fn fixed_len(minor: Minor) -> usize {
+        if minor.before(12) {
+            COMPAT_CREATE_IN_SIZE
+        } else {
+            size_of::<FuseCreateIn>()
+        }
+    }
+}
+
+impl Op for Create<'_> {
+    const OPCODE: Opcode = Opcode::Create;
+    type Out = CreateOut;
+
+    fn in_len(&self, minor: Minor) -> usize {
+        self.name.wire_len().saturating_add(Self::fixed_len(minor))
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
+        let fixed = FuseCreateIn {
+            flags: self.flags,
+            mode: FileType::Regular.bits() | (self.perm & S_IALLUGO),
+            umask: self.umask,
+            open_flags: OpenInFlags::EMPTY
+                .with_if(self.kill_suidgid, OpenInFlags::KILL_SUIDGID)
+                .bits(),
+        };
+
+        out.put_short(&fixed, Self::fixed_len(minor))?;
+        self.name.encode(out)
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        Reply::Fixed(FuseEntryOut::wire_len(minor).saturating_add(size_of::<FuseOpenOut>()))
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<CreateOut, BadReply> {
+        let mut reader = body.reader()?;
+        let entry = FuseEntryOut::take(&mut reader, minor)?;
+        let open: FuseOpenOut = reader.take()?;
+        reader.end()?;
+
+        Ok(CreateOut {
+            entry: entry.created(FileType::Regular)?,
+            open: open.into(),
+        })
+    }
+}

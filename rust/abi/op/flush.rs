@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FLUSH: one of a file's descriptors is being closed.
+//!
+//! C counterpart: `fuse_flush` (file.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    ids::{
+        FileHandle,
+        LockOwner, //
+    },
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_flush_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseFlushIn {
+    pub fh: u64,
+    pub unused: u32,
+    pub padding: u32,
+    pub lock_owner: u64,
+}
+
+const _: () = assert!(size_of::<FuseFlushIn>() == 24);
+
+/// Tells that one of the file's descriptors is being closed; what the daemon answers is what close(2)
+/// returns.
+#[derive(Clone, Copy, Debug)]
+pub struct Flush {
+    /// The open file.
+    pub fh: FileHandle,
+    /// Whose POSIX locks go with the descriptor.
+    pub lock_owner: LockOwner,
+}
+
+impl Op for Flush {
+    const OPCODE: Opcode = Opcode::Flush;
+    type Out = ();
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        size_of::<FuseFlushIn>()
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseFlushIn {
+            fh: self.fh.get(),
+            unused: 0,
+            padding: 0,
+            lock_owner: self.lock_owner.get(),
+        })
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::HeaderOnly
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
+        body.empty()
+    }
+}

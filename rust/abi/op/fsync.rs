@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FSYNC: makes a file's data durable.
+//!
+//! C counterpart: `fuse_fsync_common` (file.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    flags::FsyncFlags,
+    ids::FileHandle,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_fsync_in`, FSYNCDIR's as well.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseFsyncIn {
+    pub fh: u64,
+    pub fsync_flags: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseFsyncIn>() == 16);
+
+/// Makes the file that the request is about durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Fsync {
+    /// The open file.
+    pub fh: FileHandle,
+    /// Data only, as of fdatasync(2).
+    pub datasync: bool,
+}
+
+impl Fsync {
+    pub(super) fn to_wire(self) -> FuseFsyncIn {
+        FuseFsyncIn {
+            fh: self.fh.get(),
+            fsync_flags: FsyncFlags::EMPTY
+                .with_if(self.datasync, FsyncFlags::FDATASYNC)
+                .bits(),
+            padding: 0,
+        }
+    }
+}
+
+impl Op for Fsync {
+    const OPCODE: Opcode = Opcode::Fsync;
+    type Out = ();
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        size_of::<FuseFsyncIn>()
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&self.to_wire())
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::HeaderOnly
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
+        body.empty()
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! LINK: makes a hard link.
+//!
+//! C counterpart: `fuse_link`, `create_new_entry` (dir.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    entry::{
+        Entry,
+        FuseEntryOut, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    ids::NodeId,
+    mode::FileType,
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_link_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseLinkIn {
+    pub oldnodeid: u64,
+}
+
+const _: () = assert!(size_of::<FuseLinkIn>() == 8);
+
+/// Makes a hard link in the directory that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Link<'a> {
+    /// What to link to.
+    pub old: NodeId,
+    /// Its type, which is not sent: the reply's must be the same.
+    pub kind: FileType,
+    /// The new name.
+    pub name: Name<'a>,
+}
+
+impl Op for Link<'_> {
+    const OPCODE: Opcode = Opcode::Link;
+    /// Of the linked node's type. Whether it is the same node is not checked here.
+    type Out = Entry;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        self.name.wire_len().saturating_add(size_of::<FuseLinkIn>())
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseLinkIn {
+            oldnodeid: self.old.get(),
+        })?;
+        self.name.encode(out)
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        Reply::Fixed(FuseEntryOut::wire_len(minor))
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Entry, BadReply> {
+        FuseEntryOut::decode_created(body, minor, self.kind)
+    }
+}

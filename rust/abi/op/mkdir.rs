@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! MKDIR: makes a directory.
+//!
+//! C counterpart: `fuse_mkdir`, `create_new_entry` (dir.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    entry::{
+        Entry,
+        FuseEntryOut, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    mode::{
+        FileType,
+        S_IALLUGO, //
+    },
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_mkdir_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseMkdirIn {
+    pub mode: u32,
+    pub umask: u32,
+}
+
+const _: () = assert!(size_of::<FuseMkdirIn>() == 8);
+
+/// Makes a directory in the one that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Mkdir<'a> {
+    /// Permissions, with the umask applied unless the daemon does that. Type bits are not sent.
+    pub perm: u32,
+    /// The caller's.
+    pub umask: u32,
+    /// The new name.
+    pub name: Name<'a>,
+}
+
+impl Op for Mkdir<'_> {
+    const OPCODE: Opcode = Opcode::Mkdir;
+    /// A directory.
+    type Out = Entry;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        self.name
+            .wire_len()
+            .saturating_add(size_of::<FuseMkdirIn>())
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseMkdirIn {
+            mode: self.perm & S_IALLUGO,
+            umask: self.umask,
+        })?;
+        self.name.encode(out)
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        Reply::Fixed(FuseEntryOut::wire_len(minor))
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Entry, BadReply> {
+        FuseEntryOut::decode_created(body, minor, FileType::Directory)
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! MKNOD: makes anything but a directory or a link.
+//!
+//! C counterpart: `fuse_mknod`, `create_new_entry`, `fuse_adjust_compat` (dir.c, dev.c). Takes no
+//! locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    entry::{
+        Entry,
+        FuseEntryOut, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    mode::{
+        FileType,
+        Rdev,
+        S_IALLUGO, //
+    },
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_mknod_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseMknodIn {
+    pub mode: u32,
+    pub rdev: u32,
+    pub umask: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseMknodIn>() == 16);
+
+/// Bytes of `struct fuse_mknod_in` before 7.12.
+const COMPAT_MKNOD_IN_SIZE: usize = 8;
+
+/// Makes a file, device, pipe or socket in the directory that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Mknod<'a> {
+    /// The type.
+    pub kind: FileType,
+    /// Permissions, with the umask applied unless the daemon does that.
+    pub perm: u32,
+    /// Of a device.
+    pub rdev: Rdev,
+    /// The caller's.
+    pub umask: u32,
+    /// The new name.
+    pub name: Name<'a>,
+}
+
+impl Mknod<'_> {
+    const fn fixed_len(minor: Minor) -> usize {
+        if minor.before(12) {
+            COMPAT_MKNOD_IN_SIZE
+        } else {
+            size_of::<FuseMknodIn>()
+        }
+    }
+}
+
+impl Op for Mknod<'_> {
+    const OPCODE: Opcode = Opcode::Mknod;
+    /// Of the type that was asked for.
+    type Out = Entry;
+
+    fn in_len(&self, minor: Minor) -> usize {
+        self.name.wire_len().saturating_add(Self::fixed_len(minor))
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
+        let fixed = FuseMknodIn {
+            mode: self.kind.bits() | (self.perm & S_IALLUGO),
+            rdev: self.rdev.get(),
+            umask: self.umask,
+            padding: 0,
+        };
+
+        out.put_short(&fixed, Self::fixed_len(minor))?;
+        self.name.encode(out)
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        Reply::Fixed(FuseEntryOut::wire_len(minor))
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Entry, BadReply> {
+        FuseEntryOut::decode_created(body, minor, self.kind)
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations: one type each, one file each.
+//!
+//! C counterpart: the places in `fs/fuse` that fill a `struct fuse_args`, and the checks that follow
+//! them. Takes no locks.
+
+use super::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    opcode::Opcode,
+    version::Minor,
+};
+
+mod access;
+mod batch_forget;
+mod create;
+mod flush;
+mod forget;
+mod fsync;
+mod fsyncdir;
+mod getattr;
+mod init;
+mod interrupt;
+mod link;
+mod lookup;
+mod mkdir;
+mod mknod;
+mod open;
+mod opendir;
+mod read;
+mod readdir;
+mod readlink;
+mod release;
+mod releasedir;
+mod rename;
+mod rename2;
+mod rmdir;
+mod setattr;
+mod statfs;
+mod symlink;
+mod unlink;
+mod write;
+
+#[allow(unused_imports, reason = "the module does not name all of them")]
+pub use self::{
+    access::*, batch_forget::*, create::*, flush::*, forget::*, fsync::*, fsyncdir::*, getattr::*,
+    init::*, interrupt::*, link::*, lookup::*, mkdir::*, mknod::*, open::*, opendir::*, read::*,
+    readdir::*, readlink::*, release::*, releasedir::*, rename::*, rename2::*, rmdir::*,
+    setattr::*, statfs::*, symlink::*, unlink::*, write::*,
+};
+
+/// An operation: what a request says, and what its reply means.
+///
+/// A message to the daemon is an [`InHeader`](super::header::InHeader), then what
+/// [`encode`](Op::encode) writes, then the payload, which does not pass through here. Names are
+/// borrowed: the request has its own copy once they are encoded.
+///
+/// Everything takes the connection's minor version, since older daemons know shorter structs.
+pub trait Op {
+    /// Which one.
+    const OPCODE: Opcode;
+
+    /// What a reply without an error says.
+    type Out;
+
+    /// Bytes that [`encode`](Op::encode) writes.
+    fn in_len(&self, minor: Minor) -> usize;
+
+    /// Writes what follows the header, except the payload.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] if there is less room than [`in_len`](Op::in_len).
+    fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow>;
+
+    /// Bytes of payload that the message ends with.
+    fn payload_in(&self) -> u32 {
+        0
+    }
+
+    /// What is expected back.
+    fn reply(&self, minor: Minor) -> Reply;
+
+    /// Checks the body of a reply without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`]: the caller gets EIO.
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Self::Out, BadReply>;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! OPEN: opens a file.
+//!
+//! C counterpart: `fuse_send_open` (file.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    flags::{
+        OpenInFlags,
+        OpenOutFlags, //
+    },
+    ids::FileHandle,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_open_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseOpenIn {
+    pub flags: u32,
+    pub open_flags: u32,
+}
+
+const _: () = assert!(size_of::<FuseOpenIn>() == 8);
+
+/// C: `struct fuse_open_out`, unchecked.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseOpenOut {
+    pub fh: u64,
+    pub open_flags: u32,
+    pub backing_id: i32,
+}
+
+const _: () = assert!(size_of::<FuseOpenOut>() == 16);
+
+/// Opens the file that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    /// Of open(2), as far as the daemon is to see them: `O_CREAT`, `O_EXCL` and `O_NOCTTY` are not
+    /// sent, and `O_TRUNC` only if the daemon truncates.
+    pub flags: u32,
+    /// Clear set-id bits, since the file is truncated.
+    pub kill_suidgid: bool,
+}
+
+/// An open file or directory, as the daemon knows it. Holding one means owing a RELEASE.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenOut {
+    /// The daemon's name for it.
+    pub fh: FileHandle,
+    /// Known ones only. Which of them go together is for the opener to see.
+    pub flags: OpenOutFlags,
+}
+
+impl From<FuseOpenOut> for OpenOut {
+    fn from(raw: FuseOpenOut) -> Self {
+        Self {
+            fh: FileHandle::from_raw(raw.fh),
+            flags: OpenOutFlags::from_bits(raw.open_flags).masked(OpenOutFlags::KNOWN),
+        }
+    }
+}
+
+impl Open {
+    pub(super) fn to_wire(self) -> FuseOpenIn {
+        FuseOpenIn {
+            flags: self.flags,
+            open_flags: OpenInFlags::EMPTY
+                .with_if(self.kill_suidgid, OpenInFlags::KILL_SUIDGID)
+                .bits(),
+        }
+    }
+}
+
+impl Op for Open {
+    const OPCODE: Opcode = Opcode::Open;
+    type Out = OpenOut;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        size_of::<FuseOpenIn>()
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&self.to_wire())
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::Fixed(size_of::<FuseOpenOut>())
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<OpenOut, BadReply> {
+        Ok(body.fixed::<FuseOpenOut>()?.into())
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! READ: reads from a file.
+//!
+//! C counterpart: `fuse_read_args_fill`, `fuse_send_read` (file.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    flags::ReadFlags,
+    ids::{
+        FileHandle,
+        LockOwner, //
+    },
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_read_in`, READDIR's as well.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseReadIn {
+    pub fh: u64,
+    pub offset: u64,
+    pub size: u32,
+    pub read_flags: u32,
+    pub lock_owner: u64,
+    pub flags: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseReadIn>() == 40);
+
+/// Reads from the file that the request is about. What is read comes as payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// The open file.
+    pub fh: FileHandle,
+    /// Where, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub size: u32,
+    /// Whose mandatory locks do not stand in the way.
+    pub lock_owner: Option<LockOwner>,
+    /// The flags of open(2) that the file has now.
+    pub flags: u32,
+}
+
+impl Op for Read {
+    const OPCODE: Opcode = Opcode::Read;
+    /// How many bytes have come, at most [`size`](Read::size); fewer mean the end of the file.
+    type Out = u32;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        size_of::<FuseReadIn>()
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseReadIn {
+            fh: self.fh.get(),
+            offset: self.offset,
+            size: self.size,
+            read_flags: ReadFlags::EMPTY
+                .with_if(self.lock_owner.is_some(), ReadFlags::LOCKOWNER)
+                .bits(),
+            lock_owner: LockOwner::to_wire(self.lock_owner),
+            flags: self.flags,
+            padding: 0,
+        })
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::Payload(self.size)
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<u32, BadReply> {
+        body.payload(self.size)
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! READDIR: reads a directory. On the wire as READ; [`Dirents`](crate::abi::Dirents) takes the
+//! payload apart.
+//!
+//! C counterpart: `fuse_readdir_uncached` (readdir.c). Takes no locks.
+
+use super::{
+    FuseReadIn,
+    Op, //
+};
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    ids::FileHandle,
+    opcode::Opcode,
+    version::Minor,
+};
+
+/// Reads the directory that the request is about. The entries come as payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Readdir {
+    /// The open directory.
+    pub fh: FileHandle,
+    /// Where: 0, or what the daemon said with an earlier entry.
+    pub offset: u64,
+    /// How many bytes of entries.
+    pub size: u32,
+    /// The flags of open(2) that the directory has now.
+    pub flags: u32,
+}
+
+impl Op for Readdir {
+    const OPCODE: Opcode = Opcode::Readdir;
+    /// How many bytes have come, at most [`size`](Readdir::size); 0 at the end of the directory.
+    type Out = u32;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        size_of::<FuseReadIn>()
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseReadIn {
+            fh: self.fh.get(),
+            offset: self.offset,
+            size: self.size,
+            read_flags: 0,
+            lock_owner: 0,
+            flags: self.flags,
+            padding: 0,
+        })
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::Payload(self.size)
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<u32, BadReply> {
+        body.payload(self.size)
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RENAME: renames, and replaces what had the new name.
+//!
+//! C counterpart: `fuse_rename_common` (dir.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    ids::NodeId,
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_rename_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseRenameIn {
+    pub newdir: u64,
+}
+
+const _: () = assert!(size_of::<FuseRenameIn>() == 8);
+
+/// Renames an entry of the directory that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Rename<'a> {
+    /// The new name's directory.
+    pub newdir: NodeId,
+    /// The old name.
+    pub old: Name<'a>,
+    /// The new name.
+    pub new: Name<'a>,
+}
+
+impl Op for Rename<'_> {
+    const OPCODE: Opcode = Opcode::Rename;
+    type Out = ();
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        self.old
+            .wire_len()
+            .saturating_add(self.new.wire_len())
+            .saturating_add(size_of::<FuseRenameIn>())
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseRenameIn {
+            newdir: self.newdir.get(),
+        })?;
+        self.old.encode(out)?;
+        self.new.encode(out)
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::HeaderOnly
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
+        body.empty()
+    }
+}

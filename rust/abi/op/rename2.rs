@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RENAME2: renames, with flags. From 7.23 on.
+//!
+//! C counterpart: `fuse_rename_common` (dir.c). Takes no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    ids::NodeId,
+    name::Name,
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_rename2_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseRename2In {
+    pub newdir: u64,
+    pub flags: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseRename2In>() == 16);
+
+/// Renames an entry of the directory that the request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Rename2<'a> {
+    /// The new name's directory.
+    pub newdir: NodeId,
+    /// `RENAME_*` of renameat2(2).
+    pub flags: u32,
+    /// The old name.
+    pub old: Name<'a>,
+    /// The new name.
+    pub new: Name<'a>,
+}
+
+impl Op for Rename2<'_> {
+    const OPCODE: Opcode = Opcode::Rename2;
+    type Out = ();
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        self.old
+            .wire_len()
+            .saturating_add(self.new.wire_len())
+            .saturating_add(size_of::<FuseRename2In>())
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        out.put(&FuseRename2In {
+            newdir: self.newdir.get(),
+            flags: self.flags,
+            padding: 0,
+        })?;
+        self.old.encode(out)?;
+        self.new.encode(out)
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::HeaderOnly
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
+        body.empty()
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! STATFS: asks for the size of the filesystem and what is free.
+//!
+//! C counterpart: `fuse_statfs`, `convert_fuse_statfs`, `fuse_adjust_compat` (inode.c, dev.c). Takes
+//! no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_statfs_out`, unchecked.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseStatfsOut {
+    pub blocks: u64,
+    pub bfree: u64,
+    pub bavail: u64,
+    pub files: u64,
+    pub ffree: u64,
+    pub bsize: u32,
+    pub namelen: u32,
+    pub frsize: u32,
+    pub padding: u32,
+    pub spare: [u32; 6],
+}
+
+const _: () = assert!(size_of::<FuseStatfsOut>() == 80);
+
+/// Bytes of `struct fuse_statfs_out` before 7.4.
+const COMPAT_STATFS_SIZE: usize = 48;
+
+/// Asks for the size of the filesystem.
+#[derive(Clone, Copy, Debug)]
+pub struct Statfs;
+
+/// The size of the filesystem. Any numbers, as in C: nothing in the kernel counts on them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StatfsOut {
+    /// In all, in units of `frsize`.
+    pub blocks: u64,
+    /// Free ones.
+    pub bfree: u64,
+    /// Free ones for other users than root.
+    pub bavail: u64,
+    /// Inodes.
+    pub files: u64,
+    /// Free inodes.
+    pub ffree: u64,
+    /// The preferred size of a transfer, in bytes.
+    pub bsize: u32,
+    /// The longest name in bytes.
+    pub namelen: u32,
+    /// The unit, in bytes; 0 for `bsize` (always before 7.4).
+    pub frsize: u32,
+}
+
+impl Statfs {
+    const fn out_len(minor: Minor) -> usize {
+        if minor.before(4) {
+            COMPAT_STATFS_SIZE
+        } else {
+            size_of::<FuseStatfsOut>()
+        }
+    }
+}
+
+impl Op for Statfs {
+    const OPCODE: Opcode = Opcode::Statfs;
+    type Out = StatfsOut;
+
+    fn in_len(&self, _minor: Minor) -> usize {
+        0
+    }
+
+    fn encode(&self, _out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
+        Ok(())
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        Reply::Fixed(Self::out_len(minor))
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<StatfsOut, BadReply> {
+        let raw: FuseStatfsOut = body.short(Self::out_len(minor))?;
+
+        Ok(StatfsOut {
+            blocks: raw.blocks,
+            bfree: raw.bfree,
+            bavail: raw.bavail,
+            files: raw.files,
+            ffree: raw.ffree,
+            bsize: raw.bsize,
+            namelen: raw.namelen,
+            frsize: raw.frsize,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! WRITE: writes to a file.
+//!
+//! C counterpart: `fuse_write_args_fill`, `fuse_send_write`, `fuse_send_write_pages` (file.c). Takes
+//! no locks.
+
+use super::Op;
+use crate::abi::{
+    codec::{
+        Body,
+        Reply,
+        Writer, //
+    },
+    error::{
+        BadReply,
+        Overflow, //
+    },
+    flags::WriteFlags,
+    ids::{
+        FileHandle,
+        LockOwner, //
+    },
+    opcode::Opcode,
+    version::Minor,
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes,
+    KnownLayout, //
+};
+
+/// C: `struct fuse_write_in`.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseWriteIn {
+    pub fh: u64,
+    pub offset: u64,
+    pub size: u32,
+    pub write_flags: u32,
+    pub lock_owner: u64,
+    pub flags: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseWriteIn>() == 40);
+
+/// Bytes of `struct fuse_write_in` before 7.9.
+const COMPAT_WRITE_IN_SIZE: usize = 24;
+
+/// C: `struct fuse_write_out`, unchecked.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+#[allow(missing_docs, reason = "the header's names")]
+pub struct FuseWriteOut {
+    pub size: u32,
+    pub padding: u32,
+}
+
+const _: () = assert!(size_of::<FuseWriteOut>() == 8);
+
+/// Writes to the file that the request is about. What is written goes as payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Write {
+    /// The open file.
+    pub fh: FileHandle,
+    /// Where, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub size: u32,
+    /// From the page cache: the caller may be another than the writer.
+    pub cache: bool,
+    /// Whose mandatory locks do not stand in the way.
+    pub lock_owner: Option<LockOwner>,
+    /// Clear set-id bits.
+    pub kill_suidgid: bool,
+    /// The flags of open(2) that the file has now, with `O_SYNC` and `O_DSYNC` as this write has
+    /// them.
+    pub flags: u32,
+}
+
+impl Write {
+    const fn fixed_len(minor: Minor) -> usize {
+        if minor.before(9) {
+            COMPAT_WRITE_IN_SIZE
+        } else {
+            size_of::<FuseWriteIn>()
+        }
+    }
+}
+
+impl Op for Write {
+    const OPCODE: Opcode = Opcode::Write;
+    /// How many bytes were written, at most [`size`](Write::size); may be 0.
+    type Out = u32;
+
+    fn in_len(&self, minor: Minor) -> usize {
+        Self::fixed_len(minor)
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
+        let fixed = FuseWriteIn {
+            fh: self.fh.get(),
+            offset: self.offset,
+            size: self.size,
+            write_flags: WriteFlags::EMPTY
+                .with_if(self.cache, WriteFlags::CACHE)
+                .with_if(self.lock_owner.is_some(), WriteFlags::LOCKOWNER)
+                .with_if(self.kill_suidgid, WriteFlags::KILL_SUIDGID)
+                .bits(),
+            lock_owner: LockOwner::to_wire(self.lock_owner),
+            flags: self.flags,
+            padding: 0,
+        };
+
+        out.put_short(&fixed, Self::fixed_len(minor))
+    }
+
+    fn payload_in(&self) -> u32 {
+        self.size
+    }
+
+    fn reply(&self, _minor: Minor) -> Reply {
+        Reply::Fixed(size_of::<FuseWriteOut>())
+    }
+
+    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<u32, BadReply> {
+        let raw: FuseWriteOut = body.fixed()?;
+
+        if raw.size > self.size {
+            return Err(BadReply::Count);
+        }
+        Ok(raw.size)
+    }
+}
