@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks the engine's invariants by walking all of it. For the host tests alone.
+
+use super::list::List;
+use super::slot::{Links, Slot, State, NIL};
+use super::{Device, Engine, ForgetQueue, Payload, Ticket};
+use core::ops::DerefMut;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+macro_rules! ensure {
+    ($cond:expr, $($text:tt)*) => {
+        if !$cond {
+            return Err(format!($($text)*));
+        }
+    };
+}
+
+impl<P, F, B> Engine<P, F, B>
+where
+    P: Payload,
+    F: ForgetQueue,
+    B: DerefMut<Target = [Slot<P>]>,
+{
+    /// The slots of a list, front to back.
+    fn walk(
+        &self,
+        name: &str,
+        list: List,
+        links: fn(&Slot<P>) -> Links,
+    ) -> Result<Vec<u32>, String> {
+        let mut slots = Vec::new();
+        let (mut index, mut before) = (list.first, NIL);
+        while index != NIL {
+            let slot = self
+                .store
+                .get(index)
+                .ok_or_else(|| format!("{name}: no slot {index}"))?;
+            ensure!(
+                links(slot).prev == before,
+                "{name}: {index} does not point back"
+            );
+            slots.push(index);
+            ensure!(
+                slots.len() <= self.store.capacity() as usize,
+                "{name}: a ring"
+            );
+            (before, index) = (index, links(slot).next);
+        }
+        ensure!(list.last == before, "{name}: the last is wrong");
+        Ok(slots)
+    }
+
+    /// All invariants; what is wrong otherwise.
+    pub(crate) fn audit(&self) -> Result<(), String> {
+        let main = |slot: &Slot<P>| slot.links;
+        let side = |slot: &Slot<P>| slot.side;
+        let mut on: Vec<Option<&str>> = std::vec![None; self.store.capacity() as usize];
+        let mut place = |name, slots: &[u32], states: &[State]| -> Result<(), String> {
+            for &index in slots {
+                let slot = self.store.get(index).ok_or("slot")?;
+                ensure!(
+                    states.contains(&slot.state),
+                    "{index} on {name}: {:?}",
+                    slot.state
+                );
+                ensure!(slot.payload.is_some(), "{index} on {name}: empty");
+                let on = on.get_mut(index as usize).ok_or("slot")?;
+                if let Some(other) = on.replace(name) {
+                    return Err(format!("{index} on {name} and {other}"));
+                }
+            }
+            Ok(())
+        };
+        place(
+            "pending",
+            &self.walk("pending", self.pending, main)?,
+            &[State::Pending],
+        )?;
+        place(
+            "recalled",
+            &self.walk("recalled", self.recalled, main)?,
+            &[State::Pending],
+        )?;
+        let background = self.walk("background", self.background, main)?;
+        place("background", &background, &[State::Background])?;
+
+        let mut devices = self.walk("devices", self.devices, side)?;
+        devices.extend(self.walk("drained", self.drained, side)?);
+        ensure!(
+            devices.len() == self.num_devices as usize,
+            "number of devices"
+        );
+        let (mut used, mut processing, mut interrupts) = (0, 0, 0);
+        let (mut num, mut active) = (0, 0);
+        for index in 0..self.store.capacity() {
+            let Some(slot) = self.store.get(index) else {
+                return Err(format!("no slot {index}"));
+            };
+            used += u32::from(slot.state != State::Free);
+            match slot.state {
+                State::Device | State::Leaving => {
+                    let list = self.device_list(index);
+                    let slots = self.walk("device", list, main)?;
+                    ensure!(
+                        slots.len() == slot.owner as usize,
+                        "count of device {index}"
+                    );
+                    for &request in &slots {
+                        let owner = self.store.get(request).map(|slot| slot.owner);
+                        ensure!(owner == Some(index), "owner of {request}");
+                    }
+                    place("device", &slots, &[State::Processing, State::Copying])?;
+                    let listed = devices.contains(&index);
+                    ensure!(
+                        listed == (slot.state == State::Device),
+                        "device {index} on a list"
+                    );
+                }
+                State::Processing => {
+                    processing += 1;
+                    ensure!(
+                        self.table.find(&self.store, slot.unique) == Some(index),
+                        "{index} not found by unique"
+                    );
+                }
+                State::Free => ensure!(slot.payload.is_none(), "free slot {index} is full"),
+                _ => (),
+            }
+            interrupts += u32::from(slot.interrupt);
+            ensure!(
+                !slot.interrupt || slot.state == State::Processing,
+                "interrupt of {index}"
+            );
+            num += u32::from(slot.background);
+            active += u32::from(slot.background && slot.state != State::Background);
+        }
+        ensure!(
+            used == self.store.used(),
+            "{used} used of {}",
+            self.store.used()
+        );
+        let queued = self.walk("interrupts", self.interrupts, side)?;
+        ensure!(queued.len() == interrupts as usize, "number of interrupts");
+        for index in queued {
+            let flagged = self.store.get(index).is_some_and(|slot| slot.interrupt);
+            ensure!(flagged, "{index} on interrupts");
+        }
+        ensure!(
+            self.table.len(&self.store) == processing,
+            "number in the table"
+        );
+        ensure!(num == self.num_background, "num_background");
+        ensure!(active == self.active_background, "active_background");
+        let requests = (0..self.store.capacity())
+            .filter_map(|index| self.store.get(index))
+            .filter(|slot| slot.payload.is_some())
+            .count();
+        let listed = on.iter().flatten().count();
+        ensure!(requests == listed, "{requests} requests, {listed} on lists");
+        Ok(())
+    }
+
+    /// Where the request of a ticket is; `None` if the engine has let go of it.
+    pub(crate) fn is_pending(&mut self, ticket: Ticket) -> bool {
+        self.store
+            .lookup(ticket)
+            .is_some_and(|slot| slot.state == State::Pending)
+    }
+
+    /// The requests with a device, in order, and their uniques.
+    pub(crate) fn requests_of(&self, device: Device) -> Vec<(P, u64)> {
+        let list = self.device_list(device.0.index);
+        let slots = self
+            .walk("device", list, |slot| slot.links)
+            .unwrap_or_default();
+        slots
+            .into_iter()
+            .filter_map(|index| self.store.get(index))
+            .filter_map(|slot| Some((slot.payload.clone()?, slot.unique)))
+            .collect()
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a writer of the device does: claim the request that it replies to.
+//!
+//! C: the middle of `fuse_dev_do_write`. Differs in that the claimed request leaves the engine at once:
+//! the first copy is atomic and short, so nobody needs to find the request meanwhile. A writer that
+//! must fault pages in puts it back where an abort finds it ([`Engine::relist`]). The engine's lock is
+//! held.
+
+use super::slot::{Slot, State};
+use super::{Device, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Ticket, Unique};
+use core::ops::DerefMut;
+
+/// A request that was found by its unique.
+#[derive(Debug)]
+pub(crate) struct Claimed<P> {
+    /// The request, with its arguments lent to the writer.
+    pub(crate) payload: P,
+    /// To be carried out before copying.
+    pub(crate) effects: Effects,
+}
+
+/// What became of the reply to an INTERRUPT.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum InterruptReply {
+    /// No such request: `ENOENT`.
+    NotFound,
+    /// Found; nothing was asked for.
+    Found,
+    /// To be sent again, but it never was: `EINVAL`.
+    NotInterrupted,
+    /// Queued again (or still).
+    Again(Effects),
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+    /// The slot of a request that was read through `device`.
+    #[inline]
+    fn find(&mut self, device: Device, unique: Unique) -> Option<u32> {
+        if !self.connected || !self.is_device(device) {
+            return None;
+        }
+        let index = self.table.find(&self.store, unique.0)?;
+        self.store
+            .get(index)
+            .filter(|slot| slot.owner == device.0.index)?;
+        Some(index)
+    }
+
+    /// Takes the request that a reply is for out of the engine, its arguments lent to the writer.
+    ///
+    /// `None` (`ENOENT`) if there is none with this id that was read through this device, all of it.
+    ///
+    /// Then copy the reply in. Usually that succeeds at once: `finish`, wake up the caller. If pages
+    /// must be faulted in: [`Engine::relist`], `park`, fault, `resume`, copy, and in the end
+    /// [`Engine::remove`] before `finish`.
+    #[inline]
+    pub(crate) fn claim(&mut self, device: Device, unique: Unique) -> Option<Claimed<P>> {
+        let index = self.find(device, unique)?;
+        let slot = self.store.get(index)?;
+        if !slot.payload.as_ref()?.claim() {
+            return None;
+        }
+        self.leave_device(index);
+        let (payload, effects) = self.release_slot(index)?;
+        Some(Claimed { payload, effects })
+    }
+
+    /// Puts a claimed request where an abort finds it, while its writer faults pages in.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Disconnected`]: aborted meanwhile; the writer ends the request with
+    /// `ECONNABORTED`. [`Refusal::NoSlot`].
+    pub(crate) fn relist(&mut self, device: Device, payload: P) -> Result<Ticket, Refused<P>> {
+        if !self.connected || !self.is_device(device) {
+            return Err(Refused {
+                payload,
+                why: Refusal::Disconnected,
+            });
+        }
+        let len = self.store.next_len();
+        let Some((ticket, slot)) = self.store.alloc(true) else {
+            return Err(Refused {
+                payload,
+                why: Refusal::NoSlot(len),
+            });
+        };
+        slot.payload = Some(payload);
+        slot.state = State::Copying;
+        slot.owner = device.0.index;
+        self.enter_device(device.0.index, ticket.index);
+        Ok(ticket)
+    }
+
+    /// A reply to the INTERRUPT of the request `unique` (without the interrupt's bit). `again` if
+    /// the daemon asks to be sent it again (`EAGAIN`).
+    pub(crate) fn interrupt_reply(
+        &mut self,
+        device: Device,
+        unique: Unique,
+        again: bool,
+    ) -> InterruptReply {
+        let Some(index) = self.find(device, unique) else {
+            return InterruptReply::NotFound;
+        };
+        let Some(slot) = self.store.get(index) else {
+            return InterruptReply::NotFound;
+        };
+        let queued = slot.interrupt;
+        let Some(payload) = slot.payload.as_ref().filter(|payload| payload.sent()) else {
+            return InterruptReply::NotFound;
+        };
+        if !again {
+            InterruptReply::Found
+        } else if !payload.interrupted() {
+            InterruptReply::NotInterrupted
+        } else if queued {
+            InterruptReply::Again(Effects::default())
+        } else {
+            InterruptReply::Again(self.enter_interrupts(index))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending again what the daemon has, after it was restarted on a saved descriptor.
+//!
+//! C: `fuse_chan_resend`, in one go under the locks. Here in pieces: requests go to a list of their own
+//! (they cannot be claimed, and can be cancelled), which goes to the front of pending as a whole in the
+//! end. The engine's lock is held.
+
+use super::list::{List, MAIN, SIDE};
+use super::slot::{Slot, State, NIL};
+use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use core::ops::DerefMut;
+
+/// Requests and devices looked at in one step; one in the host tests, to have several steps.
+const STEP: u32 = if cfg!(test) { 1 } else { 64 };
+
+/// How far a resend has come. Start with `Resend::default()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Resend {
+    begun: bool,
+    /// Devices that have not been looked at; they are at the front of the list.
+    devices: u32,
+    /// The device at hand, now at the end of the list.
+    device: Option<Device>,
+    /// Requests of it that have not been looked at.
+    left: u32,
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+    /// Does a piece. True if there is more: call again with the same `resend`, having dropped the
+    /// lock.
+    pub(crate) fn resend(&mut self, resend: &mut Resend) -> (Effects, bool) {
+        if !self.connected {
+            return (Effects::default(), false);
+        }
+        if !resend.begun {
+            resend.begun = true;
+            resend.devices = self.num_devices;
+        }
+        for _ in 0..STEP {
+            match resend.device.filter(|_| resend.left > 0) {
+                Some(device) => {
+                    resend.left = resend.left.wrapping_sub(1);
+                    if !self.resend_one(device) {
+                        resend.left = 0;
+                    }
+                }
+                None if resend.devices > 0 => {
+                    resend.devices = resend.devices.wrapping_sub(1);
+                    resend.device = self.rotate_devices();
+                    resend.left = self.device_count(resend.device);
+                }
+                None => {
+                    let recalled = core::mem::replace(&mut self.recalled, List::EMPTY);
+                    self.pending = self.store.join(recalled, self.pending);
+                    let readers = if recalled.is_empty() { 0 } else { Effects::ALL };
+                    return (Effects::readers(readers), false);
+                }
+            }
+        }
+        (Effects::default(), true)
+    }
+
+    /// Moves the first device to the end of the list.
+    fn rotate_devices(&mut self) -> Option<Device> {
+        let index = self.devices.first;
+        let stamp = self.store.get(index)?.stamp;
+        self.devices = self.store.unlink::<SIDE, P>(self.devices, index);
+        self.devices = self.store.push_back::<SIDE, P>(self.devices, index);
+        Some(Device(Ticket { index, stamp }))
+    }
+
+    /// How many requests the device has.
+    fn device_count(&mut self, device: Option<Device>) -> u32 {
+        device
+            .and_then(|device| self.store.lookup(device.0))
+            .map_or(0, |slot| slot.owner)
+    }
+
+    /// Takes back the first request of the device, or moves it to the end of its list if the daemon
+    /// does not have all of it. False if there is none, or the device has been closed.
+    fn resend_one(&mut self, device: Device) -> bool {
+        if !self.is_device(device) {
+            return false;
+        }
+        let device = device.0.index;
+        let list = self.device_list(device);
+        let index = list.first;
+        let Some(slot) = self.store.get_mut(index) else {
+            return false;
+        };
+        let recalled =
+            slot.state == State::Processing && slot.payload.as_ref().is_some_and(P::recall);
+        if !recalled {
+            let list = self.store.unlink::<MAIN, P>(list, index);
+            let list = self.store.push_back::<MAIN, P>(list, index);
+            self.set_device_list(device, list, |count| count);
+            return true;
+        }
+        self.leave_device(index);
+        if let Some(slot) = self.store.get_mut(index) {
+            slot.state = State::Pending;
+            slot.owner = NIL;
+            slot.unique |= Unique::RESEND;
+        }
+        self.recalled = self.store.push_back::<MAIN, P>(self.recalled, index);
+        true
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What callers do: submit, interrupt, cancel, forget.
+//!
+//! C: `fuse_get_req`, `fuse_dev_queue_req`, `fuse_request_queue_background`,
+//! `fuse_dev_queue_interrupt`, `fuse_remove_pending_req`, `fuse_dev_queue_forget`. The engine's lock is
+//! held.
+
+use super::list::{MAIN, SIDE};
+use super::slot::{Slot, State};
+use super::{Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use core::ops::DerefMut;
+
+/// Whether a request waits at the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Admit {
+    /// Refused while [`Engine::is_gated`].
+    Gated,
+    /// Goes through at any time, and may use the last slots: C's `args->force`, and whoever has
+    /// waited at the gate before.
+    Forced,
+}
+
+/// Why a request was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    /// Wait until [`Engine::is_gated`] is false, then try again. `EINTR` if killed.
+    Blocked,
+    /// `ENOTCONN`.
+    Disconnected,
+    /// Allocate a segment with so many slots, [`Engine::grow`], try again; 0: there can be no more.
+    /// `ENOMEM`.
+    NoSlot(usize),
+}
+
+/// A request that was not accepted, and why.
+#[derive(Debug)]
+pub(crate) struct Refused<P> {
+    /// The request.
+    pub(crate) payload: P,
+    /// Why.
+    pub(crate) why: Refusal,
+}
+
+/// A request that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Submitted {
+    /// To name it when it is to be interrupted or cancelled.
+    pub(crate) ticket: Ticket,
+    /// Whom to wake up. Whoever waits for the reply may wake up the reader synchronously.
+    pub(crate) effects: Effects,
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+    fn refusal(&self, background: bool, admit: Admit) -> Option<Refusal> {
+        // In C's order: first the gate, which an abort opens.
+        if admit == Admit::Gated && self.is_gated(background) {
+            Some(Refusal::Blocked)
+        } else if !self.connected {
+            Some(Refusal::Disconnected)
+        } else {
+            None
+        }
+    }
+
+    /// Numbers a request and queues it on pending.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Refusal`].
+    #[inline]
+    pub(crate) fn submit(&mut self, payload: P, admit: Admit) -> Result<Submitted, Refused<P>> {
+        self.queue(payload, admit, None)
+    }
+
+    /// Queues a message without reply that goes out under the id that the daemon gave. C:
+    /// `fuse_chan_send_notify_reply`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Refusal`].
+    pub(crate) fn submit_notify_reply(
+        &mut self,
+        payload: P,
+        unique: Unique,
+    ) -> Result<Submitted, Refused<P>> {
+        self.queue(payload, Admit::Gated, Some(unique))
+    }
+
+    #[inline]
+    fn queue(
+        &mut self,
+        payload: P,
+        admit: Admit,
+        notify: Option<Unique>,
+    ) -> Result<Submitted, Refused<P>> {
+        if let Some(why) = self.refusal(false, admit) {
+            return Err(Refused { payload, why });
+        }
+        let len = self.store.next_len();
+        let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
+            return Err(Refused {
+                payload,
+                why: Refusal::NoSlot(len),
+            });
+        };
+        slot.reply = notify.is_none();
+        slot.payload = Some(payload);
+        self.enter_pending(ticket.index, notify);
+        Ok(Submitted {
+            ticket,
+            effects: Effects::readers(1),
+        })
+    }
+
+    /// Queues a request that nobody waits for, behind the limit of background requests. It is
+    /// numbered when it passes. C: `fuse_chan_send_bg`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Refusal`].
+    pub(crate) fn submit_background(
+        &mut self,
+        payload: P,
+        admit: Admit,
+    ) -> Result<Submitted, Refused<P>> {
+        if let Some(why) = self.refusal(true, admit) {
+            return Err(Refused { payload, why });
+        }
+        let len = self.store.next_len();
+        let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
+            return Err(Refused {
+                payload,
+                why: Refusal::NoSlot(len),
+            });
+        };
+        slot.reply = true;
+        slot.payload = Some(payload);
+        Ok(Submitted {
+            ticket,
+            effects: self.enter_background(ticket.index),
+        })
+    }
+
+    /// Puts a slot that is on no list at the end of pending.
+    #[inline]
+    pub(super) fn enter_pending(&mut self, index: u32, notify: Option<Unique>) {
+        let unique = match notify {
+            Some(unique) => unique,
+            None => self.next_unique(),
+        };
+        if let Some(slot) = self.store.get_mut(index) {
+            slot.unique = unique.0;
+            slot.state = State::Pending;
+            if let Some(payload) = &slot.payload {
+                payload.queued(unique);
+            }
+        }
+        self.pending = self.store.push_back::<MAIN, P>(self.pending, index);
+    }
+
+    /// Queues the INTERRUPT for a request, unless the daemon does not have the request, or has not
+    /// read an earlier one yet. To be called by who was told to by `LendState::interrupt` or
+    /// `LendState::return_sent`. C: `fuse_dev_queue_interrupt`.
+    pub(crate) fn interrupt(&mut self, ticket: Ticket) -> Effects {
+        let Some(slot) = self.store.lookup(ticket) else {
+            return Effects::default();
+        };
+        // Looked at again now that it cannot change: it may have been taken back to be resent.
+        let sent = slot.payload.as_ref().is_some_and(P::sent);
+        if slot.state != State::Processing || slot.interrupt || !sent {
+            return Effects::default();
+        }
+        self.enter_interrupts(ticket.index)
+    }
+
+    pub(super) fn enter_interrupts(&mut self, index: u32) -> Effects {
+        if let Some(slot) = self.store.get_mut(index) {
+            slot.interrupt = true;
+        }
+        self.interrupts = self.store.push_back::<SIDE, P>(self.interrupts, index);
+        Effects::readers(1)
+    }
+
+    #[inline]
+    pub(super) fn leave_interrupts(&mut self, index: u32) {
+        if let Some(slot) = self.store.get_mut(index) {
+            if slot.interrupt {
+                slot.interrupt = false;
+                self.interrupts = self.store.unlink::<SIDE, P>(self.interrupts, index);
+            }
+        }
+    }
+
+    /// Takes back a request that the daemon has not seen (or must be sent again), because its
+    /// caller was killed: `EINTR`. `None` if it is not queued. C: `fuse_remove_pending_req`.
+    ///
+    /// Only for requests that somebody waits for, not for background ones.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<P> {
+        let slot = self.store.lookup(ticket)?;
+        if slot.state != State::Pending || slot.background {
+            return None;
+        }
+        self.leave_pending(ticket.index);
+        self.store.free(ticket.index)
+    }
+
+    /// Unlinks a slot in state `Pending`, from whichever of the two lists it is on.
+    #[inline]
+    pub(super) fn leave_pending(&mut self, index: u32) {
+        // In the middle of either it does not matter which.
+        if self.recalled.first == index || self.recalled.last == index {
+            self.recalled = self.store.unlink::<MAIN, P>(self.recalled, index);
+        } else {
+            self.pending = self.store.unlink::<MAIN, P>(self.pending, index);
+        }
+    }
+
+    /// Queues a FORGET.
+    ///
+    /// # Errors
+    ///
+    /// Gives it back if disconnected, to be dropped outside the lock.
+    pub(crate) fn forget(&mut self, link: F::Link) -> Result<Effects, F::Link> {
+        if !self.connected {
+            return Err(link);
+        }
+        self.forgets.push_back(link);
+        Ok(Effects::readers(1))
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table that leads from a unique to its slot. Takes no lock.
+//!
+//! C: `fuse_request_find` and the hash lists of `struct fuse_pqueue`, one table per device. Here one
+//! table serves all devices, and grows with the slots: bucket `n` has its head in slot `n`, and each
+//! insertion splits one bucket until there are as many as slots (linear hashing), so that no step
+//! ever does more than that. Uniques count up by two, so their low bits spread them evenly. A daemon
+//! that leaves chosen requests unanswered can make a chain as long as there are such requests, as it
+//! can with C's fixed 256 lists; they are those of its own mount.
+
+use super::slot::{Slot, Store, NIL};
+use core::ops::DerefMut;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Table {
+    buckets: u32,
+}
+
+#[inline]
+fn hash(unique: u64) -> u32 {
+    // The bits that are cut off are those of a resent one and of an interrupt, and more than there
+    // can be buckets.
+    (unique >> 1) as u32
+}
+
+impl Table {
+    pub(super) const fn new() -> Self {
+        Table { buckets: 0 }
+    }
+
+    /// The bucket of `unique`; there is at least one bucket.
+    #[inline]
+    fn bucket(self, unique: u64) -> u32 {
+        if self.buckets == 0 {
+            return 0;
+        }
+        let half = 1 << self.buckets.ilog2();
+        let hash = hash(unique);
+        let bucket = hash & (2 * half - 1);
+        if bucket < self.buckets {
+            bucket
+        } else {
+            hash & (half - 1)
+        }
+    }
+
+    /// Adds the slot, which has its unique already.
+    #[inline]
+    pub(super) fn insert<P, B>(&mut self, store: &mut Store<B>, index: u32, unique: u64)
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        if self.buckets < store.capacity() {
+            self.split(store);
+        }
+        let Some(head) = store.get_mut(self.bucket(unique)) else {
+            return;
+        };
+        let chain = core::mem::replace(&mut head.bucket, index);
+        if let Some(slot) = store.get_mut(index) {
+            slot.chain = chain;
+        }
+    }
+
+    /// The slot with exactly this unique.
+    #[inline]
+    pub(super) fn find<P, B>(self, store: &Store<B>, unique: u64) -> Option<u32>
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        let mut index = store.get(self.bucket(unique))?.bucket;
+        loop {
+            let slot = store.get(index)?;
+            if slot.unique == unique {
+                return Some(index);
+            }
+            index = slot.chain;
+        }
+    }
+
+    /// Takes the slot out.
+    #[inline]
+    pub(super) fn remove<P, B>(self, store: &mut Store<B>, index: u32, unique: u64)
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        let Some(slot) = store.get_mut(index) else {
+            return;
+        };
+        let rest = core::mem::replace(&mut slot.chain, NIL);
+        let Some(head) = store.get_mut(self.bucket(unique)) else {
+            return;
+        };
+        if head.bucket == index {
+            head.bucket = rest;
+            return;
+        }
+        let mut before = head.bucket;
+        while let Some(slot) = store.get_mut(before) {
+            if slot.chain == index {
+                slot.chain = rest;
+                return;
+            }
+            before = slot.chain;
+        }
+    }
+
+    /// How many slots are in it, for the audit.
+    #[cfg(test)]
+    pub(super) fn len<P, B>(self, store: &Store<B>) -> u32
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        let mut count = 0;
+        for bucket in 0..self.buckets {
+            let mut index = store.get(bucket).map_or(NIL, |slot| slot.bucket);
+            while let Some(slot) = store.get(index) {
+                count += 1;
+                index = slot.chain;
+                if count > store.capacity() {
+                    return count;
+                }
+            }
+        }
+        count
+    }
+
+    /// Makes one more bucket, of what belongs there from the one that had it.
+    fn split<P, B>(&mut self, store: &mut Store<B>)
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        let added = self.buckets;
+        self.buckets = added.wrapping_add(1);
+        if added == 0 {
+            return;
+        }
+        let from = added ^ (1 << added.ilog2());
+        let Some(head) = store.get_mut(from) else {
+            return;
+        };
+        let mut rest = core::mem::replace(&mut head.bucket, NIL);
+        while let Some(slot) = store.get_mut(rest) {
+            let index = rest;
+            let bucket = self.bucket(slot.unique);
+            rest = slot.chain;
+            let Some(head) = store.get_mut(bucket) else {
+                return;
+            };
+            let chain = core::mem::replace(&mut head.bucket, index);
+            if let Some(slot) = store.get_mut(index) {
+                slot.chain = chain;
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a reader of the device gets next.
+//!
+//! C: the first half of `fuse_dev_do_read`, `fuse_read_interrupt`, `fuse_dequeue_forget`. Differs in
+//! that a request goes to the device's requests in the same step, rather than to its `io` list and,
+//! once copied, to `processing`: until it has been copied it is lent, and [`Engine::claim`] does not
+//! find it. The engine's lock is held.
+
+use super::list::MAIN;
+use super::slot::{Slot, State};
+use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use core::ops::DerefMut;
+
+/// Forgets taken in one step; few in the host tests, to have several steps.
+const FORGETS: u32 = if cfg!(test) { 2 } else { 64 };
+
+/// A request for the reader to copy out.
+#[derive(Debug)]
+pub(crate) struct Request<P> {
+    /// The request; the engine has another reference to it. Its arguments are not lent yet.
+    pub(crate) payload: P,
+    /// The id it goes out under.
+    pub(crate) unique: Unique,
+    /// To name it, for [`Engine::interrupt`] and [`Engine::remove`].
+    pub(crate) ticket: Ticket,
+    /// Whether a reply is to come. If not: [`Engine::remove`] after copying, then end it.
+    pub(crate) reply: bool,
+}
+
+/// What there is to read.
+#[derive(Debug)]
+pub(crate) enum Taken<P> {
+    /// Nothing: wait until [`Engine::is_readable`] or not [`Engine::is_connected`], exclusively;
+    /// `EAGAIN` if nonblocking.
+    Empty,
+    /// Disconnected: `ECONNABORTED` if `with_err`, else `ENODEV`.
+    Closed {
+        /// See [`Engine::is_aborted_with_err`].
+        with_err: bool,
+    },
+    /// The INTERRUPT of the request with this id; its own is [`Unique::interrupt`].
+    Interrupt(Unique),
+    /// FORGETs, now in the queue that was passed.
+    Forgets {
+        /// The id of the message.
+        unique: Unique,
+        /// How many.
+        count: u32,
+        /// One that goes out as FORGET rather than as BATCH_FORGET.
+        single: bool,
+        /// There may be more for this message: [`Engine::take_forgets`].
+        more: bool,
+    },
+    /// A request.
+    Request(Request<P>),
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+    /// Takes what is next for a reader of `device`. `max_forgets` is how many fit in its buffer, or
+    /// 1 if the daemon is too old for BATCH_FORGET; they are appended to `forgets`.
+    ///
+    /// What to do with a request, in this order:
+    ///
+    /// 1. `LendState::lend`. If gone, it was aborted just now: drop it and take again.
+    /// 2. If it does not fit in the buffer: `end`, [`Engine::remove`], set the error, `finish`, and
+    ///    take again.
+    /// 3. Copy, parking for faults. If gone on `resume`, or `park` says so: stop as in 4.
+    /// 4. `return_sent`: the daemon has it; [`Engine::interrupt`] if so told. `MustEnd`: aborted
+    ///    meanwhile, end it with `ECONNABORTED`, `finish`. If copying failed: `end`,
+    ///    [`Engine::remove`], end it with `EIO`, `finish`.
+    #[inline]
+    pub(crate) fn take(&mut self, device: Device, max_forgets: u32, forgets: &mut F) -> Taken<P> {
+        if !self.connected || !self.is_device(device) {
+            return Taken::Closed {
+                with_err: self.abort_with_err,
+            };
+        }
+        if !self.interrupts.is_empty() {
+            let index = self.interrupts.first;
+            self.leave_interrupts(index);
+            let unique = self.store.get(index).map_or(0, |slot| slot.unique);
+            return Taken::Interrupt(Unique(unique));
+        }
+        if !self.forgets.is_empty() {
+            if self.pending.is_empty() || self.forgets_first() {
+                return self.take_first_forgets(max_forgets, forgets);
+            }
+            if self.forget_batch <= -8 {
+                self.forget_batch = 16;
+            }
+        }
+        self.take_request(device)
+    }
+
+    pub(super) fn is_device(&mut self, device: Device) -> bool {
+        self.store
+            .lookup(device.0)
+            .is_some_and(|slot| slot.state == State::Device)
+    }
+
+    /// Up to 16 forgets go before requests, then 8 requests go before forgets.
+    fn forgets_first(&mut self) -> bool {
+        let batch = self.forget_batch;
+        self.forget_batch = batch.saturating_sub(1);
+        batch > 0
+    }
+
+    fn take_first_forgets(&mut self, max: u32, out: &mut F) -> Taken<P> {
+        let unique = self.next_unique();
+        let Some(first) = self.forgets.pop_front() else {
+            return Taken::Empty;
+        };
+        out.push_back(first);
+        let single = max <= 1 || self.forgets.is_empty();
+        if single {
+            return Taken::Forgets {
+                unique,
+                count: 1,
+                single,
+                more: false,
+            };
+        }
+        let (count, more) = self.take_forgets(max.saturating_sub(1), out);
+        Taken::Forgets {
+            unique,
+            count: count.saturating_add(1),
+            single,
+            more,
+        }
+    }
+
+    /// Takes up to `max` further forgets for the same message. Returns how many, and whether to
+    /// ask again, with that many less.
+    pub(crate) fn take_forgets(&mut self, max: u32, out: &mut F) -> (u32, bool) {
+        let mut count = 0;
+        while count < max.min(FORGETS) {
+            let Some(link) = self.forgets.pop_front() else {
+                return (count, false);
+            };
+            out.push_back(link);
+            count = count.wrapping_add(1);
+        }
+        (count, count < max && !self.forgets.is_empty())
+    }
+
+    #[inline]
+    fn take_request(&mut self, device: Device) -> Taken<P> {
+        let index = self.pending.first;
+        let owner = device.0.index;
+        self.pending = self.store.unlink::<MAIN, P>(self.pending, index);
+        let Some(slot) = self.store.get_mut(index) else {
+            return Taken::Empty;
+        };
+        let Some(payload) = slot.payload.clone() else {
+            return Taken::Empty;
+        };
+        let reply = slot.reply;
+        let unique = slot.unique;
+        let ticket = Ticket {
+            index,
+            stamp: slot.stamp,
+        };
+        slot.owner = owner;
+        slot.state = if reply {
+            State::Processing
+        } else {
+            State::Copying
+        };
+        if reply {
+            self.table.insert(&mut self.store, index, unique);
+        }
+        self.enter_device(owner, index);
+        Taken::Request(Request {
+            payload,
+            unique: Unique(unique),
+            ticket,
+            reply,
+        })
+    }
+
+    #[inline]
+    pub(super) fn enter_device(&mut self, device: u32, index: u32) {
+        let list = self.device_list(device);
+        let list = self.store.push_back::<MAIN, P>(list, index);
+        self.set_device_list(device, list, |count| count.wrapping_add(1));
+    }
+
+    /// Takes a slot in state `Processing` or `Copying` off everything that it is on.
+    #[inline]
+    pub(super) fn leave_device(&mut self, index: u32) {
+        let Some(slot) = self.store.get_mut(index) else {
+            return;
+        };
+        let (owner, unique, state) = (slot.owner, slot.unique, slot.state);
+        if state == State::Processing {
+            self.table.remove(&mut self.store, index, unique);
+        }
+        let list = self.device_list(owner);
+        let list = self.store.unlink::<MAIN, P>(list, index);
+        self.set_device_list(owner, list, |count| count.wrapping_sub(1));
+        self.leave_interrupts(index);
+    }
+
+    /// The engine lets go of a request that a reader or writer has at hand, which is about to end
+    /// it. `None` if it has let go of it already (abort, release of the device).
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<(P, Effects)> {
+        let slot = self.store.lookup(ticket)?;
+        if !matches!(slot.state, State::Processing | State::Copying) {
+            return None;
+        }
+        self.leave_device(ticket.index);
+        self.release_slot(ticket.index)
+    }
+
+    /// Frees a slot that is on no list.
+    #[inline]
+    pub(super) fn release_slot(&mut self, index: u32) -> Option<(P, Effects)> {
+        let slot = self.store.get(index)?;
+        let (background, active) = (slot.background, slot.state != State::Background);
+        let payload = self.store.free(index)?;
+        let effects = if background {
+            self.leave_background(active)
+        } else {
+            Effects::default()
+        };
+        Some((payload, effects))
+    }
+}
