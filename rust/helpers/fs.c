@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/iversion.h>
+#include <linux/mnt_idmapping.h>
+#include <linux/posix_acl.h>
+#include <linux/slab.h>
+
+/*
+ * The slab constructor has this type, inode_init_once() has not.
+ */
+static void inode_init_once_ctor(void *object)
+{
+	inode_init_once(object);
+}
+
+struct kmem_cache *fuse_helper_kmem_cache_create_inodes(const char *name,
+							unsigned int size,
+							unsigned int align)
+{
+	return kmem_cache_create(name, size, align,
+				 SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT |
+				 SLAB_RECLAIM_ACCOUNT, inode_init_once_ctor);
+}
+
+bool fuse_helper_inode_is_new(struct inode *inode)
+{
+	return inode_state_read_once(inode) & I_NEW;
+}
+
+loff_t fuse_helper_i_size_read(const struct inode *inode)
+{
+	return i_size_read(inode);
+}
+
+void fuse_helper_i_size_write(struct inode *inode, loff_t size)
+{
+	i_size_write(inode, size);
+}
+
+void fuse_helper_inode_lock(struct inode *inode)
+{
+	inode_lock(inode);
+}
+
+void fuse_helper_inode_unlock(struct inode *inode)
+{
+	inode_unlock(inode);
+}
+
+void fuse_helper_mark_inode_dirty_sync(struct inode *inode)
+{
+	mark_inode_dirty_sync(inode);
+}
+
+void fuse_helper_remove_inode_hash(struct inode *inode)
+{
+	remove_inode_hash(inode);
+}
+
+void fuse_helper_inode_set_acl_dont_cache(struct inode *inode)
+{
+#ifdef CONFIG_FS_POSIX_ACL
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
+#endif
+}
+
+bool fuse_helper_dir_emit_nointr(struct dir_context *ctx, const char *name,
+				 int len, u64 ino, unsigned int type)
+{
+	return dir_emit(ctx, name, len, ino, type | FILLDIR_FLAG_NOINTR);
+}
+
+unsigned int fuse_helper_current_umask(void)
+{
+	return current_umask();
+}
+
+kuid_t fuse_helper_mapped_fsuid(struct mnt_idmap *idmap,
+				struct user_namespace *fs_userns)
+{
+	return mapped_fsuid(idmap, fs_userns);
+}
+
+kgid_t fuse_helper_mapped_fsgid(struct mnt_idmap *idmap,
+				struct user_namespace *fs_userns)
+{
+	return mapped_fsgid(idmap, fs_userns);
+}
+
+bool fuse_helper_d_in_lookup(const struct dentry *dentry)
+{
+	return d_in_lookup(dentry);
+}
+
+bool fuse_helper_d_unhashed(const struct dentry *dentry)
+{
+	return d_unhashed(dentry);
+}
+
+void fuse_helper_d_set_op_delete(struct dentry *dentry, bool ask)
+{
+	spin_lock(&dentry->d_lock);
+	if (ask)
+		dentry->d_flags |= DCACHE_OP_DELETE;
+	else
+		dentry->d_flags &= ~DCACHE_OP_DELETE;
+	spin_unlock(&dentry->d_lock);
+}
+
+#if BITS_PER_LONG != 64
+u64 fuse_helper_get_jiffies_64(void)
+{
+	return get_jiffies_64();
+}
+#endif
+
+struct dentry *fuse_helper_file_dentry(const struct file *file)
+{
+	return file_dentry(file);
+}
+
+struct mnt_idmap *fuse_helper_file_mnt_idmap(const struct file *file)
+{
+	return file_mnt_idmap(file);
+}

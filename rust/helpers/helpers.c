@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C's macros and inline functions cannot be called from Rust: each helper wraps
+ * one, under its own name with "fuse_helper_" before it, which the generated
+ * bindings take off again. One file per kernel header, sorted alphabetically.
+ *
+ * bindgen reads this file, so that a helper has no other declaration.
+ */
+
+#include "fs.c"
+#include "fs_rw.c"
+#include "pagemap.c"
+#include "sched.c"
+#include "uio.c"
+#include "user_namespace.c"
+#include "wait.c"
+#include "workqueue.c"

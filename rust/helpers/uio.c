@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/highmem.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+bool fuse_helper_iov_iter_is_kvec(const struct iov_iter *i)
+{
+	return iov_iter_is_kvec(i);
+}
+
+bool fuse_helper_user_backed_iter(const struct iov_iter *i)
+{
+	return user_backed_iter(i);
+}
+
+/*
+ * Copies what is resident and stops, without faulting, at what is not: the
+ * count is exact. One helper for the three steps, as this is the hot path.
+ */
+size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
+				       struct iov_iter *i)
+{
+	size_t copied;
+
+	pagefault_disable();
+	copied = copy_to_iter(from, len, i);
+	pagefault_enable();
+	return copied;
+}
+
+size_t fuse_helper_copy_from_iter_atomic(void *to, size_t len,
+					 struct iov_iter *i)
+{
+	size_t copied;
+
+	pagefault_disable();
+	copied = copy_from_iter(to, len, i);
+	pagefault_enable();
+	return copied;
+}
+
+/* Memory of a page that is pinned or otherwise held. */
+void fuse_helper_copy_to_page(struct page *page, size_t offset,
+			      const char *from, size_t len)
+{
+	memcpy_to_page(page, offset, from, len);
+}
+
+void fuse_helper_copy_from_page(struct page *page, size_t offset, char *to,
+				size_t len)
+{
+	memcpy_from_page(to, page, offset, len);
+}

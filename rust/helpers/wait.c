@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/rcuwait.h>
+#include <linux/wait.h>
+
+bool fuse_helper_waitqueue_active(struct wait_queue_head *head)
+{
+	return waitqueue_active(head);
+}
+
+void fuse_helper_prepare_to_rcuwait(struct rcuwait *w)
+{
+	prepare_to_rcuwait(w);
+}

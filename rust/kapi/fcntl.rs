@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Flags of open(2) and origins of lseek(2).
+//!
+//! C header: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h) and
+//! [`include/uapi/linux/fs.h`](srctree/include/uapi/linux/fs.h).
+
+pub(crate) use crate::bindings::{O_CREAT, O_DSYNC, O_EXCL, O_NOCTTY, O_SYNC, O_TRUNC};
+pub(crate) use crate::bindings::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's coarse clock.
+//!
+//! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h).
+
+use super::stat::Timespec64;
+use crate::bindings;
+
+/// A point in time, in ticks since boot (`get_jiffies_64()`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Jiffies64(u64);
+
+impl Jiffies64 {
+    /// The beginning, used as "has passed".
+    pub(crate) const ZERO: Self = Self(0);
+
+    /// Now.
+    #[inline]
+    pub(crate) fn now() -> Self {
+        // SAFETY: The counter is a machine word that the timer interrupt writes: one load.
+        #[cfg(CONFIG_64BIT)]
+        let now = unsafe { (&raw const bindings::jiffies_64).read_volatile() };
+        // SAFETY: May be called in any context.
+        #[cfg(not(CONFIG_64BIT))]
+        let now = unsafe { bindings::get_jiffies_64() };
+        Self(now)
+    }
+
+    /// So long from now, rounded up and limited as `timespec64_to_jiffies()` does.
+    pub(crate) fn after(delay: Timespec64) -> Self {
+        let raw = delay.into_raw();
+        // SAFETY: The argument is valid.
+        let ticks = unsafe { bindings::timespec64_to_jiffies(&raw) };
+        Self(Self::now().0.wrapping_add(ticks as u64))
+    }
+
+    /// `time_before64(self, other)`.
+    #[inline]
+    pub(crate) fn before(self, other: Self) -> bool {
+        // As in C: the difference as a signed number, so that a wrap does no harm.
+        (self.0.wrapping_sub(other.0) as i64) < 0
+    }
+
+    /// Whether this has passed.
+    #[inline]
+    pub(crate) fn has_passed(self) -> bool {
+        self.before(Self::now())
+    }
+
+    /// As stored in an atomic.
+    #[inline]
+    pub(crate) const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// From [`to_u64`](Self::to_u64).
+    #[inline]
+    pub(crate) const fn from_u64(ticks: u64) -> Self {
+        Self(ticks)
+    }
+}

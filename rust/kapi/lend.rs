@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lends a request's arguments to one holder at a time, with an abort that cannot be lost.
+//!
+//! C counterpart: `lock_request()`, `unlock_request()` and the flags that they test. The rules are
+//! those of [`LendState`]; this file turns them into tokens, so that breaking them does not compile:
+//!
+//! - a [`Lease`] reaches the arguments and copies; it has nothing that sleeps,
+//! - a [`Parked`] lease may fault pages in; it does not reach the arguments,
+//! - an [`Ender`] ends the request, once.
+//!
+//! Takes no lock, never sleeps.
+
+use super::lend_state::{
+    AbortTake,
+    Finished,
+    LendState,
+    Returned,
+    Word, //
+};
+use core::{
+    cell::UnsafeCell,
+    mem::ManuallyDrop,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Release, //
+    },
+};
+
+pub(crate) use super::lend_state::Gone;
+
+/// The kernel's atomics as the state needs them.
+struct KernelWord(Atomic<u32>);
+
+impl Word for KernelWord {
+    fn new(value: u32) -> Self {
+        Self(Atomic::new(value))
+    }
+
+    #[inline]
+    fn load(&self) -> u32 {
+        self.0.load(Acquire)
+    }
+
+    #[inline]
+    fn compare_exchange(&self, old: u32, new: u32) -> Result<u32, u32> {
+        self.0.cmpxchg(old, new, Full)
+    }
+}
+
+/// Arguments that are lent out.
+///
+/// # Invariants
+///
+/// `args` is accessed only by the one who holds a [`Lease`], an [`Ender`] or a [`Collected`], of
+/// which there is at most one: `state` admits one lease or ender at a time; `claimed` is set by the
+/// one `claim()` that made the state lent, and turned into the lease once; `collected` is set once,
+/// after the ender has gone.
+#[pin_data]
+pub(crate) struct Lend<T> {
+    state: LendState<KernelWord>,
+    claimed: Atomic<bool>,
+    collected: Atomic<bool>,
+    #[pin]
+    args: UnsafeCell<T>,
+}
+
+// SAFETY: Moves `T` between threads.
+unsafe impl<T: Send> Send for Lend<T> {}
+// SAFETY: `T` is accessed by one holder at a time, on any thread.
+unsafe impl<T: Send> Sync for Lend<T> {}
+
+impl<T> Lend<T> {
+    /// With the arguments here.
+    pub(crate) fn new(args: impl PinInit<T>) -> impl PinInit<Self> {
+        use pin_init::Wrapper;
+
+        pin_init!(Self {
+            state: LendState::new(),
+            claimed: Atomic::new(false),
+            collected: Atomic::new(false),
+            args <- UnsafeCell::pin_init(args),
+        })
+    }
+
+    /// Lends the arguments, to be filled in or copied out.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`], see [`LendState::lend`].
+    #[inline]
+    pub(crate) fn lend(&self) -> Result<Lease<'_, T>, Gone> {
+        self.state.lend()?;
+        Ok(Lease(self))
+    }
+
+    /// Lends the arguments for the reply, to whoever calls [`accept`](Self::accept). With the
+    /// engine's lock held.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        let claimed = self.state.claim();
+        if claimed {
+            self.claimed.store(true, Release);
+        }
+        claimed
+    }
+
+    /// The lease that [`claim`](Self::claim) has made; `None` if it has been accepted before.
+    #[inline]
+    pub(crate) fn accept(&self) -> Option<Lease<'_, T>> {
+        // INVARIANT: Claimed, so lent, and nobody else gets the lease.
+        self.claimed.xchg(false, Full).then_some(Lease(self))
+    }
+
+    /// See [`LendState::recall`].
+    #[inline]
+    pub(crate) fn recall(&self) -> bool {
+        self.state.recall()
+    }
+
+    /// The right to end the request, for an abort or a cancelled request; `None` if somebody else
+    /// ends it, which includes a lease holder, who has been told.
+    #[inline]
+    pub(crate) fn abort_take(&self) -> Option<Ender<'_, T>> {
+        match self.state.abort_take() {
+            AbortTake::Taken => Some(Ender(self)),
+            AbortTake::Marked | AbortTake::Gone => None,
+        }
+    }
+
+    /// See [`LendState::interrupt`]: true if the caller is to queue the INTERRUPT.
+    #[inline]
+    pub(crate) fn interrupt(&self) -> bool {
+        self.state.interrupt()
+    }
+
+    /// See [`LendState::is_interrupted`].
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.state.is_interrupted()
+    }
+
+    /// See [`LendState::is_sent`].
+    #[inline]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.state.is_sent()
+    }
+
+    /// Has the request ended, and may its result be collected?
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.state.is_done()
+    }
+
+    /// The result of a request that has ended. `None` if it has not, or was collected before.
+    pub(crate) fn collect(&self) -> Option<Collected<'_, T>> {
+        if !self.state.is_done() || self.collected.xchg(true, Full) {
+            return None;
+        }
+        // INVARIANT: The ender is done with the arguments, no lease is possible any more, and
+        // `collected` admits one.
+        Some(Collected(self))
+    }
+}
+
+/// What a returned or parked lease became.
+pub(crate) enum Back<'a, T> {
+    /// Given back.
+    Here {
+        /// The INTERRUPT is to be queued.
+        interrupt: bool,
+    },
+    /// Aborted meanwhile: the request is to be ended with this.
+    MustEnd(Ender<'a, T>),
+}
+
+/// Exclusive access to the arguments, for copying.
+///
+/// To be given back by one of its methods; a lease that is just dropped ends the request.
+///
+/// # Invariants
+///
+/// The state is lent, and to nobody else.
+pub(crate) struct Lease<'a, T>(&'a Lend<T>);
+
+impl<'a, T> Lease<'a, T> {
+    fn back(lend: &'a Lend<T>, returned: Returned) -> Back<'a, T> {
+        match returned {
+            Returned::Here { interrupt } => Back::Here { interrupt },
+            // INVARIANT: The state says who ends the request: the lease holder.
+            Returned::MustEnd => Back::MustEnd(Ender(lend)),
+        }
+    }
+
+    fn into_inner(self) -> &'a Lend<T> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// Stops copying, to fault pages in.
+    ///
+    /// # Errors
+    ///
+    /// Aborted meanwhile: the request is to be ended with the ender.
+    #[inline]
+    pub(crate) fn park(self) -> Result<Parked<'a, T>, Ender<'a, T>> {
+        let lend = self.into_inner();
+        match Self::back(lend, lend.state.park()) {
+            Back::Here { .. } => Ok(Parked(lend)),
+            Back::MustEnd(ender) => Err(ender),
+        }
+    }
+
+    /// Everything was copied out and the reply may come.
+    #[inline]
+    pub(crate) fn return_sent(self) -> Back<'a, T> {
+        let lend = self.into_inner();
+        Self::back(lend, lend.state.return_sent())
+    }
+
+    /// The arguments are filled in.
+    #[inline]
+    pub(crate) fn return_(self) -> Back<'a, T> {
+        let lend = self.into_inner();
+        Self::back(lend, lend.state.return_())
+    }
+
+    /// Ends the request; also says whether an abort has left its mark meanwhile.
+    #[inline]
+    pub(crate) fn end(self) -> (Ender<'a, T>, bool) {
+        let lend = self.into_inner();
+        let aborted = lend.state.end();
+        (Ender(lend), aborted)
+    }
+}
+
+impl<T> Deref for Lease<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the invariants of `Lend` and of this.
+        unsafe { &*self.0.args.get() }
+    }
+}
+
+impl<T> DerefMut for Lease<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the invariants of `Lend` and of this.
+        unsafe { &mut *self.0.args.get() }
+    }
+}
+
+impl<T> Drop for Lease<'_, T> {
+    fn drop(&mut self) {
+        self.0.state.end();
+    }
+}
+
+/// A lease whose holder faults pages in: the arguments may be taken by an abort.
+///
+/// # Invariants
+///
+/// The lease is the caller's, until an abort voids it.
+pub(crate) struct Parked<'a, T>(&'a Lend<T>);
+
+impl<'a, T> Parked<'a, T> {
+    /// Goes on copying.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`]: aborted, and ended by the aborter.
+    #[inline]
+    pub(crate) fn resume(self) -> Result<Lease<'a, T>, Gone> {
+        self.0.state.resume()?;
+        // INVARIANT: Lent again.
+        Ok(Lease(self.0))
+    }
+}
+
+/// The right to end the request, with exclusive access to the arguments until it is finished.
+///
+/// # Invariants
+///
+/// The state is gone, by whoever made this.
+pub(crate) struct Ender<'a, T>(&'a Lend<T>);
+
+impl<T> Ender<'_, T> {
+    /// Publishes the result. True if there is a caller to be woken up, false if it has left.
+    #[inline]
+    pub(crate) fn finish(self) -> bool {
+        self.0.state.finish() == Finished::Deliver
+    }
+}
+
+impl<T> Deref for Ender<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the invariants of `Lend` and of this.
+        unsafe { &*self.0.args.get() }
+    }
+}
+
+impl<T> DerefMut for Ender<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the invariants of `Lend` and of this.
+        unsafe { &mut *self.0.args.get() }
+    }
+}
+
+/// The arguments of a request that has ended, for the one who takes the result.
+pub(crate) struct Collected<'a, T>(&'a Lend<T>);
+
+impl<T> Deref for Collected<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: By the invariants of `Lend`.
+        unsafe { &*self.0.args.get() }
+    }
+}
+
+impl<T> DerefMut for Collected<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the invariants of `Lend`.
+        unsafe { &mut *self.0.args.get() }
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers over the kernel's C interfaces: one file per C header, C's names.
+//!
+//! All unsafe code of the module is here. Each file lists the C rules it encodes.
+
+pub(crate) mod address_space;
+pub(crate) mod attr;
+pub(crate) mod bitops;
+pub(crate) mod cred;
+pub(crate) mod dentry;
+pub(crate) mod dentry_operations;
+pub(crate) mod dir_context;
+pub(crate) mod direct_io;
+pub(crate) mod fcntl;
+pub(crate) mod fifo;
+pub(crate) mod file;
+pub(crate) mod file_operations;
+pub(crate) mod file_system_type;
+pub(crate) mod folio;
+pub(crate) mod folio_copy;
+pub(crate) mod fs;
+pub(crate) mod fs_context;
+pub(crate) mod fs_parser;
+pub(crate) mod gfp;
+pub(crate) mod iget;
+pub(crate) mod inode;
+pub(crate) mod inode_cache;
+pub(crate) mod inode_hold;
+pub(crate) mod inode_operations;
+pub(crate) mod iomap;
+pub(crate) mod iov;
+pub(crate) mod jiffies;
+pub(crate) mod kiocb;
+pub(crate) mod lend;
+#[expect(
+    dead_code,
+    reason = "orphaned requests are proven on the host before they are called"
+)]
+pub(crate) mod lend_state;
+pub(crate) mod miscdevice;
+pub(crate) mod mm;
+pub(crate) mod mnt_idmapping;
+pub(crate) mod namei;
+pub(crate) mod open;
+pub(crate) mod pagemap;
+pub(crate) mod pid_namespace;
+pub(crate) mod random;
+pub(crate) mod rcu;
+pub(crate) mod rcu_walk;
+pub(crate) mod rwsem;
+pub(crate) mod slab;
+pub(crate) mod stat;
+pub(crate) mod statfs;
+pub(crate) mod super_block;
+pub(crate) mod super_operations;
+pub(crate) mod task;
+pub(crate) mod trace;
+pub(crate) mod uidgid;
+pub(crate) mod user_namespace;
+pub(crate) mod user_pages;
+pub(crate) mod wait;

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pid namespaces, and what a pid is called in one.
+//!
+//! C headers: [`include/linux/pid_namespace.h`](srctree/include/linux/pid_namespace.h),
+//! [`include/linux/pid.h`](srctree/include/linux/pid.h).
+
+use crate::bindings;
+pub(crate) use kernel::pid_namespace::PidNamespace;
+use kernel::{sync::aref::ARef, task::Task};
+
+/// The namespace of the current task (`task_active_pid_ns(current)`).
+pub(crate) fn current_pid_ns() -> ARef<PidNamespace> {
+    // SAFETY: The current task has a pid, so its namespace is alive, and has it as long as the
+    // task runs, which outlasts the borrow.
+    unsafe { PidNamespace::from_ptr(bindings::task_active_pid_ns(Task::current_raw())) }.into()
+}
+
+/// The thread id of the current task in a namespace (`pid_nr_ns(task_pid(current), ns)`), 0 if it
+/// is not visible there.
+#[inline]
+pub(crate) fn current_pid_nr_ns(ns: &PidNamespace) -> u32 {
+    // SAFETY: `thread_pid` of the running task is valid while it runs; `pid_nr_ns()` only reads,
+    // and the namespace is borrowed.
+    let nr = unsafe { bindings::pid_nr_ns((*Task::current_raw()).thread_pid, ns.as_ptr()) };
+    u32::try_from(nr).unwrap_or(0)
+}

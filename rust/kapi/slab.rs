@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Caches of objects of one type, and counted references to objects from them.
+//!
+//! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
+//!
+//! C rules encoded here: a cache outlives its objects (it is destroyed only after all have been
+//! freed, else C warns and leaks it); `kfree()` takes objects of any cache.
+
+use super::gfp::Gfp;
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    mem::{
+        align_of,
+        size_of, //
+    },
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Refcount, //
+    },
+};
+
+/// A cache that exists once, as a static, from [`create`](Self::create) until its guard is dropped.
+pub(crate) struct KmemCache<T> {
+    name: &'static CStr,
+    /// The C object, null before and after.
+    cache: Atomic<*mut bindings::kmem_cache>,
+    _objects: PhantomData<fn() -> T>,
+}
+
+impl<T> KmemCache<T> {
+    /// A cache of that name, not created yet.
+    pub(crate) const fn new(name: &'static CStr) -> Self {
+        Self {
+            name,
+            cache: Atomic::new(core::ptr::null_mut()),
+            _objects: PhantomData,
+        }
+    }
+
+    /// Creates the cache (`kmem_cache_create()`), until the guard is dropped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and `EEXIST` if it has been created already.
+    pub(crate) fn create(&'static self) -> Result<KmemCacheGuard<T>> {
+        let size = size_of::<SlabObject<T>>().try_into().map_err(|_| EINVAL)?;
+        let mut args = bindings::kmem_cache_args {
+            align: align_of::<SlabObject<T>>().try_into().map_err(|_| EINVAL)?,
+            ..pin_init::zeroed()
+        };
+
+        // SAFETY: Name and arguments are valid; C copies what it keeps.
+        let cache = unsafe {
+            bindings::__kmem_cache_create_args(self.name.as_char_ptr(), size, &mut args, 0)
+        };
+        if cache.is_null() {
+            return Err(ENOMEM);
+        }
+        if self
+            .cache
+            .cmpxchg(core::ptr::null_mut(), cache, Release)
+            .is_err()
+        {
+            // SAFETY: Just created, no object of it exists.
+            unsafe { bindings::kmem_cache_destroy(cache) };
+            return Err(EEXIST);
+        }
+        Ok(KmemCacheGuard(self))
+    }
+
+    fn alloc(&self, gfp: Gfp) -> Option<NonNull<SlabObject<T>>> {
+        let cache = self.cache.load(Acquire);
+        if cache.is_null() {
+            return None;
+        }
+        // SAFETY: The cache exists: its guard is dropped only when nobody uses it any more (at
+        // unload).
+        let object = unsafe { bindings::kmem_cache_alloc_noprof(cache, gfp.as_raw()) };
+        NonNull::new(object.cast())
+    }
+}
+
+/// Destroys its cache when dropped.
+pub(crate) struct KmemCacheGuard<T: 'static>(&'static KmemCache<T>);
+
+impl<T> Drop for KmemCacheGuard<T> {
+    fn drop(&mut self) {
+        let cache = self.0.cache.xchg(core::ptr::null_mut(), Relaxed);
+        // SAFETY: Made by `create()`, destroyed nowhere else.
+        unsafe { bindings::kmem_cache_destroy(cache) };
+    }
+}
+
+/// An object in a cache.
+struct SlabObject<T> {
+    refs: Refcount,
+    data: T,
+}
+
+/// A counted, pinned reference to an object from a [`KmemCache`].
+///
+/// # Invariants
+///
+/// The pointer is to a live object, of which this owns one reference.
+pub(crate) struct SlabArc<T>(NonNull<SlabObject<T>>);
+
+// SAFETY: As for `Arc`.
+unsafe impl<T: Send + Sync> Send for SlabArc<T> {}
+// SAFETY: As for `Arc`.
+unsafe impl<T: Send + Sync> Sync for SlabArc<T> {}
+
+impl<T> SlabArc<T> {
+    /// Allocates an object and initialises it in place.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` (never with [`Gfp::NOFAIL`]) or what `init` returns.
+    pub(crate) fn pin_init<E>(
+        cache: &KmemCache<T>,
+        gfp: Gfp,
+        init: impl PinInit<T, E>,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        let object = cache.alloc(gfp).ok_or(ENOMEM)?;
+        // SAFETY: Fresh memory of the right layout, not visible to anyone else and never moved.
+        unsafe {
+            (&raw mut (*object.as_ptr()).refs).write(Refcount::new(1));
+            if let Err(e) = pin_init::raw_try_init(&raw mut (*object.as_ptr()).data, init) {
+                bindings::kfree(object.as_ptr().cast());
+                return Err(e.into());
+            }
+        }
+        // INVARIANT: Initialised above, with one reference.
+        Ok(Self(object))
+    }
+}
+
+impl<T> Clone for SlabArc<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: Live by the type's invariant.
+        unsafe { (*self.0.as_ptr()).refs.inc() };
+        // INVARIANT: Owns the reference taken above.
+        Self(self.0)
+    }
+}
+
+impl<T> Deref for SlabArc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: Live by the type's invariant; shared access only.
+        unsafe { &(*self.0.as_ptr()).data }
+    }
+}
+
+impl<T> Drop for SlabArc<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Live by the type's invariant.
+        if unsafe { (*self.0.as_ptr()).refs.dec_and_test() } {
+            // SAFETY: That was the last reference, so nobody else can reach the object.
+            unsafe { free(self.0) };
+        }
+    }
+}
+
+/// Drops and frees an object. Apart, so that giving up a reference that is not the last costs little.
+///
+/// # Safety
+///
+/// The object is live, and nobody else can reach it.
+#[inline(never)]
+unsafe fn free<T>(object: NonNull<SlabObject<T>>) {
+    // SAFETY: By the contract. It came from a cache, for which `kfree()` is fine.
+    unsafe {
+        core::ptr::drop_in_place(&raw mut (*object.as_ptr()).data);
+        bindings::kfree(object.as_ptr().cast());
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One page of user memory, pinned so that copying to or from it cannot fault.
+//!
+//! C headers: [`include/linux/uio.h`](srctree/include/linux/uio.h),
+//! [`include/linux/mm.h`](srctree/include/linux/mm.h).
+//!
+//! C rules encoded here: what `iov_iter_extract_pages()` took from user memory is pinned
+//! (FOLL_PIN) and given back by `unpin_user_page()`; a page that was written to is marked dirty
+//! while still pinned, which takes the folio lock and so may sleep.
+
+use super::iov::IovIter;
+use crate::bindings;
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// A stretch of one pinned page, used from its beginning.
+///
+/// # Invariants
+///
+/// `page` is pinned; `offset + left` is at most the page's size.
+pub(crate) struct UserPage {
+    page: NonNull<bindings::page>,
+    offset: usize,
+    left: usize,
+    written: bool,
+}
+
+// SAFETY: A pin belongs to nobody in particular.
+unsafe impl Send for UserPage {}
+
+impl UserPage {
+    /// Faults in and pins the page at the iterator's place, which moves to the end of that page (or
+    /// of the segment). Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT`, `EINVAL` for memory that is not a user's, `EIO` at the end of the iterator, and
+    /// what get_user_pages returns.
+    pub(crate) fn extract(iter: &mut IovIter) -> Result<Self> {
+        if !iter.user_backed() {
+            return Err(EINVAL);
+        }
+        let mut page: *mut bindings::page = core::ptr::null_mut();
+        let mut pages: *mut *mut bindings::page = &mut page;
+        let mut offset = 0usize;
+        // SAFETY: One place for one page; the iterator is valid.
+        let len = unsafe {
+            bindings::iov_iter_extract_pages(
+                iter.as_ptr(),
+                &mut pages,
+                bindings::PAGE_SIZE,
+                1,
+                0,
+                &mut offset,
+            )
+        };
+        if len < 0 {
+            return Err(Error::from_errno(len as i32));
+        }
+        let page = NonNull::new(page).ok_or(EIO)?;
+        // INVARIANT: Pinned, as the memory is a user's; C returns no more than lies in the page.
+        let page = Self {
+            page,
+            offset,
+            left: len as usize,
+            written: false,
+        };
+        if page.left == 0 {
+            return Err(EIO);
+        }
+        Ok(page)
+    }
+
+    /// Bytes not copied yet.
+    pub(crate) fn left(&self) -> usize {
+        self.left
+    }
+
+    fn advance(&mut self, bytes: usize) -> usize {
+        self.offset += bytes;
+        self.left -= bytes;
+        bytes
+    }
+
+    /// Copies into the page as much as fits; returns how much. Does not sleep.
+    pub(crate) fn copy_to(&mut self, from: &[u8]) -> usize {
+        let bytes = from.len().min(self.left);
+        // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant.
+        unsafe {
+            bindings::copy_to_page(self.page.as_ptr(), self.offset, from.as_ptr().cast(), bytes)
+        };
+        self.written = true;
+        self.advance(bytes)
+    }
+
+    /// Copies from the page as much as there is; returns how much. Does not sleep.
+    pub(crate) fn copy_from(&mut self, to: &mut [u8]) -> usize {
+        let bytes = to.len().min(self.left);
+        // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant.
+        unsafe {
+            bindings::copy_from_page(
+                self.page.as_ptr(),
+                self.offset,
+                to.as_mut_ptr().cast(),
+                bytes,
+            )
+        };
+        self.advance(bytes)
+    }
+}
+
+impl Drop for UserPage {
+    /// Sleeps if the page was written to.
+    fn drop(&mut self) {
+        let mut page = self.page.as_ptr();
+        // SAFETY: Pinned once by `extract()`.
+        unsafe {
+            if self.written {
+                bindings::unpin_user_pages_dirty_lock(&mut page, 1, true);
+            } else {
+                bindings::unpin_user_page(page);
+            }
+        }
+    }
+}

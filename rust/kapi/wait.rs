@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting until a condition holds.
+//!
+//! C headers: [`include/linux/wait.h`](srctree/include/linux/wait.h),
+//! [`include/linux/rcuwait.h`](srctree/include/linux/rcuwait.h).
+//!
+//! Conditions are closures that read what another task sets *before* it wakes. They run with the
+//! task's state set already, so they must not sleep. C rules encoded here: the condition is looked
+//! at again after the state was set and before a signal is reported, so that no wake-up is lost and
+//! an exclusive waiter that was woken and signalled at once does not swallow the wake-up.
+
+use crate::bindings;
+use core::ffi::c_int;
+use kernel::{
+    prelude::*,
+    sync::LockClassKey,
+    types::Opaque, //
+};
+
+/// Which signals end a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signals {
+    /// Every signal.
+    All,
+    /// Fatal ones.
+    Fatal,
+    /// None: the task sleeps in state D.
+    None,
+}
+
+impl Signals {
+    const fn state(self) -> u32 {
+        match self {
+            Signals::All => bindings::TASK_INTERRUPTIBLE,
+            Signals::Fatal => bindings::TASK_KILLABLE,
+            Signals::None => bindings::TASK_UNINTERRUPTIBLE,
+        }
+    }
+}
+
+/// A list of sleeping tasks (`wait_queue_head_t`). Make it with [`new_wait_queue!`].
+#[pin_data]
+pub(crate) struct WaitQueue {
+    #[pin]
+    head: Opaque<bindings::wait_queue_head>,
+}
+
+// SAFETY: The queue has its own lock.
+unsafe impl Send for WaitQueue {}
+// SAFETY: As above.
+unsafe impl Sync for WaitQueue {}
+
+/// An initialiser for a [`WaitQueue`], with a lock class of its own named `$name`.
+#[allow(unused_macros)]
+macro_rules! new_wait_queue {
+    ($name:literal) => {
+        $crate::kapi::wait::WaitQueue::new(kernel::c_str!($name), kernel::static_lock_class!())
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use new_wait_queue;
+
+impl WaitQueue {
+    /// See [`new_wait_queue!`].
+    pub(crate) fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is the queue's final place; name and key are static.
+            head <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__init_waitqueue_head(slot, name.as_char_ptr(), key.as_ptr())
+            }),
+        })
+    }
+
+    /// Sleeps until `condition` holds (`wait_event*()`).
+    ///
+    /// With `exclusive`, one [`wake_up_nr(1)`](Self::wake_up_nr) wakes one such waiter (the first to have
+    /// come), and if this returns an error, a wake-up meant for it has gone to the next one.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` after a signal of the kind named.
+    fn wait(
+        &self,
+        signals: Signals,
+        freezable: bool,
+        exclusive: bool,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result {
+        if condition() {
+            return Ok(());
+        }
+
+        let mut state = signals.state();
+        if freezable {
+            state |= bindings::TASK_FREEZABLE;
+        }
+        let flags = if exclusive {
+            bindings::WQ_FLAG_EXCLUSIVE
+        } else {
+            0
+        };
+        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: The entry stays in this frame, which it leaves only off the queue: after
+        // `finish_wait()`, or after `prepare_to_wait_event()` has failed, which takes it off.
+        unsafe { bindings::init_wait_entry(entry.get(), flags as c_int) };
+
+        loop {
+            // SAFETY: Queue and entry are valid.
+            let signal = unsafe {
+                bindings::prepare_to_wait_event(self.head.get(), entry.get(), state as c_int)
+            };
+            if condition() {
+                break;
+            }
+            if signal != 0 {
+                return Err(ERESTARTSYS);
+            }
+            // SAFETY: Task context, by the contract of the callers.
+            unsafe { bindings::schedule() };
+        }
+        // SAFETY: Queue and entry are valid.
+        unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
+        Ok(())
+    }
+
+    /// Sleeps until `condition` holds, or until one of `signals` (`ERESTARTSYS`).
+    pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
+        self.wait(signals, false, false, condition)
+    }
+
+    /// `wait_event_interruptible_exclusive()`: as [`wait_event`](Self::wait_event), but one wake-up
+    /// wakes one waiter.
+    pub(crate) fn wait_event_interruptible_exclusive(
+        &self,
+        condition: impl FnMut() -> bool,
+    ) -> Result {
+        self.wait(Signals::All, false, true, condition)
+    }
+
+    /// `wait_event_state_exclusive(.., TASK_KILLABLE | TASK_FREEZABLE)`.
+    pub(crate) fn wait_event_killable_exclusive(&self, condition: impl FnMut() -> bool) -> Result {
+        self.wait(Signals::Fatal, true, true, condition)
+    }
+
+    /// Wakes all non-exclusive waiters and one exclusive one, telling the scheduler that the waker is
+    /// about to sleep.
+    pub(crate) fn wake_up_sync(&self) {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::__wake_up_sync(self.head.get(), bindings::TASK_NORMAL) };
+    }
+
+    /// Wakes all non-exclusive waiters and `nr` exclusive ones.
+    pub(crate) fn wake_up_nr(&self, nr: i32) {
+        // SAFETY: The queue is valid.
+        unsafe {
+            bindings::__wake_up(
+                self.head.get(),
+                bindings::TASK_NORMAL,
+                nr,
+                core::ptr::null_mut(),
+            )
+        };
+    }
+
+    /// Wakes every waiter.
+    pub(crate) fn wake_up_all(&self) {
+        self.wake_up_nr(0);
+    }
+
+    /// The C object.
+    pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
+        self.head.get()
+    }
+}
+
+/// A place for one task that waits (`struct rcuwait`): cheaper than a queue, no lock.
+///
+/// If two tasks wait at once, one of them may sleep for ever; nothing worse.
+pub(crate) struct RcuWait(Opaque<bindings::rcuwait>);
+
+// SAFETY: Made for use by several tasks.
+unsafe impl Send for RcuWait {}
+// SAFETY: As above.
+unsafe impl Sync for RcuWait {}
+
+impl RcuWait {
+    /// With nobody waiting.
+    pub(crate) fn new() -> Self {
+        Self(Opaque::new(bindings::rcuwait {
+            task: core::ptr::null_mut(),
+        }))
+    }
+
+    /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` after a signal of the kind named.
+    pub(crate) fn wait_event(
+        &self,
+        signals: Signals,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result {
+        let state = signals.state();
+        let mut result = Ok(());
+
+        // SAFETY: The object is valid; `current` stays alive while it waits here, and RCU keeps it
+        // for a waker that still looks at it after `finish_rcuwait()`.
+        unsafe { bindings::prepare_to_rcuwait(self.0.get()) };
+        loop {
+            // SAFETY: The current task sets its own state; it is reset by `finish_rcuwait()`.
+            unsafe { bindings::set_current_state(state) };
+            if condition() {
+                break;
+            }
+            // SAFETY: Looks at the current task only.
+            if unsafe { bindings::signal_pending_state_current(state) } {
+                result = Err(EINTR);
+                break;
+            }
+            // SAFETY: Task context, by the contract of the callers.
+            unsafe { bindings::schedule() };
+        }
+        // SAFETY: The object is valid.
+        unsafe { bindings::finish_rcuwait(self.0.get()) };
+        result
+    }
+
+    /// Wakes the task that waits, if one does.
+    pub(crate) fn wake_up(&self) {
+        // SAFETY: The object is valid.
+        unsafe { bindings::rcuwait_wake_up(self.0.get()) };
+    }
+}
