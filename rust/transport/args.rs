@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a request carries: its message, room for the reply, and a payload.
+//!
+//! C counterpart: `struct fuse_args`, except that a request owns all of it, so that it can outlive
+//! its caller. Reached through a lease only (`kapi::lend`); takes no lock.
+
+use super::{
+    background::End,
+    copy::Copier,
+    payload::{
+        Payload,
+        PayloadCursor, //
+    }, //
+};
+use crate::abi::{
+    Body,
+    Creds,
+    InHeader,
+    Minor,
+    NodeId,
+    Op,
+    Reply,
+    Writer, //
+};
+use kernel::prelude::*;
+use zerocopy::IntoBytes;
+
+/// Bytes of a message that a request has room for in itself: the header, the longest fixed
+/// arguments and a name of ordinary length. Longer ones get memory of their own.
+pub(super) const OWN_IN: usize = 200;
+/// Bytes of a reply's fixed part that a request has room for in itself: an entry and an open file.
+const OWN_OUT: usize = 144;
+
+/// Where `unique` lies in [`InHeader`].
+const UNIQUE: core::ops::Range<usize> = 8..16;
+
+/// A few bytes in place, more of them in memory of their own.
+struct Own<const N: usize> {
+    len: usize,
+    inline: [u8; N],
+    heap: KVec<u8>,
+}
+
+impl<const N: usize> Own<N> {
+    fn new() -> impl Init<Self> {
+        init!(Self {
+            len: 0,
+            inline <- pin_init::init_zeroed(),
+            heap: KVec::new(),
+        })
+    }
+
+    /// Makes room for `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, only if `len` is more than `N`.
+    fn resize(&mut self, len: usize) -> Result {
+        if len > N {
+            self.heap.resize(len, 0, GFP_KERNEL)?;
+        }
+        self.len = len;
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let bytes = if self.len > N {
+            self.heap.get(..self.len)
+        } else {
+            self.inline.get(..self.len)
+        };
+        bytes.unwrap_or_default()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let bytes = if self.len > N {
+            self.heap.get_mut(..self.len)
+        } else {
+            self.inline.get_mut(..self.len)
+        };
+        bytes.unwrap_or_default()
+    }
+}
+
+/// What a request carries.
+pub(super) struct Args {
+    message: Own<OWN_IN>,
+    expect: Reply,
+    minor: Minor,
+    own: Own<OWN_OUT>,
+    payload: Payload,
+    /// Bytes of payload in the reply.
+    payload_len: usize,
+    /// The result: 0 or a negative errno.
+    pub(super) error: i32,
+    /// Bytes of the reply, its header included; for the trace event.
+    pub(super) reply_len: u32,
+    /// Who is told the end, of a background request.
+    pub(super) end: Option<KBox<dyn End>>,
+}
+
+/// How far a message has been copied.
+#[derive(Default)]
+pub(super) struct Cursor {
+    /// Bytes of the message's, or the reply's, own part.
+    own: usize,
+    payload: PayloadCursor,
+}
+
+impl Args {
+    /// Empty.
+    pub(super) fn new() -> impl Init<Self> {
+        init!(Self {
+            message <- Own::new(),
+            expect: Reply::None,
+            minor: Minor::new(0),
+            own <- Own::new(),
+            payload: Payload::None,
+            payload_len: 0,
+            error: 0,
+            reply_len: 0,
+            end: None,
+        })
+    }
+
+    /// Encodes an operation.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, only if message or reply are longer than a request has room for; `EIO` if the
+    /// message is longer than 32 bits can say.
+    pub(super) fn fill<O: Op>(
+        &mut self,
+        node: Option<NodeId>,
+        creds: Creds,
+        op: &O,
+        minor: Minor,
+    ) -> Result {
+        let in_len = op.in_len(minor);
+        let header =
+            InHeader::new(O::OPCODE, node, creds, in_len, op.payload_in()).map_err(|_| EIO)?;
+
+        self.message
+            .resize(in_len.checked_add(InHeader::SIZE).ok_or(EIO)?)?;
+        let mut writer = Writer::new(self.message.bytes_mut());
+        writer.put(&header).map_err(|_| EIO)?;
+        op.encode(&mut writer, minor).map_err(|_| EIO)?;
+
+        self.minor = minor;
+        self.expect = op.reply(minor);
+        self.own.resize(self.expect.space())
+    }
+
+    /// Exchanges the payload; what is sent must be as long as the operation said.
+    pub(super) fn swap_payload(&mut self, payload: &mut Payload) {
+        core::mem::swap(&mut self.payload, payload);
+    }
+
+    /// Takes the payload out.
+    pub(super) fn take_payload(&mut self) -> Payload {
+        core::mem::replace(&mut self.payload, Payload::None)
+    }
+
+    /// Bytes of the whole message.
+    pub(super) fn len(&self) -> usize {
+        self.message.len.saturating_add(self.payload.len_out())
+    }
+
+    /// Sets the number under which the message goes out.
+    pub(super) fn set_unique(&mut self, unique: u64) {
+        if let Some(place) = self.message.bytes_mut().get_mut(UNIQUE) {
+            place.copy_from_slice(unique.as_bytes());
+        }
+    }
+
+    /// Copies the message out as far as that goes without a fault. True if all has been copied.
+    pub(super) fn copy_out(&self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
+        let message = self.message.bytes();
+        if let Some(rest @ [_, ..]) = message.get(cursor.own..) {
+            cursor.own = cursor.own.saturating_add(copier.put(rest));
+            if cursor.own < message.len() {
+                return false;
+            }
+        }
+        self.payload.copy_out(&mut cursor.payload, copier)
+    }
+
+    /// Prepares for a reply without an error, with `body_len` bytes after the header.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a reply of the wrong length.
+    pub(super) fn start_reply(&mut self, body_len: usize) -> Result {
+        let split = self.expect.split(body_len).map_err(|_| EINVAL)?;
+        if split.own > self.own.len {
+            return Err(EINVAL);
+        }
+        self.own.len = split.own;
+        self.payload_len = split.payload;
+        self.payload.start_in(split.payload)
+    }
+
+    /// Copies the reply in as far as that goes without a fault. True if all has been copied.
+    pub(super) fn copy_in(&mut self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
+        let own = self.own.bytes_mut();
+        if let Some(rest @ [_, ..]) = own.get_mut(cursor.own..) {
+            cursor.own = cursor.own.saturating_add(copier.get(rest));
+            if cursor.own < own.len() {
+                return false;
+            }
+        }
+        self.payload
+            .copy_in(self.payload_len, &mut cursor.payload, copier)
+    }
+
+    /// The request's error, or bytes of payload in the reply.
+    pub(super) fn result(&self) -> Result<usize> {
+        match self.error {
+            0 => Ok(self.payload_len),
+            error => Err(Error::from_errno(error)),
+        }
+    }
+
+    /// The request's error, or the reply.
+    ///
+    /// # Errors
+    ///
+    /// Also `EIO` for a malformed reply.
+    pub(super) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
+        let payload = self.result()?;
+        op.decode(Body::new(self.own.bytes(), payload), self.minor)
+            .map_err(|bad| Error::from_errno(bad.errno().to_negative()))
+    }
+}

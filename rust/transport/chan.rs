@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel: the transport's half of a connection.
+//!
+//! C counterpart: `struct fuse_chan`, `struct fuse_iqueue`. One spinlock guards the engine (all
+//! queues and counters); it is a leaf, and what a step of the engine asks for (waking, ending,
+//! dropping) is done after it was dropped. Beside it two wait queues: daemon threads in read(2), and
+//! callers at the gate.
+
+use super::{
+    device::Device,
+    engine::{
+        self,
+        Admit,
+        Drain,
+        Effects,
+        Refusal,
+        Refused,
+        Slot,
+        Submitted, //
+    },
+    forget::Forgets,
+    request::Req, //
+};
+use crate::{
+    abi::Minor,
+    kapi::{
+        task,
+        wait::{
+            new_wait_queue,
+            Signals,
+            WaitQueue, //
+        }, //
+    },
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        Arc,
+        SpinLock, //
+    },
+};
+
+/// The engine with the types of the module.
+pub(super) type Engine = engine::Engine<Req, Forgets, Segment>;
+/// Memory for slots of the engine.
+type Segment = KVVec<Slot<Req>>;
+
+/// What INIT settles for the transport.
+pub(crate) struct ChanParams {
+    /// The daemon's minor version.
+    pub(crate) minor: u32,
+    /// Bytes per WRITE, for which a reader must have room.
+    pub(crate) max_write: u32,
+    /// Pages per request.
+    pub(crate) max_pages: u32,
+}
+
+/// A channel.
+#[pin_data]
+pub(crate) struct Chan {
+    #[pin]
+    pub(super) engine: SpinLock<Engine>,
+    /// There is something to read, or will never be again. Written with the engine's lock held;
+    /// read without it by readers that are about to sleep.
+    readable: Atomic<bool>,
+    /// Readers of the device.
+    #[pin]
+    pub(super) readers: WaitQueue,
+    /// Callers held back, and who waits for the end of all requests.
+    #[pin]
+    gate: WaitQueue,
+    pub(super) waiting: engine::Waiting,
+    /// INIT was answered, or the channel aborted.
+    initialized: Atomic<bool>,
+    connected: Atomic<bool>,
+    /// INIT has failed.
+    conn_error: Atomic<bool>,
+    /// The daemon does not know INTERRUPT.
+    pub(super) no_interrupt: Atomic<bool>,
+    minor: Atomic<u32>,
+    max_write: Atomic<u32>,
+    max_pages: Atomic<u32>,
+    /// The connection's id, for trace events.
+    connection: Atomic<u32>,
+    /// Numbers the trace events.
+    seq: Atomic<u64>,
+}
+
+impl Chan {
+    /// A connected channel without devices.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let chan = Arc::pin_init(
+            pin_init!(Self {
+                engine <- new_spinlock!(Engine::new(), "fuse_chan::engine"),
+                readable: Atomic::new(false),
+                readers <- new_wait_queue!("fuse_chan::readers"),
+                gate <- new_wait_queue!("fuse_chan::gate"),
+                waiting: engine::Waiting::new(),
+                initialized: Atomic::new(false),
+                connected: Atomic::new(true),
+                conn_error: Atomic::new(false),
+                no_interrupt: Atomic::new(false),
+                minor: Atomic::new(0),
+                max_write: Atomic::new(0),
+                max_pages: Atomic::new(0),
+                connection: Atomic::new(0),
+                seq: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )?;
+        let slots = chan.engine.lock().next_segment();
+        chan.grow(slots)?;
+        Ok(chan)
+    }
+
+    /// Adds slots to the engine.
+    pub(super) fn grow(&self, slots: usize) -> Result {
+        if slots == 0 {
+            return Err(ENOMEM);
+        }
+        let mut segment = Segment::with_capacity(slots, GFP_KERNEL)?;
+        for _ in 0..slots {
+            segment
+                .push_within_capacity(Slot::new())
+                .map_err(|_| ENOMEM)?;
+        }
+        // One that came too late is dropped here, after the lock.
+        let _late = self.engine.lock().grow(segment);
+        Ok(())
+    }
+
+    /// Sets the connection's id, which is the superblock's device number.
+    pub(crate) fn set_connection(&self, dev: u32) {
+        self.connection.store(dev, Relaxed);
+    }
+
+    pub(super) fn connection(&self) -> u32 {
+        self.connection.load(Relaxed)
+    }
+
+    pub(super) fn next_seq(&self) -> u64 {
+        self.seq.fetch_add(1, Relaxed)
+    }
+
+    /// Still connected? Only a hint, as it may end at any time.
+    pub(crate) fn connected(&self) -> bool {
+        self.connected.load(Relaxed)
+    }
+
+    /// Has INIT been answered (well or not), or the channel been aborted?
+    pub(crate) fn initialized(&self) -> bool {
+        self.initialized.load(Acquire)
+    }
+
+    /// INIT has been answered: lets callers in. `None` if it has failed.
+    ///
+    /// C: `fuse_chan_set_initialized()`.
+    pub(crate) fn set_initialized(&self, params: Option<ChanParams>) {
+        if let Some(params) = params {
+            self.minor.store(params.minor, Relaxed);
+            self.max_write.store(params.max_write, Relaxed);
+            self.max_pages.store(params.max_pages, Relaxed);
+        }
+        // Pairs with `initialized()`.
+        self.initialized.store(true, Release);
+        let effects = self.engine.lock().set_initialized();
+        self.carry_out(effects, false);
+    }
+
+    /// From now on requests that are not forced fail with `ECONNREFUSED`.
+    pub(crate) fn set_conn_error(&self) {
+        self.conn_error.store(true, Relaxed);
+    }
+
+    /// Has INIT failed?
+    pub(crate) fn conn_error(&self) -> bool {
+        self.conn_error.load(Relaxed)
+    }
+
+    /// The daemon's version, 7.0 before it is known.
+    pub(super) fn minor(&self) -> Minor {
+        Minor::new(self.minor.load(Relaxed))
+    }
+
+    /// Bytes per WRITE, 0 before it is known.
+    pub(super) fn max_write(&self) -> u32 {
+        self.max_write.load(Relaxed)
+    }
+
+    /// Background requests that have not ended.
+    pub(crate) fn num_background(&self) -> u32 {
+        self.engine.lock().num_background()
+    }
+
+    /// Sets how many background requests may be with the daemon at once.
+    pub(crate) fn set_max_background(&self, max: u32) {
+        let effects = {
+            let mut engine = self.engine.lock();
+            let effects = engine.set_max_background(max);
+            self.update_readable(&engine);
+            effects
+        };
+        self.carry_out(effects, false);
+    }
+
+    /// Keeps the hint for sleeping readers. To be called with the engine's lock, after each step
+    /// that may have changed it.
+    #[inline]
+    pub(super) fn update_readable(&self, engine: &Engine) {
+        self.readable
+            .store(engine.is_readable() || !engine.is_connected(), Relaxed);
+    }
+
+    /// Is there something to read, or a reason not to wait for it?
+    #[inline]
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable.load(Relaxed)
+    }
+
+    /// Does what a step of the engine asks for. Without the lock. With `sync` the current task is
+    /// about to wait for the reader that it wakes.
+    #[inline]
+    pub(super) fn carry_out(&self, effects: Effects, sync: bool) {
+        if effects != Effects::default() {
+            self.carry_out_some(effects, sync);
+        }
+    }
+
+    fn carry_out_some(&self, mut effects: Effects, sync: bool) {
+        loop {
+            match effects.readers {
+                0 => {}
+                1 if sync => self.readers.wake_up_sync(),
+                Effects::ALL => self.readers.wake_up_all(),
+                n => self.readers.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
+            }
+            if effects.gate != 0 {
+                self.wake_gate(effects.gate);
+            }
+            if !effects.more {
+                return;
+            }
+            let mut engine = self.engine.lock();
+            effects = engine.flush_background();
+            self.update_readable(&engine);
+        }
+    }
+
+    /// Wakes callers held back.
+    pub(super) fn wake_gate(&self, n: u32) {
+        match n {
+            Effects::ALL => self.gate.wake_up_all(),
+            n => self.gate.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
+        }
+    }
+
+    /// Counts a caller and waits until it may go on; C: the first half of `fuse_get_req()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if killed while waiting.
+    pub(super) fn enter(&self, background: bool) -> Result<Counted<'_>> {
+        self.waiting.enter();
+        let counted = Counted(self);
+        if background || !self.initialized() {
+            self.gate
+                .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(background))
+                .map_err(|_| EINTR)?;
+        }
+        Ok(counted)
+    }
+
+    /// Counts a caller that is not held back.
+    pub(super) fn enter_forced(&self) -> Counted<'_> {
+        self.waiting.enter();
+        Counted(self)
+    }
+
+    /// A request has ended and is not in use any more.
+    pub(super) fn leave(&self) {
+        if self.waiting.leave() {
+            self.gate.wake_up_all();
+        }
+    }
+
+    /// Queues a request that its caller will wait for, and wakes a reader.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTCONN`, `ENOMEM`.
+    pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
+        self.submit_with(req, admit, true, Engine::submit)
+    }
+
+    /// Queues a background request, and wakes a reader if it may go at once.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTCONN`, `ENOMEM`.
+    pub(super) fn submit_background(&self, req: Req, admit: Admit) -> Result {
+        self.submit_with(req, admit, false, Engine::submit_background)
+            .map(|_| ())
+    }
+
+    #[inline]
+    fn submit_with(
+        &self,
+        mut req: Req,
+        admit: Admit,
+        sync: bool,
+        submit: fn(&mut Engine, Req, Admit) -> Result<Submitted, Refused<Req>>,
+    ) -> Result<Submitted> {
+        loop {
+            let submitted = {
+                let mut engine = self.engine.lock();
+                let submitted = submit(&mut engine, req, admit);
+                self.update_readable(&engine);
+                submitted
+            };
+            match submitted {
+                Ok(submitted) => {
+                    self.carry_out(submitted.effects, sync);
+                    return Ok(submitted);
+                }
+                Err(refused) => {
+                    req = refused.payload;
+                    self.refused(refused.why, admit)?;
+                }
+            }
+        }
+    }
+
+    /// Removes the reason for a refusal, if possible.
+    #[cold]
+    fn refused(&self, why: Refusal, admit: Admit) -> Result {
+        match why {
+            Refusal::Disconnected => Err(ENOTCONN),
+            Refusal::Blocked => self
+                .gate
+                .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(false))
+                .map_err(|_| EINTR),
+            Refusal::NoSlot(slots) => match self.grow(slots) {
+                // It must be sent: slots come free as other requests end.
+                Err(_) if admit == Admit::Forced => {
+                    task::sleep_a_moment();
+                    Ok(())
+                }
+                grown => grown,
+            },
+        }
+    }
+
+    /// Installs a channel in the device that its mounter has named. C: `fuse_dev_install()`, with the
+    /// check before it.
+    ///
+    /// If the device has been closed, this channel is of no use and aborts.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the device serves another channel.
+    pub(crate) fn install(self: &Arc<Self>, device: &Device) -> Result {
+        if !device.install(self)? {
+            self.abort(false);
+        }
+        Ok(())
+    }
+
+    /// Ends all requests with `ECONNABORTED`, and all to come with `ENOTCONN`. With `with_err` readers
+    /// get `ECONNABORTED` rather than `ENODEV`. Does not wait for requests that are being copied.
+    ///
+    /// C: `fuse_chan_abort()`. Context: process, without locks.
+    pub(crate) fn abort(&self, with_err: bool) {
+        let aborted = {
+            let mut engine = self.engine.lock();
+            let aborted = engine.abort(with_err);
+            self.update_readable(&engine);
+            aborted
+        };
+        let Some(aborted) = aborted else {
+            return;
+        };
+        self.connected.store(false, Relaxed);
+        self.initialized.store(true, Release);
+        self.waiting.close();
+        self.carry_out(aborted.effects, false);
+        drop(aborted.forgets);
+        self.end_drained(Drain::All);
+    }
+
+    /// Ends the requests that the engine lets go of, a few at a time.
+    pub(super) fn end_drained(&self, which: Drain) {
+        loop {
+            let batch = {
+                let mut engine = self.engine.lock();
+                let batch = engine.drain(which);
+                // A background request that goes lets the next one through.
+                self.update_readable(&engine);
+                batch
+            };
+            self.carry_out(batch.effects, false);
+            for req in batch.requests.into_iter().flatten() {
+                req.end_if_here(ECONNABORTED);
+            }
+            if !batch.more {
+                return;
+            }
+            task::cond_resched();
+        }
+    }
+
+    /// After [`abort`](Self::abort): waits until no request is left. Sleeps, uninterruptibly.
+    pub(crate) fn wait_aborted(&self) {
+        // Without signals there is no error.
+        let _ = self
+            .gate
+            .wait_event(Signals::None, || self.waiting.is_over());
+    }
+}
+
+/// One entry in the count of waiting requests, until a request takes it over.
+pub(super) struct Counted<'a>(&'a Chan);
+
+impl Counted<'_> {
+    /// The request made with `counted` leaves from now on.
+    pub(super) fn hand_over(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}

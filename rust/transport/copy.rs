@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying between requests and the daemon's memory.
+//!
+//! C counterpart: `struct fuse_copy_state`, `fuse_copy_fill()`, `fuse_copy_do()`. C pins every page
+//! of the daemon's with get_user_pages. Here copying goes straight through the iov_iter, with page
+//! faults disabled; only where that comes up short is one page pinned, and the next few are faulted
+//! in. Takes no lock; [`Copier::fill`] sleeps, the rest does not.
+
+use crate::kapi::{
+    folio::Segs,
+    folio_copy::{
+        self,
+        SegCursor, //
+    },
+    iov::IovIter,
+    user_pages::UserPage, //
+};
+use kernel::prelude::*;
+
+/// Bytes to fault in beyond the pinned page, so that a large cold buffer does not cost a fault and
+/// a pin per page.
+const FAULT_AHEAD: usize = 16 * 4096;
+
+/// Bytes copied at a time between a folio and the pinned page.
+const BOUNCE: usize = 256;
+
+/// Which way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the daemon: read(2) on the device.
+    Out,
+    /// From the daemon: write(2) on the device.
+    In,
+}
+
+/// The daemon's side of a copy.
+pub(super) struct Copier<'a> {
+    iter: &'a mut IovIter,
+    way: Way,
+    /// The pinned page, in front of what the iterator has left. When used up it stays until
+    /// nothing is lent, as letting go of it may sleep.
+    page: Option<UserPage>,
+}
+
+impl<'a> Copier<'a> {
+    /// Over the memory of a read or write on the device.
+    pub(super) fn new(iter: &'a mut IovIter, way: Way) -> Self {
+        Self {
+            iter,
+            way,
+            page: None,
+        }
+    }
+
+    /// Copies to the daemon as far as that goes without a fault; returns how much.
+    pub(super) fn put(&mut self, from: &[u8]) -> usize {
+        let pinned = self.page.as_mut().map_or(0, |page| page.copy_to(from));
+        match from.get(pinned..) {
+            None | Some([]) => pinned,
+            Some(rest) => pinned.saturating_add(self.iter.copy_to_iter_atomic(rest)),
+        }
+    }
+
+    /// Copies from the daemon as far as that goes without a fault; returns how much.
+    pub(super) fn get(&mut self, to: &mut [u8]) -> usize {
+        let pinned = self.page.as_mut().map_or(0, |page| page.copy_from(to));
+        match to.get_mut(pinned..) {
+            None | Some([]) => pinned,
+            Some(rest) => pinned.saturating_add(self.iter.copy_from_iter_atomic(rest)),
+        }
+    }
+
+    /// Copies up to `max` bytes of folios to the daemon, as far as that goes without a fault;
+    /// returns how much.
+    pub(super) fn put_segs<L: Segs>(
+        &mut self,
+        list: &L,
+        cursor: &mut SegCursor,
+        max: usize,
+    ) -> usize {
+        let mut done = 0usize;
+        if let Some(page) = &mut self.page {
+            // Through a buffer: happens for one page after a fault.
+            let mut buf = [0; BOUNCE];
+            loop {
+                let want = page.left().min(BOUNCE).min(max.saturating_sub(done));
+                let Some(part @ [_, ..]) = buf.get_mut(..want) else {
+                    break;
+                };
+                let got = folio_copy::copy_to_slice(list, cursor, part);
+                done = done.saturating_add(page.copy_to(part.get(..got).unwrap_or_default()));
+                if got < want {
+                    return done;
+                }
+            }
+        }
+        match max.saturating_sub(done) {
+            0 => done,
+            rest => done.saturating_add(folio_copy::copy_to_iter_atomic(
+                list, cursor, rest, self.iter,
+            )),
+        }
+    }
+
+    /// Copies up to `max` bytes from the daemon to folios, as far as that goes without a fault;
+    /// returns how much.
+    pub(super) fn get_segs<L: Segs>(
+        &mut self,
+        list: &L,
+        cursor: &mut SegCursor,
+        max: usize,
+    ) -> usize {
+        let mut done = 0usize;
+        if let Some(page) = &mut self.page {
+            let mut buf = [0; BOUNCE];
+            loop {
+                let want = page.left().min(BOUNCE).min(max.saturating_sub(done));
+                let Some(part @ [_, ..]) = buf.get_mut(..want) else {
+                    break;
+                };
+                page.copy_from(part);
+                let put = folio_copy::copy_from_slice(list, cursor, part);
+                done = done.saturating_add(put);
+                if put < want {
+                    return done;
+                }
+            }
+        }
+        match max.saturating_sub(done) {
+            0 => done,
+            rest => done.saturating_add(folio_copy::copy_from_iter_atomic(
+                list, cursor, rest, self.iter,
+            )),
+        }
+    }
+
+    /// What the daemon's memory has room for, or holds, from here on.
+    pub(super) fn remaining(&self) -> usize {
+        let page = self.page.as_ref().map_or(0, UserPage::left);
+        self.iter.count().saturating_add(page)
+    }
+
+    /// Makes the next copy get on: faults in and pins one page, and faults in the next few, as far
+    /// as `needed` bytes reach: behind them may be memory that has nothing to do with the message
+    /// and that nobody ever fills. To be called with nothing lent: sleeps, and may wait for the
+    /// daemon itself.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` and what else get_user_pages returns.
+    #[cold]
+    pub(super) fn fill(&mut self, needed: usize) -> Result {
+        // Dirties and unpins the one before.
+        self.page = None;
+        let page = self.page.insert(UserPage::extract(self.iter)?);
+        let ahead = needed.saturating_sub(page.left()).min(FAULT_AHEAD);
+        match self.way {
+            _ if ahead == 0 => {}
+            Way::Out => self.iter.fault_in_writeable(ahead),
+            Way::In => self.iter.fault_in_readable(ahead),
+        }
+        Ok(())
+    }
+
+    /// Copies all of it to the daemon, of a message that is no request. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill).
+    pub(super) fn put_all(&mut self, from: &[u8]) -> Result {
+        let mut rest = from;
+        loop {
+            let copied = self.put(rest);
+            match rest.get(copied..) {
+                None | Some([]) => return Ok(()),
+                Some(left) => rest = left,
+            }
+            self.fill(rest.len())?;
+        }
+    }
+
+    /// Copies all of it from the daemon, of a message that is no request's reply. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill).
+    pub(super) fn get_all(&mut self, to: &mut [u8]) -> Result {
+        let mut at = 0usize;
+        loop {
+            let Some(rest) = to.get_mut(at..) else {
+                return Ok(());
+            };
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let copied = self.get(rest);
+            at = at.saturating_add(copied);
+            match to.len().saturating_sub(at) {
+                0 => {}
+                left => self.fill(left)?,
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FORGET: messages without reply, whose memory is there before they are needed.
+//!
+//! C counterpart: `struct fuse_forget_link`, `fuse_chan_queue_forget()`, `fuse_read_forget()`. Takes
+//! the engine's lock.
+
+use super::{
+    chan::Chan,
+    copy::Copier,
+    engine::{
+        self,
+        ForgetQueue, //
+    },
+};
+use crate::{
+    abi::{
+        op,
+        Creds,
+        InHeader,
+        Nlookup,
+        NodeId,
+        Opcode, //
+    },
+    kapi::fifo::{
+        Fifo,
+        Link, //
+    },
+};
+use kernel::{
+    alloc::Flags,
+    prelude::*, //
+};
+use zerocopy::IntoBytes;
+
+/// A FORGET's memory in advance.
+pub(crate) struct Forget(Link<op::FuseForgetOne>);
+
+impl Forget {
+    /// Memory for a FORGET. C: `fuse_alloc_forget()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(flags: Flags) -> Result<Self> {
+        Ok(Self(Link::new(op::FuseForgetOne::default(), flags)?))
+    }
+}
+
+/// Queued forgets, first in, first out.
+pub(super) struct Forgets(Fifo<op::FuseForgetOne>);
+
+impl Default for Forgets {
+    fn default() -> Self {
+        Self(Fifo::new())
+    }
+}
+
+impl ForgetQueue for Forgets {
+    type Link = Link<op::FuseForgetOne>;
+
+    fn push_back(&mut self, link: Self::Link) {
+        self.0.push_back(link);
+    }
+
+    fn pop_front(&mut self) -> Option<Self::Link> {
+        self.0.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Chan {
+    /// Queues a FORGET of so many references to a node. Does not sleep and cannot fail; on a dead
+    /// connection nothing is sent.
+    pub(crate) fn forget(&self, forget: Forget, node: NodeId, nlookup: u64) {
+        let mut link = forget.0;
+        *link.value_mut() = op::FuseForgetOne::new(node, Nlookup::new(nlookup));
+        let queued = {
+            let mut engine = self.engine.lock();
+            let queued = engine.forget(link);
+            self.update_readable(&engine);
+            queued
+        };
+        if let Ok(effects) = queued {
+            self.carry_out(effects, false);
+        }
+    }
+}
+
+/// Copies `forgets` out as one message: FORGET if `single`, else BATCH_FORGET with `count` of
+/// them. Returns its length.
+pub(super) fn send(
+    copier: &mut Copier<'_>,
+    unique: engine::Unique,
+    mut forgets: Forgets,
+    count: u32,
+    single: bool,
+) -> Result<usize> {
+    if single {
+        let Some(link) = forgets.pop_front() else {
+            return Err(EIO);
+        };
+        let one = link.value();
+        let body = op::FuseForgetIn {
+            nlookup: one.nlookup,
+        };
+        let len = InHeader::SIZE.saturating_add(size_of_val(&body));
+        let mut header = header(Opcode::Forget, unique, len)?;
+        header.nodeid = one.nodeid;
+        let mut message = [0u8; InHeader::SIZE + size_of::<op::FuseForgetIn>()];
+        let (head, tail) = message.split_at_mut(InHeader::SIZE);
+        head.copy_from_slice(header.as_bytes());
+        tail.copy_from_slice(body.as_bytes());
+        copier.put_all(&message)?;
+        return Ok(len);
+    }
+
+    let size = size_of::<op::FuseForgetOne>();
+    let fixed = InHeader::SIZE.saturating_add(size_of::<op::FuseBatchForgetIn>());
+    let len = (count as usize)
+        .checked_mul(size)
+        .and_then(|len| len.checked_add(fixed))
+        .ok_or(EIO)?;
+    let body = op::FuseBatchForgetIn { count, dummy: 0 };
+    copier.put_all(header(Opcode::BatchForget, unique, len)?.as_bytes())?;
+    copier.put_all(body.as_bytes())?;
+
+    let mut part = [op::FuseForgetOne::default(); 16];
+    loop {
+        let mut filled = 0usize;
+        for place in &mut part {
+            let Some(link) = forgets.pop_front() else {
+                break;
+            };
+            *place = *link.value();
+            filled = filled.saturating_add(1);
+        }
+        match part.get(..filled) {
+            None | Some([]) => return Ok(len),
+            Some(ones) => copier.put_all(ones.as_bytes())?,
+        }
+    }
+}
+
+/// The header of a message of `len` bytes that is no request.
+pub(super) fn header(opcode: Opcode, unique: engine::Unique, len: usize) -> Result<InHeader> {
+    let mut header = InHeader::new(opcode, None, Creds::NONE, 0, 0).map_err(|_| EIO)?;
+    header.len = len.try_into().map_err(|_| EIO)?;
+    header.unique = unique.0;
+    Ok(header)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Moves requests between callers and the daemon; knows no inode and no dentry.
+//!
+//! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
+//! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
+//! [`call`] and [`background`] are the callers' side, [`device`], [`reader`] and [`writer`] the
+//! daemon's, with [`copy`] between the two; [`forget`] is apart, as it has no reply.
+
+mod args;
+mod background;
+mod call;
+mod chan;
+mod copy;
+mod device;
+#[allow(
+    unused_imports,
+    reason = "the channel uses a part of what the host tests do"
+)]
+#[expect(
+    dead_code,
+    reason = "RESEND and replies to RETRIEVE are proven on the host before they are called"
+)]
+pub(crate) mod engine;
+mod forget;
+mod payload;
+mod reader;
+mod request;
+mod writer;
+
+#[allow(unused_imports)]
+pub(crate) use self::{
+    background::{
+        Done,
+        End,
+        Prepared, //
+    },
+    call::How,
+    chan::{
+        Chan,
+        ChanParams, //
+    },
+    device::{
+        register,
+        Device,
+        Registration, //
+    },
+    forget::Forget,
+    payload::Payload,
+    request::RequestCache,
+};
+#[allow(unused_imports)]
+pub(crate) use crate::abi::Creds as Caller;

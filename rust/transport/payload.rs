@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What goes along with the fixed arguments of a request: bytes, folios, a caller's pages.
+//!
+//! C counterpart: the last of `fuse_args::in_args` or `out_args`, and `struct fuse_args_pages`. Owned
+//! by the request while it is sent; comes back to the caller, or to the `End` of a background
+//! request. Takes no lock; copying does not sleep.
+
+use super::copy::Copier;
+use crate::kapi::{
+    direct_io::UserPages,
+    folio::{
+        ReadFolios,
+        WriteFolios, //
+    },
+    folio_copy::{
+        flush_dcache,
+        zero_rest,
+        SegCursor, //
+    },
+};
+use kernel::prelude::*;
+
+/// What goes along with the fixed arguments of a request, to the daemon or back.
+pub(crate) enum Payload {
+    /// Nothing.
+    None,
+    /// Bytes to the daemon.
+    In(KVVec<u8>),
+    /// At most so many bytes from the daemon, into a vector with that capacity; comes back as long
+    /// as what was received.
+    Out(KVVec<u8>, usize),
+    /// Data from the daemon for the page cache. What a short reply leaves is zeroed.
+    ReadFolios(ReadFolios),
+    /// Data of the page cache to the daemon.
+    WriteFolios(WriteFolios),
+    /// Data of a caller to the daemon.
+    UserIn(UserPages),
+    /// Data from the daemon to a caller.
+    UserOut(UserPages),
+}
+
+/// How far a payload has been copied.
+#[derive(Default)]
+pub(super) struct PayloadCursor {
+    bytes: usize,
+    segs: SegCursor,
+}
+
+impl Payload {
+    /// Bytes to the daemon.
+    pub(super) fn len_out(&self) -> usize {
+        match self {
+            Payload::In(bytes) => bytes.len(),
+            Payload::WriteFolios(folios) => folios.bytes(),
+            Payload::UserIn(pages) => pages.bytes(),
+            Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
+        }
+    }
+
+    /// Bytes that the daemon may send.
+    fn room(&self) -> usize {
+        match self {
+            Payload::Out(_, max) => *max,
+            Payload::ReadFolios(folios) => folios.bytes(),
+            Payload::UserOut(pages) => pages.bytes(),
+            Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
+        }
+    }
+
+    /// Prepares to receive `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that is more than there is room for; `ENOMEM` if a vector came without its
+    /// capacity.
+    pub(super) fn start_in(&mut self, len: usize) -> Result {
+        if len > self.room() {
+            return Err(EINVAL);
+        }
+        if let Payload::Out(bytes, _) = self {
+            bytes.clear();
+            bytes.resize(len, 0, GFP_NOWAIT)?;
+        }
+        Ok(())
+    }
+
+    /// Copies to the daemon as far as that goes without a fault. True if all has been copied.
+    pub(super) fn copy_out(&self, cursor: &mut PayloadCursor, copier: &mut Copier<'_>) -> bool {
+        let len = self.len_out();
+        let rest = len.saturating_sub(cursor.bytes);
+        if rest == 0 {
+            return true;
+        }
+        let copied = match self {
+            Payload::In(bytes) => copier.put(bytes.get(cursor.bytes..).unwrap_or_default()),
+            Payload::WriteFolios(folios) => copier.put_segs(folios, &mut cursor.segs, rest),
+            Payload::UserIn(pages) => copier.put_segs(pages, &mut cursor.segs, rest),
+            Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
+        };
+        cursor.bytes = cursor.bytes.saturating_add(copied);
+        cursor.bytes >= len
+    }
+
+    /// Copies `len` bytes in all from the daemon, as far as that goes without a fault. True if all
+    /// has been copied.
+    pub(super) fn copy_in(
+        &mut self,
+        len: usize,
+        cursor: &mut PayloadCursor,
+        copier: &mut Copier<'_>,
+    ) -> bool {
+        let rest = len.saturating_sub(cursor.bytes);
+        let copied = match self {
+            _ if rest == 0 => 0,
+            Payload::Out(bytes, _) => copier.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
+            Payload::ReadFolios(folios) => copier.get_segs(folios, &mut cursor.segs, rest),
+            Payload::UserOut(pages) => copier.get_segs(pages, &mut cursor.segs, rest),
+            Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
+        };
+        cursor.bytes = cursor.bytes.saturating_add(copied);
+        if cursor.bytes < len {
+            return false;
+        }
+        match self {
+            Payload::ReadFolios(folios) => {
+                zero_rest(folios, &mut cursor.segs);
+                flush_dcache(folios);
+            }
+            Payload::UserOut(pages) => flush_dcache(pages),
+            _ => {}
+        }
+        true
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! read(2) on the device: the next message goes to the daemon.
+//!
+//! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
+
+use super::{
+    args::{
+        Args,
+        Cursor, //
+    },
+    chan::Chan,
+    copy::{
+        Copier,
+        Way, //
+    },
+    device::Installed,
+    engine::{
+        self,
+        Taken, //
+    },
+    forget::{
+        self,
+        Forgets, //
+    },
+    request::Req, //
+};
+use crate::{
+    abi::{
+        op,
+        InHeader,
+        Opcode, //
+    },
+    kapi::{
+        iov::IovIter,
+        lend::{
+            Back,
+            Ender,
+            Lease, //
+        },
+        trace, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use zerocopy::IntoBytes;
+
+/// `FUSE_MIN_READ_BUFFER`.
+const MIN_READ_BUFFER: usize = 8192;
+
+/// Why a request was not copied out.
+enum Failed<'a> {
+    /// Aborted: to be ended with this.
+    Aborted(Ender<'a, Args>),
+    /// Aborted, and ended by the aborter.
+    Gone,
+    /// The daemon's memory is bad.
+    Fault(Error, Lease<'a, Args>),
+}
+
+/// Reads one message; returns its length.
+///
+/// # Errors
+///
+/// `EINVAL` if the buffer is not large enough for any request; `EAGAIN` if nothing is there and
+/// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; `EFAULT`.
+pub(super) fn read(installed: &Installed, nonblock: bool, iter: &mut IovIter) -> Result<usize> {
+    let Installed { chan, id } = installed;
+    let room = iter.count();
+    let write_room = (chan.max_write() as usize)
+        .saturating_add(InHeader::SIZE)
+        .saturating_add(size_of::<op::FuseWriteIn>());
+    if room < write_room.max(MIN_READ_BUFFER) {
+        return Err(EINVAL);
+    }
+    let mut copier = Copier::new(iter, Way::Out);
+
+    loop {
+        if !chan.is_readable() {
+            if nonblock {
+                return Err(EAGAIN);
+            }
+            chan.readers
+                .wait_event_interruptible_exclusive(|| chan.is_readable())?;
+        }
+        let mut forgets = Forgets::default();
+        match take(chan, *id, room, &mut forgets) {
+            Taken::Empty => {}
+            Taken::Closed { with_err: true } => return Err(ECONNABORTED),
+            Taken::Closed { with_err: false } => return Err(ENODEV),
+            Taken::Interrupt(unique) => return interrupt(&mut copier, unique),
+            Taken::Forgets {
+                unique,
+                count,
+                single,
+                more,
+            } => {
+                let count = if more {
+                    take_forgets(chan, room, count, &mut forgets)
+                } else {
+                    count
+                };
+                return forget::send(&mut copier, unique, forgets, count, single);
+            }
+            Taken::Request(request) => {
+                if let Some(result) = send(chan, &request, room, &mut copier) {
+                    return result;
+                }
+            }
+        }
+    }
+}
+
+/// How many forgets fit into the daemon's buffer.
+fn max_forgets(chan: &Chan, room: usize) -> u32 {
+    if chan.minor().before(16) {
+        1
+    } else {
+        op::BatchForget::max_in(room).try_into().unwrap_or(u32::MAX)
+    }
+}
+
+/// Takes what is next.
+#[inline]
+fn take(chan: &Chan, id: engine::Device, room: usize, forgets: &mut Forgets) -> Taken<Req> {
+    let mut engine = chan.engine.lock();
+    let taken = engine.take(id, max_forgets(chan, room), forgets);
+    chan.update_readable(&engine);
+    if let Taken::Request(request) = &taken {
+        trace::fuse_request_taken(
+            chan.connection(),
+            request.unique.0,
+            request.payload.opcode.load(Relaxed),
+            chan.next_seq(),
+        );
+    }
+    taken
+}
+
+/// Takes further forgets, a few at a time; returns how many there are now.
+fn take_forgets(chan: &Chan, room: usize, count: u32, forgets: &mut Forgets) -> u32 {
+    let mut count = count;
+    loop {
+        let max = max_forgets(chan, room).saturating_sub(count);
+        let mut engine = chan.engine.lock();
+        let (more_of_them, more) = engine.take_forgets(max, forgets);
+        chan.update_readable(&engine);
+        count = count.saturating_add(more_of_them);
+        if !more {
+            return count;
+        }
+    }
+}
+
+/// Sends the INTERRUPT of a request.
+fn interrupt(copier: &mut Copier<'_>, unique: engine::Unique) -> Result<usize> {
+    let body = op::FuseInterruptIn { unique: unique.0 };
+    let len = InHeader::SIZE.saturating_add(size_of_val(&body));
+    let header = forget::header(Opcode::Interrupt, unique.interrupt(), len)?;
+    let mut message = [0u8; InHeader::SIZE + size_of::<op::FuseInterruptIn>()];
+    let (head, tail) = message.split_at_mut(InHeader::SIZE);
+    head.copy_from_slice(header.as_bytes());
+    tail.copy_from_slice(body.as_bytes());
+    copier.put_all(&message)?;
+    Ok(len)
+}
+
+/// The engine lets go of a request that ends before its reply.
+#[cold]
+fn remove(chan: &Chan, ticket: engine::Ticket) {
+    let removed = {
+        let mut engine = chan.engine.lock();
+        let removed = engine.remove(ticket);
+        chan.update_readable(&engine);
+        removed
+    };
+    if let Some((_, effects)) = removed {
+        chan.carry_out(effects, false);
+    }
+}
+
+/// Copies a request out. `None`: there is nothing to return for it, go on with the next one.
+fn send(
+    chan: &Chan,
+    request: &engine::Request<Req>,
+    room: usize,
+    copier: &mut Copier<'_>,
+) -> Option<Result<usize>> {
+    let req = &request.payload;
+    // Gone: aborted just now, and ended by the aborter.
+    let mut lease = req.args.lend().ok()?;
+    let len = lease.len();
+
+    if len > room {
+        let (ender, _) = lease.end();
+        remove(chan, request.ticket);
+        // SETXATTR is special: its value may be of any size.
+        let too_large = req.opcode.load(Relaxed) == Opcode::Setxattr.get();
+        let error = if too_large { E2BIG } else { EIO };
+        req.end(ender, error.to_errno());
+        return None;
+    }
+
+    lease.set_unique(request.unique.0);
+    Some(match copy_out(lease, copier) {
+        Ok(lease) if !request.reply => {
+            let (ender, aborted) = lease.end();
+            remove(chan, request.ticket);
+            req.end(ender, if aborted { ECONNABORTED.to_errno() } else { 0 });
+            Ok(len)
+        }
+        Ok(lease) => {
+            trace::fuse_request_sent(
+                chan.connection(),
+                request.unique.0,
+                req.opcode.load(Relaxed),
+            );
+            match lease.return_sent() {
+                Back::Here { interrupt } => {
+                    if interrupt {
+                        chan.queue_interrupt(request.ticket);
+                    }
+                    Ok(len)
+                }
+                Back::MustEnd(ender) => {
+                    req.end(ender, ECONNABORTED.to_errno());
+                    Err(disconnected(chan))
+                }
+            }
+        }
+        Err(Failed::Aborted(ender)) => {
+            req.end(ender, ECONNABORTED.to_errno());
+            Err(disconnected(chan))
+        }
+        Err(Failed::Gone) => Err(disconnected(chan)),
+        Err(Failed::Fault(error, lease)) => {
+            let (ender, aborted) = lease.end();
+            remove(chan, request.ticket);
+            if aborted {
+                req.end(ender, ECONNABORTED.to_errno());
+                Err(disconnected(chan))
+            } else {
+                req.end(ender, EIO.to_errno());
+                Err(error)
+            }
+        }
+    })
+}
+
+#[cold]
+fn disconnected(chan: &Chan) -> Error {
+    if chan.engine.lock().is_aborted_with_err() {
+        ECONNABORTED
+    } else {
+        ENODEV
+    }
+}
+
+/// Copies a message out, parking the lease wherever pages must be faulted in.
+#[inline]
+fn copy_out<'a>(
+    mut lease: Lease<'a, Args>,
+    copier: &mut Copier<'_>,
+) -> Result<Lease<'a, Args>, Failed<'a>> {
+    let mut cursor = Cursor::default();
+    let end = copier.remaining().saturating_sub(lease.len());
+    loop {
+        if lease.copy_out(&mut cursor, copier) {
+            return Ok(lease);
+        }
+        let parked = lease.park().map_err(Failed::Aborted)?;
+        let needed = copier.remaining().saturating_sub(end);
+        let filled = copier.fill(needed);
+        lease = parked.resume().map_err(|_| Failed::Gone)?;
+        if let Err(error) = filled {
+            return Err(Failed::Fault(error, lease));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One request, from its caller to its end.
+//!
+//! C counterpart: `struct fuse_req`. Counted references: the caller's (or the [`Prepared`](super::background::Prepared) it
+//! came from), the engine's, and that of a reader or writer who is copying. The lists are the engine's;
+//! what becomes of the arguments is decided by the lending state. Takes no lock.
+
+use super::{
+    args::Args,
+    background::Done,
+    chan::Chan,
+    engine,
+    payload::Payload, //
+};
+use crate::{
+    abi::{
+        Creds,
+        NodeId,
+        Op, //
+    },
+    kapi::{
+        gfp::Gfp,
+        lend::{
+            Ender,
+            Lend, //
+        },
+        slab::{
+            KmemCache,
+            KmemCacheGuard,
+            SlabArc, //
+        },
+        trace,
+        wait::RcuWait, //
+    },
+};
+use core::ops::Deref;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// Where requests come from, while the module is loaded.
+static CACHE: KmemCache<Request> = KmemCache::new(c"fuse_request");
+
+/// The cache of requests.
+pub(crate) struct RequestCache {
+    _guard: KmemCacheGuard<Request>,
+}
+
+impl RequestCache {
+    /// Creates it, until dropped. C: a part of `fuse_dev_init()`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            _guard: CACHE.create()?,
+        })
+    }
+}
+
+/// A reference to a request.
+pub(super) type Req = SlabArc<Request>;
+
+/// The channel of a request, which counts it until it is freed.
+pub(super) struct Member {
+    chan: Arc<Chan>,
+    /// Counted in `Chan::waiting`.
+    counted: Atomic<bool>,
+}
+
+impl Deref for Member {
+    type Target = Arc<Chan>;
+
+    fn deref(&self) -> &Arc<Chan> {
+        &self.chan
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if self.counted.load(Relaxed) {
+            self.chan.leave();
+        }
+    }
+}
+
+/// One request.
+#[pin_data]
+pub(super) struct Request {
+    #[pin]
+    pub(super) args: Lend<Args>,
+    /// Where the caller waits, if it does.
+    pub(super) wait: RcuWait,
+    pub(super) chan: Member,
+    /// The number on the wire; 0 before it has one. This and the next two are for trace events.
+    pub(super) unique: Atomic<u64>,
+    pub(super) opcode: Atomic<u32>,
+    len: Atomic<u32>,
+}
+
+impl Request {
+    /// A request with nothing in it. With `counted`, `Chan::waiting` has been entered for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, unless [`Gfp::NOFAIL`].
+    pub(super) fn new(chan: &Arc<Chan>, counted: bool, gfp: Gfp) -> Result<Req> {
+        let init = pin_init!(Self {
+            args <- Lend::new(Args::new()),
+            wait: RcuWait::new(),
+            chan: Member {
+                chan: chan.clone(),
+                counted: Atomic::new(counted),
+            },
+            unique: Atomic::new(0),
+            opcode: Atomic::new(0),
+            len: Atomic::new(0),
+        });
+        SlabArc::pin_init(&CACHE, gfp, init)
+    }
+
+    /// Enters `Chan::waiting`, before a request that was not counted is sent.
+    pub(super) fn count(&self) {
+        self.chan.waiting.enter();
+        self.chan.counted.store(true, Relaxed);
+    }
+
+    /// Encodes an operation into a request that has not been sent.
+    ///
+    /// # Errors
+    ///
+    /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the payload
+    /// is left alone then.
+    pub(super) fn fill<O: Op>(
+        &self,
+        node: Option<NodeId>,
+        creds: Creds,
+        op: &O,
+        payload: &mut Payload,
+    ) -> Result {
+        // Else the header would lie about the length of the message.
+        if usize::try_from(op.payload_in()) != Ok(payload.len_out()) {
+            return Err(EIO);
+        }
+        let mut args = self.args.lend().map_err(|_| EIO)?;
+        let filled = args.fill(node, creds, op, self.chan.minor());
+        if filled.is_ok() {
+            args.swap_payload(payload);
+            self.opcode.store(O::OPCODE.get(), Relaxed);
+            self.len
+                .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
+        }
+        // Nobody else knows the request, so it cannot have been aborted.
+        let _ = args.return_();
+        filled
+    }
+
+    /// Ends the request: sets the error, tells who wants to know, wakes up the caller. To be called
+    /// without any lock.
+    ///
+    /// C: `fuse_request_end()`.
+    pub(super) fn end(&self, mut ender: Ender<'_, Args>, error: i32) {
+        ender.error = error;
+        trace::fuse_request_end(
+            self.chan.connection(),
+            self.unique.load(Relaxed),
+            ender.reply_len,
+            error,
+        );
+        if let Some(end) = ender.end.take() {
+            end.end(Done::new(&mut ender));
+        }
+        if ender.finish() {
+            self.wait.wake_up();
+        }
+    }
+
+    /// Ends a request that the engine has let go of, unless somebody else does.
+    pub(super) fn end_if_here(&self, error: Error) {
+        if let Some(ender) = self.args.abort_take() {
+            self.end(ender, error.to_errno());
+        }
+    }
+}
+
+/// What the engine asks of a request, with its lock held.
+impl engine::Payload for Req {
+    fn sent(&self) -> bool {
+        self.args.is_sent()
+    }
+
+    fn interrupted(&self) -> bool {
+        self.args.is_interrupted()
+    }
+
+    fn claim(&self) -> bool {
+        self.args.claim()
+    }
+
+    fn recall(&self) -> bool {
+        self.args.recall()
+    }
+
+    fn queued(&self, unique: engine::Unique) {
+        self.unique.store(unique.0, Relaxed);
+        let connection = self.chan.connection();
+        let opcode = self.opcode.load(Relaxed);
+        trace::fuse_request_send(connection, unique.0, opcode, self.len.load(Relaxed));
+        trace::fuse_request_queued(connection, unique.0, opcode, self.chan.next_seq());
+    }
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! write(2) on the device: a reply, or a notification, comes from the daemon.
+//!
+//! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where the
+//! daemon's memory must be faulted in.
+
+use super::{
+    args::{
+        Args,
+        Cursor, //
+    },
+    chan::Chan,
+    copy::{
+        Copier,
+        Way, //
+    },
+    device::Installed,
+    engine::{
+        self,
+        Claimed,
+        InterruptReply,
+        Refusal,
+        Ticket, //
+    },
+    request::Req, //
+};
+use crate::{
+    abi::{
+        Answer,
+        Errno,
+        OutHeader,
+        Unique, //
+    },
+    kapi::{
+        iov::IovIter,
+        lend::{
+            Ender,
+            Lease, //
+        },
+        trace, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use zerocopy::FromBytes;
+
+/// Why a reply was not copied in.
+enum Failed<'a> {
+    /// Aborted: to be ended with this.
+    Aborted(Ender<'a, Args>),
+    /// Aborted, and ended by the aborter.
+    Gone,
+    /// The daemon's memory is bad.
+    Fault(Error, Lease<'a, Args>),
+}
+
+/// Writes one message; returns its length.
+///
+/// # Errors
+///
+/// `EINVAL` for a malformed one; `ENOENT` if there is no such request; `EFAULT`.
+pub(super) fn write(installed: &Installed, iter: &mut IovIter) -> Result<usize> {
+    let len = iter.count();
+    if len < OutHeader::SIZE {
+        return Err(EINVAL);
+    }
+    let mut copier = Copier::new(iter, Way::In);
+    let mut header = [0u8; OutHeader::SIZE];
+    copier.get_all(&mut header)?;
+    let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
+
+    match header.parse(len).map_err(|_| EINVAL)? {
+        Answer::Notify { code, body_len } => notify(&installed.chan, code, body_len)?,
+        Answer::Interrupt {
+            request,
+            error,
+            body_len,
+        } => interrupt_reply(installed, request, error, body_len)?,
+        Answer::Request {
+            unique,
+            error,
+            body_len,
+        } => reply(installed, unique, error, body_len, &mut copier)?,
+    }
+    Ok(len)
+}
+
+/// A notification. None is known yet, which is what C answers to an unknown one.
+fn notify(_chan: &Chan, _code: i32, _body_len: usize) -> Result {
+    Err(EINVAL)
+}
+
+/// The reply to an INTERRUPT.
+fn interrupt_reply(
+    installed: &Installed,
+    request: Unique,
+    error: Option<Errno>,
+    body_len: usize,
+) -> Result {
+    let Installed { chan, id } = installed;
+    let again = body_len == 0 && error == Some(Errno::EAGAIN);
+    let found = {
+        let mut engine = chan.engine.lock();
+        let found = engine.interrupt_reply(*id, engine::Unique(request.get()), again);
+        chan.update_readable(&engine);
+        found
+    };
+    match found {
+        InterruptReply::NotFound => return Err(ENOENT),
+        InterruptReply::NotInterrupted => return Err(EINVAL),
+        InterruptReply::Found => {}
+        InterruptReply::Again(effects) => chan.carry_out(effects, false),
+    }
+    if body_len != 0 {
+        return Err(EINVAL);
+    }
+    if error == Some(Errno::ENOSYS) {
+        chan.no_interrupt.store(true, Relaxed);
+    }
+    Ok(())
+}
+
+/// The reply to a request.
+fn reply(
+    installed: &Installed,
+    unique: Unique,
+    error: Option<Errno>,
+    body_len: usize,
+    copier: &mut Copier<'_>,
+) -> Result {
+    let Installed { chan, id } = installed;
+    let Some(Claimed { payload, effects }) = claim(chan, *id, unique) else {
+        return Err(ENOENT);
+    };
+    let req = payload;
+    chan.carry_out(effects, false);
+    let mut lease = req.args.accept().ok_or(ENOENT)?;
+    lease.reply_len = body_len
+        .saturating_add(OutHeader::SIZE)
+        .try_into()
+        .unwrap_or(u32::MAX);
+
+    // What the daemon's write returns, and what the request ends with unless that is an error.
+    let mut listed = None;
+    let (lease, result) = match error {
+        Some(_) if body_len != 0 => (lease, Err(EINVAL)),
+        Some(errno) => (lease, Ok(errno.to_negative())),
+        None => match lease.start_reply(body_len) {
+            Err(error) => (lease, Err(error)),
+            Ok(()) => match copy_in(installed, &req, lease, copier, &mut listed) {
+                Ok(lease) => (lease, Ok(0)),
+                Err(Failed::Fault(error, lease)) => (lease, Err(error)),
+                Err(Failed::Aborted(ender)) => {
+                    req.end(ender, ECONNABORTED.to_errno());
+                    return Err(ENOENT);
+                }
+                Err(Failed::Gone) => return Err(ENOENT),
+            },
+        },
+    };
+
+    let (ender, aborted) = lease.end();
+    if let Some(ticket) = listed {
+        let removed = chan.engine.lock().remove(ticket);
+        if let Some((_, effects)) = removed {
+            chan.carry_out(effects, false);
+        }
+    }
+    if aborted {
+        req.end(ender, ECONNABORTED.to_errno());
+        return Err(ENOENT);
+    }
+    match result {
+        Ok(errno) => {
+            trace::fuse_reply_copied(
+                chan.connection(),
+                unique.get(),
+                req.opcode.load(Relaxed),
+                chan.next_seq(),
+            );
+            req.end(ender, errno);
+            Ok(())
+        }
+        Err(error) => {
+            req.end(ender, EIO.to_errno());
+            Err(error)
+        }
+    }
+}
+
+/// Finds the request that a reply is for, and takes it out of the engine.
+#[inline]
+fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>> {
+    let mut engine = chan.engine.lock();
+    let claimed = engine.claim(id, engine::Unique(unique.get()));
+    if let Some(claimed) = &claimed {
+        chan.update_readable(&engine);
+        trace::fuse_reply_found(
+            chan.connection(),
+            unique.get(),
+            claimed.payload.opcode.load(Relaxed),
+            chan.next_seq(),
+        );
+    }
+    claimed
+}
+
+/// Copies a reply in. Where pages must be faulted in, an abort is let find the request first
+/// (`listed`), and the lease is parked.
+#[inline]
+fn copy_in<'a>(
+    installed: &Installed,
+    req: &'a Req,
+    mut lease: Lease<'a, Args>,
+    copier: &mut Copier<'_>,
+    listed: &mut Option<Ticket>,
+) -> Result<Lease<'a, Args>, Failed<'a>> {
+    let mut cursor = Cursor::default();
+    loop {
+        if lease.copy_in(&mut cursor, copier) {
+            return Ok(lease);
+        }
+        if listed.is_none() {
+            match relist(installed, req) {
+                Ok(ticket) => *listed = Some(ticket),
+                Err(error) if error == ENOTCONN => {
+                    let (ender, _) = lease.end();
+                    return Err(Failed::Aborted(ender));
+                }
+                Err(error) => return Err(Failed::Fault(error, lease)),
+            }
+        }
+        let parked = lease.park().map_err(Failed::Aborted)?;
+        let filled = copier.fill(copier.remaining());
+        lease = parked.resume().map_err(|_| Failed::Gone)?;
+        if let Err(error) = filled {
+            return Err(Failed::Fault(error, lease));
+        }
+    }
+}
+
+/// Puts a request where an abort finds it.
+///
+/// # Errors
+///
+/// `ENOTCONN`; `ENOMEM` if there is no slot, as getting one would have to sleep.
+#[cold]
+fn relist(installed: &Installed, req: &Req) -> Result<Ticket> {
+    let Installed { chan, id } = installed;
+    let refused = match chan.engine.lock().relist(*id, req.clone()) {
+        Ok(ticket) => return Ok(ticket),
+        Err(refused) => refused,
+    };
+    // Its reference to the request is dropped here, after the lock.
+    match refused.why {
+        Refusal::Disconnected => Err(ENOTCONN),
+        Refusal::Blocked | Refusal::NoSlot(_) => Err(ENOMEM),
+    }
+}
