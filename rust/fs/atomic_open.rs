@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making and opening a file in one: CREATE.
+//!
+//! C counterpart: `fuse_atomic_open()`, `fuse_create_open()` (dir.c).
+//!
+//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other locks.
+
+use super::{
+    conn::NoOp,
+    create::{
+        self,
+        masked_perm,
+        wire_name, //
+    },
+    file::{
+        atomic_o_trunc,
+        FuseFile,
+        Kind,
+        NewFile, //
+    },
+    inode::AskedAt,
+    lookup::lookup,
+    open,
+    Fuse,
+    Inode,
+    OpeningFile, //
+};
+use crate::{
+    abi::{
+        op::Create,
+        OpenOutFlags, //
+    },
+    kapi::{
+        dentry::NamedDentry,
+        fcntl::{
+            O_CREAT,
+            O_EXCL,
+            O_NOCTTY,
+            O_TRUNC, //
+        },
+        inode_operations::AtomicOpen,
+        open::FinishOpen, //
+    },
+    transport::Forget,
+};
+use kernel::prelude::*;
+
+/// `atomic_open`.
+pub(super) fn atomic_open(
+    dir: &Inode,
+    entry: NamedDentry<'_, Fuse>,
+    file: &OpeningFile,
+    flags: u32,
+    mode: u16,
+) -> Result<AtomicOpen<Fuse>> {
+    dir.check_bad()?;
+    let conn = dir.conn();
+
+    if let Some(unhashed) = entry.in_lookup() {
+        let other = lookup(dir, unhashed)?;
+        if other.is_some() || entry.inode().is_some() {
+            return Ok(AtomicOpen::NoOpen(other));
+        }
+    }
+    if flags & O_CREAT == 0 {
+        return Ok(AtomicOpen::NoOpen(None));
+    }
+
+    // From here on the file is made or nothing is opened.
+    file.set_created();
+    if !conn.lacks(NoOp::Create) {
+        match create_open(dir, entry, file, flags, mode) {
+            Ok(()) => return Ok(AtomicOpen::Opened),
+            Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Create),
+            Err(e) => {
+                if e == EEXIST {
+                    entry.invalidate_entry();
+                }
+                return Err(e);
+            }
+        }
+    }
+    create::mknod(dir, entry, mode, 0)?;
+    Ok(AtomicOpen::NoOpen(None))
+}
+
+/// The end of the open, when the VFS has set the file up.
+enum Finish {}
+
+impl FinishOpen<Fuse> for Finish {
+    fn finish_open(inode: &Inode, file: &OpeningFile, data: &FuseFile) -> Result {
+        open::finish_open(inode, file, data)
+    }
+}
+
+/// Sends CREATE (`fuse_create_open()`).
+fn create_open(
+    dir: &Inode,
+    entry: NamedDentry<'_, Fuse>,
+    file: &OpeningFile,
+    flags: u32,
+    mode: u16,
+) -> Result {
+    let conn = dir.conn();
+    let epoch = conn.epoch();
+    let forget = Forget::new(GFP_KERNEL)?;
+    let new_file = NewFile::new(conn, Kind::File)?;
+
+    let flags = flags & !O_NOCTTY;
+    let (perm, umask) = masked_perm(dir, mode);
+    let op = Create {
+        flags,
+        perm,
+        umask,
+        // Only with HANDLE_KILLPRIV_V2.
+        kill_suidgid: false,
+        name: wire_name(entry.name())?,
+    };
+    let out = conn.call(dir.nodeid(), &op)?;
+
+    let data = new_file.opened(out.entry.node, out.open);
+    let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+        Ok(inode) => inode,
+        Err(e) => {
+            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC));
+            conn.chan.forget(forget, out.entry.node, 1);
+            return Err(e);
+        }
+    };
+    let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
+
+    if let Err(e) = entry.d_instantiate(inode.clone()) {
+        data.sync_release(flags);
+        return Err(e);
+    }
+    entry.set_epoch(epoch);
+    entry.change_entry_timeout(out.entry.entry_valid);
+    dir.dir_changed();
+
+    if let Err(e) = file.generic_file_open(&inode) {
+        data.sync_release(flags);
+        return Err(e);
+    }
+    if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
+        if let Some(data) = data {
+            data.sync_release(flags);
+        }
+        return Err(e);
+    }
+    if atomic_o_trunc(conn) && flags & O_TRUNC != 0 {
+        inode.truncate_pagecache(0);
+    } else if !keep_cache {
+        // What cannot be dropped is in use, and stays.
+        let _ = inode.invalidate_inode_pages2();
+    }
+    Ok(())
+}

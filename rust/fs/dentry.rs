@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names: until when they are valid, and asking the daemon again.
+//!
+//! C counterpart: `struct fuse_dentry`, `fuse_dentry_revalidate()` (dir.c). Takes no locks.
+
+use super::{
+    attr,
+    inode::AskedAt,
+    Dentry,
+    Fuse,
+    Inode, //
+};
+use crate::{
+    abi::{
+        op::{
+            Lookup,
+            LookupOut, //
+        },
+        AttrFlags,
+        Entry,
+        Name,
+        Timeout, //
+    },
+    kapi::{
+        dentry_operations::{
+            DentryOperations,
+            DentryOperationsTable, //
+        },
+        jiffies::Jiffies64,
+        namei::LookupFlags,
+        rcu::RcuBox,
+        rcu_walk::{
+            RcuDentry,
+            RcuInode, //
+        },
+    },
+    transport::Forget,
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// A dentry's data. Read in RCU walk: atomics only.
+pub(crate) struct FuseDentry {
+    /// In jiffies (64 bits): until when the daemon vouches for the name.
+    time: Atomic<u64>,
+    /// The connection's epoch when the dentry was made.
+    epoch: Atomic<u32>,
+}
+
+impl FuseDentry {
+    /// Until when the daemon vouches for the name.
+    fn time(&self) -> Jiffies64 {
+        Jiffies64::from_u64(self.time.load(Relaxed))
+    }
+
+    /// Whether the name must be looked up again whatever its time: the connection has moved on.
+    fn is_from_before(&self, epoch: u32) -> bool {
+        self.epoch.load(Relaxed) < epoch
+    }
+}
+
+impl Dentry {
+    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`).
+    pub(super) fn change_entry_timeout(&self, valid: Timeout) {
+        self.set_time(attr::valid_until(valid));
+    }
+
+    /// Makes the name be looked up the next time (`fuse_invalidate_entry_cache()`).
+    pub(super) fn invalidate_entry_cache(&self) {
+        self.set_time(Jiffies64::ZERO);
+    }
+
+    /// The same, and tries to drop the dentry at once (`fuse_invalidate_entry()`). May sleep.
+    pub(super) fn invalidate_entry(&self) {
+        self.d_invalidate();
+        self.invalidate_entry_cache();
+    }
+
+    /// Notes when the name was looked up.
+    pub(super) fn set_epoch(&self, epoch: u32) {
+        self.data().epoch.store(epoch, Relaxed);
+    }
+
+    /// `fuse_dentry_settime()`.
+    fn set_time(&self, time: Jiffies64) {
+        // The last dput() is faster if it need not ask; races do no harm.
+        if self.has_op_delete() {
+            self.set_op_delete(false);
+        }
+        self.data().time.store(time.to_u64(), Relaxed);
+    }
+}
+
+/// Our dentry operations.
+pub(crate) static OPS: DentryOperationsTable<Fuse> = DentryOperationsTable::new::<Operations>();
+
+/// The implementation.
+enum Operations {}
+
+#[vtable]
+impl DentryOperations<Fuse> for Operations {
+    fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
+        if dentry.data().is_from_before(dir.conn().epoch()) {
+            return Ok(false);
+        }
+        let inode = dentry.inode();
+        if inode.is_some_and(|inode| inode.data().is_bad()) {
+            return Ok(false);
+        }
+        if !dentry.data().time().has_passed() && !flags.wants_fresh() {
+            return Ok(true);
+        }
+        match inode {
+            Some(inode) => look_again(dir, name, dentry, inode),
+            // A negative dentry is always replaced by a fresh lookup.
+            None => Ok(false),
+        }
+    }
+
+    fn d_revalidate_rcu(
+        dir: &RcuInode<'_, Fuse>,
+        dentry: &RcuDentry<'_, Fuse>,
+        flags: LookupFlags,
+    ) -> Result<bool> {
+        if dentry.data().is_from_before(dir.sb_data().conn.epoch()) {
+            return Ok(false);
+        }
+        let inode = dentry.inode();
+        if inode.as_ref().is_some_and(|inode| inode.data().is_bad()) {
+            return Ok(false);
+        }
+        if !dentry.data().time().has_passed() && !flags.wants_fresh() {
+            return Ok(true);
+        }
+        match inode {
+            Some(_) => Err(ECHILD),
+            None => Ok(false),
+        }
+    }
+
+    fn d_delete(data: &FuseDentry) -> bool {
+        data.time().has_passed()
+    }
+
+    fn d_init() -> Result<RcuBox<FuseDentry>> {
+        RcuBox::new(FuseDentry {
+            time: Atomic::new(0),
+            // Older than any epoch, of which the first is 1: not valid until looked up.
+            epoch: Atomic::new(0),
+        })
+    }
+}
+
+/// Looks the name of a positive dentry up again: whether it still is that inode's.
+fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
+    let conn = inode.conn();
+    let fi = inode.data();
+    let forget = Forget::new(GFP_KERNEL)?;
+    let asked = AskedAt {
+        attr_version: conn.attr_version(),
+        evict_ctr: 0,
+    };
+
+    let lookup = Lookup {
+        name: Name::new(name).ok_or(EIO)?,
+    };
+    let out = match conn.call(dir.nodeid(), &lookup) {
+        Ok(out) => out,
+        Err(e) if e == ENOMEM || e == EINTR => return Err(e),
+        Err(_) => return Ok(false),
+    };
+    let (node, entry) = match out {
+        LookupOut::Negative { .. } => return Ok(false),
+        LookupOut::BadAttr { node } => (node, None),
+        LookupOut::Found(entry) => (entry.node, Some(entry)),
+    };
+    if node != inode.nodeid() || entry.is_some_and(|e| is_automount(&e) != inode.is_automount()) {
+        conn.chan.forget(forget, node, 1);
+        return Ok(false);
+    }
+    fi.inc_nlookup();
+
+    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, &e.attr)) else {
+        return Ok(false);
+    };
+    attr::change(
+        inode,
+        &entry.attr,
+        attr::valid_until(entry.attr_valid),
+        asked,
+    );
+    dentry.change_entry_timeout(entry.entry_valid);
+    Ok(true)
+}
+
+/// Whether the daemon says that another filesystem is to be mounted there.
+fn is_automount(entry: &Entry) -> bool {
+    entry.attr.flags.contains(AttrFlags::SUBMOUNT)
+}

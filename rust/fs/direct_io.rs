@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reading and writing past the page cache: O_DIRECT, and files that the daemon opened so.
+//!
+//! C counterpart: `fuse_direct_io()`, `fuse_direct_read_iter()`, `fuse_direct_write_iter()`,
+//! `fuse_direct_IO()` in `file.c`, without ASYNC_DIO: one request at a time, and the caller waits,
+//! be it a synchronous one or not. Takes `i_rwsem`, the inode's lock.
+
+use super::{
+    attr::STATX_MODSIZE,
+    inode::State,
+    iomode::UncachedIo,
+    read, setattr,
+    write::{write_flags, write_update_attr},
+    Fuse,
+};
+use crate::{
+    abi::{
+        op::{Read, Write},
+        OpenOutFlags,
+    },
+    kapi::{
+        cred::{capable, CAP_FSETID},
+        direct_io::DirectIter,
+        file_operations::FlOwner,
+        inode::{InodeLock, InodeLockShared},
+        iov::IovIter,
+        kiocb::{task_io_account_write, Kiocb},
+        pagemap::{self, page_index},
+    },
+    transport::Payload,
+};
+use kernel::prelude::*;
+
+/// `read_iter` of a file that the daemon opened for direct I/O.
+pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+    if !iocb.is_sync_kiocb() {
+        // The position of an asynchronous transfer is not used again.
+        return direct_read(iocb, to);
+    }
+    let start = iocb.pos();
+    let mut pos = start;
+    let result = read_at(iocb, to, &mut pos);
+    iocb.set_pos(pos);
+    result
+}
+
+/// `write_iter` of a file that the daemon opened for direct I/O.
+pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    let inode = iocb.file().inode();
+    let _lock = DioLock::new(iocb, from);
+
+    let count = iocb.generic_write_checks(from)?;
+    if count == 0 {
+        return Ok(0);
+    }
+    let start = iocb.pos();
+    task_io_account_write(count);
+    let result = if iocb.is_sync_kiocb() {
+        let mut pos = start;
+        let result = write_at(iocb, from, &mut pos);
+        iocb.set_pos(pos);
+        write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+        result
+    } else {
+        direct_write(iocb, from)
+    };
+    if let Ok(written) = result {
+        if written > 0 && pagemap::has_pages(inode) {
+            // Readahead may have been at it meanwhile.
+            let last = start.saturating_add(i64::try_from(written - 1)?);
+            let _ =
+                pagemap::invalidate_inode_pages2_range(inode, page_index(start), page_index(last));
+        }
+    }
+    result
+}
+
+/// `direct_IO` for reading: the page cache asks for a read past it.
+pub(super) fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+    let mut pos = iocb.pos();
+    if pos >= iocb.file().inode().i_size_read() {
+        return Ok(0);
+    }
+    read_at(iocb, to, &mut pos)
+}
+
+/// `direct_IO` for writing: the page cache asks for a write past it. Needs `i_rwsem`.
+pub(super) fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    let file = iocb.file();
+    let inode = file.inode();
+    let count = i64::try_from(from.count())?;
+    let extends = iocb.pos().saturating_add(count) > inode.i_size_read();
+
+    let mut pos = iocb.pos();
+    let result = write_at(iocb, from, &mut pos);
+    inode.invalidate_attr_mask(STATX_MODSIZE);
+    write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+    if result.is_err() && extends {
+        // The daemon may have got somewhere: take it back.
+        setattr::do_truncate(file, inode.i_size_read());
+    }
+    result
+}
+
+/// Whether a write must keep others out (`fuse_dio_wr_exclusive_lock()`).
+fn needs_exclusive(iocb: &Kiocb<'_, Fuse>, from: &IovIter) -> bool {
+    let file = iocb.file();
+    !file
+        .data()
+        .open_flags
+        .contains(OpenOutFlags::PARALLEL_DIRECT_WRITES)
+        // The end must be known, and must not move.
+        || iocb.is_append()
+        || file.inode().data().state.test(State::CACHE_IO_MODE)
+        || read::past_eof(iocb, from, file.inode())
+}
+
+/// What a direct write holds (`fuse_dio_lock()`).
+enum DioLock<'a> {
+    Exclusive {
+        _lock: InodeLock<'a, Fuse>,
+    },
+    Shared {
+        // In this order.
+        _io: UncachedIo<'a>,
+        _lock: InodeLockShared<'a, Fuse>,
+    },
+}
+
+impl<'a> DioLock<'a> {
+    fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter) -> Self {
+        let inode = iocb.file().inode();
+        if !needs_exclusive(iocb, from) {
+            let lock = inode.inode_lock_shared();
+            // Without the lock the end may have moved.
+            if !read::past_eof(iocb, from, inode) {
+                if let Some(io) = UncachedIo::start(inode) {
+                    return DioLock::Shared {
+                        _io: io,
+                        _lock: lock,
+                    };
+                }
+            }
+        }
+        DioLock::Exclusive {
+            _lock: inode.inode_lock(),
+        }
+    }
+}
+
+/// The range that a transfer touches, its last byte included.
+fn range(pos: i64, count: usize) -> (i64, i64) {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    (pos, pos.saturating_add(count).saturating_sub(1))
+}
+
+/// READs as much as fits into `to`, at `pos`, which moves; the position of `iocb` does not.
+fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter, pos: &mut i64) -> Result<usize> {
+    let inode = iocb.file().inode();
+    let (start, end) = range(*pos, to.count());
+    if iocb
+        .file()
+        .data()
+        .open_flags
+        .contains(OpenOutFlags::DIRECT_IO)
+    {
+        pagemap::filemap_write_and_wait_range(inode, start, end)?;
+    }
+    let mut iter = DirectIter::new(to);
+    let result = transfer(
+        &mut iter,
+        pos,
+        iocb.file().data().conn.max_read(),
+        |iter, pos, max| read_some(iocb, iter, pos, max),
+    );
+    inode.invalidate_atime();
+    result
+}
+
+/// WRITEs all of `from`, at `pos`, which moves; the position of `iocb` does not.
+fn write_at(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result<usize> {
+    let inode = iocb.file().inode();
+    let (start, end) = range(*pos, from.count());
+    if iocb
+        .file()
+        .data()
+        .open_flags
+        .contains(OpenOutFlags::DIRECT_IO)
+    {
+        pagemap::filemap_write_and_wait_range(inode, start, end)?;
+        pagemap::invalidate_inode_pages2_range(inode, page_index(start), page_index(end))?;
+    }
+    let mut iter = DirectIter::new(from);
+    transfer(
+        &mut iter,
+        pos,
+        iocb.file().data().conn.max_write(),
+        |iter, pos, max| write_some(iocb, iter, pos, max),
+    )
+}
+
+/// Goes on with `step` until all is done, less is done than was tried, or it fails. `step` returns
+/// how much it tried and how much it did, and has moved the iterator by the latter.
+fn transfer(
+    iter: &mut DirectIter<'_>,
+    pos: &mut i64,
+    max: u32,
+    mut step: impl FnMut(&mut DirectIter<'_>, i64, usize) -> Result<(usize, usize)>,
+) -> Result<usize> {
+    let mut total = 0;
+    while iter.count() > 0 {
+        let max = iter.count().min(max as usize);
+        let (tried, done) = match step(iter, *pos, max) {
+            Ok(done) => done,
+            Err(_) if total > 0 => break,
+            Err(e) => return Err(e),
+        };
+        total += done;
+        *pos = pos.saturating_add(i64::try_from(done)?);
+        if done < tried {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// Bytes of the kernel's own memory that C would put into one request.
+fn kernel_bytes(iter: &DirectIter<'_>, max: usize, max_pages: u32) -> usize {
+    if iter.is_kvec() {
+        max.min(iter.single_seg_count())
+    } else {
+        max.min(iter.bytes_in_pages(max_pages))
+    }
+}
+
+/// One READ of at most `max` bytes.
+fn read_some(
+    iocb: &Kiocb<'_, Fuse>,
+    iter: &mut DirectIter<'_>,
+    pos: i64,
+    max: usize,
+) -> Result<(usize, usize)> {
+    let file = iocb.file();
+    let data = file.data();
+    let conn = &data.conn;
+    let op = |size: usize| -> Result<Read> {
+        Ok(Read {
+            fh: data.fh,
+            offset: u64::try_from(pos)?,
+            size: u32::try_from(size)?,
+            lock_owner: FlOwner::current_files().map(|owner| conn.lock_owner(owner)),
+            flags: file.flags(),
+        })
+    };
+    if iter.user_backed() {
+        let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
+        let tried = pages.bytes();
+        let (result, payload) = match op(tried) {
+            Ok(op) => conn.call_with(data.nodeid, &op, Payload::UserOut(pages)),
+            Err(e) => (Err(e), Payload::UserOut(pages)),
+        };
+        drop(payload);
+        return settle(iter, tried, result.map(|(_, received)| received));
+    }
+    // A request may outlive its caller, whose memory is not to be relied on then: take our own.
+    let tried = kernel_bytes(iter, max, conn.max_pages());
+    let op = op(tried)?;
+    let buf = KVVec::with_capacity(tried, GFP_KERNEL)?;
+    let (result, payload) = conn.call_with(data.nodeid, &op, Payload::Out(buf, tried));
+    let done = match (result?, payload) {
+        (_, Payload::Out(buf, _)) => iter.copy_to(&buf),
+        _ => return Err(EIO),
+    };
+    Ok((tried, done))
+}
+
+/// One WRITE of at most `max` bytes.
+fn write_some(
+    iocb: &Kiocb<'_, Fuse>,
+    iter: &mut DirectIter<'_>,
+    pos: i64,
+    max: usize,
+) -> Result<(usize, usize)> {
+    let data = iocb.file().data();
+    let conn = &data.conn;
+    let (tried, payload) = if iter.user_backed() {
+        let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
+        (pages.bytes(), Payload::UserIn(pages))
+    } else {
+        let buf = iter.copy_from(kernel_bytes(iter, max, conn.max_pages()))?;
+        (buf.len(), Payload::In(buf))
+    };
+    let op = Write {
+        fh: data.fh,
+        offset: u64::try_from(pos)?,
+        size: u32::try_from(tried)?,
+        cache: false,
+        lock_owner: FlOwner::current_files().map(|owner| conn.lock_owner(owner)),
+        kill_suidgid: !capable(CAP_FSETID),
+        flags: write_flags(iocb),
+    };
+    let (result, payload) = conn.call_with(data.nodeid, &op, payload);
+    drop(payload);
+    settle(iter, tried, result.map(|(written, _)| written as usize))
+}
+
+/// Moves the iterator back by what was not done.
+fn settle(
+    iter: &mut DirectIter<'_>,
+    tried: usize,
+    result: Result<usize>,
+) -> Result<(usize, usize)> {
+    let done = result.as_ref().map_or(0, |&n| n.min(tried));
+    iter.revert(tried - done);
+    result.map(|_| (tried, done))
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making data safe: FLUSH when a descriptor is closed, FSYNC.
+//!
+//! C counterpart: `fuse_flush()`, `fuse_fsync()`, `fuse_lock_owner_id()` in `file.c`. FSYNC takes
+//! `i_rwsem`.
+
+use super::{
+    conn::{Conn, NoOp},
+    file::FuseFile,
+    File,
+};
+use crate::{
+    abi::{
+        op::{Flush, Fsync},
+        LockOwner, OpenOutFlags,
+    },
+    kapi::{
+        file_operations::FlOwner,
+        pagemap, //
+    },
+};
+use kernel::prelude::*;
+
+impl Conn {
+    /// Who holds a lock, as the daemon sees it (`fuse_lock_owner_id()`): always the same number for
+    /// the same owner, and nothing that tells a kernel address. XTEA.
+    pub(super) fn lock_owner(&self, owner: FlOwner) -> LockOwner {
+        const DELTA: u32 = 0x9e37_79b9;
+        let [k0, k1, k2, k3] = self.scramble_key;
+        let key = |i: u32| match i & 3 {
+            0 => k0,
+            1 => k1,
+            2 => k2,
+            _ => k3,
+        };
+        let mix =
+            |v: u32, sum: u32, k: u32| ((v << 4 ^ v >> 5).wrapping_add(v)) ^ sum.wrapping_add(k);
+
+        let addr = owner.addr();
+        let (mut v0, mut v1, mut sum) = (addr as u32, (addr >> 32) as u32, 0u32);
+        for _ in 0..32 {
+            v0 = v0.wrapping_add(mix(v1, sum, key(sum)));
+            sum = sum.wrapping_add(DELTA);
+            v1 = v1.wrapping_add(mix(v0, sum, key(sum >> 11)));
+        }
+        LockOwner::from_raw(u64::from(v0) | u64::from(v1) << 32)
+    }
+}
+
+/// A descriptor of the file is closed. The daemon's answer is what `close(2)` returns.
+pub(super) fn flush(file: &File, owner: FlOwner) -> Result {
+    let (inode, data) = (file.inode(), file.data());
+    inode.check_bad()?;
+    if data.open_flags.contains(OpenOutFlags::NOFLUSH) {
+        return Ok(());
+    }
+    pagemap::write_inode_now(inode)?;
+    pagemap::filemap_check_errors(inode)?;
+
+    let conn = &data.conn;
+    if conn.lacks(NoOp::Flush) {
+        return Ok(());
+    }
+    let flush = Flush {
+        fh: data.fh,
+        lock_owner: conn.lock_owner(owner),
+    };
+    match conn.call_forced(inode.nodeid(), &flush) {
+        Err(e) if e == ENOSYS => {
+            conn.set_lacks(NoOp::Flush);
+            Ok(())
+        }
+        ret => ret,
+    }
+}
+
+/// `fsync(2)` and `fdatasync(2)` of a regular file.
+pub(super) fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
+    let (inode, data) = (file.inode(), file.data());
+    inode.check_bad()?;
+    let _lock = inode.inode_lock();
+
+    file.file_write_and_wait_range(start, end)?;
+    file.file_check_and_advance_wb_err()?;
+    inode.sync_inode_metadata()?;
+
+    if data.conn.lacks(NoOp::Fsync) {
+        return Ok(());
+    }
+    match send_fsync(file, datasync) {
+        Err(e) if e == ENOSYS => {
+            data.conn.set_lacks(NoOp::Fsync);
+            Ok(())
+        }
+        ret => ret,
+    }
+}
+
+fn send_fsync(file: &File, datasync: bool) -> Result {
+    let data: &FuseFile = file.data();
+    let fsync = Fsync {
+        fh: data.fh,
+        datasync,
+    };
+    data.conn.call(file.inode().nodeid(), &fsync)
+}

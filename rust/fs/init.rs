@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! INIT: the first request, which the daemon answers with what it can do.
+//!
+//! C counterpart: `fuse_send_init`, `process_init_reply` (inode.c). The request is sent in the
+//! background: mount(2) does not wait for it, all other requests do. Its reply is processed in the
+//! daemon's context, and takes the killsb semaphore for reading.
+
+use super::{
+    conn::{
+        Conn, Negotiated, DEFAULT_CONGESTION_THRESHOLD, DEFAULT_MAX_PAGES, NAME_LOW_MAX, NAME_MAX,
+    },
+    Fuse, SuperBlock,
+};
+use crate::{
+    abi::{
+        op::{Init, InitOut},
+        InitFlags,
+    },
+    kapi::{
+        cred::{capable, CAP_SYS_ADMIN},
+        gfp::Gfp,
+        mm::totalram_pages,
+        rcu::RcuArc,
+        super_block::LiveSuper,
+    },
+    transport::{ChanParams, Done, End, Payload},
+};
+use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
+
+/// What we can do. A flag that is not here is not accepted either; those that C offers beside them
+/// are listed, with what they wait for, in the tests (`not_yet_offered`).
+const OFFERED: InitFlags = InitFlags::ASYNC_READ
+    .with(InitFlags::ATOMIC_O_TRUNC)
+    .with(InitFlags::BIG_WRITES)
+    .with(InitFlags::DONT_MASK)
+    .with(InitFlags::NO_OPEN_SUPPORT)
+    .with(InitFlags::PARALLEL_DIROPS)
+    .with(InitFlags::MAX_PAGES)
+    .with(InitFlags::NO_OPENDIR_SUPPORT)
+    .with(InitFlags::INIT_EXT)
+    .with(InitFlags::HAS_EXPIRE_ONLY);
+
+/// The most pages per request that a daemon gets (`fs.fuse.max_pages_limit`).
+const MAX_PAGES_LIMIT: u32 = 256;
+
+/// Sends INIT for a superblock that has just been set up (`fuse_send_init()`).
+///
+/// # Errors
+///
+/// ENOMEM. Whatever else goes wrong shows in the requests that follow.
+pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>) -> Result {
+    let init = init(sb);
+    let end = KBox::new(
+        ProcessReply {
+            conn: conn.clone(),
+            live: sb.live().clone(),
+            init,
+        },
+        GFP_KERNEL,
+    )?;
+    let request = conn.chan.prepare(Gfp::KERNEL)?;
+    conn.chan.send_background(
+        request,
+        None,
+        conn.caller_nocreds(),
+        &init,
+        Payload::None,
+        Some(end),
+    );
+    Ok(())
+}
+
+/// The request (`fuse_new_init()`).
+fn init(sb: &SuperBlock) -> Init {
+    let bytes = sb.bdi().ra_pages().saturating_mul(PAGE_SIZE);
+    Init {
+        max_readahead: u32::try_from(bytes).unwrap_or(u32::MAX),
+        offered: OFFERED,
+    }
+}
+
+/// What is done with the reply (`process_init_reply()`).
+struct ProcessReply {
+    conn: RcuArc<Conn>,
+    live: Arc<LiveSuper<Fuse>>,
+    init: Init,
+}
+
+impl End for ProcessReply {
+    fn end(self: KBox<Self>, done: Done<'_>) {
+        let chan = &self.conn.chan;
+        let Ok(out) = done.decode(&self.init) else {
+            // An error, another major version, or too long a reply.
+            chan.set_conn_error();
+            chan.set_initialized(None);
+            return;
+        };
+        self.set_limits(&out);
+        let negotiated = negotiated(&out);
+        let params = ChanParams {
+            minor: negotiated.minor.get(),
+            max_write: negotiated.max_write,
+            max_pages: negotiated.max_pages,
+        };
+        // If it is being unmounted already, then nothing here matters to it any more.
+        self.live
+            .with(|sb| self.set_up_super(sb, &out, params.max_pages));
+        self.conn.set_negotiated(negotiated);
+        chan.set_initialized(Some(params));
+    }
+}
+
+impl ProcessReply {
+    /// How many background requests there may be (`process_init_limits()`).
+    fn set_limits(&self, out: &InitOut) {
+        if let Some(max) = out.max_background {
+            self.conn.chan.set_max_background(limited(max));
+        }
+    }
+
+    /// What the superblock takes from it.
+    fn set_up_super(&self, sb: &SuperBlock, out: &InitOut, max_pages: u32) {
+        if let Some(gran) = out.time_gran {
+            sb.set_s_time_gran(gran);
+        }
+        let readahead = out.max_readahead.unwrap_or(self.conn.max_read());
+        let ra_pages = readahead as usize / PAGE_SIZE;
+        let bdi = sb.bdi();
+        bdi.set_ra_pages(bdi.ra_pages().min(ra_pages));
+        bdi.set_io_pages(max_pages as usize);
+    }
+}
+
+/// What the connection takes from it.
+fn negotiated(out: &InitOut) -> Negotiated {
+    let has = |flag| out.flags.contains(flag);
+    let max_pages = out
+        .max_pages
+        .map_or(DEFAULT_MAX_PAGES, |pages| MAX_PAGES_LIMIT.min(pages.into()));
+    Negotiated {
+        minor: out.minor,
+        max_write: out.max_write,
+        max_pages,
+        // A rename has two names: with a page for each, they may be as long as a path.
+        name_max: if out.max_pages.is_some() && max_pages > 1 {
+            NAME_MAX
+        } else {
+            NAME_LOW_MAX
+        },
+        congestion_threshold: out
+            .congestion_threshold
+            .map_or(DEFAULT_CONGESTION_THRESHOLD, limited),
+        async_read: has(InitFlags::ASYNC_READ),
+        atomic_o_trunc: has(InitFlags::ATOMIC_O_TRUNC),
+        big_writes: has(InitFlags::BIG_WRITES),
+        dont_mask: has(InitFlags::DONT_MASK),
+        parallel_dirops: has(InitFlags::PARALLEL_DIROPS),
+    }
+}
+
+/// A limit that the daemon asks for, as far as it may.
+fn limited(asked: u16) -> u32 {
+    let asked = u32::from(asked);
+    if capable(CAP_SYS_ADMIN) {
+        asked
+    } else {
+        asked.min(max_user_bgreq())
+    }
+}
+
+/// The most background requests that an unprivileged daemon gets: as many as take up 1/8192 of the
+/// memory, at 392 bytes each (`sanitize_global_limit()`).
+fn max_user_bgreq() -> u32 {
+    const MAX: usize = (1 << 16) - 1;
+    let bytes = totalram_pages().saturating_mul(PAGE_SIZE);
+    let requests = ((bytes >> 13) / 392).min(MAX);
+    requests as u32
+}

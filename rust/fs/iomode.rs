@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether an inode's data goes through the page cache or, in parallel, past it.
+//!
+//! C counterpart: `iomode.c`, as far as it is not about passthrough. Takes the inode's lock.
+//!
+//! An inode counts the open files that use its page cache (above zero), or the parallel direct
+//! writes under way (below zero): never both. Who opens a file for cached I/O waits until the direct
+//! writes are through; a direct write that finds the inode in cached use takes `i_rwsem` exclusively
+//! instead.
+
+use super::{
+    file::FuseFile,
+    inode::{FuseInode, State},
+    Inode,
+};
+use crate::{
+    abi::OpenOutFlags,
+    kapi::wait::Signals, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// A file has been opened: asks for the way of doing I/O that the daemon chose for it
+/// (`fuse_file_io_open()`). May sleep.
+///
+/// # Errors
+///
+/// EIO for flags that do not go with this connection: the daemon's mistake.
+pub(super) fn open(file: &FuseFile, inode: &Inode) -> Result {
+    if file.open_flags.contains(OpenOutFlags::PASSTHROUGH) {
+        // Not offered.
+        return Err(EIO);
+    }
+    // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
+    if !file.open_flags.contains(OpenOutFlags::DIRECT_IO) {
+        cached_open(file, inode.data());
+    }
+    Ok(())
+}
+
+/// Enters cached use on behalf of a file (`fuse_file_cached_io_open()`).
+fn cached_open(file: &FuseFile, inode: &FuseInode) {
+    let mut inner = inode.inner.lock();
+    while inner.io_cache_ctr < 0 {
+        // Tells new direct writes to be exclusive: else this might take forever.
+        inode.state.set(State::CACHE_IO_MODE);
+        drop(inner);
+        // Cannot fail without signals.
+        let _ = inode
+            .direct_io_waitq
+            .wait_event(Signals::None, || inode.inner.lock().io_cache_ctr >= 0);
+        inner = inode.inner.lock();
+    }
+    if !file.cached_io.load(Relaxed) {
+        file.cached_io.store(true, Relaxed);
+        if inner.io_cache_ctr == 0 {
+            inode.state.set(State::CACHE_IO_MODE);
+        }
+        inner.io_cache_ctr += 1;
+    }
+}
+
+/// A file is used no more (`fuse_file_io_release()`). Does not sleep.
+pub(super) fn release(file: &FuseFile, inode: &Inode) {
+    if !file.cached_io.load(Relaxed) {
+        return;
+    }
+    let inode = inode.data();
+    let mut inner = inode.inner.lock();
+    file.cached_io.store(false, Relaxed);
+    inner.io_cache_ctr -= 1;
+    if inner.io_cache_ctr == 0 {
+        inode.state.clear(State::CACHE_IO_MODE);
+    }
+}
+
+/// A direct write that others may run beside; none may use the page cache meanwhile.
+pub(super) struct UncachedIo<'a>(&'a FuseInode);
+
+impl<'a> UncachedIo<'a> {
+    /// Starts one (`fuse_inode_uncached_io_start()`); `None` if the inode is in cached use.
+    pub(super) fn start(inode: &'a Inode) -> Option<Self> {
+        let inode = inode.data();
+        let mut inner = inode.inner.lock();
+        if inner.io_cache_ctr > 0 {
+            return None;
+        }
+        inner.io_cache_ctr -= 1;
+        drop(inner);
+        Some(Self(inode))
+    }
+}
+
+impl Drop for UncachedIo<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.0.inner.lock();
+        inner.io_cache_ctr += 1;
+        let last = inner.io_cache_ctr == 0;
+        drop(inner);
+        if last {
+            self.0.direct_io_waitq.wake_up_all();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Opening and closing regular files.
+//!
+//! C counterpart: `fuse_open()`, `fuse_finish_open()`, `fuse_release()` in `file.c`. Takes the
+//! inode's lock.
+
+use super::{
+    attr,
+    file::{atomic_o_trunc, FuseFile, Kind},
+    iomode, regular, Fuse, Inode, OpeningFile,
+};
+use crate::{
+    abi::OpenOutFlags,
+    kapi::{fcntl::O_TRUNC, iget::NewInode},
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Makes a new inode a regular file (`fuse_init_file_inode()`).
+pub(super) fn init_file_inode(new: &mut NewInode<Fuse>) {
+    new.set_fops(&regular::FILE_OPERATIONS);
+    new.set_aops(&regular::ADDRESS_SPACE_OPERATIONS);
+}
+
+/// `open(2)` of a file that is there.
+pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
+    inode.check_bad()?;
+    file.generic_file_open(inode)?;
+
+    let conn = inode.conn();
+    let data = FuseFile::open(conn, inode.nodeid(), file.flags(), Kind::File)?;
+    if let Err(e) = finish_open(inode, file, &data) {
+        data.sync_release(file.flags());
+        return Err(e);
+    }
+
+    if file.flags() & O_TRUNC != 0 && atomic_o_trunc(conn) {
+        // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
+        attr::truncated_by_open(inode);
+        inode.truncate_pagecache(0);
+    } else if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
+        // What cannot be dropped is in use, and stays.
+        let _ = inode.invalidate_inode_pages2();
+    }
+    Ok(data)
+}
+
+/// What both OPEN and CREATE end with (`fuse_finish_open()`).
+///
+/// # Errors
+///
+/// EIO if the daemon's flags make no sense; the file must be given back then.
+pub(super) fn finish_open(inode: &Inode, file: &OpeningFile, data: &FuseFile) -> Result {
+    data.attach(inode);
+    iomode::open(data, inode)?;
+
+    if data.open_flags.contains(OpenOutFlags::STREAM) {
+        file.stream_open(inode);
+    } else if data.open_flags.contains(OpenOutFlags::NONSEEKABLE) {
+        file.nonseekable_open(inode);
+    }
+    Ok(())
+}

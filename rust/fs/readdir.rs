@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Open directories: OPENDIR, READDIR, FSYNCDIR.
+//!
+//! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()` (readdir.c), `fuse_dir_open()`,
+//! `fuse_dir_fsync()` (dir.c).
+//!
+//! `readdir` is called with the directory's `i_rwsem` held shared, and takes `FuseInode::mutex` for
+//! daemons without PARALLEL_DIROPS. FSYNCDIR takes `i_rwsem` exclusively.
+
+use super::{
+    conn::NoOp,
+    file::{
+        FuseFile,
+        Kind, //
+    },
+    File,
+    Inode,
+    OpeningFile, //
+};
+use crate::{
+    abi::{
+        op::{
+            Fsync,
+            Fsyncdir,
+            Readdir, //
+        },
+        Dirents,
+        OpenOutFlags, //
+    },
+    kapi::dir_context::DirContext,
+    transport::Payload,
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// `open` of a directory.
+pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
+    inode.check_bad()?;
+    file.generic_file_open(inode)?;
+
+    let data = FuseFile::open(inode.conn(), inode.nodeid(), file.flags(), Kind::Dir)?;
+    data.attach(inode);
+    // Old daemons may rely on these, though they are of little use for directories.
+    if data.open_flags.contains(OpenOutFlags::STREAM)
+        || data.open_flags.contains(OpenOutFlags::NONSEEKABLE)
+    {
+        file.nonseekable_open(inode);
+    }
+    if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
+        // What cannot be dropped is in use, and stays.
+        let _ = inode.invalidate_inode_pages2();
+    }
+    Ok(data)
+}
+
+/// `iterate_shared`.
+pub(super) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
+    let inode = file.inode();
+    inode.check_bad()?;
+
+    let conn = inode.conn();
+    // As much as the reader has room for, a page at least, a request's worth at most.
+    let max = (conn.max_pages() as usize).saturating_mul(PAGE_SIZE);
+    let size = (ctx.count() as u32 as usize).min(max).max(PAGE_SIZE);
+    let buffer = KVVec::with_capacity(size, GFP_KERNEL)?;
+
+    let result = read(file, ctx, buffer, size);
+    inode.invalidate_atime();
+    result
+}
+
+/// Asks for entries from the present position on, and hands over as many as there is room for.
+fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Result {
+    let inode = file.inode();
+    let data = file.data();
+    let op = Readdir {
+        fh: data.fh,
+        offset: ctx.pos() as u64,
+        size: u32::try_from(size).map_err(|_| EINVAL)?,
+        flags: file.flags(),
+    };
+
+    let (result, payload) = {
+        let _guard = inode.lock_dirops();
+        inode
+            .conn()
+            .call_with(data.nodeid, &op, Payload::Out(buffer, size))
+    };
+    result?;
+    let Payload::Out(entries, _) = payload else {
+        // It stays with the request of a caller that did not wait, who has an error then.
+        return Err(EIO);
+    };
+
+    for entry in Dirents::new(&entries) {
+        let entry = entry.map_err(|_| EIO)?;
+        if !ctx.dir_emit(entry.name, entry.ino, entry.kind.into()) {
+            break;
+        }
+        ctx.set_pos(entry.off as i64);
+    }
+    Ok(())
+}
+
+/// `fsync` of a directory.
+pub(super) fn fsync(file: &File, datasync: bool) -> Result {
+    let inode = file.inode();
+    let conn = inode.conn();
+    inode.check_bad()?;
+
+    if conn.lacks(NoOp::Fsyncdir) {
+        return Ok(());
+    }
+    let _lock = inode.inode_lock();
+    let op = Fsyncdir(Fsync {
+        fh: file.data().fh,
+        datasync,
+    });
+    match conn.call(inode.nodeid(), &op) {
+        Err(e) if e == ENOSYS => {
+            conn.set_lacks(NoOp::Fsyncdir);
+            Ok(())
+        }
+        result => result,
+    }
+}

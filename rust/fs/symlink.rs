@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Symbolic links: READLINK.
+//!
+//! C counterpart: `fuse_get_link()`, `fuse_readlink_folio()` (dir.c). Takes no locks.
+
+use super::{
+    getattr,
+    setattr,
+    Dentry,
+    Fuse,
+    Inode, //
+};
+use crate::{
+    abi::op::Readlink,
+    kapi::{
+        attr::Iattr,
+        inode_operations::{
+            InodeOperations,
+            InodeOperationsTable, //
+        },
+        mnt_idmapping::MntIdmap,
+        stat::Kstat, //
+    },
+    transport::Payload,
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
+
+/// The inode operations of symbolic links.
+pub(super) static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
+    InodeOperationsTable::new::<SymlinkOperations>();
+
+enum SymlinkOperations {}
+
+#[vtable]
+impl InodeOperations<Fuse> for SymlinkOperations {
+    fn get_link(_dentry: &Dentry, inode: &Inode) -> Result<KVVec<u8>> {
+        inode.check_bad()?;
+        readlink(inode)
+    }
+
+    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
+        setattr::setattr(idmap, dentry, attr)
+    }
+
+    fn getattr(
+        idmap: &MntIdmap,
+        dentry: &Dentry,
+        stat: &mut Kstat,
+        request_mask: u32,
+        flags: u32,
+    ) -> Result {
+        getattr::getattr(idmap, dentry, stat, request_mask, flags)
+    }
+}
+
+/// Asks for a link's text, at most a page less one byte.
+fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
+    // With room for the NUL that the VFS wants.
+    let text = KVVec::with_capacity(PAGE_SIZE, GFP_KERNEL)?;
+    let op = Readlink {
+        max: (PAGE_SIZE - 1) as u32,
+    };
+
+    let (result, payload) =
+        inode
+            .conn()
+            .call_with(inode.nodeid(), &op, Payload::Out(text, PAGE_SIZE - 1));
+    inode.invalidate_atime();
+
+    result?;
+    match payload {
+        Payload::Out(text, _) => Ok(text),
+        // It stays with the request of a caller that did not wait, who has an error then.
+        _ => Err(EIO),
+    }
+}
