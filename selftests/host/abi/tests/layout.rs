@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Structs, opcodes and flags against the real header, through the C compiler.
+//!
+//! Which header: `UAPI_FUSE_H`, else `$KSRC/include/uapi/linux/fuse.h`, else the system's
+//! `/usr/include/linux/fuse.h`. The system's may be older than 7.46: then what it lacks is not
+//! compared, and the test says so. Older than 7.38 is refused: structs were shorter then.
+//!
+//! Which compiler: `CC`, else clang, else cc.
+
+use fuse_abi::abi::{
+    attr::*, dirent::*, entry::*, flags::*, header::*, op::*, version::MAJOR, Creds, Minor, NodeId,
+    Opcode, Unique,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::PathBuf,
+    process::Command,
+};
+
+/// "struct.field" to offset and size, "struct" to 0 and size.
+type Layout = BTreeMap<String, (usize, usize)>;
+
+fn size_at<S, F>(_: fn(&S) -> &F) -> usize {
+    size_of::<F>()
+}
+
+macro_rules! layout {
+    ($($c:literal $rust:ty { $($field:ident),* })*) => {{
+        let mut layout = Layout::new();
+        $(
+            layout.insert($c.to_string(), (0, size_of::<$rust>()));
+            let mut covered = 0;
+            $(
+                let size = size_at(|s: &$rust| &s.$field);
+                let name = stringify!($field).trim_start_matches("r#");
+                layout.insert(
+                    format!("{}.{}", $c, name),
+                    (std::mem::offset_of!($rust, $field), size),
+                );
+                covered += size;
+            )*
+            assert_eq!(covered, size_of::<$rust>(), "{}: fields are missing in this test", $c);
+        )*
+        layout
+    }};
+}
+
+fn ours() -> Layout {
+    layout! {
+        "fuse_in_header" InHeader {
+            len, opcode, unique, nodeid, uid, gid, pid, total_extlen, padding
+        }
+        "fuse_out_header" OutHeader { len, error, unique }
+        "fuse_attr" FuseAttr {
+            ino, size, blocks, atime, mtime, ctime, atimensec, mtimensec, ctimensec, mode, nlink,
+            uid, gid, rdev, blksize, flags
+        }
+        "fuse_attr_out" FuseAttrOut { attr_valid, attr_valid_nsec, dummy, attr }
+        "fuse_entry_out" FuseEntryOut {
+            nodeid, generation, entry_valid, attr_valid, entry_valid_nsec, attr_valid_nsec, attr
+        }
+        "fuse_dirent" FuseDirent { ino, off, namelen, r#type }
+        "fuse_forget_in" FuseForgetIn { nlookup }
+        "fuse_forget_one" FuseForgetOne { nodeid, nlookup }
+        "fuse_batch_forget_in" FuseBatchForgetIn { count, dummy }
+        "fuse_getattr_in" FuseGetattrIn { getattr_flags, dummy, fh }
+        "fuse_setattr_in" FuseSetattrIn {
+            valid, padding, fh, size, lock_owner, atime, mtime, ctime, atimensec, mtimensec,
+            ctimensec, mode, unused4, uid, gid, unused5
+        }
+        "fuse_mknod_in" FuseMknodIn { mode, rdev, umask, padding }
+        "fuse_mkdir_in" FuseMkdirIn { mode, umask }
+        "fuse_rename_in" FuseRenameIn { newdir }
+        "fuse_rename2_in" FuseRename2In { newdir, flags, padding }
+        "fuse_link_in" FuseLinkIn { oldnodeid }
+        "fuse_open_in" FuseOpenIn { flags, open_flags }
+        "fuse_open_out" FuseOpenOut { fh, open_flags, backing_id }
+        "fuse_create_in" FuseCreateIn { flags, mode, umask, open_flags }
+        "fuse_read_in" FuseReadIn { fh, offset, size, read_flags, lock_owner, flags, padding }
+        "fuse_write_in" FuseWriteIn { fh, offset, size, write_flags, lock_owner, flags, padding }
+        "fuse_write_out" FuseWriteOut { size, padding }
+        "fuse_kstatfs" FuseStatfsOut {
+            blocks, bfree, bavail, files, ffree, bsize, namelen, frsize, padding, spare
+        }
+        "fuse_release_in" FuseReleaseIn { fh, flags, release_flags, lock_owner }
+        "fuse_fsync_in" FuseFsyncIn { fh, fsync_flags, padding }
+        "fuse_flush_in" FuseFlushIn { fh, unused, padding, lock_owner }
+        "fuse_access_in" FuseAccessIn { mask, padding }
+        "fuse_interrupt_in" FuseInterruptIn { unique }
+        "fuse_init_in" FuseInitIn { major, minor, max_readahead, flags, flags2, unused }
+        "fuse_init_out" FuseInitOut {
+            major, minor, max_readahead, flags, max_background, congestion_threshold, max_write,
+            time_gran, max_pages, map_alignment, flags2, max_stack_depth, request_timeout, unused
+        }
+    }
+}
+
+macro_rules! family {
+    ($constants:ident, $prefix:literal $rust:ident { $($flag:ident)* }) => {
+        let mut all = 0;
+        $(
+            let bits = u64::from($rust::$flag.bits());
+            $constants.insert(format!("{}{}", $prefix, stringify!($flag)), bits);
+            all |= bits;
+        )*
+        assert_eq!(all, u64::from($rust::KNOWN.bits()), "{}: flags are missing in this test", $prefix);
+    };
+}
+
+/// Macro to value.
+fn constants() -> BTreeMap<String, u64> {
+    let mut c = BTreeMap::new();
+    family!(c, "FUSE_" InitFlags {
+        ASYNC_READ POSIX_LOCKS FILE_OPS ATOMIC_O_TRUNC EXPORT_SUPPORT BIG_WRITES DONT_MASK
+        SPLICE_WRITE SPLICE_MOVE SPLICE_READ FLOCK_LOCKS HAS_IOCTL_DIR AUTO_INVAL_DATA
+        DO_READDIRPLUS READDIRPLUS_AUTO ASYNC_DIO WRITEBACK_CACHE NO_OPEN_SUPPORT PARALLEL_DIROPS
+        HANDLE_KILLPRIV POSIX_ACL ABORT_ERROR MAX_PAGES CACHE_SYMLINKS NO_OPENDIR_SUPPORT
+        EXPLICIT_INVAL_DATA MAP_ALIGNMENT SUBMOUNTS HANDLE_KILLPRIV_V2 SETXATTR_EXT INIT_EXT
+        INIT_RESERVED SECURITY_CTX HAS_INODE_DAX CREATE_SUPP_GROUP HAS_EXPIRE_ONLY
+        DIRECT_IO_ALLOW_MMAP PASSTHROUGH NO_EXPORT_SUPPORT HAS_RESEND ALLOW_IDMAP OVER_IO_URING
+        REQUEST_TIMEOUT HAS_IO_URING_BUFPOOL
+    });
+    family!(c, "FOPEN_" OpenOutFlags {
+        DIRECT_IO KEEP_CACHE NONSEEKABLE CACHE_DIR STREAM NOFLUSH PARALLEL_DIRECT_WRITES
+        PASSTHROUGH IO_URING_ZERO_COPY
+    });
+    family!(c, "FUSE_OPEN_" OpenInFlags { KILL_SUIDGID });
+    family!(c, "FATTR_" SetattrValid {
+        MODE UID GID SIZE ATIME MTIME FH ATIME_NOW MTIME_NOW LOCKOWNER CTIME KILL_SUIDGID
+    });
+    family!(c, "FUSE_GETATTR_" GetattrFlags { FH });
+    family!(c, "FUSE_READ_" ReadFlags { LOCKOWNER });
+    family!(c, "FUSE_WRITE_" WriteFlags { CACHE LOCKOWNER KILL_SUIDGID });
+    family!(c, "FUSE_RELEASE_" ReleaseFlags { FLUSH FLOCK_UNLOCK });
+    family!(c, "FUSE_FSYNC_" FsyncFlags { FDATASYNC });
+    family!(c, "FUSE_ATTR_" AttrFlags { SUBMOUNT DAX });
+
+    c.insert("FUSE_ROOT_ID".into(), NodeId::ROOT.get());
+    c.insert("FUSE_KERNEL_VERSION".into(), u64::from(MAJOR));
+    c.insert("FUSE_UNIQUE_RESEND".into(), Unique::RESEND);
+    c.insert("FUSE_INVALID_UIDGID".into(), u64::from(Creds::INVALID_ID));
+    for (name, opcode_or_size) in [
+        ("FUSE_COMPAT_ENTRY_OUT_SIZE", 120),
+        ("FUSE_COMPAT_ATTR_OUT_SIZE", 96),
+        ("FUSE_COMPAT_MKNOD_IN_SIZE", 8),
+        ("FUSE_COMPAT_WRITE_IN_SIZE", 24),
+        ("FUSE_COMPAT_STATFS_SIZE", 48),
+    ] {
+        c.insert(name.into(), opcode_or_size);
+    }
+    c
+}
+
+fn header() -> PathBuf {
+    if let Some(path) = env::var_os("UAPI_FUSE_H") {
+        return path.into();
+    }
+    if let Some(ksrc) = env::var_os("KSRC").filter(|ksrc| !ksrc.is_empty()) {
+        return PathBuf::from(ksrc).join("include/uapi/linux/fuse.h");
+    }
+    "/usr/include/linux/fuse.h".into()
+}
+
+/// The number in `#define NAME NUMBER`.
+fn define(text: &str, name: &str) -> u32 {
+    text.lines()
+        .find_map(|line| {
+            line.strip_prefix("#define ")?
+                .trim()
+                .strip_prefix(name)?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or_else(|| panic!("no {name} in the header"))
+}
+
+fn compile_and_run(header: &std::path::Path, code: &str) -> String {
+    let dir = env::temp_dir().join(format!("fuse-abi-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory for the C program");
+    let (source, program) = (dir.join("layout.c"), dir.join("layout"));
+    fs::write(&source, code).expect("the C program");
+
+    let compilers: Vec<String> = match env::var("CC") {
+        Ok(cc) => vec![cc],
+        Err(_) => vec!["clang".into(), "cc".into()],
+    };
+    let built = compilers.iter().find_map(|cc| {
+        Command::new(cc)
+            .arg("-include")
+            .arg(header)
+            .arg("-o")
+            .arg(&program)
+            .arg(&source)
+            .output()
+            .ok()
+    });
+    let built = built.unwrap_or_else(|| panic!("none of these compilers is there: {compilers:?}"));
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let run = Command::new(&program).output().expect("the C program runs");
+    assert!(run.status.success());
+    fs::remove_dir_all(&dir).expect("the directory goes");
+    String::from_utf8(run.stdout).expect("text")
+}
+
+#[test]
+fn structs_opcodes_and_flags_are_the_headers() {
+    let header = fs::canonicalize(header()).unwrap_or_else(|err| panic!("{:?}: {err}", header()));
+    let text = fs::read_to_string(&header).expect("the header is text");
+    let minor = define(&text, "FUSE_KERNEL_MINOR_VERSION");
+    println!("# {} is 7.{minor}", header.display());
+    assert!(
+        minor >= 38,
+        "{}: 7.{minor} is too old to compare with",
+        header.display()
+    );
+
+    let layout = ours();
+    let constants = constants();
+    let mut code = String::from("#include <stddef.h>\n#include <stdio.h>\nint main(void)\n{\n");
+    for name in layout.keys() {
+        code += &match name.split_once('.') {
+            None => format!("printf(\"{name} 0 %zu\\n\", sizeof(struct {name}));\n"),
+            Some((of, field)) => format!(
+                "printf(\"{name} %zu %zu\\n\", offsetof(struct {of}, {field}), \
+                 sizeof(((struct {of} *)0)->{field}));\n"
+            ),
+        };
+    }
+    for name in constants.keys() {
+        code += &format!(
+            "#ifdef {name}\nprintf(\"#{name} %llu 0\\n\", (unsigned long long)({name}) & \
+             ({name} > 0 || sizeof({name}) == 8 ? ~0ull : 0xffffffffull));\n#endif\n"
+        );
+    }
+    code += "return 0;\n}\n";
+
+    let mut seen = BTreeSet::new();
+    for line in compile_and_run(&header, &code).lines() {
+        let mut words = line.split(' ');
+        let name = words.next().expect("a name");
+        let mut number = || {
+            words
+                .next()
+                .expect("a number")
+                .parse::<u64>()
+                .expect("a number")
+        };
+        let theirs = (number(), number());
+        match name.strip_prefix('#') {
+            Some(constant) => assert_eq!(theirs.0, constants[constant], "{constant}"),
+            None => {
+                let ours = layout[name];
+                assert_eq!((theirs.0 as usize, theirs.1 as usize), ours, "{name}");
+            }
+        }
+        seen.insert(name.trim_start_matches('#').to_string());
+    }
+    for name in layout.keys() {
+        assert!(seen.contains(name), "{name} was not compared");
+    }
+    let missing: Vec<_> = constants
+        .keys()
+        .filter(|name| !seen.contains(*name))
+        .collect();
+    if minor < Minor::OURS.get() {
+        println!("# not in this header, so not compared: {missing:?}");
+    } else {
+        assert!(missing.is_empty(), "not in the header: {missing:?}");
+    }
+
+    opcodes_are_complete(&text, minor);
+    flags_are_complete(&text, &constants);
+    if minor == Minor::OURS.get() {
+        println!("# {} names compared", seen.len());
+    }
+}
+
+/// What `enum fuse_opcode` says, against [`Opcode::ALL`].
+fn opcodes_are_complete(text: &str, minor: u32) {
+    let (_, rest) = text.split_once("enum fuse_opcode {").expect("opcodes");
+    let (body, _) = rest.split_once("};").expect("an end of the opcodes");
+    let theirs: BTreeMap<&str, u32> = body
+        .lines()
+        .filter_map(|line| {
+            let (name, number) = line.split_once('=')?;
+            Some((name.trim(), number.split(',').next()?.trim().parse().ok()?))
+        })
+        .filter(|(name, _)| !name.ends_with("_BSWAP_RESERVED"))
+        .collect();
+    let ours: BTreeMap<&str, u32> = Opcode::ALL
+        .iter()
+        .map(|opcode| (opcode.name(), opcode.get()))
+        .collect();
+
+    for (name, number) in &theirs {
+        assert_eq!(ours.get(name), Some(number), "{name}");
+    }
+    if minor >= Minor::OURS.get() {
+        assert_eq!(ours.len(), theirs.len());
+    }
+}
+
+/// No flag of the header's is unknown here.
+fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
+    const FAMILIES: &[(&str, &str)] = &[
+        ("#define FUSE_ASYNC_READ", "CUSE INIT request/reply flags"),
+        ("#define FOPEN_DIRECT_IO", "INIT request/reply flags"),
+        ("#define FATTR_MODE", "Flags returned by the OPEN request"),
+        ("#define FUSE_RELEASE_FLUSH", "Lock flags"),
+        ("#define FUSE_WRITE_CACHE", "Ioctl flags"),
+        ("#define FUSE_FSYNC_FDATASYNC", "setxattr flags"),
+    ];
+    /// Other names for flags that are there.
+    const ALIASES: &[&str] = &["FUSE_DIRECT_IO_RELAX", "FUSE_WRITE_KILL_PRIV"];
+
+    for (first, end) in FAMILIES {
+        let from = text
+            .find(first)
+            .unwrap_or_else(|| panic!("no {first:?} in the header"));
+        let (family, _) = text[from..].split_once(end).expect("an end of the family");
+        let names = family
+            .lines()
+            .filter_map(|line| line.strip_prefix("#define ")?.split_whitespace().next());
+        for name in names.filter(|name| !ALIASES.contains(name)) {
+            assert!(
+                constants.contains_key(name),
+                "{name} of the header is unknown here"
+            );
+        }
+    }
+}
+
+#[test]
+fn opcodes_come_back_from_the_wire() {
+    for &opcode in Opcode::ALL {
+        assert_eq!(Opcode::from_raw(opcode.get()), Some(opcode));
+    }
+    let known: BTreeSet<u32> = Opcode::ALL.iter().map(|opcode| opcode.get()).collect();
+    for number in (0..70_000).chain([436_207_616, 1_048_576, u32::MAX]) {
+        assert_eq!(
+            Opcode::from_raw(number).is_some(),
+            known.contains(&number),
+            "{number}"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The configurations of the model that are explored.
+
+use super::model::{Config, Kind};
+
+/// The one of this name.
+pub(crate) fn find(name: &str) -> Config {
+    let found = configs().into_iter().find(|(other, _)| *other == name);
+    found.expect("a configuration of this name").1
+}
+
+/// The configurations. Each is about certain events together; all have everything else in small.
+pub(crate) fn configs() -> Vec<(&'static str, Config)> {
+    use Kind::{Background, ForcedBackground, Foreground, NotifyReply};
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
+        (
+            "signals, kill and abort",
+            Config {
+                kinds: two(),
+                signals: true,
+                kills: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "two readers and writers, faults, abort",
+            Config {
+                kinds: two(),
+                readers: vec![0, 0],
+                writers: vec![0, 0],
+                faults: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "faults that are never served, abort",
+            Config {
+                kinds: two(),
+                faults: 1,
+                stuck: true,
+                kills: 2,
+                signals: true,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "copies that fail, abort",
+            Config {
+                kinds: two(),
+                faults: 1,
+                failures: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "replies before the request was sent",
+            Config {
+                kinds: two(),
+                readers: vec![0, 0],
+                guesses: 2,
+                faults: 1,
+                signals: true,
+                ..base()
+            },
+        ),
+        (
+            "resend, signals and kill",
+            Config {
+                kinds: two(),
+                resends: 1,
+                signals: true,
+                kills: 2,
+                ..base()
+            },
+        ),
+        (
+            "resend twice",
+            Config {
+                kinds: two(),
+                resends: 2,
+                signals: true,
+                ..base()
+            },
+        ),
+        (
+            "resend, two devices, abort",
+            Config {
+                kinds: two(),
+                readers: vec![0, 1],
+                writers: vec![0, 1],
+                devices: 2,
+                resends: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "release of one of two devices, and of the last",
+            Config {
+                kinds: two(),
+                readers: vec![0, 1],
+                writers: vec![0, 1],
+                devices: 2,
+                releases: vec![0, 1],
+                ..base()
+            },
+        ),
+        (
+            "release of a device while it is resent",
+            Config {
+                kinds: two(),
+                readers: vec![0, 1],
+                writers: vec![0, 1],
+                devices: 2,
+                releases: vec![0],
+                resends: 1,
+                ..base()
+            },
+        ),
+        (
+            "background, one at a time, abort",
+            Config {
+                kinds: vec![Background, Background, Background, Foreground],
+                max_background: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "background, forced past the gate, abort",
+            Config {
+                kinds: vec![ForcedBackground, Background, ForcedBackground],
+                max_background: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "one request, two readers, resend, signal",
+            Config {
+                kinds: vec![Foreground],
+                readers: vec![0, 0],
+                resends: 2,
+                signals: true,
+                ..base()
+            },
+        ),
+        (
+            "background, killed at the gate",
+            Config {
+                kinds: vec![Background, Background, Background],
+                max_background: 1,
+                kills: 1,
+                late_init: true,
+                ..base()
+            },
+        ),
+        (
+            "background, resend, failing copies, release",
+            Config {
+                kinds: vec![Background, Background],
+                max_background: 1,
+                resends: 1,
+                failures: 1,
+                faults: 1,
+                releases: vec![0],
+                ..base()
+            },
+        ),
+        (
+            "interrupts wanted again",
+            Config {
+                kinds: two(),
+                signals: true,
+                kills: 2,
+                again: 2,
+                ..base()
+            },
+        ),
+        (
+            "forgets, a message without reply, abort",
+            Config {
+                kinds: vec![NotifyReply, Foreground],
+                forgets: 3,
+                faults: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "INIT answered late, kill, abort",
+            Config {
+                kinds: two(),
+                late_init: true,
+                signals: true,
+                kills: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "a mute daemon: who is killed returns",
+            Config {
+                kinds: two(),
+                writers: vec![],
+                readers: vec![0, 0],
+                signals: true,
+                kills: 2,
+                faults: 1,
+                ..base()
+            },
+        ),
+        (
+            "a killed reader",
+            Config {
+                kinds: two(),
+                readers: vec![0, 0],
+                reader_kills: 1,
+                ..base()
+            },
+        ),
+    ]
+}
+
+/// Those that are too large for each run.
+pub(crate) fn larger_configs() -> Vec<(&'static str, Config)> {
+    use Kind::{Background, Foreground};
+    let base = Config::default;
+    vec![
+        (
+            "background, resend, failing copies, release (3)",
+            Config {
+                kinds: vec![Background; 3],
+                max_background: 2,
+                resends: 1,
+                failures: 1,
+                faults: 1,
+                releases: vec![0],
+                ..base()
+            },
+        ),
+        (
+            "release of one of two devices, and of the last, faults",
+            Config {
+                kinds: vec![Foreground; 2],
+                readers: vec![0, 1],
+                writers: vec![0, 1],
+                devices: 2,
+                releases: vec![0, 1],
+                faults: 1,
+                ..base()
+            },
+        ),
+        (
+            "resend twice, signals and kill",
+            Config {
+                kinds: vec![Foreground; 2],
+                resends: 2,
+                signals: true,
+                kills: 2,
+                ..base()
+            },
+        ),
+        (
+            "three callers, signals, kill, abort",
+            Config {
+                kinds: vec![Foreground; 3],
+                signals: true,
+                kills: 3,
+                aborts: 1,
+                ..base()
+            },
+        ),
+    ]
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The engine against `spec`: all sequences of events up to a length, and long random ones with
+//! hundreds of requests, in which slots are reused, segments added and buckets split.
+
+use super::engine::{
+    Admit, Device, Drain, Refusal, Refused, Resend, Submitted, Taken, Ticket, Unique,
+};
+use super::kit::{engine, with_words, Forgets, Req, Segment, TestEngine};
+use super::spec::{Read, Spec};
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Submit {
+        background: bool,
+        force: bool,
+    },
+    NotifyReply,
+    Read(usize),
+    /// The reader of this request has copied it.
+    Sent(u16),
+    /// The daemon replies to this request through this device.
+    Reply(usize, u16),
+    Interrupt(u16),
+    Cancel(u16),
+    Remove(u16),
+    Forget,
+    Resend,
+    SetMax(u32),
+    Initialize,
+    Release(usize),
+    Abort,
+}
+
+/// Both, side by side, and what the module would know.
+#[derive(Clone)]
+struct Pair {
+    engine: TestEngine,
+    spec: Spec,
+    words: Vec<u32>,
+    devices: Vec<Device>,
+    tickets: Vec<Option<Ticket>>,
+    /// Of each request: the unique it was last read under.
+    uniques: Vec<u64>,
+    lent: Vec<bool>,
+    sent: Vec<bool>,
+    forgets: u16,
+    /// Background requests may pass that have not.
+    more: bool,
+}
+
+impl Pair {
+    fn new(devices: usize, max: u32, initialized: bool) -> Pair {
+        let mut engine = engine();
+        let ids = (0..devices)
+            .map(|_| engine.add_device().expect("slot"))
+            .collect();
+        let _ = engine.set_max_background(max);
+        let mut spec = Spec::new(devices, max);
+        if initialized {
+            let _ = engine.set_initialized();
+            spec.initialize();
+        }
+        Pair {
+            engine,
+            spec,
+            words: vec![],
+            devices: ids,
+            tickets: vec![],
+            uniques: vec![],
+            lent: vec![],
+            sent: vec![],
+            forgets: 0,
+            more: false,
+        }
+    }
+
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (
+            &self.engine,
+            &self.spec,
+            &self.words,
+            &self.uniques,
+            &self.lent,
+        )
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn apply(&mut self, event: Event) {
+        let mut words = std::mem::take(&mut self.words);
+        if matches!(event, Event::Submit { .. } | Event::NotifyReply) {
+            words.push(0);
+        }
+        with_words(&mut words, || {
+            self.event(event);
+            while std::mem::take(&mut self.more) {
+                self.more = self.engine.flush_background().more;
+            }
+        });
+        self.words = words;
+        self.engine
+            .audit()
+            .unwrap_or_else(|wrong| panic!("{event:?}: {wrong}"));
+        assert_eq!(self.engine.is_readable(), self.spec.readable(), "{event:?}");
+        for background in [false, true] {
+            let gated = self.engine.is_gated(background);
+            assert_eq!(gated, self.spec.gated(background), "{event:?}");
+        }
+        let counts = (
+            self.engine.num_background(),
+            self.engine.active_background(),
+        );
+        assert_eq!(
+            counts,
+            (self.spec.num_background, self.spec.active),
+            "{event:?}"
+        );
+    }
+
+    /// Submits, growing as the module does.
+    fn submit(
+        &mut self,
+        submit: impl Fn(&mut TestEngine, Req) -> Result<Submitted, Refused<Req>>,
+    ) -> bool {
+        let id = u16::try_from(self.tickets.len()).expect("id");
+        let ticket = loop {
+            match submit(&mut self.engine, Req(id)) {
+                Ok(submitted) => {
+                    self.more |= submitted.effects.more;
+                    break Some(submitted.ticket);
+                }
+                Err(refused) => match refused.why {
+                    Refusal::NoSlot(len) => {
+                        assert!(len > 0);
+                        self.engine
+                            .grow(Segment::new(len))
+                            .expect("expected length");
+                    }
+                    Refusal::Blocked | Refusal::Disconnected => break None,
+                },
+            }
+        };
+        self.tickets.push(ticket);
+        self.uniques.push(0);
+        self.lent.push(false);
+        self.sent.push(false);
+        ticket.is_some()
+    }
+
+    fn drain(&mut self, which: Drain) -> Vec<u16> {
+        let mut ids = vec![];
+        loop {
+            let batch = self.engine.drain(which);
+            ids.extend(batch.requests.iter().flatten().map(|req| req.0));
+            self.more |= batch.effects.more;
+            if !batch.more {
+                return ids;
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Submit { background, force } => {
+                let admit = if force { Admit::Forced } else { Admit::Gated };
+                let id = self.tickets.len() as u16;
+                let accepted = self.submit(|engine, req| match background {
+                    true => engine.submit_background(req, admit),
+                    false => engine.submit(req, admit),
+                });
+                assert_eq!(accepted, self.spec.submit(id, background, force));
+            }
+            Event::NotifyReply => {
+                let id = self.tickets.len() as u16;
+                let accepted =
+                    self.submit(|engine, req| engine.submit_notify_reply(req, Unique(77)));
+                assert_eq!(accepted, self.spec.notify_reply(id, 77));
+            }
+            Event::Read(device) => self.read(device),
+            Event::Sent(id) => {
+                let index = usize::from(id);
+                if std::mem::replace(&mut self.lent[index], false) {
+                    let _ = Req(id).word().return_sent();
+                    self.sent[index] = true;
+                }
+            }
+            Event::Reply(device, id) => {
+                let unique = self.uniques[usize::from(id)];
+                let claimed = self.engine.claim(self.devices[device], Unique(unique));
+                self.more |= claimed.as_ref().is_some_and(|claimed| claimed.effects.more);
+                let found = claimed.map(|claimed| claimed.payload.0);
+                assert_eq!(found, self.spec.reply(device, unique, &self.sent));
+                if let Some(id) = found {
+                    self.sent[usize::from(id)] = false;
+                }
+            }
+            Event::Interrupt(id) => {
+                if let Some(ticket) = self.tickets[usize::from(id)] {
+                    let queued = self.engine.interrupt(ticket).readers == 1;
+                    assert_eq!(queued, self.spec.interrupt(id, &self.sent));
+                }
+            }
+            Event::Cancel(id) => {
+                if let Some(ticket) = self.tickets[usize::from(id)] {
+                    let cancelled = self.engine.cancel(ticket);
+                    assert!(cancelled.is_none_or(|req| req.0 == id));
+                    assert_eq!(cancelled.is_some(), self.spec.cancel(id));
+                }
+            }
+            Event::Remove(id) => {
+                if let Some(ticket) = self.tickets[usize::from(id)] {
+                    let removed = self.engine.remove(ticket);
+                    assert!(removed.as_ref().is_none_or(|(req, _)| req.0 == id));
+                    self.more |= removed.as_ref().is_some_and(|(_, effects)| effects.more);
+                    assert_eq!(removed.is_some(), self.spec.remove(id));
+                }
+            }
+            Event::Forget => {
+                self.forgets += 1;
+                let queued = self.engine.forget(self.forgets).is_ok();
+                assert_eq!(queued, self.spec.forget(self.forgets));
+            }
+            Event::Resend => {
+                let mut resend = Resend::default();
+                while self.engine.resend(&mut resend).1 {}
+                for id in self.spec.resend(&self.sent) {
+                    self.sent[usize::from(id)] = false;
+                }
+            }
+            Event::SetMax(max) => {
+                self.more |= self.engine.set_max_background(max).more;
+                self.spec.set_max(max);
+            }
+            Event::Initialize => {
+                let _ = self.engine.set_initialized();
+                self.spec.initialize();
+            }
+            Event::Release(device) => {
+                let released = self.engine.release(self.devices[device]);
+                let ids = self.drain(Drain::Device(self.devices[device]));
+                let (expected, last) = self.spec.release(device);
+                assert_eq!((ids, released.last), (expected, last));
+            }
+            Event::Abort => {
+                let _ = self.engine.abort(false);
+                let mut ids = self.drain(Drain::All);
+                let mut expected = self.spec.abort();
+                ids.sort_unstable();
+                expected.sort_unstable();
+                assert_eq!(ids, expected);
+            }
+        }
+    }
+
+    fn read(&mut self, device: usize) {
+        let max = 5;
+        let mut forgets = Forgets::default();
+        let taken = self.engine.take(self.devices[device], max, &mut forgets);
+        let read = match taken {
+            Taken::Empty => Read::Nothing,
+            Taken::Closed { .. } => Read::Closed,
+            Taken::Interrupt(unique) => Read::Interrupt(unique.0),
+            Taken::Forgets {
+                unique,
+                mut count,
+                single,
+                mut more,
+            } => {
+                while more {
+                    let further;
+                    (further, more) = self.engine.take_forgets(max - count, &mut forgets);
+                    count += further;
+                }
+                assert_eq!(count as usize, forgets.0.len());
+                Read::Forgets {
+                    unique: unique.0,
+                    single,
+                    links: forgets.0.into(),
+                }
+            }
+            Taken::Request(request) => {
+                let id = request.payload.0;
+                assert_eq!(Some(request.ticket), self.tickets[usize::from(id)]);
+                assert!(request.payload.word().lend().is_ok());
+                self.lent[usize::from(id)] = true;
+                self.uniques[usize::from(id)] = request.unique.0;
+                Read::Request {
+                    id,
+                    unique: request.unique.0,
+                    reply: request.reply,
+                }
+            }
+        };
+        assert_eq!(read, self.spec.read(device, max as usize));
+    }
+}
+
+/// All events that may make sense with so many requests.
+fn events(requests: usize, submitted: usize, devices: usize) -> Vec<Event> {
+    let mut events = vec![Event::Forget, Event::Resend, Event::SetMax(2), Event::Abort];
+    if submitted < requests {
+        for force in [false, true] {
+            events.push(Event::Submit {
+                background: false,
+                force,
+            });
+            events.push(Event::Submit {
+                background: true,
+                force,
+            });
+        }
+        events.push(Event::NotifyReply);
+    }
+    for device in 0..devices {
+        events.push(Event::Read(device));
+        events.push(Event::Release(device));
+    }
+    for id in 0..submitted as u16 {
+        events.extend([
+            Event::Sent(id),
+            Event::Interrupt(id),
+            Event::Cancel(id),
+            Event::Remove(id),
+        ]);
+        events.extend((0..devices).map(|device| Event::Reply(device, id)));
+    }
+    events
+}
+
+/// Every sequence of events up to a length; what leads to the same state is followed once.
+#[test]
+fn all_sequences() {
+    let (length, requests, devices) = (7, 3, 2);
+    let mut level = vec![Pair::new(devices, 1, true)];
+    let (mut applied, mut states) = (0u64, 0usize);
+    for _ in 0..length {
+        let mut seen = HashSet::new();
+        let mut next = vec![];
+        for pair in &level {
+            for event in events(requests, pair.tickets.len(), devices) {
+                let mut pair = pair.clone();
+                pair.apply(event);
+                applied += 1;
+                if seen.insert(pair.digest()) {
+                    next.push(pair);
+                }
+            }
+        }
+        states += next.len();
+        // The last level is just looked at.
+        level = next;
+    }
+    println!("sequences of up to {length} events: {applied} events applied, {states} states");
+}
+
+/// A small generator, so that runs repeat.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+fn random_run(seed: u64, steps: usize) -> u32 {
+    let mut random = Random(seed * 2 + 1);
+    let devices = 1 + random.below(3);
+    let mut pair = Pair::new(devices, 3 + random.below(10) as u32, random.below(4) > 0);
+    let mut alive: Vec<u16> = vec![];
+    let mut most = 0;
+    // Phases of filling and of emptying.
+    for step in 0..steps {
+        let filling = (step / 400) % 2 == 0;
+        let some = |random: &mut Random, alive: &[u16]| match alive.len() {
+            0 => None,
+            n => Some(alive[random.below(n)]),
+        };
+        let id = some(&mut random, &alive);
+        let device = random.below(devices);
+        let event = match (random.below(100), id) {
+            (0..=39, _) if filling => Event::Submit {
+                background: false,
+                force: random.below(9) == 0,
+            },
+            (0..=9, _) => Event::Submit {
+                background: true,
+                force: random.below(9) == 0,
+            },
+            (10..=49, _) => Event::Read(device),
+            (50..=64, Some(id)) => Event::Sent(id),
+            (65..=84, Some(id)) if !filling => Event::Reply(device, id),
+            (65..=70, Some(id)) => Event::Reply(device, id),
+            (85..=88, Some(id)) => Event::Interrupt(id),
+            (89..=90, Some(id)) => Event::Cancel(id),
+            (91, Some(id)) => Event::Remove(id),
+            (92..=95, _) => Event::Forget,
+            (96, _) if random.below(20) == 0 => Event::Resend,
+            (97, _) => Event::SetMax(1 + random.below(20) as u32),
+            (98, _) => Event::Initialize,
+            (99, _) if random.below(300) == 0 => Event::Release(device),
+            _ => Event::NotifyReply,
+        };
+        if matches!(event, Event::Submit { .. } | Event::NotifyReply) {
+            alive.push(pair.tickets.len() as u16);
+        }
+        pair.apply(event);
+        most = most.max(pair.engine.slots_used());
+        // Requests that have ended are asked about for a while, then dropped from sight.
+        if alive.len() > 700 {
+            alive.drain(..50);
+        }
+    }
+    pair.apply(Event::Abort);
+    for device in 0..devices {
+        pair.apply(Event::Release(device));
+    }
+    assert_eq!(pair.engine.slots_used(), 0, "seed {seed}");
+    most
+}
+
+#[test]
+fn random_sequences() {
+    let most = (1..=12).map(|seed| random_run(seed, 4000)).max();
+    println!("12 runs of 4000 events; at most {most:?} slots in use");
+    assert!(
+        most > Some(200),
+        "few requests at once: the table never grew"
+    );
+}

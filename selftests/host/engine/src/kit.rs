@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What stands for the module's types: requests whose words are in a table, so that a state can be
+//! copied and compared, forgets, and memory.
+
+use super::engine::{Engine, ForgetQueue, Payload, Slot};
+use super::lend_state::{LendState, Word};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::ops::{Deref, DerefMut};
+
+thread_local! {
+    static WORDS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs with the words of the state at hand in place.
+pub(crate) fn with_words<R>(words: &mut Vec<u32>, run: impl FnOnce() -> R) -> R {
+    WORDS.with(|table| table.swap(&RefCell::new(std::mem::take(words))));
+    let result = run();
+    *words = WORDS.with(RefCell::take);
+    result
+}
+
+/// A request, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Req(pub(crate) u16);
+
+/// The place of its word.
+pub(crate) struct Place(usize);
+
+impl Word for Place {
+    fn new(_: u32) -> Self {
+        unreachable!("made by Req::word")
+    }
+
+    fn load(&self) -> u32 {
+        WORDS.with(|words| words.borrow()[self.0])
+    }
+
+    fn compare_exchange(&self, old: u32, new: u32) -> Result<u32, u32> {
+        WORDS.with(|words| {
+            let word = &mut words.borrow_mut()[self.0];
+            if *word == old {
+                *word = new;
+                Ok(old)
+            } else {
+                Err(*word)
+            }
+        })
+    }
+}
+
+impl Req {
+    pub(crate) fn word(self) -> LendState<Place> {
+        LendState::from_word(Place(self.0.into()))
+    }
+}
+
+impl Payload for Req {
+    fn sent(&self) -> bool {
+        self.word().is_sent()
+    }
+
+    fn interrupted(&self) -> bool {
+        self.word().is_interrupted()
+    }
+
+    fn claim(&self) -> bool {
+        self.word().claim()
+    }
+
+    fn recall(&self) -> bool {
+        self.word().recall()
+    }
+}
+
+/// A queue of forgets, which are numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Forgets(pub(crate) VecDeque<u16>);
+
+impl ForgetQueue for Forgets {
+    type Link = u16;
+
+    fn push_back(&mut self, link: u16) {
+        self.0.push_back(link);
+    }
+
+    fn pop_front(&mut self) -> Option<u16> {
+        self.0.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Slots. Hashing leaves out those that a model with few requests never uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment(Vec<Slot<Req>>);
+
+const HASHED: usize = 10;
+
+impl Segment {
+    pub(crate) fn new(len: usize) -> Self {
+        Segment((0..len).map(|_| Slot::new()).collect())
+    }
+}
+
+impl Hash for Segment {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0[..HASHED].hash(state);
+        // So that an engine that uses more does not look the same.
+        for slot in self.0[HASHED..]
+            .iter()
+            .take_while(|slot| **slot != Slot::new())
+        {
+            slot.hash(state);
+        }
+    }
+}
+
+impl Deref for Segment {
+    type Target = [Slot<Req>];
+
+    fn deref(&self) -> &[Slot<Req>] {
+        &self.0
+    }
+}
+
+impl DerefMut for Segment {
+    fn deref_mut(&mut self) -> &mut [Slot<Req>] {
+        &mut self.0
+    }
+}
+
+pub(crate) type TestEngine = Engine<Req, Forgets, Segment>;
+
+/// An engine with its first segment.
+pub(crate) fn engine() -> TestEngine {
+    let mut engine = TestEngine::new();
+    engine
+        .grow(Segment::new(engine.next_segment()))
+        .expect("first segment");
+    engine
+}

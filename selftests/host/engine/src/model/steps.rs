@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each action does; callers, and what comes from outside.
+
+use super::*;
+
+impl State {
+    pub(super) fn act(&mut self, config: &Config, action: Action) {
+        match action {
+            Action::Caller(i) => self.caller(config, i),
+            Action::Signal(i) => {
+                if let Caller::Wait(ticket) = self.callers[i] {
+                    self.callers[i] = if Req(i as u16).word().interrupt() {
+                        Caller::QueueInterrupt(ticket)
+                    } else {
+                        Caller::Killable(ticket)
+                    };
+                }
+            }
+            Action::Kill(i) => self.kill(config, i),
+            Action::Reader(i) => self.reader(config, i),
+            Action::ReaderFaults(i) => {
+                self.left.faults -= 1;
+                if let Reader::Copy {
+                    req,
+                    unique,
+                    ticket,
+                    reply,
+                } = self.readers[i]
+                {
+                    self.readers[i] = Reader::Parked {
+                        req,
+                        unique,
+                        ticket,
+                        reply,
+                    };
+                    if req.word().park() == Returned::MustEnd {
+                        self.readers[i] = Reader::Finish {
+                            req,
+                            outcome: Outcome::Aborted,
+                        };
+                    }
+                }
+            }
+            Action::ReaderFails(i) => {
+                self.left.failures -= 1;
+                if let Reader::Copy { req, ticket, .. } = self.readers[i] {
+                    let aborted = req.word().end();
+                    let outcome = if aborted {
+                        Outcome::Aborted
+                    } else {
+                        Outcome::CopyFailed
+                    };
+                    self.readers[i] = Reader::Remove {
+                        req,
+                        ticket,
+                        outcome,
+                    };
+                }
+            }
+            Action::ReaderKilled(i) => {
+                // What waits exclusively and was woken up goes on as if not killed, unless there
+                // is nothing to read.
+                self.left.reader_kills -= 1;
+                let asleep = self.readers[i] == Reader::Asleep;
+                let mistake = config.mistake == Some(Mistake::ReaderKeepsWakeup);
+                if asleep || mistake || !self.engine.is_readable() {
+                    self.read_wait.retain(|&thread| thread != i);
+                    self.readers[i] = Reader::Exited;
+                }
+            }
+            Action::Reply(i, message) => {
+                let (device, unique, req) = self.inbox.remove(message);
+                let Some(on) = self.devices[device] else {
+                    return;
+                };
+                let has = req.word().is_sent()
+                    && self.engine.is_connected()
+                    && self.engine.requests_of(on).contains(&(req, unique));
+                let found = self.claim(i, on, unique, req);
+                if has != found {
+                    self.violated("a reply did not find its request, or another");
+                }
+            }
+            Action::Again(_, message) => {
+                self.left.again -= 1;
+                let (device, unique, req) = self.inbox[message];
+                if let Some(on) = self.devices[device] {
+                    let again = self.engine.interrupt_reply(on, Unique(unique), true);
+                    if let InterruptReply::Again(effects) = again {
+                        if !req.word().is_interrupted() {
+                            self.violated("S5: again without a first");
+                        }
+                        if effects != Effects::default() {
+                            // It may be read once more.
+                            self.sent[usize::from(req.0)] += 1;
+                        }
+                        self.effects(effects);
+                    }
+                }
+            }
+            Action::Guess(i, unique) => {
+                self.left.guesses -= 1;
+                if let Some(on) = self.devices[config.writers[i]] {
+                    let early = self.readers.iter().any(|reader| {
+                        matches!(reader, Reader::Lend { unique: it, .. } | Reader::Copy { unique: it, .. }
+                            | Reader::Parked { unique: it, .. } if *it == unique)
+                    });
+                    if let Some(claimed) = self.engine.claim(on, Unique(unique)) {
+                        if early {
+                            self.violated("S3: claimed before it was sent");
+                        }
+                        self.effects(claimed.effects);
+                        self.writers[i] = Writer::Copy {
+                            req: claimed.payload,
+                        };
+                        self.start_copy(claimed.payload, (true, i));
+                    }
+                }
+            }
+            Action::Writer(i) => self.writer(i),
+            Action::WriterFaults(i) => {
+                self.left.faults -= 1;
+                if let Writer::Copy { req } = self.writers[i] {
+                    let relisted = match self.devices[config.writers[i]] {
+                        Some(device) => self
+                            .engine
+                            .relist(device, req)
+                            .map_err(|refused| refused.why),
+                        None => Err(Refusal::Disconnected),
+                    };
+                    if config.mistake == Some(Mistake::NoRelist) {
+                        let _ = relisted.map(|ticket| self.engine.remove(ticket));
+                    }
+                    self.writers[i] = match relisted {
+                        Ok(ticket) => Writer::Park { req, ticket },
+                        Err(_) => {
+                            req.word().end();
+                            Writer::Finish {
+                                req,
+                                outcome: Outcome::Aborted,
+                            }
+                        }
+                    };
+                }
+            }
+            Action::WriterFails(i) => {
+                self.left.failures -= 1;
+                let (req, ticket) = match self.writers[i] {
+                    Writer::Copy { req } => (req, None),
+                    Writer::CopyRest { req, ticket } => (req, Some(ticket)),
+                    _ => return,
+                };
+                req.word().end();
+                let outcome = Outcome::CopyFailed;
+                self.writers[i] = match ticket {
+                    Some(ticket) => Writer::Remove {
+                        req,
+                        ticket,
+                        outcome,
+                    },
+                    None => Writer::Finish { req, outcome },
+                };
+            }
+            Action::Flush => {
+                self.flush = false;
+                let effects = self.engine.flush_background();
+                self.effects(effects);
+            }
+            Action::Abort => {
+                self.left.aborts -= 1;
+                self.abort();
+            }
+            Action::Release(device) => {
+                self.left.releases.retain(|&other| other != device);
+                if let Some(device) = self.devices[device].take() {
+                    let Released { last, effects } = self.engine.release(device);
+                    self.effects(effects);
+                    let which = Drain::Device(device);
+                    self.drainers.push(Drainer {
+                        which,
+                        more: true,
+                        taken: vec![],
+                        finish: None,
+                        last,
+                    });
+                }
+            }
+            Action::Drain(i) => self.drain(i),
+            Action::StartResend => {
+                self.left.resends -= 1;
+                self.resend = Some(Resend::default());
+            }
+            Action::Resend => {
+                if let Some(mut resend) = self.resend.take() {
+                    let (effects, more) = self.engine.resend(&mut resend);
+                    self.effects(effects);
+                    self.resend = more.then_some(resend);
+                }
+            }
+            Action::Forget => {
+                self.left.forgets -= 1;
+                match self.engine.forget(self.left.forgets.into()) {
+                    Ok(effects) => self.effects(effects),
+                    Err(_) => self.forgets_read += 1,
+                }
+            }
+            Action::Init => {
+                self.left.init = false;
+                let effects = self.engine.set_initialized();
+                self.effects(effects);
+            }
+        }
+    }
+
+    pub(super) fn caller(&mut self, config: &Config, i: usize) {
+        let req = Req(i as u16);
+        match self.callers[i] {
+            Caller::Start | Caller::Woken => {
+                // Counted while at the gate as well; once is enough here.
+                let submitted = match config.kinds[i] {
+                    Kind::Foreground => self.engine.submit(req, Admit::Gated),
+                    Kind::Background => self.engine.submit_background(req, Admit::Gated),
+                    Kind::ForcedBackground => self.engine.submit_background(req, Admit::Forced),
+                    Kind::NotifyReply => self.engine.submit_notify_reply(req, Unique(1000)),
+                };
+                self.callers[i] = match submitted {
+                    Ok(submitted) => {
+                        self.waiting += 1;
+                        self.effects(submitted.effects);
+                        if config.kinds[i] == Kind::Foreground {
+                            Caller::Wait(submitted.ticket)
+                        } else {
+                            Caller::Gone
+                        }
+                    }
+                    Err(refused) => match refused.why {
+                        Refusal::Blocked => {
+                            self.gate_wait.push(i);
+                            Caller::Gate
+                        }
+                        Refusal::Disconnected => Caller::Returned(Outcome::NotConnected),
+                        Refusal::NoSlot(_) => {
+                            self.violated("no slot");
+                            return;
+                        }
+                    },
+                };
+            }
+            Caller::QueueInterrupt(ticket) => {
+                let effects = self.engine.interrupt(ticket);
+                self.effects(effects);
+                self.callers[i] = Caller::Killable(ticket);
+            }
+            Caller::Wait(_) | Caller::Killable(_) => self.take_result(i),
+            Caller::Leave => {
+                if req.word().leave() {
+                    self.callers[i] = Caller::Returned(Outcome::Interrupted);
+                } else {
+                    self.take_result(i);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    pub(super) fn take_result(&mut self, i: usize) {
+        match self.ended[i] {
+            Some(outcome) => self.callers[i] = Caller::Returned(outcome),
+            None => self.violated("done without an end"),
+        }
+    }
+
+    pub(super) fn kill(&mut self, config: &Config, i: usize) {
+        self.killed[i] = true;
+        match self.callers[i] {
+            Caller::Woken => {
+                // What waits exclusively goes on as if not killed if the gate is open.
+                let background = config.kinds[i] == Kind::Background;
+                let mistake = config.mistake == Some(Mistake::CallerKeepsWakeup);
+                if mistake || self.engine.is_gated(background) {
+                    self.callers[i] = Caller::Returned(Outcome::Interrupted);
+                }
+            }
+            Caller::Gate => {
+                self.gate_wait.retain(|&caller| caller != i);
+                self.callers[i] = Caller::Returned(Outcome::Interrupted);
+            }
+            Caller::Killable(ticket) => match self.engine.cancel(ticket) {
+                Some(req) => {
+                    if usize::from(req.0) != i {
+                        self.violated("cancelled another's request");
+                    }
+                    self.end(req, Outcome::Interrupted);
+                    self.callers[i] = Caller::Returned(Outcome::Interrupted);
+                }
+                None => self.callers[i] = Caller::Leave,
+            },
+            _ => (),
+        }
+    }
+}

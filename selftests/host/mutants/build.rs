@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes the mutants: for each file in `mutants/` a copy of the module's engine and lending word
+//! with one bug in it, and a test module that explores the model over that copy.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() {
+    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("manifest dir"));
+    let out = PathBuf::from(env::var("OUT_DIR").expect("out dir"));
+    let rust = here.join("../../../rust");
+    for watched in [
+        here.join("mutants"),
+        rust.join("transport/engine"),
+        rust.join("kapi/lend_state.rs"),
+    ] {
+        println!("cargo::rerun-if-changed={}", watched.display());
+    }
+
+    let mut mutants: Vec<PathBuf> = fs::read_dir(here.join("mutants"))
+        .expect("mutants")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "txt"))
+        .collect();
+    mutants.sort();
+    let mut code = String::new();
+    for path in mutants {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name");
+        let copy = out.join("mutants").join(name);
+        copy_sources(&rust, &copy);
+        let text = fs::read_to_string(&path).expect("mutant");
+        let (config, edits) = parse(&text);
+        for (file, old, new) in edits {
+            apply(name, &copy.join(file), old, new);
+        }
+        module(&mut code, &here, &copy, name, config);
+    }
+    fs::write(out.join("mutants.rs"), code).expect("mutants.rs");
+}
+
+fn copy_sources(rust: &Path, copy: &Path) {
+    for dir in ["transport/engine", "kapi"] {
+        fs::create_dir_all(copy.join(dir)).expect("dir");
+    }
+    let lend = "kapi/lend_state.rs";
+    fs::copy(rust.join(lend), copy.join(lend)).expect(lend);
+    for entry in fs::read_dir(rust.join("transport/engine")).expect("engine") {
+        let entry = entry.expect("entry");
+        fs::copy(
+            entry.path(),
+            copy.join("transport/engine").join(entry.file_name()),
+        )
+        .expect("copy");
+    }
+}
+
+/// The configuration that catches the mutant, and its edits: file, text, text instead.
+fn parse(text: &str) -> (&str, Vec<(&str, &str, &str)>) {
+    let (head, edits) = text.split_once("--- ").expect("an edit");
+    let config = head
+        .lines()
+        .find_map(|line| line.strip_prefix("config: "))
+        .expect("config");
+    let edits = edits
+        .split("\n--- ")
+        .map(|edit| {
+            let (file, rest) = edit.split_once('\n').expect("file");
+            let (old, new) = rest.split_once("\n+++\n").expect("+++");
+            (file, old, new.strip_suffix('\n').unwrap_or(new))
+        })
+        .collect();
+    (config, edits)
+}
+
+fn apply(name: &str, file: &Path, old: &str, new: &str) {
+    let text = fs::read_to_string(file).expect("source");
+    let found = text.matches(old).count();
+    assert!(
+        found == 1,
+        "mutant {name}: found {found} times in {}:\n{old}",
+        file.display()
+    );
+    fs::write(file, text.replacen(old, new, 1)).expect("write");
+}
+
+fn module(code: &mut String, here: &Path, copy: &Path, name: &str, config: &str) {
+    let ident = name.replace('-', "_");
+    let copy = copy.display();
+    let src = here.join("../engine/src");
+    let src = src.display();
+    write!(
+        code,
+        r#"
+#[allow(dead_code, unused_imports, unused_variables, unused_mut)]
+mod {ident} {{
+    #[path = "{copy}/transport/engine/mod.rs"]
+    mod engine;
+    #[path = "{copy}/kapi/lend_state.rs"]
+    mod lend_state;
+    #[path = "{src}/kit.rs"]
+    mod kit;
+    #[path = "{src}/model/mod.rs"]
+    mod model;
+    #[path = "{src}/configs.rs"]
+    mod configs;
+    #[path = "{src}/explore.rs"]
+    mod explore;
+
+    #[test]
+    fn is_caught() {{
+        let config = configs::find("{config}");
+        let caught = std::panic::catch_unwind(|| explore::explore(&config, usize::MAX));
+        match caught {{
+            Ok(explore::Verdict::Wrong {{ what, path }}) => {{
+                println!("{name}: {{what}}, after {{}} steps", path.len());
+            }}
+            Ok(verdict) => panic!("{name}: not caught: {{verdict:?}}"),
+            Err(_) => panic!("{name}: the engine or the model panicked"),
+        }}
+    }}
+}}
+"#
+    )
+    .expect("code");
+}

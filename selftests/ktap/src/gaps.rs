@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file `expected-gaps`: tests that wait for a later issue, on our module only.
+
+use crate::{Impl, Verdict};
+
+/// What is known to be missing, for one suite.
+pub struct Gaps {
+    rows: Vec<(String, String)>,
+}
+
+impl Gaps {
+    /// Reads the rows of `suite` from the file's text.
+    pub fn parse(text: &str, suite: &str) -> Gaps {
+        let mut rows = Vec::new();
+        for line in text
+            .lines()
+            .filter(|l| !l.trim().is_empty() && !l.starts_with('#'))
+        {
+            let mut f = line.split('\t').map(str::trim).filter(|s| !s.is_empty());
+            let (Some(test), Some(what), Some(issue)) = (f.next(), f.next(), f.next()) else {
+                panic!("expected-gaps: not three fields: {line}");
+            };
+            if let Some(name) = test.strip_prefix(suite).and_then(|t| t.strip_prefix('.')) {
+                rows.push((name.to_string(), format!("{what}, issue {issue}")));
+            }
+        }
+        Gaps { rows }
+    }
+
+    /// The KTAP word and what follows the name.
+    pub(crate) fn apply(&self, who: Impl, name: &str, v: Verdict) -> (&'static str, String) {
+        let gap = match who {
+            Impl::Rust => self.rows.iter().find(|(n, _)| n == name).map(|(_, w)| w),
+            Impl::C => None,
+        };
+        match (v, gap) {
+            (Verdict::Pass, None) => ("ok", String::new()),
+            (Verdict::Pass, Some(_)) => (
+                "not ok",
+                " # passes now: take it out of expected-gaps".into(),
+            ),
+            (Verdict::Skip(why), None) => ("ok", format!(" # SKIP {why}")),
+            (Verdict::Skip(why), Some(w)) => ("ok", format!(" # XFAIL {w} ({why})")),
+            (Verdict::Fail(_), Some(w)) => ("ok", format!(" # XFAIL {w}")),
+            (Verdict::Fail(why), None) => ("not ok", format!(" # {why}")),
+        }
+    }
+}

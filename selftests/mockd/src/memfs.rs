@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A small file system in memory: the default handler of a scripted daemon.
+//!
+//! Single-threaded and simple; a test overrides operations with [`Memfs::on`] or by looking at a
+//! request before it asks [`Memfs::handle`]. Counts lookups, so that FORGETs can be balanced.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::errno::*;
+use crate::mock::Answer;
+use crate::reply::{attr_out, dirent, open_out, write_out, Attr, Entry, Statfs, Valid, LONG};
+use crate::request::Request;
+use crate::wire::*;
+
+/// A file, directory or link.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub attr: Attr,
+    pub data: Vec<u8>,
+    pub children: BTreeMap<String, u64>,
+    pub parent: u64,
+    /// References that the kernel holds.
+    pub lookups: u64,
+}
+
+/// The file system.
+pub struct Memfs {
+    pub nodes: HashMap<u64, Node>,
+    pub entry_valid: Valid,
+    pub attr_valid: Valid,
+    /// Flags given with each open of a file.
+    pub open_flags: u32,
+    /// Flags given with each open of a directory.
+    pub opendir_flags: u32,
+    /// Answers fixed by the test.
+    pub fixed: HashMap<Op, Answer>,
+    next: u64,
+    next_fh: u64,
+}
+
+impl Default for Memfs {
+    fn default() -> Memfs {
+        Memfs::new()
+    }
+}
+
+impl Memfs {
+    pub fn new() -> Memfs {
+        let root = Node {
+            attr: Attr::dir(ROOT),
+            data: vec![],
+            children: BTreeMap::new(),
+            parent: ROOT,
+            lookups: 1,
+        };
+        Memfs {
+            nodes: HashMap::from([(ROOT, root)]),
+            entry_valid: LONG,
+            attr_valid: LONG,
+            open_flags: 0,
+            opendir_flags: 0,
+            fixed: HashMap::new(),
+            next: 2,
+            next_fh: 100,
+        }
+    }
+
+    /// Answers this operation always so.
+    pub fn on(&mut self, op: Op, a: Answer) {
+        self.fixed.insert(op, a);
+    }
+
+    /// Adds a node below `parent`.
+    pub fn add(&mut self, parent: u64, name: &str, mode: u32, data: &[u8]) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        let dir = mode & libc::S_IFMT == libc::S_IFDIR;
+        let mut attr = Attr::file(id, data.len() as u64).mode(mode);
+        if dir {
+            attr.nlink = 2;
+            attr.size = 4096;
+        }
+        let n = Node {
+            attr,
+            data: data.to_vec(),
+            children: BTreeMap::new(),
+            parent,
+            lookups: 0,
+        };
+        self.nodes.insert(id, n);
+        if let Some(p) = self.nodes.get_mut(&parent) {
+            p.children.insert(name.into(), id);
+            if dir {
+                p.attr.nlink += 1;
+            }
+        }
+        id
+    }
+
+    /// A plain file below the root.
+    pub fn file(&mut self, name: &str, data: &[u8]) -> u64 {
+        self.add(ROOT, name, libc::S_IFREG | 0o644, data)
+    }
+
+    /// A directory below the root.
+    pub fn dir(&mut self, name: &str) -> u64 {
+        self.add(ROOT, name, libc::S_IFDIR | 0o755, &[])
+    }
+
+    /// Nodes, without the root, that the kernel still refers to.
+    pub fn held(&self) -> Vec<(u64, u64)> {
+        let mut v: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|n| *n.0 != ROOT && n.1.lookups > 0)
+            .map(|n| (*n.0, n.1.lookups))
+            .collect();
+        v.sort();
+        v
+    }
+
+    fn node(&mut self, id: u64) -> Result<&mut Node, Errno> {
+        self.nodes.get_mut(&id).ok_or(ESTALE)
+    }
+
+    fn entry(&mut self, id: u64) -> Result<Vec<u8>, Errno> {
+        let (e, a) = (self.entry_valid, self.attr_valid);
+        let n = self.node(id)?;
+        n.lookups += 1;
+        Ok(Entry::new(n.attr).entry_valid(e).attr_valid(a).bytes())
+    }
+
+    fn child(&mut self, dir: u64, name: &str) -> Result<u64, Errno> {
+        self.node(dir)?.children.get(name).copied().ok_or(ENOENT)
+    }
+
+    fn make(&mut self, r: &Request, name: &str, mode: u32, data: &[u8]) -> Result<u64, Errno> {
+        if self.child(r.node, name).is_ok() {
+            return Err(EEXIST);
+        }
+        let id = self.add(r.node, name, mode, data);
+        let n = self.node(id)?;
+        (n.attr.uid, n.attr.gid) = (r.uid, r.gid);
+        Ok(id)
+    }
+
+    fn remove(&mut self, dir: u64, name: &str) -> Result<(), Errno> {
+        let id = self.child(dir, name)?;
+        self.node(dir)?.children.remove(name);
+        let n = self.node(id)?;
+        let was_dir = n.attr.mode & libc::S_IFMT == libc::S_IFDIR;
+        n.attr.nlink = if was_dir { 0 } else { n.attr.nlink - 1 };
+        self.reap(id);
+        if was_dir {
+            self.node(dir)?.attr.nlink -= 1;
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self, id: u64) {
+        if self
+            .nodes
+            .get(&id)
+            .is_some_and(|n| n.lookups == 0 && n.attr.nlink == 0)
+        {
+            self.nodes.remove(&id);
+        }
+    }
+
+    fn handle_new(&mut self) -> u64 {
+        self.next_fh += 1;
+        self.next_fh
+    }
+
+    /// Answers a request.
+    pub fn handle(&mut self, r: &Request) -> Answer {
+        if let Some(a) = self.fixed.get(&r.op) {
+            return a.clone();
+        }
+        if matches!(r.op, Op::FORGET | Op::BATCH_FORGET) {
+            for (n, c) in r.forgets() {
+                if let Some(node) = self.nodes.get_mut(&n) {
+                    assert!(
+                        node.lookups >= c,
+                        "FORGET {c} of node {n}, which has {}",
+                        node.lookups
+                    );
+                    node.lookups -= c;
+                }
+                self.reap(n);
+            }
+            return Answer::None;
+        }
+        if r.op == Op::INTERRUPT {
+            return Answer::None;
+        }
+        match self.work(r) {
+            Ok(b) => Answer::Ok(b),
+            Err(e) => Answer::Err(e),
+        }
+    }
+
+    fn work(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let names = r.names();
+        let name = names.first().map_or("", String::as_str);
+        let valid = self.attr_valid;
+        match r.op {
+            Op::LOOKUP => {
+                let id = match name {
+                    "." => r.node,
+                    ".." => self.node(r.node)?.parent,
+                    _ => self.child(r.node, name)?,
+                };
+                self.entry(id)
+            }
+            Op::GETATTR => Ok(attr_out(valid, &self.node(r.node)?.attr)),
+            Op::SETATTR => self.setattr(r),
+            Op::READLINK => Ok(self.node(r.node)?.data.clone()),
+            Op::SYMLINK => {
+                let id = self.make(r, name, libc::S_IFLNK | 0o777, names[1].as_bytes())?;
+                self.entry(id)
+            }
+            Op::MKNOD => {
+                let id = self.make(r, name, r.get("mode") as u32, &[])?;
+                self.node(id)?.attr.rdev = r.get("rdev") as u32;
+                self.entry(id)
+            }
+            Op::MKDIR => {
+                let id = self.make(r, name, libc::S_IFDIR | r.get("mode") as u32, &[])?;
+                self.entry(id)
+            }
+            Op::UNLINK => self.remove(r.node, name).map(|()| vec![]),
+            Op::RMDIR => {
+                let id = self.child(r.node, name)?;
+                if !self.node(id)?.children.is_empty() {
+                    return Err(ENOTEMPTY);
+                }
+                self.remove(r.node, name).map(|()| vec![])
+            }
+            Op::RENAME | Op::RENAME2 => self.rename(r, &names),
+            Op::LINK => {
+                let id = r.get("oldnodeid");
+                self.node(id)?.attr.nlink += 1;
+                self.node(r.node)?.children.insert(name.into(), id);
+                self.entry(id)
+            }
+            Op::OPEN => {
+                if r.get("flags") as i32 & libc::O_TRUNC != 0 {
+                    let n = self.node(r.node)?;
+                    n.data.clear();
+                    n.attr.size = 0;
+                }
+                Ok(open_out(self.handle_new(), self.open_flags))
+            }
+            Op::OPENDIR => Ok(open_out(self.handle_new(), self.opendir_flags)),
+            Op::CREATE => {
+                let id = self.make(r, name, r.get("mode") as u32, &[])?;
+                let mut b = self.entry(id)?;
+                b.extend(open_out(self.handle_new(), self.open_flags));
+                Ok(b)
+            }
+            Op::READ => {
+                let n = self.node(r.node)?;
+                let from = (r.get("offset") as usize).min(n.data.len());
+                let to = (from + r.get("size") as usize).min(n.data.len());
+                Ok(n.data[from..to].to_vec())
+            }
+            Op::WRITE => {
+                let n = self.node(r.node)?;
+                let (off, data) = (r.get("offset") as usize, r.tail());
+                let end = off + data.len();
+                if n.data.len() < end {
+                    n.data.resize(end, 0);
+                }
+                n.data[off..end].copy_from_slice(data);
+                n.attr.size = n.data.len() as u64;
+                Ok(write_out(data.len() as u32))
+            }
+            Op::STATFS => Ok(Statfs {
+                blocks: 1000,
+                bfree: 500,
+                bavail: 400,
+                files: 100,
+                ffree: 50,
+                bsize: 4096,
+                namelen: 255,
+                frsize: 4096,
+            }
+            .bytes()),
+            Op::READDIR => self.readdir(r),
+            Op::RELEASE
+            | Op::RELEASEDIR
+            | Op::FSYNC
+            | Op::FSYNCDIR
+            | Op::FLUSH
+            | Op::ACCESS
+            | Op::DESTROY => Ok(vec![]),
+            _ => Err(ENOSYS),
+        }
+    }
+
+    fn setattr(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let valid = r.get("valid") as u32;
+        let v = self.attr_valid;
+        let n = self.node(r.node)?;
+        let a = &mut n.attr;
+        if valid & FATTR_MODE != 0 {
+            a.mode = a.mode & libc::S_IFMT | r.get("mode") as u32 & 0o7777;
+        }
+        if valid & FATTR_UID != 0 {
+            a.uid = r.get("uid") as u32;
+        }
+        if valid & FATTR_GID != 0 {
+            a.gid = r.get("gid") as u32;
+        }
+        if valid & FATTR_SIZE != 0 {
+            a.size = r.get("size");
+            n.data.resize(a.size as usize, 0);
+        }
+        if valid & FATTR_ATIME != 0 {
+            (a.atime, a.atimensec) = (r.get("atime"), r.get("atimensec") as u32);
+        }
+        if valid & FATTR_MTIME != 0 {
+            (a.mtime, a.mtimensec) = (r.get("mtime"), r.get("mtimensec") as u32);
+        }
+        if valid & FATTR_CTIME != 0 {
+            (a.ctime, a.ctimensec) = (r.get("ctime"), r.get("ctimensec") as u32);
+        }
+        Ok(attr_out(v, &n.attr))
+    }
+
+    fn rename(&mut self, r: &Request, names: &[String]) -> Result<Vec<u8>, Errno> {
+        let flags = if r.op == Op::RENAME2 {
+            r.get("flags") as u32
+        } else {
+            0
+        };
+        let newdir = r.get("newdir");
+        let id = self.child(r.node, &names[0])?;
+        let old = self.child(newdir, &names[1]).ok();
+        if flags & libc::RENAME_NOREPLACE != 0 && old.is_some() {
+            return Err(EEXIST);
+        }
+        if flags & libc::RENAME_EXCHANGE != 0 {
+            let other = old.ok_or(ENOENT)?;
+            self.node(r.node)?.children.insert(names[0].clone(), other);
+        } else {
+            if old.is_some() {
+                self.remove(newdir, &names[1])?;
+            }
+            self.node(r.node)?.children.remove(&names[0]);
+        }
+        self.node(newdir)?.children.insert(names[1].clone(), id);
+        Ok(vec![])
+    }
+
+    fn readdir(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let n = self.node(r.node)?;
+        let mut all = vec![(r.node, ".".to_string()), (n.parent, "..".to_string())];
+        all.extend(n.children.iter().map(|c| (*c.1, c.0.clone())));
+        let (from, size) = (r.get("offset") as usize, r.get("size") as usize);
+        let mut b = Vec::new();
+        for (i, (id, name)) in all.iter().enumerate().skip(from) {
+            let typ = self.nodes.get(id).map_or(0, |n| (n.attr.mode >> 12) & 15);
+            let d = dirent(*id, i as u64 + 1, typ, name.as_bytes());
+            if b.len() + d.len() > size {
+                break;
+            }
+            b.extend(d);
+        }
+        Ok(b)
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What callers do: system calls whose errors can be sent to the test.
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use crate::errno::{check, Res};
+use crate::mem::{Pages, PAGE};
+use crate::mount::path;
+
+/// What stat(2) gives, without what no daemon decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stat {
+    pub ino: u64,
+    pub mode: u32,
+    pub nlink: u64,
+    pub uid: u32,
+    pub gid: u32,
+    pub rdev: u64,
+    pub size: u64,
+    pub blksize: u64,
+    pub blocks: u64,
+    pub atime: (i64, i64),
+    pub mtime: (i64, i64),
+    pub ctime: (i64, i64),
+}
+
+impl crate::msg::Msg for Stat {
+    fn put(&self, o: &mut Vec<u8>) {
+        (self.ino, self.mode, self.nlink, self.uid, self.gid).put(o);
+        (self.rdev, self.size, self.blksize, self.blocks).put(o);
+        (self.atime, self.mtime, self.ctime).put(o);
+    }
+    fn take(b: &mut &[u8]) -> Option<Stat> {
+        let (ino, mode, nlink, uid, gid) = crate::msg::Msg::take(b)?;
+        let (rdev, size, blksize, blocks) = crate::msg::Msg::take(b)?;
+        let (atime, mtime, ctime) = crate::msg::Msg::take(b)?;
+        Some(Stat {
+            ino,
+            mode,
+            nlink,
+            uid,
+            gid,
+            rdev,
+            size,
+            blksize,
+            blocks,
+            atime,
+            mtime,
+            ctime,
+        })
+    }
+}
+
+/// newfstatat(2), which asks for what every file system has, and so for no STATX.
+fn stat_at(dir: i32, p: &std::ffi::CStr, flags: i32) -> Res<Stat> {
+    // SAFETY: a C string, and a place for the result.
+    let m = unsafe {
+        let mut m: libc::stat = std::mem::zeroed();
+        check(libc::fstatat(dir, p.as_ptr(), &mut m, flags))?;
+        m
+    };
+    Ok(Stat {
+        ino: m.st_ino,
+        mode: m.st_mode,
+        nlink: m.st_nlink,
+        uid: m.st_uid,
+        gid: m.st_gid,
+        rdev: m.st_rdev,
+        size: m.st_size as u64,
+        blksize: m.st_blksize as u64,
+        blocks: m.st_blocks as u64,
+        atime: (m.st_atime, m.st_atime_nsec),
+        mtime: (m.st_mtime, m.st_mtime_nsec),
+        ctime: (m.st_ctime, m.st_ctime_nsec),
+    })
+}
+
+/// lstat(2).
+pub fn lstat(p: &Path) -> Res<Stat> {
+    stat_at(libc::AT_FDCWD, &path(p), libc::AT_SYMLINK_NOFOLLOW)
+}
+
+/// stat(2).
+pub fn stat(p: &Path) -> Res<Stat> {
+    stat_at(libc::AT_FDCWD, &path(p), 0)
+}
+
+/// fstat(2).
+pub fn fstat(f: &impl AsRawFd) -> Res<Stat> {
+    stat_at(f.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+/// open(2).
+pub fn open(p: &Path, flags: i32, mode: u32) -> Res<OwnedFd> {
+    let c = path(p);
+    // SAFETY: a C string; the descriptor is new.
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(
+            check(libc::open(c.as_ptr(), flags | libc::O_CLOEXEC, mode))? as i32,
+        ))
+    }
+}
+
+/// close(2), with its error.
+pub fn close(fd: OwnedFd) -> Res<()> {
+    use std::os::fd::IntoRawFd;
+    // SAFETY: the descriptor is ours and not used again.
+    check(unsafe { libc::close(fd.into_raw_fd()) })?;
+    Ok(())
+}
+
+/// Pages that hold `b` at their start: where it begins in a page decides how direct I/O is cut, and
+/// a constant's page might still have to be read while the kernel copies.
+fn pages_with(b: &[u8]) -> Pages {
+    let mut p = Pages::new(b.len().div_ceil(PAGE).max(1));
+    p.bytes(0, b.len()).copy_from_slice(b);
+    p
+}
+
+/// pread(2) of up to `n` bytes.
+pub fn pread(f: &impl AsRawFd, n: usize, off: u64) -> Res<Vec<u8>> {
+    let mut p = Pages::new(n.div_ceil(PAGE).max(1));
+    // SAFETY: p has n bytes.
+    let r = check(unsafe { libc::pread(f.as_raw_fd(), p.addr() as *mut _, n, off as i64) as i64 })?;
+    Ok(p.bytes(0, r as usize).to_vec())
+}
+
+/// pwrite(2).
+pub fn pwrite(f: &impl AsRawFd, b: &[u8], off: u64) -> Res<usize> {
+    let p = pages_with(b);
+    // SAFETY: p has as many bytes as b.
+    let r =
+        unsafe { libc::pwrite(f.as_raw_fd(), p.addr() as *const _, b.len(), off as i64) as i64 };
+    Ok(check(r)? as usize)
+}
+
+/// read(2) of up to `n` bytes.
+pub fn read(f: &impl AsRawFd, n: usize) -> Res<Vec<u8>> {
+    let mut p = Pages::new(n.div_ceil(PAGE).max(1));
+    // SAFETY: p has n bytes.
+    let r = check(unsafe { libc::read(f.as_raw_fd(), p.addr() as *mut _, n) as i64 })?;
+    Ok(p.bytes(0, r as usize).to_vec())
+}
+
+/// write(2).
+pub fn write(f: &impl AsRawFd, b: &[u8]) -> Res<usize> {
+    let p = pages_with(b);
+    // SAFETY: p has as many bytes as b.
+    Ok(
+        check(unsafe { libc::write(f.as_raw_fd(), p.addr() as *const _, b.len()) as i64 })?
+            as usize,
+    )
+}
+
+macro_rules! on_path {
+    ($($(#[$m:meta])* $name:ident($($a:ident: $t:ty),*) = $call:expr;)*) => { $(
+        $(#[$m])*
+        pub fn $name(p: &Path $(, $a: $t)*) -> Res<()> {
+            let c = path(p);
+            // SAFETY: a C string and integers.
+            check(unsafe { $call(c.as_ptr() $(, $a)*) })?;
+            Ok(())
+        }
+    )* };
+}
+
+on_path! {
+    mkdir(mode: u32) = libc::mkdir;
+    rmdir() = libc::rmdir;
+    unlink() = libc::unlink;
+    mknod(mode: u32, dev: u64) = libc::mknod;
+    chmod(mode: u32) = libc::chmod;
+    lchown(uid: u32, gid: u32) = libc::lchown;
+    truncate(len: i64) = libc::truncate;
+    access(mode: i32) = libc::access;
+    chdir() = libc::chdir;
+}
+
+macro_rules! on_two {
+    ($($name:ident = $call:expr;)*) => { $(
+        pub fn $name(a: &Path, b: &Path) -> Res<()> {
+            let (a, b) = (path(a), path(b));
+            // SAFETY: C strings.
+            check(unsafe { $call(a.as_ptr(), b.as_ptr()) })?;
+            Ok(())
+        }
+    )* };
+}
+
+on_two! {
+    rename = libc::rename;
+    link = libc::link;
+}
+
+/// symlink(2).
+pub fn symlink(text: &str, p: &Path) -> Res<()> {
+    let (t, p) = (CString::new(text).expect("no NUL"), path(p));
+    // SAFETY: C strings.
+    check(unsafe { libc::symlink(t.as_ptr(), p.as_ptr()) })?;
+    Ok(())
+}
+
+/// readlink(2).
+pub fn readlink(p: &Path) -> Res<String> {
+    Ok(std::fs::read_link(p)?.to_string_lossy().into_owned())
+}
+
+/// renameat2(2).
+pub fn rename2(a: &Path, b: &Path, flags: u32) -> Res<()> {
+    let (a, b) = (path(a), path(b));
+    // SAFETY: C strings.
+    check(unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            a.as_ptr(),
+            libc::AT_FDCWD,
+            b.as_ptr(),
+            flags,
+        )
+    })?;
+    Ok(())
+}
+
+/// utimensat(2); None leaves a time alone.
+pub fn utimes(p: &Path, atime: Option<(i64, i64)>, mtime: Option<(i64, i64)>) -> Res<()> {
+    let ts = |t: Option<(i64, i64)>| match t {
+        Some((s, n)) => libc::timespec {
+            tv_sec: s,
+            tv_nsec: n,
+        },
+        None => libc::timespec {
+            tv_sec: 0,
+            tv_nsec: libc::UTIME_OMIT,
+        },
+    };
+    let (c, t) = (path(p), [ts(atime), ts(mtime)]);
+    // SAFETY: a C string and two times.
+    check(unsafe {
+        libc::utimensat(
+            libc::AT_FDCWD,
+            c.as_ptr(),
+            t.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    })?;
+    Ok(())
+}
+
+macro_rules! on_fd {
+    ($($name:ident($($a:ident: $t:ty),*) = $call:expr;)*) => { $(
+        pub fn $name(f: &impl AsRawFd $(, $a: $t)*) -> Res<()> {
+            // SAFETY: integers only.
+            check(unsafe { $call(f.as_raw_fd() $(, $a)*) })?;
+            Ok(())
+        }
+    )* };
+}
+
+on_fd! {
+    ftruncate(len: i64) = libc::ftruncate;
+    fsync() = libc::fsync;
+    fdatasync() = libc::fdatasync;
+    fchmod(mode: u32) = libc::fchmod;
+    fchown(uid: u32, gid: u32) = libc::fchown;
+}
+
+/// Names in a directory, sorted, without the dots.
+pub fn list(p: &Path) -> Res<Vec<String>> {
+    let fd = open(p, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    let mut v = Vec::new();
+    loop {
+        let some = getdents(&fd, 32768)?;
+        if some.is_empty() {
+            break;
+        }
+        v.extend(
+            some.into_iter()
+                .map(|d| d.3)
+                .filter(|n| n != "." && n != ".."),
+        );
+    }
+    v.sort();
+    Ok(v)
+}
+
+/// One record of getdents64.
+pub type Dirent = (u64, i64, u8, String);
+
+/// One getdents64 call with a buffer of `size`: inode, offset, type, name.
+pub fn getdents(f: &impl AsRawFd, size: usize) -> Res<Vec<Dirent>> {
+    let mut b = vec![0u8; size];
+    // SAFETY: b has size bytes.
+    let n =
+        check(unsafe { libc::syscall(libc::SYS_getdents64, f.as_raw_fd(), b.as_mut_ptr(), size) })?
+            as usize;
+    let (mut at, mut v) = (0, Vec::new());
+    while at < n {
+        let g = |o: usize, s: usize| crate::request::num(&b, at + o, s);
+        let len = g(16, 2) as usize;
+        let name = &b[at + 19..at + len];
+        let name = &name[..name.iter().position(|c| *c == 0).unwrap_or(name.len())];
+        v.push((
+            g(0, 8),
+            g(8, 8) as i64,
+            g(18, 1) as u8,
+            String::from_utf8_lossy(name).into_owned(),
+        ));
+        at += len;
+    }
+    Ok(v)
+}
+
+/// statfs(2): type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize.
+pub fn statfs(p: &Path) -> Res<Vec<u64>> {
+    let s = rustix::fs::statfs(p)?;
+    Ok(vec![
+        s.f_type as u64,
+        s.f_bsize as u64,
+        s.f_blocks,
+        s.f_bfree,
+        s.f_bavail,
+        s.f_files,
+        s.f_ffree,
+        s.f_namelen as u64,
+        s.f_frsize as u64,
+    ])
+}
+
+/// Becomes another user for good, without supplementary groups.
+pub fn become_user(uid: u32, gid: u32) {
+    // SAFETY: integers; an empty list of groups.
+    unsafe {
+        assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+        assert_eq!(libc::setresgid(gid, gid, gid), 0);
+        assert_eq!(libc::setresuid(uid, uid, uid), 0);
+    }
+}
+
+/// Makes `sig` interrupt system calls without restarting them, and do nothing else.
+pub fn catch_signal(sig: i32, restart: bool) {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: the handler does nothing.
+    unsafe {
+        let mut a: libc::sigaction = std::mem::zeroed();
+        a.sa_sigaction = nothing as extern "C" fn(i32) as usize;
+        a.sa_flags = if restart { libc::SA_RESTART } else { 0 };
+        libc::sigaction(sig, &a, std::ptr::null_mut());
+    }
+}
+
+/// Writes back nothing and drops clean caches, dentries and inodes of the whole machine.
+pub fn drop_caches() {
+    std::fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
+}

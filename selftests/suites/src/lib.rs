@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the suites share.
+
+pub mod daemon;
+
+/// The file of tests that wait for a later issue.
+pub const GAPS: &str = include_str!("../../expected-gaps");

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Directories, request by request: reading, positions, handles.
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::reply::{dirent, open_out};
+use mockd::user;
+use mockd::wire::{Op, ROOT};
+use mockd::Mock;
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        tour_of_a_directory,
+        read_sizes,
+        positions_of_daemon,
+        seek_to_position,
+        empty_reply_is_end,
+        truncated_tail_is_left,
+        long_names_listed,
+        inode_zero_and_types,
+        handle_given_everywhere,
+        error_in_the_middle,
+        fsync_of_directory,
+        two_readers,
+        parallel_lookup_and_readdir,
+        open_errors,
+    ]
+}
+
+fn tour_of_a_directory() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    let d = fs.dir("d");
+    for i in 0..10 {
+        fs.add(d, &format!("f{i}"), libc::S_IFREG | 0o644, b"");
+    }
+    let r: Res<Vec<String>> = m.run(&mut fs, |mnt| {
+        let fd = user::open(&mnt.join("d"), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+        let names = user::getdents(&fd, 4096)?
+            .into_iter()
+            .map(|e| e.3)
+            .collect();
+        user::fsync(&fd)?;
+        user::close(fd)?;
+        Ok(names)
+    });
+    assert_eq!(r.expect("names").len(), 12);
+    m.finish();
+}
+
+/// The daemon is asked for as much as the caller's buffer holds, at least a page.
+fn read_sizes() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    let mut sizes = Vec::new();
+    for n in [100, 4096, 5000, 32_768, 200_000] {
+        let r: Res<usize> = m.run(&mut fs, |mnt| {
+            let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+            user::getdents(&fd, n).map(|v| v.len())
+        });
+        assert_eq!(r, Ok(2));
+        let all = m.rec.all();
+        sizes.push(
+            all.iter()
+                .rev()
+                .find(|r| r.op == Op::READDIR)
+                .expect("READDIR")
+                .get("size"),
+        );
+    }
+    println!("{sizes:?}");
+    m.finish();
+}
+
+/// A root directory with one open handle, read by hand.
+fn by_hand(m: &mut Mock, size: usize, calls: usize) -> mockd::Caller {
+    let c = m.caller(|mnt, _| {
+        let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+        let mut all = Vec::new();
+        for _ in 0..calls {
+            all.push(user::getdents(&fd, size));
+        }
+        Ok::<_, Errno>(all)
+    });
+    let r = m.expect(Op::OPENDIR);
+    m.reply(&r, &open_out(0x1122_3344_5566_7788, 0));
+    c
+}
+
+fn end(m: &mut Mock) {
+    let r = m.expect(Op::RELEASEDIR);
+    m.reply(&r, &[]);
+}
+
+/// Positions are the daemon's, and what it is asked to go on from.
+fn positions_of_daemon() {
+    let mut m = Mock::new();
+    let c = by_hand(&mut m, 4096, 2);
+    let r = m.expect(Op::READDIR);
+    assert_eq!((r.get("offset"), r.get("fh")), (0, 0x1122_3344_5566_7788));
+    let mut b = dirent(5, 1 << 40, 8, b"one");
+    b.extend(dirent(6, 12, 4, b"two"));
+    m.reply(&r, &b);
+    let r = m.expect(Op::READDIR);
+    assert_eq!(r.get("offset"), 12);
+    m.reply(&r, &[]);
+    end(&mut m);
+    let got: Res<Vec<Res<Vec<user::Dirent>>>> = c.join();
+    let want = vec![
+        (5, 1 << 40, 8, "one".to_string()),
+        (6, 12, 4, "two".to_string()),
+    ];
+    assert_eq!(got, Ok(vec![Ok(want), Ok(vec![])]));
+    m.finish();
+}
+
+fn seek_to_position() {
+    let mut m = Mock::new();
+    let c = m.caller(|mnt, _| {
+        let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(777))?;
+        let a = user::getdents(&fd, 4096)?;
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(0))?;
+        let b = user::getdents(&fd, 4096)?;
+        Ok::<_, Errno>((a.len(), b.len()))
+    });
+    let r = m.expect(Op::OPENDIR);
+    m.reply(&r, &open_out(1, 0));
+    for off in [777, 0] {
+        let r = m.expect(Op::READDIR);
+        assert_eq!(r.get("offset"), off);
+        m.reply(&r, &dirent(5, off + 1, 8, b"x"));
+    }
+    end(&mut m);
+    assert_eq!(c.join::<Res<(usize, usize)>>(), Ok((1, 1)));
+    m.finish();
+}
+
+fn empty_reply_is_end() {
+    let mut m = Mock::new();
+    let c = by_hand(&mut m, 4096, 1);
+    let r = m.expect(Op::READDIR);
+    m.reply(&r, &[]);
+    end(&mut m);
+    assert_eq!(
+        c.join::<Res<Vec<Res<Vec<user::Dirent>>>>>(),
+        Ok(vec![Ok(vec![])])
+    );
+    m.finish();
+}
+
+/// A record that is cut off at the end of the reply does not count.
+fn truncated_tail_is_left() {
+    for cut in [1, 7, 8, 20, 31] {
+        let mut m = Mock::new();
+        let c = by_hand(&mut m, 4096, 2);
+        let r = m.expect(Op::READDIR);
+        let mut b = dirent(5, 1, 8, b"whole");
+        let whole = b.len();
+        b.extend(dirent(6, 2, 8, b"cut-off"));
+        b.truncate(whole + cut);
+        m.reply(&r, &b);
+        let r = m.expect(Op::READDIR);
+        assert_eq!(r.get("offset"), 1);
+        m.reply(&r, &[]);
+        end(&mut m);
+        let got: Res<Vec<Res<Vec<user::Dirent>>>> = c.join();
+        assert_eq!(
+            got,
+            Ok(vec![Ok(vec![(5, 1, 8, "whole".to_string())]), Ok(vec![])]),
+            "cut {cut}"
+        );
+        m.finish();
+    }
+}
+
+fn long_names_listed() {
+    let mut m = Mock::new();
+    let c = by_hand(&mut m, 32_768, 1);
+    let r = m.expect(Op::READDIR);
+    let mut b = Vec::new();
+    for (i, n) in [1usize, 255, 256, 1024].iter().enumerate() {
+        b.extend(dirent(
+            5 + i as u64,
+            i as u64 + 1,
+            8,
+            "n".repeat(*n).as_bytes(),
+        ));
+    }
+    m.reply(&r, &b);
+    end(&mut m);
+    let got: Res<Vec<Res<Vec<user::Dirent>>>> = c.join();
+    let lens: Vec<usize> = got.expect("list")[0]
+        .clone()
+        .expect("getdents")
+        .iter()
+        .map(|e| e.3.len())
+        .collect();
+    assert_eq!(lens, [1, 255, 256, 1024]);
+    m.finish();
+}
+
+fn inode_zero_and_types() {
+    let mut m = Mock::new();
+    let c = by_hand(&mut m, 4096, 1);
+    let r = m.expect(Op::READDIR);
+    let mut b = Vec::new();
+    for (i, t) in [0u32, 1, 2, 4, 6, 8, 10, 12, 14, 15].iter().enumerate() {
+        b.extend(dirent(
+            if i == 0 { 0 } else { u64::MAX },
+            i as u64 + 1,
+            *t,
+            format!("t{t}").as_bytes(),
+        ));
+    }
+    m.reply(&r, &b);
+    end(&mut m);
+    let got: Res<Vec<Res<Vec<user::Dirent>>>> = c.join();
+    let got = got.expect("list")[0].clone().expect("getdents");
+    println!("{got:?}");
+    m.rec.note(format!("{got:?}"));
+    assert_eq!(got.len(), 10);
+    m.finish();
+}
+
+fn handle_given_everywhere() {
+    let mut m = Mock::new();
+    let c = m.caller(|mnt, _| {
+        let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+        user::fstat(&fd)?;
+        user::getdents(&fd, 4096)?;
+        user::fsync(&fd)
+    });
+    let fh = 0xdead_beef_0000_0001;
+    let r = m.expect(Op::OPENDIR);
+    m.reply(&r, &open_out(fh, 0));
+    let r = m.expect(Op::GETATTR);
+    m.reply(
+        &r,
+        &mockd::reply::attr_out((100, 0), &mockd::Attr::dir(ROOT)),
+    );
+    for op in [Op::READDIR, Op::FSYNCDIR, Op::RELEASEDIR] {
+        let r = m.expect(op);
+        assert_eq!(r.get("fh"), fh, "{op:?}");
+        m.reply(&r, &[]);
+    }
+    assert_eq!(c.join::<Res<()>>(), Ok(()));
+    m.finish();
+}
+
+fn error_in_the_middle() {
+    let mut m = Mock::new();
+    let c = by_hand(&mut m, 4096, 3);
+    let r = m.expect(Op::READDIR);
+    m.reply(&r, &dirent(5, 1, 8, b"one"));
+    let r = m.expect(Op::READDIR);
+    m.fail(&r, EREMOTEIO);
+    let r = m.expect(Op::READDIR);
+    assert_eq!(r.get("offset"), 1);
+    m.reply(&r, &[]);
+    end(&mut m);
+    let got: Res<Vec<Res<Vec<user::Dirent>>>> = c.join();
+    let got: Vec<Res<usize>> = got
+        .expect("list")
+        .into_iter()
+        .map(|x| x.map(|v| v.len()))
+        .collect();
+    assert_eq!(got, [Ok(1), Err(EREMOTEIO), Ok(0)]);
+    m.finish();
+}
+
+fn fsync_of_directory() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    let r: Res<()> = m.run(&mut fs, |mnt| {
+        let fd = user::open(mnt, libc::O_RDONLY, 0)?;
+        user::fsync(&fd)?;
+        user::fdatasync(&fd)
+    });
+    assert_eq!(r, Ok(()));
+    let flags: Vec<u64> = m
+        .rec
+        .all()
+        .iter()
+        .filter(|r| r.op == Op::FSYNCDIR)
+        .map(|r| r.get("fsync_flags"))
+        .collect();
+    assert_eq!(flags, [0, 1]);
+    m.finish();
+}
+
+/// Two open directories have two handles and two positions.
+fn two_readers() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    for i in 0..20 {
+        fs.file(&format!("file{i:02}"), b"");
+    }
+    let r: Res<bool> = m.run(&mut fs, |mnt| {
+        let open = || user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0);
+        let (a, b) = (open()?, open()?);
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        loop {
+            let (p, q) = (user::getdents(&a, 200)?, user::getdents(&b, 300)?);
+            if p.is_empty() && q.is_empty() {
+                break;
+            }
+            x.extend(p);
+            y.extend(q);
+        }
+        Ok(x == y && x.len() == 22)
+    });
+    assert_eq!(r, Ok(true));
+    m.finish();
+}
+
+/// With PARALLEL_DIROPS a lookup does not wait for a READDIR; without, it does.
+fn parallel_lookup_and_readdir() {
+    for parallel in [true, false] {
+        let init = if parallel {
+            mockd::Init::plain()
+        } else {
+            mockd::Init::plain().without("PARALLEL_DIROPS")
+        };
+        let mut m = Mock::with(&mockd::Setup::default(), &init);
+        let list = by_hand(&mut m, 4096, 1);
+        let rd = m.expect(Op::READDIR);
+        let look = m.call("x", |p| user::lstat(p).map(drop));
+        if parallel {
+            let l = m.expect_name(Op::LOOKUP, "x");
+            m.fail(&l, ENOENT);
+            m.reply(&rd, &[]);
+            end(&mut m);
+        } else {
+            look.wait_asleep();
+            m.expect_none();
+            m.reply(&rd, &[]);
+            let l = m.find("LOOKUP", |r| r.op == Op::LOOKUP);
+            m.fail(&l, ENOENT);
+            let r = m.find("RELEASEDIR", |r| r.op == Op::RELEASEDIR);
+            m.reply(&r, &[]);
+        }
+        assert_eq!(look.join::<Res<()>>(), Err(ENOENT));
+        assert_eq!(
+            list.join::<Res<Vec<Res<Vec<user::Dirent>>>>>(),
+            Ok(vec![Ok(vec![])])
+        );
+        m.finish();
+    }
+}
+
+fn open_errors() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    for e in [EACCES, ENOENT, EIO, EMFILE] {
+        fs.on(Op::OPENDIR, mockd::mock::Answer::Err(e));
+        let r: Res<Vec<String>> = m.run(&mut fs, user::list);
+        assert_eq!(r, Err(e));
+    }
+    assert_eq!(m.rec.count(Op::RELEASEDIR), 0);
+    m.finish();
+}

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Signals to a caller: INTERRUPT and what comes of it.
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
+use mockd::reply::{message, Entry};
+use mockd::user;
+use mockd::wire::Op;
+use mockd::{Attr, Caller, Mock, Request};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        answered_eintr,
+        answered_normally,
+        restarted_by_flag,
+        request_before_signal_is_read,
+        signal_before_request_is_read,
+        answered_before_interrupt_is_read,
+        enosys_means_never_again,
+        eagain_asks_again,
+        eagain_after_the_answer,
+        other_answers_are_ignored,
+        answer_with_payload,
+        answer_to_unknown,
+        second_signal_is_silent,
+        fatal_while_queued,
+        fatal_while_with_daemon,
+        fatal_reader_then_others_go_on,
+        flush_is_interrupted_too,
+        read_and_write_are_interrupted,
+        interrupt_of_readdir,
+        ignored_signal_is_none,
+        create_interrupted,
+        stop_and_continue,
+    ]
+}
+
+/// A caller that handles SIGUSR1 and stats "x".
+fn caller(m: &mut Mock, restart: bool) -> Caller {
+    m.caller(move |mnt, _| {
+        user::catch_signal(libc::SIGUSR1, restart);
+        user::lstat(&mnt.join("x")).map(|s| s.ino)
+    })
+}
+
+/// The next message must be an INTERRUPT of `of`.
+#[track_caller]
+fn interrupt(m: &mut Mock, of: &Request) -> Request {
+    let i = m.expect(Op::INTERRUPT);
+    assert_eq!(i.get("unique"), of.unique);
+    assert_eq!(i.unique, of.unique | 1);
+    assert_eq!(i.len(), 48);
+    i
+}
+
+fn answered_eintr() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    interrupt(&mut m, &r);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    m.finish();
+}
+
+/// The daemon may as well finish what it does.
+fn answered_normally() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    interrupt(&mut m, &r);
+    m.reply(&r, &Entry::new(Attr::file(7, 1)).bytes());
+    assert_eq!(c.join::<Res<u64>>(), Ok(7));
+    m.finish();
+}
+
+/// EINTR from the daemon is EINTR, whether or not the handler restarts system calls.
+fn restarted_by_flag() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, true);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    interrupt(&mut m, &r);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    m.finish();
+}
+
+fn request_before_signal_is_read() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    m.expect_none();
+    c.kill(libc::SIGUSR1);
+    interrupt(&mut m, &r);
+    m.expect_none();
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.expect_none();
+    m.finish();
+}
+
+/// A request that is still queued stays so; the INTERRUPT comes right after it.
+fn signal_before_request_is_read() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    // It must be in the request, not before it.
+    suites::daemon::until("the request", || m.pending().then_some(()));
+    c.wait_asleep();
+    c.kill(libc::SIGUSR1);
+    wait_for_no_pending_signal(&c);
+    let r = m.request();
+    assert_eq!((r.op, r.name()), (Op::LOOKUP, "x".into()), "{r:?}");
+    interrupt(&mut m, &r);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    m.finish();
+}
+
+/// Until the caller sleeps in a way that the signal no longer wakes: in C, killable.
+fn wait_for_no_pending_signal(c: &Caller) {
+    suites::daemon::until("the caller to have seen its signal", || {
+        c.state().starts_with(['D', 'S', 'I']).then(|| {
+            let s = std::fs::read_to_string(format!("/proc/{}/status", c.pid)).unwrap_or_default();
+            let n = s
+                .lines()
+                .find_map(|l| l.strip_prefix("voluntary_ctxt_switches:\t"));
+            n.and_then(|n| n.parse::<u64>().ok())
+                .filter(|n| *n > 0)
+                .map(drop)
+        })?
+    });
+    for _ in 0..100 {
+        std::thread::yield_now();
+    }
+}
+
+/// The answer takes a queued INTERRUPT away with it.
+fn answered_before_interrupt_is_read() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    suites::daemon::until("the INTERRUPT", || m.pending().then_some(()));
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    assert!(!m.pending(), "an INTERRUPT of what is over");
+    m.finish();
+}
+
+fn enosys_means_never_again() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    let i = interrupt(&mut m, &r);
+    m.fail(&i, ENOSYS);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.wait_asleep();
+    c.kill(libc::SIGUSR1);
+    wait_for_no_pending_signal(&c);
+    m.expect_none();
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.finish();
+}
+
+/// "Not yet known": it is sent again.
+fn eagain_asks_again() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    for _ in 0..5 {
+        let i = interrupt(&mut m, &r);
+        m.fail(&i, EAGAIN);
+    }
+    interrupt(&mut m, &r);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    m.finish();
+}
+
+fn eagain_after_the_answer() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    let i = interrupt(&mut m, &r);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    assert_eq!(m.write(&message(i.unique, -libc::EAGAIN, &[])), Err(ENOENT));
+    assert!(!m.pending());
+    m.finish();
+}
+
+fn other_answers_are_ignored() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    let i = interrupt(&mut m, &r);
+    for e in [0, -libc::EINTR, -libc::EIO, -libc::ENOENT] {
+        assert_eq!(m.write(&message(i.unique, e, &[])), Ok(16));
+    }
+    assert!(!m.pending());
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.finish();
+}
+
+fn answer_with_payload() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    let i = interrupt(&mut m, &r);
+    assert_eq!(m.write(&message(i.unique, 0, &[0; 4])), Err(EINVAL));
+    assert_eq!(
+        m.write(&message(i.unique, -libc::EAGAIN, &[0; 4])),
+        Err(EINVAL)
+    );
+    assert!(!m.pending());
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.finish();
+}
+
+fn answer_to_unknown() {
+    let mut m = Mock::new();
+    assert_eq!(
+        m.write(&message(0x7fff_ffff, -libc::EAGAIN, &[])),
+        Err(ENOENT)
+    );
+    // A request that was never interrupted: EAGAIN for it is refused.
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    assert_eq!(
+        m.write(&message(r.unique | 1, -libc::EAGAIN, &[])),
+        Err(EINVAL)
+    );
+    assert_eq!(m.write(&message(r.unique | 1, 0, &[])), Ok(16));
+    assert!(!m.pending());
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.finish();
+}
+
+fn second_signal_is_silent() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGUSR1);
+    interrupt(&mut m, &r);
+    for _ in 0..3 {
+        c.kill(libc::SIGUSR1);
+        wait_for_no_pending_signal(&c);
+    }
+    m.expect_none();
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
+    m.finish();
+}
+
+/// Killed while its request is queued: the daemon never hears of it.
+fn fatal_while_queued() {
+    let mut m = Mock::new();
+    let mut a = caller(&mut m, false);
+    suites::daemon::until("the request", || m.pending().then_some(()));
+    a.wait_asleep();
+    a.kill(libc::SIGKILL);
+    let st = a.reap();
+    assert!(libc::WIFSIGNALED(st));
+    assert!(!m.pending(), "the request of a dead caller");
+    let b = m.call("y", |p| user::lstat(p).map(drop));
+    let r = m.expect_name(Op::LOOKUP, "y");
+    m.fail(&r, ENOENT);
+    assert_eq!(b.join::<Res<()>>(), Err(ENOENT));
+    m.finish();
+}
+
+/// Killed while the daemon has it: INTERRUPT comes, and after the answer the caller is gone.
+fn fatal_while_with_daemon() {
+    let mut m = Mock::new();
+    let mut c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGKILL);
+    interrupt(&mut m, &r);
+    // Whether the caller waits for it or not, the answer is taken.
+    m.fail(&r, EINTR);
+    assert!(libc::WIFSIGNALED(c.reap()));
+    m.finish();
+}
+
+fn fatal_reader_then_others_go_on() {
+    let mut m = Mock::new();
+    let mut cs: Vec<Caller> = (0..5)
+        .map(|i| m.call(&format!("n{i}"), |p| user::lstat(p).map(drop)))
+        .collect();
+    cs.iter().for_each(Caller::wait_asleep);
+    suites::daemon::until("a request", || m.pending().then_some(()));
+    // From the middle of the queue.
+    let mut dead = cs.remove(2);
+    dead.kill(libc::SIGKILL);
+    dead.reap();
+    let mut names: Vec<String> = (0..4)
+        .map(|_| {
+            let r = m.expect(Op::LOOKUP);
+            m.fail(&r, ENOENT);
+            r.name()
+        })
+        .collect();
+    names.sort();
+    assert_eq!(names, ["n0", "n1", "n3", "n4"]);
+    for c in cs {
+        assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
+    }
+    m.without_record();
+    m.finish();
+}
+
+/// Runs a caller until `op` comes, interrupts it there, and lets the rest go its way.
+fn interrupted_in<T: mockd::msg::Msg>(
+    op: Op,
+    fs: &mut Memfs,
+    answer: Option<Errno>,
+    f: impl FnOnce(&std::path::Path) -> T,
+) -> T {
+    let mut m = Mock::new();
+    m.rec.exact_reads();
+    let c = m.caller(|mnt, _| {
+        user::catch_signal(libc::SIGUSR1, false);
+        f(mnt)
+    });
+    let mut c = [c];
+    let mut done = false;
+    let start = std::time::Instant::now();
+    while !c[0].ended() {
+        assert!(
+            start.elapsed() < ktap::patience(),
+            "caller hangs: {}",
+            c[0].state()
+        );
+        if !m.pending() {
+            continue;
+        }
+        let r = m.request();
+        let mut a = fs.handle(&r);
+        if r.op == op && !done {
+            done = true;
+            c[0].kill(libc::SIGUSR1);
+            interrupt(&mut m, &r);
+            if let Some(e) = answer {
+                a = Answer::Err(e);
+            }
+        }
+        m.answer(&r, &a).expect("answer");
+    }
+    assert!(done, "{op:?} never came");
+    let [c] = c;
+    let v = c.join();
+    m.finish();
+    v
+}
+
+fn sample() -> Memfs {
+    let mut fs = Memfs::new();
+    fs.file("f", &[7; 9000]);
+    fs
+}
+
+fn flush_is_interrupted_too() {
+    let r: Res<()> = interrupted_in(Op::FLUSH, &mut sample(), Some(EINTR), |m| {
+        user::close(user::open(&m.join("f"), libc::O_RDWR, 0)?)
+    });
+    assert_eq!(r, Err(EINTR));
+}
+
+fn read_and_write_are_interrupted() {
+    for flags in [0, mockd::wire::FOPEN_DIRECT_IO] {
+        let mut fs = sample();
+        fs.open_flags = flags;
+        let r: Res<usize> = interrupted_in(Op::WRITE, &mut fs, Some(EINTR), |m| {
+            user::pwrite(&user::open(&m.join("f"), libc::O_WRONLY, 0)?, b"abc", 0)
+        });
+        assert_eq!(r, Err(EINTR), "write, flags {flags}");
+    }
+    let mut fs = sample();
+    fs.open_flags = mockd::wire::FOPEN_DIRECT_IO;
+    let r: Res<Vec<u8>> = interrupted_in(Op::READ, &mut fs, Some(EINTR), |m| {
+        user::pread(&user::open(&m.join("f"), libc::O_RDONLY, 0)?, 10, 0)
+    });
+    assert_eq!(r, Err(EINTR));
+}
+
+fn interrupt_of_readdir() {
+    let r: Res<Vec<String>> = interrupted_in(Op::READDIR, &mut sample(), Some(EINTR), user::list);
+    assert_eq!(r, Err(EINTR));
+    let r: Res<Vec<String>> = interrupted_in(Op::OPENDIR, &mut sample(), None, user::list);
+    assert_eq!(r, Ok(vec!["f".to_string()]));
+}
+
+/// A signal that is ignored or blocked interrupts nothing.
+fn ignored_signal_is_none() {
+    let mut m = Mock::new();
+    let c = m.caller(|mnt, _| {
+        // SAFETY: a signal number, and a set of one signal.
+        unsafe {
+            libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&mut set, libc::SIGUSR2);
+            libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        }
+        user::lstat(&mnt.join("x")).map(drop)
+    });
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.wait_asleep();
+    c.kill(libc::SIGUSR1);
+    c.kill(libc::SIGUSR2);
+    wait_for_no_pending_signal(&c);
+    m.expect_none();
+    m.fail(&r, ENOENT);
+    assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
+    m.finish();
+}
+
+/// CREATE that is interrupted: the caller has no file, whatever the daemon made.
+fn create_interrupted() {
+    let r: Res<()> = interrupted_in(Op::CREATE, &mut Memfs::new(), Some(EINTR), |m| {
+        user::open(&m.join("new"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop)
+    });
+    assert_eq!(r, Err(EINTR));
+    let r: Res<()> = interrupted_in(Op::CREATE, &mut Memfs::new(), None, |m| {
+        user::open(&m.join("new"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop)
+    });
+    assert_eq!(r, Ok(()));
+}
+
+/// Stopped and continued, the caller gets its answer.
+fn stop_and_continue() {
+    let mut m = Mock::new();
+    let c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.kill(libc::SIGSTOP);
+    interrupt(&mut m, &r);
+    c.kill(libc::SIGCONT);
+    m.reply(&r, &Entry::new(Attr::file(3, 1)).bytes());
+    assert_eq!(c.join::<Res<u64>>(), Ok(3));
+    m.finish();
+}
