@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Commands for people; kbuild reads Kbuild. Everything downloaded or built from others goes to the cache
+# (RUST_FUSE_CACHE), everything built from this checkout to build/.
+
+# The scripts read these from the environment.
+export SUITE IMPL KERNEL KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
+ifeq ($(RUST_FUSE_CACHE),)
+unexport RUST_FUSE_CACHE
+endif
+
+.PHONY: help run test check shell bench modules clean clean-cache
+
+help:
+	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
+	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
+	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
+	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
+	@echo 'make bench                instructions per operation, ours and C'
+	@echo 'make modules              fuse.ko for the plain test kernel, in build/module/plain'
+	@echo 'make KDIR=... modules     fuse.ko for a kernel build of your own, in build/module/kdir'
+	@echo 'make clean                removes build/'
+	@echo 'make clean-cache          empties the cache: roots, kernel sources and builds, crates'
+	@echo
+	@echo 'RUST_FUSE_CACHE=DIR       the cache, by default rust_fuse in your cache directory'
+	@echo 'RUST_FUSE_MIRROR=URL      a Debian mirror, by default the one this machine uses'
+	@echo 'KSRC=DIR                  a clean tree of Linux 7.3.x instead of the one from Debian'
+
+run test check shell bench:
+	@scripts/$@.sh
+
+ifdef KDIR
+modules:
+	+@scripts/modules.sh '$(KDIR)' '$(MAKE)'
+else
+modules:
+	@scripts/modules.sh
+endif
+
+clean:
+	rm -rf build
+
+clean-cache:
+	@scripts/clean-cache.sh

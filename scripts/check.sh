@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make check: what can be said about the code without running it in a kernel, and the host tests.
+# With CHECK_RESULTS=FILE only the former, results to that file (make test runs the host tests by itself).
+. "$(dirname "$0")/lib/all.sh"
+
+results=${CHECK_RESULTS:-$BUILD/out/check.results}
+mkdir -p "$(dirname "$results")"
+: >"$results"
+
+# check NAME COMMAND...: a failure shows what the command says.
+check() {
+	local name=$1 log=$LOGS/check-$1.log rc=0
+	shift
+	start_group "$@" >"$log" 2>&1 </dev/null
+	wait "$CHILD" || rc=$?
+	CHILD=
+	if ((rc == 0)); then
+		printf 'pass\t%s\t\n' "$name" >>"$results"
+	else
+		printf 'fail\t%s\tsee %s\n' "$name" "$log" >>"$results"
+		say "$name: FAILED"
+		head -n 60 "$log" | sed 's/^/  | /'
+	fi
+}
+
+rust_files() { (cd "$ROOT" && git ls-files -co --exclude-standard -- '*.rs' | while read -r f; do [[ ! -e $f ]] || echo "$f"; done); }
+
+check_format() {
+	local files
+	mapfile -t files < <(rust_files)
+	tc rustfmt --check --color never --edition 2021 --config-path "$SOURCE/.rustfmt.toml" "${files[@]}"
+}
+
+# Warnings fail too: they come with a zero exit code.
+without_warnings() {
+	local log rc=0
+	log=$(mktemp)
+	"$@" 2>&1 | tee "$log" || rc=1
+	! grep -aqE '^(warning|error)' "$log" || rc=1
+	rm -f "$log"
+	return "$rc"
+}
+
+check_clippy_module() {
+	local out=$BUILD/module/clippy
+	# Lints are told only when something is compiled.
+	rm -rf "$out"
+	mkdir -p "$out"
+	without_warnings tc make -C "$KERNEL" LLVM=1 CLIPPY=1 M="$ROOT" MO="$out" -j"$JOBS" modules
+}
+
+check_clippy_selftests() {
+	tc cargo clippy --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
+		--workspace --all-targets --release ${CI:+--locked} -- -D warnings
+}
+
+# The command that compiled the module, with rustdoc in rustc's place. "make rustdoc" does not know M=.
+check_rustdoc() {
+	local out=$BUILD/module/plain command
+	command=$(sed -n 's/^savedcmd_rust\/main.o := //p' "$out/rust/.main.o.cmd" |
+		sed -E 's/ ;.*//; s/ rustc / rustdoc /; s/ --emit=[^ ]+//g; s/ --out-dir [^ ]+//; s/ -Aclippy[^ ]+| -Wclippy[^ ]+| -Dclippy[^ ]+//g')
+	rm -rf "$BUILD/doc"
+	# shellcheck disable=SC2016
+	tc bash -c 'cd "$0" && export RUSTC_BOOTSTRAP=1 RUST_FUSE_BINDINGS=$0/rust/bindings/bindings_generated.rs RUST_FUSE_HELPERS=$0/rust/bindings/bindings_helpers_generated.rs && eval "$1"' \
+		"$out" "$command --crate-name fuse --document-private-items -Dwarnings -Arustdoc::private_intra_doc_links --out-dir $BUILD/doc"
+}
+
+check_unsafe() { tc "$ROOT/scripts/unsafe-report.sh"; }
+
+check_scripts() {
+	local files
+	mapfile -t files < <(cd "$ROOT" && git ls-files -co --exclude-standard -- scripts .ci | grep -E '\.sh$|^\.ci/run$')
+	tc shellcheck -x -S warning -e SC1091,SC2034 "${files[@]}"
+}
+
+setup_base
+kernel plain
+module rust plain
+check format check_format
+check unsafe check_unsafe
+grep -h '^the module:' "$LOGS/check-unsafe.log" || true
+check clippy check_clippy_module
+check rustdoc check_rustdoc
+cache_lock cargo
+check clippy-selftests check_clippy_selftests
+cache_unlock
+check scripts check_scripts
+[[ -z ${CHECK_RESULTS:-} ]] || exit 0
+
+account check "$results" $((SECONDS - START))
+while read -r name kind what _; do
+	[[ $kind != host ]] || host_suite "$name" "$what"
+done < <(suite_rows)
+account_close

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sources the parts, in the order in which they use each other.
+_lib=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=/dev/null
+for _part in common cache host roots kernel build vm suite; do
+	. "$_lib/$_part.sh"
+done
+
+# What every command needs before anything else.
+setup_base() {
+	host_tools
+	cache_init
+	toolchain
+}

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What is built from this checkout: the module, the test programs; and libfuse's examples.
+
+# module IMPL FLAVOUR: sets MODULE to the fuse.ko of that implementation for that kernel.
+module() {
+	case $1 in
+	c)
+		MODULE=$KERNEL/fs/fuse/fuse.ko ;;
+	rust)
+		local out=$BUILD/module/$2
+		mkdir -p "$out"
+		exec {MODULE_FD}>"$out.lock"
+		flock "$MODULE_FD"
+		# Kernel crates are not among the dependencies that make sees: another kernel, another folder.
+		if [[ $(cat "$out/.kernel" 2>/dev/null) != "$KERNEL" ]]; then
+			rm -rf "$out"
+			mkdir -p "$out"
+			echo "$KERNEL" >"$out/.kernel"
+		fi
+		step "fuse.ko for the $2 kernel" "module-$2" 0 \
+			tc make -C "$KERNEL" LLVM=1 M="$ROOT" MO="$out" -j"$JOBS" modules
+		exec {MODULE_FD}>&-; MODULE_FD=
+		MODULE=$out/fuse.ko ;;
+	*)
+		die "there is no implementation $1: rust or c" ;;
+	esac
+	[[ -f $MODULE ]] || die "$MODULE was not built"
+}
+
+# Test programs: cargo works in the cache, and the results are copied here under a lock, since other
+# checkouts use the same folder.
+# selftests [PACKAGE...]: all of them, or just these.
+selftests() {
+	cache_lock cargo
+	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
+	cache_unlock
+}
+
+selftests_build() {
+	local release=$CACHE/target/x86_64-unknown-linux-gnu/release
+	# What another checkout or an older version left there must not come along: cargo links anew what it made.
+	find "$release" -maxdepth 1 -type f -executable -delete 2>/dev/null || true
+	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
+		--release ${CI:+--locked} --bins "$@"
+	rm -rf "$BUILD/bin.new"
+	mkdir -p "$BUILD/bin.new"
+	find "$release" -maxdepth 1 -type f -executable -exec cp -pt "$BUILD/bin.new" {} +
+	rm -rf "${BUILD:?}/bin"
+	mv "$BUILD/bin.new" "$BUILD/bin"
+}
+
+EXAMPLES='hello hello_ll passthrough passthrough_ll null'
+
+examples_fill() {
+	step "libfuse's examples" examples 0 examples_build "$1"
+}
+
+examples_build() {
+	local name doc=/usr/share/doc/libfuse3-dev/examples
+	mkdir "$1/bin"
+	for name in $EXAMPLES; do
+		# shellcheck disable=SC2046
+		tc gcc -O2 -Wall -o "$1/bin/$name" "$doc/$name.c" $(tc pkg-config fuse3 --cflags --libs)
+	done
+}
+
+# Sets EXAMPLES_DIR to the folder with libfuse's example daemons, compiled as they come.
+examples() {
+	local key
+	key=$( (echo "1 $EXAMPLES"; basename "$TOOLCHAIN") | hash_of)
+	cache_entry examples "$key" examples_fill
+	EXAMPLES_DIR=$ENTRY/bin
+}

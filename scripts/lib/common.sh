@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Shared by every script: where things are, messages, long steps, failures.
+
+set -euo pipefail
+umask 022
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+BUILD=$ROOT/build
+LOGS=$BUILD/log
+CACHE=${RUST_FUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust_fuse}
+JOBS=$(nproc)
+START=$SECONDS
+mkdir -p "$LOGS"
+
+case $ROOT$CACHE in
+*[[:space:]:,]*)
+	echo "error: the paths of the checkout and of the cache may not contain blanks, commas or colons" >&2
+	exit 1 ;;
+esac
+[[ $CACHE = /* ]] || { echo "error: RUST_FUSE_CACHE must be an absolute path" >&2; exit 1; }
+# Kernel builds know their own path: one and the same for everybody, whatever links lead there.
+CACHE=$(realpath -m "$CACHE")
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$1" >&2; shift; (($# == 0)) || printf '       %s\n' "$@" >&2; exit 1; }
+clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# Everything that needs root goes through this array; empty for root itself.
+SUDO=()
+if ((EUID != 0)); then
+	SUDO=(sudo)
+fi
+
+need_root() {
+	((EUID == 0)) && return
+	command -v sudo >/dev/null || die "root is needed for $1, and there is no sudo on this machine"
+	sudo -v || die "root is needed for $1"
+}
+
+# The lines of a log that tell why a step failed: errors first, then the end.
+log_extract() {
+	local log=$1
+	grep -aE '(^|[^[:alnum:]_-])(error|Error|ERROR|fatal|E)(\[E[0-9]+\])?:|No space left|undefined reference|panicked at' "$log" |
+		tail -n 12 | sed 's/^/  | /' || true
+	say "  last lines:"
+	tail -n 15 "$log" | sed 's/^/  | /'
+}
+
+# Reports on a running step: nothing for two seconds, then its name, then how far it
+# is (lines logged out of the number it usually logs) and how long it has taken.
+step_report() {
+	local name=$1 log=$2 lines=$3 start=$SECONDS last=0 now done_part fd
+	# Its sleep may outlive this shell for a moment, and must not hold a lock then.
+	for fd in "${LOCK_FD:-}" "${CACHE_FD:-}" "${MODULE_FD:-}"; do
+		[[ -z $fd ]] || eval "exec $fd>&-"
+	done
+	sleep 2
+	[[ -t 1 ]] || say "$name ..."
+	while :; do
+		now=$((SECONDS - start))
+		done_part=
+		if ((lines > 0)); then
+			done_part=$(($(wc -l <"$log") * 100 / lines))
+			((done_part < 99)) || done_part=99
+			done_part=" $done_part %,"
+		fi
+		if [[ -t 1 ]]; then
+			printf '\r%s:%s %s ' "$name" "$done_part" "$(clock $now)"
+		elif ((now - last >= 60)); then
+			last=$now
+			say "  $name:$done_part $(clock $now)"
+		fi
+		sleep 1
+	done
+}
+
+# step NAME LOG LINES COMMAND...: run COMMAND with its output in $LOGS/LOG.log. LINES is about how many
+# lines it logs, 0 if nobody knows. A failure shows the command, the log and the lines that matter.
+step() {
+	local name=$1 log=$LOGS/$2.log lines=$3 start=$SECONDS reporter rc=0
+	shift 3
+	: >"$log"
+	step_report "$name" "$log" "$lines" &
+	reporter=$!
+	# An "if" around the command would switch set -e off inside it: run it apart and wait.
+	start_group "$@" >>"$log" 2>&1 </dev/null
+	wait "$CHILD" || rc=$?
+	CHILD=
+	kill "$reporter" 2>/dev/null || true
+	wait "$reporter" 2>/dev/null || true
+	[[ ! -t 1 ]] || printf '\r\033[K'
+	if ((rc != 0)); then
+		say "$name: FAILED after $(clock $((SECONDS - start)))"
+		say "  command: $*"
+		say "  log: $log"
+		log_extract "$log"
+		exit 1
+	fi
+	if ((SECONDS - start >= 3)); then
+		say "$name: $(clock $((SECONDS - start)))"
+	fi
+}
+
+# Starts a command in a process group of its own, which an interrupt ends as a whole.
+CHILD=
+start_group() {
+	set -m
+	("$@") &
+	CHILD=$!
+	set +m
+}
+
+end_child() {
+	[[ -n $CHILD ]] || return 0
+	"${SUDO[@]}" kill -TERM -- "-$CHILD" 2>/dev/null || true
+	CHILD=
+}
+
+on_interrupt() {
+	trap - INT TERM
+	end_child
+	local job
+	for job in $(jobs -p); do
+		kill -TERM "$job" 2>/dev/null || true
+	done
+	say "interrupted"
+	exit 130
+}
+trap on_interrupt INT TERM
+
+hash_of() { sha256sum | cut -c1-12; }

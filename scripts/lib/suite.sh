@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Counting results: tables with lines RESULT <tab> NAME <tab> REASON, summed up over suites.
+
+PASSED=0 FAILED=0 SKIPPED=0
+BROKEN=()
+
+suite_rows() { sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/scripts/suites"; }
+
+# account NAME RESULTS SECONDS: adds a table to the sum, and shows what failed.
+account() {
+	local name=$1 results=$2 seconds=$3 passed failed skipped
+	passed=$(grep -c ^pass "$results" || true)
+	failed=$(grep -c ^fail "$results" || true)
+	skipped=$(grep -cE '^(skip|xfail)' "$results" || true)
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+	printf '%-26s %4d passed, %d failed, %d skipped  (%s)\n' "$name" "$passed" "$failed" "$skipped" "$(clock "$seconds")"
+	if ((failed > 0)); then
+		BROKEN+=("$name")
+		awk -F'\t' '$1 == "fail" { print "  FAILED " $2 ($3 == "" ? "" : ": " $3) }' "$results"
+	fi
+}
+
+# The last lines of a run. The very last one is read by machines.
+account_close() {
+	((${#BROKEN[@]} == 0)) || { say "failed:"; printf '  %s\n' "${BROKEN[@]}"; }
+	say "took $(clock $((SECONDS - START)))"
+	((PASSED + FAILED > 0)) || die "no test was run"
+	say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	((FAILED == 0))
+}
+
+# host_suite NAME CRATE: runs cargo test for a crate of selftests/ and reads its lines.
+host_suite() {
+	local name=$1 crate=$2 log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0
+	mkdir -p "$BUILD/out"
+	# The tests compare with the kernel's own headers; those of the toolchain root are older.
+	kernel_source
+	cache_lock cargo
+	tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
+		--release ${CI:+--locked} >"$log" 2>&1 </dev/null || rc=$?
+	cache_unlock
+	sed -nE 's/^test (.*) \.\.\. ok$/pass\t\1\t/p; s/^test (.*) \.\.\. FAILED$/fail\t\1\t/p; s/^test (.*) \.\.\. ignored(.*)$/skip\t\1\t\2/p' "$log" >"$results"
+	if { ((rc != 0)) && ! grep -q ^fail "$results"; } || [[ ! -s $results ]]; then
+		printf 'fail\tcargo test\tsee below\n' >>"$results"
+	fi
+	account "$name, host" "$results" $((SECONDS - start))
+	if grep -q ^fail "$results"; then
+		log_extract "$log"
+		say "  see $log"
+	fi
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The virtual machine: one boot runs one command and ends with a verdict.
+#
+# In the folder of a run: output (what the command printed), verdict (init's lines, the last one is "done:
+# ..."), console (the serial console), files/ (what the guest wrote to RF_OUT), qemu.log.
+
+# Kernel messages from warnings up go to the console; the log is large enough that no record is lost.
+VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reliable no_timer_check'
+
+# vm_prepare OUT FLAVOUR IMPL MODULE LIMIT: the folder and the initrd of a run. The caller may add lines
+# to OUT/initrd/rf/job, and must add the command ("arg=" lines).
+vm_prepare() {
+	local out=$1 flavour=$2 impl=$3 ko=$4 limit=$5
+	rm -rf "$out"
+	mkdir -p "$out/files" "$out/initrd/rf/bin" "$out/initrd/rf/out"
+	cp "$BUILD/bin/init" "$out/initrd/init"
+	find "$BUILD/bin" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
+	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/*
+	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "$flavour" "$limit" >"$out/initrd/rf/job"
+	if [[ -n $ko ]]; then
+		cp "$ko" "$out/initrd/rf/fuse.ko"
+	else
+		echo nomodule=1 >>"$out/initrd/rf/job"
+	fi
+}
+
+vm_memory() { if [[ $1 = debug ]]; then echo 2G; else echo 1G; fi; }
+
+# vm_boot OUT FLAVOUR LIMIT [APPEND [QEMU-OPTION...]]: runs the machine of OUT to its end. The bound here is
+# for a machine that is stuck as a whole; init keeps the command's own limit and says where it hangs.
+vm_boot() {
+	local out=$1 flavour=$2 limit=$3 append=${4:-} bound
+	shift 3
+	(($# == 0)) || shift
+	bound=$((limit + ${VM_SPARE:-90}))
+	[[ $flavour = plain ]] || bound=$((limit + 240))
+	local options=(-m "$(vm_memory "$flavour")")
+	[[ " $* " == *" -smp "* ]] || options+=(-smp 2)
+	# Without five-level paging: while identify_cpu() clears the boot CPU's features, an interrupt would find
+	# KASAN with the layout of four levels, and a report of it would switch lockdep off.
+	[[ " $* " == *" -accel "* ]] || options+=(-accel tcg -cpu "max,-la57")
+	[[ " $* " == *" -serial "* ]] || options+=(-serial "file:$out/console")
+	: >"$out/console"
+	options=("$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append" "${options[@]}" "$@")
+	local rc=0
+	if [[ -n ${VM_FOREGROUND:-} ]]; then
+		tc bash "$ROOT/scripts/lib/machine.sh" "$out" "${options[@]}" || rc=$?
+	else
+		start_group vm_exec "$bound" "$out" "${options[@]}" </dev/null >>"$out/qemu.log" 2>&1
+		wait "$CHILD" || rc=$?
+		CHILD=
+	fi
+	rm -f "$out/initrd.cpio"
+	echo "$rc" >"$out/exit"
+	"${SUDO[@]}" chown -R "$(id -u):$(id -g)" "$out/files"
+}
+
+# vm_show OUT FLAVOUR LIMIT [APPEND]: the same, with the command's output shown as it comes.
+vm_show() {
+	local out=$1 tail
+	: >"$out/output"
+	tail -n +1 -f "$out/output" &
+	tail=$!
+	vm_boot "$@"
+	sleep 0.3
+	kill "$tail" 2>/dev/null || true
+	wait "$tail" 2>/dev/null || true
+}
+
+# timeout stands in for the shell, so that it leads the process group that an interrupt ends.
+vm_exec() {
+	local bound=$1
+	shift
+	# shellcheck disable=SC2016
+	exec timeout --kill-after=10 "$bound" bash -c '. "$0/scripts/lib/all.sh"; TOOLCHAIN=$1; shift; tc bash "$ROOT/scripts/lib/machine.sh" "$@"' \
+		"$ROOT" "$TOOLCHAIN" "$@"
+}
+
+# vm_verdict OUT: silent success, or the reasons why the run failed; the console's end if the machine died.
+vm_verdict() {
+	local out=$1 rc last
+	rc=$(<"$out/exit")
+	last=$(tail -n 1 "$out/verdict" 2>/dev/null || true)
+	if [[ $last = 'done: passed' && $rc = 0 ]]; then
+		return 0
+	fi
+	[[ ! -s $out/verdict ]] || grep -a '^fail: ' "$out/verdict" | sed 's/^fail: /  /' || true
+	if [[ $last != 'done: '* ]]; then
+		case $rc in
+		124 | 137) say "  the machine hung and was ended" ;;
+		*) say "  the machine died without a verdict (QEMU's exit code $rc)" ;;
+		esac
+		[[ ! -s $out/qemu.log ]] || tail -n 5 "$out/qemu.log" | sed 's/^/  qemu: /'
+		say "  the end of its console:"
+		tail -n 40 "$out/console" | tr -d '\r' | sed 's/^/  | /'
+	fi
+	say "  see $out"
+	return 1
+}
+
+# vm_needs FLAVOUR [PACKAGE...]: everything a run needs: guest, kernel, examples, test programs (all or these).
+vm_needs() {
+	guest
+	kernel "$1"
+	shift
+	examples
+	selftests "$@"
+}

@@ -1,0 +1,195 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part.
+. "$(dirname "$0")/lib/all.sh"
+
+SUITE=${SUITE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-}
+case ${IMPL:-both} in rust | c | both) ;; *) die "IMPL=$IMPL: rust, c or both" ;; esac
+case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or debug" ;; esac
+
+wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
+
+# Machines that run at the same time. Caller and daemon mostly wait for each other, so that one machine
+# keeps little more than one processor busy.
+MACHINES=${RUST_FUSE_MACHINES:-$((JOBS > 1 ? 2 : 1))}
+
+# What is to be run: lines NAME IMPL LIMIT OPTIONS; all on one kernel at a time.
+TODO=()
+declare -A MODULES
+
+out_of() { echo "$BUILD/out/$1-$2-$3"; }
+
+# Runs suite NAME in a machine: IMPL LIMIT OPTIONS, on kernel FLAVOUR. In a shell of its own.
+vm_suite() {
+	local flavour=$1 name=$2 impl=$3 limit=$4 options=$5 append='' out start=$SECONDS
+	trap 'end_child; exit 130' INT TERM
+	out=$(out_of "$name" "$impl" "$flavour")
+	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
+	printf 'arg=suite-%s\n' "$name" >>"$out/initrd/rf/job"
+	if [[ ,$options, = *,kmemleak,* && $flavour = debug ]]; then
+		echo kmemleak=1 >>"$out/initrd/rf/job"
+		append=kmemleak=on
+	fi
+	vm_boot "$out" "$flavour" "$limit" "$append"
+	touch "$out/output"
+	awk -f "$ROOT/scripts/lib/ktap.awk" "$out/output" >"$out/results"
+	if ! vm_verdict "$out" >"$out/reasons"; then
+		# A failed suite's own exit code says nothing new; anything else is a failure by itself.
+		if ! grep -q ^fail "$out/results" || grep '^fail: ' "$out/verdict" | grep -qv '^fail: run: exit code' || ! grep -q '^done: ' "$out/verdict"; then
+			printf 'fail\tmachine\tsee below\n' >>"$out/results"
+		fi
+	fi
+	echo $((SECONDS - start)) >"$out/seconds"
+}
+
+# Accounts for the machines that have ended since.
+report_ended() {
+	local flavour=$1 index name impl out
+	for index in "${!TODO[@]}"; do
+		read -r name impl _ <<<"${TODO[index]}"
+		out=$(out_of "$name" "$impl" "$flavour")
+		[[ -e $out/seconds ]] || continue
+		account "$name, $impl, $flavour" "$out/results" "$(<"$out/seconds")"
+		cat "$out/reasons"
+		unset "TODO[index]"
+	done
+}
+
+# Runs all of TODO on kernel FLAVOUR.
+run_machines() {
+	local flavour=$1 line name impl limit options running=0
+	for line in "${TODO[@]}"; do
+		read -r name impl _ <<<"$line"
+		rm -rf "$(out_of "$name" "$impl" "$flavour")"
+	done
+	for line in "${TODO[@]}"; do
+		if ((running >= MACHINES)); then
+			wait -n || true
+			running=$((running - 1))
+			report_ended "$flavour"
+		fi
+		read -r name impl limit options <<<"$line"
+		vm_suite "$flavour" "$name" "$impl" "$limit" "${options:-}" &
+		running=$((running + 1))
+	done
+	while ((running > 0)); do
+		wait -n || true
+		running=$((running - 1))
+		report_ended "$flavour"
+	done
+	for line in "${TODO[@]}"; do
+		read -r name impl _ <<<"$line"
+		printf 'fail\tmachine\tits shell ended early\n' >"$BUILD/out/early"
+		account "$name, $impl, $flavour" "$BUILD/out/early" 0
+	done
+	TODO=()
+}
+
+# A suite that ran with both modules: what C passes, ours may not skip; what the daemons saw must be the same.
+compare() {
+	local name=$1 options=$2 c=$BUILD/out/$1-c-plain rust=$BUILD/out/$1-rust-plain results=$BUILD/out/$1-compared start=$SECONDS
+	: >"$results"
+	# What has no results has failed already.
+	[[ -e $c/results && -e $rust/results ]] || return 0
+	awk -F'\t' 'NR == FNR { if ($1 == "pass") passed[$2] = 1; next }
+		$1 == "skip" && passed[$2] { print "fail\t" $2 "\tskipped with our module, passes with C" }
+		{ ran[$2] = 1 }
+		END { for (name in passed) if (!ran[name]) print "fail\t" name "\tdid not run with our module" }' \
+		"$c/results" "$rust/results" >>"$results"
+	if [[ ,$options, = *,wire,* ]]; then
+		if tc "$BUILD/bin/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff" 2>&1; then
+			printf 'pass\twire\t\n' >>"$results"
+		else
+			printf 'fail\twire\tthe requests differ\n' >>"$results"
+			head -n 40 "$BUILD/out/$name-wirediff" | sed 's/^/  | /'
+			say "  see $BUILD/out/$name-wirediff"
+		fi
+	fi
+	[[ ! -s $results ]] || account "$name, c and rust" "$results" $((SECONDS - start))
+}
+
+check_suite() {
+	local results=$BUILD/out/check.results start=$SECONDS
+	mkdir -p "$BUILD/out"
+	CHECK_RESULTS=$results "$ROOT/scripts/check.sh" || true
+	[[ -s $results ]] || printf 'fail\tcheck\tdid not run\n' >"$results"
+	account "check" "$results" $((SECONDS - start))
+}
+
+# A script of ours that writes a table.
+self_suite() {
+	local results=$BUILD/out/$1.results start=$SECONDS
+	mkdir -p "$BUILD/out"
+	rm -f "$results"
+	"$ROOT/scripts/$1.sh" "$results" || printf 'fail\t%s\tended early\n' "$1" >>"$results"
+	account "$1" "$results" $((SECONDS - start))
+}
+
+# Runs the wanted suites on kernel FLAVOUR with the modules in impls; rows and impls are main's.
+vm_rows() {
+	local flavour=$1 impl row name kind what plain debug options
+	for impl in "${impls[@]}"; do
+		module "$impl" "$flavour"
+		MODULES[$impl]=$MODULE
+	done
+	for row in "${rows[@]}"; do
+		read -r name kind what plain debug options <<<"$row"
+		if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
+		for impl in "${impls[@]}"; do
+			TODO+=("$name $impl ${!flavour} ${options:-}")
+		done
+	done
+	run_machines "$flavour"
+}
+
+main() {
+	setup_base
+	local name kind what plain debug options impl rows
+	mapfile -t rows < <(suite_rows)
+	local known=',check,'
+	for row in "${rows[@]}"; do
+		read -r name _ <<<"$row"
+		known+="$name,"
+	done
+	for name in ${SUITE//,/ }; do
+		[[ $known = *,$name,* ]] || die "there is no suite $name" "known: ${known//,/ }"
+	done
+
+	local impls=(c rust) vm=0
+	[[ -z $IMPL || $IMPL = both ]] || impls=("$IMPL")
+	if wanted check && [[ -z $IMPL$KERNELS && -x $ROOT/scripts/check.sh ]]; then
+		check_suite
+	fi
+	for row in "${rows[@]}"; do
+		read -r name kind what plain debug options <<<"$row"
+		wanted "$name" || continue
+		case $kind in
+		host) [[ -n $IMPL$KERNELS ]] || host_suite "$name" "$what" ;;
+		self) [[ -n $IMPL$KERNELS ]] || self_suite "$name" ;;
+		vm) vm=1 ;;
+		*) die "scripts/suites: unknown kind $kind" ;;
+		esac
+	done
+
+	if ((vm)) && [[ $KERNELS != debug ]]; then
+		vm_needs plain
+		vm_rows plain
+		if ((${#impls[@]} == 2)); then
+			for row in "${rows[@]}"; do
+				read -r name kind what plain debug options <<<"$row"
+				if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
+				compare "$name" "${options:-}"
+			done
+		fi
+	fi
+	if ((vm)) && [[ $KERNELS = debug || ( -z $KERNELS && " ${impls[*]} " = *" rust "* ) ]]; then
+		# C on the debug kernel only when it was asked for: it is not what is being tested.
+		[[ $KERNELS = debug && -n $IMPL ]] || impls=(rust)
+		vm_needs debug
+		vm_rows debug
+	fi
+
+	account_close
+}
+
+main
