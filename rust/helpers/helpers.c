@@ -10,6 +10,7 @@
 #include "fs.c"
 #include "fs_rw.c"
 #include "pagemap.c"
+#include "params.c"
 #include "sched.c"
 #include "uio.c"
 #include "user_namespace.c"

@@ -41,6 +41,8 @@ pub(crate) mod lend_state;
 pub(crate) mod miscdevice;
 pub(crate) mod mm;
 pub(crate) mod mnt_idmapping;
+#[expect(dead_code, reason = "callers do not leave their requests yet")]
+pub(crate) mod moduleparam;
 pub(crate) mod namei;
 pub(crate) mod open;
 pub(crate) mod pagemap;
