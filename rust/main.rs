@@ -9,6 +9,7 @@
 //! | module | what it is | C counterpart |
 //! |---|---|---|
 //! | `fs` | superblock, inode, dentry, file, page cache | `inode.c`, `dir.c`, `file.c`, `readdir.c` |
+//! | [`control`] | what an administrator sees and sets | `control.c`, `sysctl.c` |
 //! | [`transport`] | channel, engine, copying, device; knows no inode and no dentry | `dev.c`, `req.c` |
 //! | [`abi`] | wire structs, opcodes, one type per operation; only `core` and zerocopy | `uapi/linux/fuse.h` |
 //! | [`kapi`] | safe wrappers over the kernel's C interfaces; all unsafe code | the kernel's headers |
@@ -28,6 +29,7 @@
 )]
 mod abi;
 mod bindings;
+mod control;
 mod fs;
 #[expect(unsafe_code, reason = "the only layer that calls C")]
 mod kapi;
@@ -48,6 +50,7 @@ module! {
 /// reverse order, so that a failure unwinds what there is.
 #[pin_data]
 pub(crate) struct FuseModule {
+    control: control::Registration,
     #[pin]
     device: transport::Registration,
     filesystem: fs::Registration,
@@ -68,6 +71,7 @@ impl kernel::InPlaceModule for FuseModule {
             barrier: kapi::rcu::RcuBarrier,
             filesystem: fs::Registration::new()?,
             device <- transport::register(),
+            control: control::Registration::new()?,
         })
     }
 }

@@ -23,6 +23,7 @@ use crate::{
         mm::totalram_pages,
         rcu::RcuArc,
         super_block::LiveSuper,
+        sysctl,
     },
     transport::{ChanParams, Done, End, Payload},
 };
@@ -41,9 +42,6 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::INIT_EXT)
     .with(InitFlags::HAS_EXPIRE_ONLY);
 
-/// The most pages per request that a daemon gets (`fs.fuse.max_pages_limit`).
-const MAX_PAGES_LIMIT: u32 = 256;
-
 /// Sends INIT for a superblock that has just been set up (`fuse_send_init()`).
 ///
 /// # Errors
@@ -56,6 +54,7 @@ pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>) -> Result {
             conn: conn.clone(),
             live: sb.live().clone(),
             init,
+            max_pages_limit: sysctl::max_pages_limit(),
         },
         GFP_KERNEL,
     )?;
@@ -85,6 +84,8 @@ struct ProcessReply {
     conn: RcuArc<Conn>,
     live: Arc<LiveSuper<Fuse>>,
     init: Init,
+    /// As it was at the time of the mount.
+    max_pages_limit: u32,
 }
 
 impl End for ProcessReply {
@@ -97,7 +98,7 @@ impl End for ProcessReply {
             return;
         };
         self.set_limits(&out);
-        let negotiated = negotiated(&out);
+        let negotiated = negotiated(&out, self.max_pages_limit);
         let params = ChanParams {
             minor: negotiated.minor.get(),
             max_write: negotiated.max_write,
@@ -133,11 +134,11 @@ impl ProcessReply {
 }
 
 /// What the connection takes from it.
-fn negotiated(out: &InitOut) -> Negotiated {
+fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
     let has = |flag| out.flags.contains(flag);
     let max_pages = out
         .max_pages
-        .map_or(DEFAULT_MAX_PAGES, |pages| MAX_PAGES_LIMIT.min(pages.into()));
+        .map_or(DEFAULT_MAX_PAGES, |pages| max_pages_limit.min(pages.into()));
     Negotiated {
         minor: out.minor,
         max_write: out.max_write,

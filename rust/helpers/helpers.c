@@ -12,6 +12,7 @@
 #include "pagemap.c"
 #include "params.c"
 #include "sched.c"
+#include "sysctl.c"
 #include "uio.c"
 #include "user_namespace.c"
 #include "wait.c"

@@ -56,6 +56,7 @@ pub(crate) mod stat;
 pub(crate) mod statfs;
 pub(crate) mod super_block;
 pub(crate) mod super_operations;
+pub(crate) mod sysctl;
 pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod uidgid;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sysctls fs.fuse.*, read by one helper each, as others may write to them at
+ * any time.
+ */
+
+#include <linux/limits.h>
+#include <linux/sysctl.h>
+
+/* INIT has 16 bits for each of these. */
+static const unsigned int fuse_u16_max = U16_MAX;
+
+static unsigned int fuse_max_pages_limit = 256;
+static unsigned int fuse_default_request_timeout;
+static unsigned int fuse_max_request_timeout;
+
+#define FUSE_SYSCTL(name, least) {				\
+	.procname	= #name,				\
+	.data		= &fuse_##name,				\
+	.maxlen		= sizeof(fuse_##name),			\
+	.mode		= 0644,					\
+	.proc_handler	= proc_douintvec_minmax,		\
+	.extra1		= least,				\
+	.extra2		= (void *)&fuse_u16_max,		\
+}
+
+static const struct ctl_table fuse_sysctl_table[] = {
+	FUSE_SYSCTL(max_pages_limit, SYSCTL_ONE),
+	FUSE_SYSCTL(default_request_timeout, SYSCTL_ZERO),
+	FUSE_SYSCTL(max_request_timeout, SYSCTL_ZERO),
+};
+
+struct ctl_table_header *fuse_helper_register_sysctls(void)
+{
+	return register_sysctl("fs/fuse", fuse_sysctl_table);
+}
+
+unsigned int fuse_helper_sysctl_max_pages_limit(void)
+{
+	return READ_ONCE(fuse_max_pages_limit);
+}
+
+unsigned int fuse_helper_sysctl_default_request_timeout(void)
+{
+	return READ_ONCE(fuse_default_request_timeout);
+}
+
+unsigned int fuse_helper_sysctl_max_request_timeout(void)
+{
+	return READ_ONCE(fuse_max_request_timeout);
+}
