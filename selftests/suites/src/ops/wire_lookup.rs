@@ -389,6 +389,7 @@ fn inode_numbers() {
 }
 
 /// Many callers who look for one name share one LOOKUP.
+/// One LOOKUP answers all who want the same name at once.
 fn parallel_lookups_of_one_name() {
     let mut m = Mock::new();
     let mut cs: Vec<_> = (0..6)
@@ -399,9 +400,21 @@ fn parallel_lookups_of_one_name() {
         c.wait_asleep();
     }
     m.expect_none();
-    m.reply(&r, &Entry::new(Attr::file(6, 1)).bytes());
+    let entry = Entry::new(Attr::file(6, 1)).bytes();
+    m.reply(&r, &entry);
+    let mut again = 0;
+    m.serve_all(&mut cs, &mut |r| {
+        assert_eq!((r.op, r.name()), (Op::LOOKUP, "f".into()));
+        again += 1;
+        Answer::Ok(entry.clone())
+    });
     for c in cs.drain(..) {
         assert_eq!(c.join::<Res<u64>>(), Ok(6));
+    }
+    // C says how long a name is good only after it has let go those who wait for the name: who is
+    // quicker asks again.
+    if ktap::implementation() == ktap::Impl::Rust {
+        assert_eq!(again, 0, "LOOKUPs after the first");
     }
     // Which of them asked is chance.
     m.without_record();
