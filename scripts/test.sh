@@ -21,9 +21,13 @@ out_of() { echo "$BUILD/out/$1-$2-$3"; }
 
 # Runs suite NAME in a machine: IMPL LIMIT OPTIONS, on kernel FLAVOUR. In a shell of its own.
 vm_suite() {
-	local flavour=$1 name=$2 impl=$3 limit=$4 options=$5 append='' out start=$SECONDS
+	local flavour=$1 name=$2 impl=$3 limit=$4 options=$5 append='' out key='' start=$SECONDS
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
+	if [[ $impl = c && $IMPL != c && ,$options, != *,fresh,* ]]; then
+		key=$(oracle_key "$name $limit $options")
+		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
+	fi
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
 	printf 'arg=suite-%s\n' "$name" >>"$out/initrd/rf/job"
 	if [[ ,$options, = *,kmemleak,* && $flavour = debug ]]; then
@@ -38,8 +42,11 @@ vm_suite() {
 		if ! grep -q ^fail "$out/results" || grep '^fail: ' "$out/verdict" | grep -qv '^fail: run: exit code' || ! grep -q '^done: ' "$out/verdict"; then
 			printf 'fail\tmachine\tsee below\n' >>"$out/results"
 		fi
+		key=
 	fi
+	! grep -q ^fail "$out/results" || key=
 	echo $((SECONDS - start)) >"$out/seconds"
+	[[ -z $key ]] || oracle_keep "$name-$flavour" "$key" "$out"
 }
 
 # Accounts for the machines that have ended since.
@@ -49,7 +56,7 @@ report_ended() {
 		read -r name impl _ <<<"${TODO[index]}"
 		out=$(out_of "$name" "$impl" "$flavour")
 		[[ -e $out/seconds ]] || continue
-		account "$name, $impl, $flavour" "$out/results" "$(<"$out/seconds")"
+		account "$name, $impl, $flavour$(cat "$out/kept" 2>/dev/null || true)" "$out/results" "$(<"$out/seconds")"
 		cat "$out/reasons"
 		unset "TODO[index]"
 	done
