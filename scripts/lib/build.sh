@@ -28,8 +28,8 @@ module() {
 	[[ -f $MODULE ]] || die "$MODULE was not built"
 }
 
-# Test programs: cargo works in the cache, and the results are copied here under a lock, since other
-# checkouts use the same folder.
+# Test programs: cargo works in the cache, in a folder of this checkout's own, and the results are copied here under
+# a lock.
 # selftests [PACKAGE...]: all of them, or just these.
 selftests() {
 	cache_lock cargo
@@ -38,8 +38,8 @@ selftests() {
 }
 
 selftests_build() {
-	local release=$CACHE/target/x86_64-unknown-linux-gnu/release
-	# What another checkout or an older version left there must not come along: cargo links anew what it made.
+	local release=$TARGET/x86_64-unknown-linux-gnu/release
+	# What an older version left there must not come along: cargo links anew what it made.
 	find "$release" -maxdepth 1 -type f -executable -delete 2>/dev/null || true
 	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
 		--release ${CI:+--locked} --bins "$@"

@@ -19,7 +19,7 @@ cache_init() {
 		mkdir -p "$CACHE" || die "cannot make the cache folder $CACHE"
 		echo "cache of rust_fuse: made by its scripts, emptied by make clean-cache" >"$CACHE/$CACHE_MARK"
 	fi
-	mkdir -p "$CACHE/tmp" "$CACHE/lock" "$CACHE/cargo" "$CACHE/target"
+	mkdir -p "$CACHE/tmp" "$CACHE/lock" "$CACHE/cargo" "$TARGET"
 	exec {CACHE_FD}>"$CACHE/lock/use"
 	flock -s -n "$CACHE_FD" || die "make clean-cache is emptying $CACHE: try again when it is done"
 }

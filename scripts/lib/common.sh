@@ -131,3 +131,7 @@ on_interrupt() {
 trap on_interrupt INT TERM
 
 hash_of() { sha256sum | cut -c1-12; }
+
+# What cargo makes, in a folder for each checkout: it tells a package from the same one in another checkout by the
+# age of its files only, and would take what it has made there for fresh.
+TARGET=$CACHE/target/$(echo "$ROOT" | hash_of)

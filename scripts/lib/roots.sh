@@ -63,7 +63,7 @@ tc_as() {
 	local who=$1 groups=$2 dir=$PWD
 	shift 2
 	[[ $dir/ = "$ROOT"/* || $dir/ = "$CACHE"/* ]] || dir=$ROOT
-	local name env=("CARGO_HOME=$CACHE/cargo" "CARGO_TARGET_DIR=$CACHE/target")
+	local name env=("CARGO_HOME=$CACHE/cargo" "CARGO_TARGET_DIR=$TARGET")
 	# sudo passes nothing on by itself.
 	for name in TERM SSL_CERT_FILE http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
 		[[ -z ${!name:-} ]] || env+=("$name=${!name}")
