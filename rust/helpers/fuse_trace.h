@@ -76,10 +76,11 @@
 
 FUSE_OPCODES
 
+/* Without blanks: this is shown as it stands, and is to be the same as C's. */
 #undef EM
 #undef EMe
-#define EM(a)	{ a, #a },
-#define EMe(a)	{ a, #a }
+#define EM(a)	{a, #a},
+#define EMe(a)	{a, #a}
 
 TRACE_EVENT(fuse_request_send,
 	TP_PROTO(u32 connection, u64 unique, u32 opcode, u32 len),
