@@ -43,7 +43,7 @@ module! {
     authors: ["rust_fuse developers"],
     description: "Filesystem in Userspace",
     license: "GPL",
-    alias: ["devname:fuse", "char-major-10-229", "fs-fuse"],
+    alias: ["devname:fuse", "char-major-10-229", "fs-fuse", "fs-fusectl"],
 }
 
 /// What is registered while the module is loaded. Dropped in this order at unload; made in the

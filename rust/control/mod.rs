@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an administrator sees and sets: the sysctls `fs.fuse.*`.
+//! What an administrator sees and sets: the control filesystem, the sysctls `fs.fuse.*`, and defaults
+//! of the module's parameters.
 //!
-//! C counterpart: `sysctl.c`. Sits on the transport, and knows no inode of a mount.
+//! C counterpart: `control.c`, `sysctl.c`. Sits on the transport, and knows no inode of a mount; `fs`
+//! tells it of each connection ([`connections`]).
 
-use crate::kapi::sysctl::SysctlTable;
+pub(crate) mod connections;
+mod files;
+mod fusectl;
+
+use crate::kapi::{
+    file_system_type,
+    moduleparam,
+    sysctl::SysctlTable,
+    sysfs::SysfsMountPoint, //
+};
 use kernel::prelude::*;
 
-/// What is registered while the module is loaded.
+/// What is registered while the module is loaded. Dropped in this order at unload.
 pub(crate) struct Registration {
+    _fusectl: file_system_type::Registration<fusectl::FuseCtl>,
+    _mount_point: SysfsMountPoint,
     _sysctls: SysctlTable,
 }
 
@@ -17,10 +30,15 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// ENOMEM, EEXIST.
+    /// ENOMEM, EEXIST, EBUSY.
     pub(crate) fn new() -> Result<Self> {
+        moduleparam::init();
+        let sysctls = SysctlTable::register()?;
+        let mount_point = SysfsMountPoint::new(c"fuse", c"connections")?;
         Ok(Self {
-            _sysctls: SysctlTable::register()?,
+            _fusectl: fusectl::FUSE_CTL_FS_TYPE.register()?,
+            _mount_point: mount_point,
+            _sysctls: sysctls,
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     abi::Minor,
     kapi::{
         bitops::AtomicBits,
-        cred,
+        cred, moduleparam,
         pid_namespace::{self, PidNamespace},
         uidgid::{Kgid, Kuid},
         user_namespace::{current_in_userns, UserNamespace},
@@ -47,8 +47,6 @@ pub(crate) struct Negotiated {
     pub(crate) max_pages: u32,
     /// Bytes of a name (`FUSE_NAME_LOW_MAX` or `FUSE_NAME_MAX`).
     pub(crate) name_max: u32,
-    /// Background requests from which on readahead holds back.
-    pub(crate) congestion_threshold: u32,
     /// READs of readahead are sent without waiting for the one before.
     pub(crate) async_read: bool,
     /// OPEN truncates.
@@ -63,8 +61,6 @@ pub(crate) struct Negotiated {
 
 /// `FUSE_DEFAULT_MAX_PAGES_PER_REQ`: pages per request of a daemon that does not say.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 32;
-/// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may be.
-pub(crate) const DEFAULT_CONGESTION_THRESHOLD: u32 = 9;
 /// `FUSE_NAME_LOW_MAX`: bytes of a name, where a request may have just one page.
 pub(crate) const NAME_LOW_MAX: u32 = 1024;
 /// `FUSE_NAME_MAX`: bytes of a name, `PATH_MAX - 1`.
@@ -165,14 +161,6 @@ impl Conn {
         self.negotiated().map_or(NAME_LOW_MAX, |n| n.name_max)
     }
 
-    /// Whether the daemon has enough to do in the background.
-    pub(crate) fn is_congested(&self) -> bool {
-        let threshold = self
-            .negotiated()
-            .map_or(DEFAULT_CONGESTION_THRESHOLD, |n| n.congestion_threshold);
-        self.chan.num_background() >= threshold
-    }
-
     /// The daemon's minor version; ours before INIT.
     pub(crate) fn minor(&self) -> Minor {
         self.negotiated().map_or(Minor::OURS, |n| n.minor)
@@ -225,10 +213,17 @@ impl Conn {
     /// never those of a namespace that the mounter has no power over.
     #[inline]
     pub(crate) fn allow_current_process(&self) -> bool {
-        if self.params.allow_other {
+        let allowed = if self.params.allow_other {
             current_in_userns(&self.user_ns)
         } else {
             cred::current_ids_all_are(self.params.user_id, self.params.group_id)
-        }
+        };
+        allowed || Self::allow_sys_admin()
+    }
+
+    /// Whether the administrator wants to be let into every mount, and the current task is he.
+    #[cold]
+    fn allow_sys_admin() -> bool {
+        moduleparam::allow_sys_admin_access() && cred::capable(cred::CAP_SYS_ADMIN)
     }
 }

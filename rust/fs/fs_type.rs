@@ -8,11 +8,14 @@ use super::{
     options::{MountContext, PARAMETERS},
     Fuse, SuperBlock,
 };
-use crate::kapi::{
-    file_system_type::{
-        FileSystem, FileSystemType, FS_ALLOW_IDMAP, FS_HAS_SUBTYPE, FS_USERNS_MOUNT,
+use crate::{
+    control::connections,
+    kapi::{
+        file_system_type::{
+            FileSystem, FileSystemType, FS_ALLOW_IDMAP, FS_HAS_SUBTYPE, FS_USERNS_MOUNT,
+        },
+        inode_hold,
     },
-    inode_hold,
 };
 use kernel::{module::this_module, prelude::*};
 
@@ -39,6 +42,7 @@ impl FileSystem for Fuse {
         let chan = &sb.data().conn.chan;
         chan.abort(false);
         chan.wait_aborted();
+        connections::remove(sb.s_dev());
         // Inodes of files whose RELEASE has just ended.
         inode_hold::flush();
     }

@@ -7,9 +7,7 @@
 //! daemon's context, and takes the killsb semaphore for reading.
 
 use super::{
-    conn::{
-        Conn, Negotiated, DEFAULT_CONGESTION_THRESHOLD, DEFAULT_MAX_PAGES, NAME_LOW_MAX, NAME_MAX,
-    },
+    conn::{Conn, Negotiated, DEFAULT_MAX_PAGES, NAME_LOW_MAX, NAME_MAX},
     Fuse, SuperBlock,
 };
 use crate::{
@@ -20,7 +18,7 @@ use crate::{
     kapi::{
         cred::{capable, CAP_SYS_ADMIN},
         gfp::Gfp,
-        mm::totalram_pages,
+        moduleparam,
         rcu::RcuArc,
         super_block::LiveSuper,
         sysctl,
@@ -37,6 +35,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::DONT_MASK)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)
+    .with(InitFlags::ABORT_ERROR)
     .with(InitFlags::MAX_PAGES)
     .with(InitFlags::NO_OPENDIR_SUPPORT)
     .with(InitFlags::INIT_EXT)
@@ -98,6 +97,9 @@ impl End for ProcessReply {
             return;
         };
         self.set_limits(&out);
+        if out.flags.contains(InitFlags::ABORT_ERROR) {
+            chan.set_abort_err();
+        }
         let negotiated = negotiated(&out, self.max_pages_limit);
         let params = ChanParams {
             minor: negotiated.minor.get(),
@@ -115,8 +117,12 @@ impl End for ProcessReply {
 impl ProcessReply {
     /// How many background requests there may be (`process_init_limits()`).
     fn set_limits(&self, out: &InitOut) {
+        let chan = &self.conn.chan;
         if let Some(max) = out.max_background {
-            self.conn.chan.set_max_background(limited(max));
+            chan.set_max_background(limited(max, moduleparam::max_user_bgreq()));
+        }
+        if let Some(threshold) = out.congestion_threshold {
+            chan.set_congestion_threshold(limited(threshold, moduleparam::max_user_congthresh()));
         }
     }
 
@@ -149,9 +155,6 @@ fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
         } else {
             NAME_LOW_MAX
         },
-        congestion_threshold: out
-            .congestion_threshold
-            .map_or(DEFAULT_CONGESTION_THRESHOLD, limited),
         async_read: has(InitFlags::ASYNC_READ),
         atomic_o_trunc: has(InitFlags::ATOMIC_O_TRUNC),
         big_writes: has(InitFlags::BIG_WRITES),
@@ -161,20 +164,11 @@ fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
 }
 
 /// A limit that the daemon asks for, as far as it may.
-fn limited(asked: u16) -> u32 {
+fn limited(asked: u16, unprivileged: u32) -> u32 {
     let asked = u32::from(asked);
     if capable(CAP_SYS_ADMIN) {
         asked
     } else {
-        asked.min(max_user_bgreq())
+        asked.min(unprivileged)
     }
-}
-
-/// The most background requests that an unprivileged daemon gets: as many as take up 1/8192 of the
-/// memory, at 392 bytes each (`sanitize_global_limit()`).
-fn max_user_bgreq() -> u32 {
-    const MAX: usize = (1 << 16) - 1;
-    let bytes = totalram_pages().saturating_mul(PAGE_SIZE);
-    let requests = ((bytes >> 13) / 392).min(MAX);
-    requests as u32
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     abi::{mode::S_IALLUGO, FileType},
+    control::connections::{self, Connection},
     kapi::{
         fs_context::{self, FsContext, FsContextOperations, FsParameter, ParamString},
         fs_parser::{
@@ -132,6 +133,7 @@ impl MountContext {
     }
 }
 
+#[vtable]
 impl FsContextOperations for MountContext {
     type Types = Fuse;
 
@@ -239,8 +241,17 @@ impl FsContextOperations for MountContext {
 
         let conn = sb.data().conn.clone();
         conn.chan.set_connection(sb.s_dev());
+        connections::add(Connection::new(
+            sb.s_dev(),
+            conn.params.user_id,
+            conn.params.group_id,
+            conn.chan.clone(),
+        )?)?;
         // Of two that mount with one device at the same time, one fails.
-        conn.chan.install(dev)?;
+        if let Err(e) = conn.chan.install(dev) {
+            connections::remove(sb.s_dev());
+            return Err(e);
+        }
         sb.set_s_root(root);
         init::send(sb, &conn)
     }

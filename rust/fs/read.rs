@@ -227,7 +227,7 @@ impl ReadFolioRange for ReadAhead<'_> {
         }
         let conn = &self.file.data().conn;
         let left = left.ok_or(EINVAL)?;
-        if conn.is_congested() && left.async_size >= left.pages {
+        if conn.chan.is_congested() && left.async_size >= left.pages {
             // Only pages that nobody waits for are left, and the daemon has enough to do.
             return Err(EAGAIN);
         }

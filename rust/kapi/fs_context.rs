@@ -24,7 +24,7 @@ use core::{
     ptr::{self, NonNull},
 };
 use kernel::{
-    error::{from_err_ptr, from_result, to_result},
+    error::{from_err_ptr, from_result, to_result, VTABLE_DEFAULT_ERROR},
     ffi::{c_char, c_int},
     fs::{File, LocalFile},
     prelude::*,
@@ -33,18 +33,22 @@ use kernel::{
 };
 
 /// `struct fs_context_operations`. `Self` is what `fs_private` points to.
+#[vtable]
 pub(crate) trait FsContextOperations: Sized + 'static {
     /// The private types of the superblocks.
     type Types: Types;
 
-    /// One parameter (`mount -o`, `fsconfig()`).
-    fn parse_param(&mut self, fc: &FsContext<Self>, param: &mut FsParameter) -> Result;
+    /// One parameter (`mount -o`, `fsconfig()`). Without this there are none but the source.
+    fn parse_param(&mut self, _fc: &FsContext<Self>, _param: &mut FsParameter) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
-    /// All parameters are there: give the context a root, by [`FsContext::get_tree_nodev`] or
-    /// [`FsContext::get_tree_existing`].
+    /// All parameters are there: give the context a root, by [`FsContext::get_tree_nodev`],
+    /// [`FsContext::get_tree_single`] or [`FsContext::get_tree_existing`].
     fn get_tree(&mut self, fc: &FsContext<Self>) -> Result;
 
-    /// Sets up a superblock that [`FsContext::get_tree_nodev`] has made: at least its root.
+    /// Sets up a superblock that [`FsContext::get_tree_nodev`] or [`FsContext::get_tree_single`] has
+    /// made: at least its root.
     /// On failure the superblock is shut down, with `kill_sb`.
     fn fill_super(
         &mut self,
@@ -53,7 +57,9 @@ pub(crate) trait FsContextOperations: Sized + 'static {
     ) -> Result;
 
     /// Remount. The superblock's `s_umount` is held for writing; what is dirty has been written.
-    fn reconfigure(&mut self, fc: &FsContext<Self>) -> Result;
+    fn reconfigure(&mut self, _fc: &FsContext<Self>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// A `struct fs_context` whose `fs_private` is a `C`.
@@ -144,6 +150,18 @@ impl<C: FsContextOperations> FsContext<C> {
     ///
     /// [`get_tree_nodev()`]: srctree/fs/super.c
     pub(crate) fn get_tree_nodev(&self, ctx: &mut C, data: <C::Types as Types>::Super) -> Result {
+        self.get_tree(ctx, data, bindings::get_tree_nodev)
+    }
+
+    /// The same, if there is no superblock of this type yet; else takes that one
+    /// ([`get_tree_single()`]).
+    ///
+    /// [`get_tree_single()`]: srctree/fs/super.c
+    pub(crate) fn get_tree_single(&self, ctx: &mut C, data: <C::Types as Types>::Super) -> Result {
+        self.get_tree(ctx, data, bindings::get_tree_single)
+    }
+
+    fn get_tree(&self, ctx: &mut C, data: <C::Types as Types>::Super, get_tree: GetTree) -> Result {
         let data = SuperObject::<C::Types>::new(data)?;
         let fc = self.as_ptr();
         // SAFETY: Ours alone, by the type's invariant. The object passes to the context, and from
@@ -153,7 +171,7 @@ impl<C: FsContextOperations> FsContext<C> {
         // SAFETY: As above.
         let private = unsafe { ptr::replace(&raw mut (*fc).fs_private, ptr::from_mut(ctx).cast()) };
         // SAFETY: Called from `get_tree`, on its context, with a function of the right type.
-        let ret = unsafe { bindings::get_tree_nodev(fc, Some(fill_super_callback::<C>)) };
+        let ret = unsafe { get_tree(fc, Some(fill_super_callback::<C>)) };
         // SAFETY: As above. `private` is the pointer that `ctx` was made from.
         unsafe { (*fc).fs_private = private };
         // SAFETY: As above.
@@ -200,6 +218,11 @@ impl<C: FsContextOperations> FsContext<C> {
     }
 }
 
+/// `get_tree_nodev()`, `get_tree_single()`.
+type GetTree = unsafe extern "C" fn(*mut bindings::fs_context, Option<FillSuper>) -> c_int;
+type FillSuper =
+    unsafe extern "C" fn(*mut bindings::super_block, *mut bindings::fs_context) -> c_int;
+
 /// What [`FsContext::get_tree_existing`] hands to its callbacks.
 struct Key<F> {
     test: F,
@@ -240,7 +263,7 @@ unsafe extern "C" fn set_callback<F>(
     unsafe { &*(*fc).sget_key.cast::<Key<F>>() }.none.to_errno()
 }
 
-/// Fills a superblock for [`FsContext::get_tree_nodev`].
+/// Fills a superblock for [`FsContext::get_tree`].
 ///
 /// # Safety
 ///
@@ -269,10 +292,18 @@ impl<C: FsContextOperations> Operations<C> {
     const TABLE: bindings::fs_context_operations = bindings::fs_context_operations {
         free: Some(Self::free),
         dup: None,
-        parse_param: Some(Self::parse_param),
+        parse_param: if C::HAS_PARSE_PARAM {
+            Some(Self::parse_param)
+        } else {
+            None
+        },
         parse_monolithic: None,
         get_tree: Some(Self::get_tree),
-        reconfigure: Some(Self::reconfigure),
+        reconfigure: if C::HAS_RECONFIGURE {
+            Some(Self::reconfigure)
+        } else {
+            None
+        },
     };
 
     /// # Safety

@@ -32,17 +32,19 @@ pub(crate) mod iomap;
 pub(crate) mod iov;
 pub(crate) mod jiffies;
 pub(crate) mod kiocb;
+pub(crate) mod kstrtox;
 pub(crate) mod lend;
 #[expect(
     dead_code,
     reason = "orphaned requests are proven on the host before they are called"
 )]
 pub(crate) mod lend_state;
+pub(crate) mod libfs;
 pub(crate) mod miscdevice;
-pub(crate) mod mm;
 pub(crate) mod mnt_idmapping;
 #[expect(dead_code, reason = "callers do not leave their requests yet")]
 pub(crate) mod moduleparam;
+pub(crate) mod mutex;
 pub(crate) mod namei;
 pub(crate) mod open;
 pub(crate) mod pagemap;
@@ -57,6 +59,7 @@ pub(crate) mod statfs;
 pub(crate) mod super_block;
 pub(crate) mod super_operations;
 pub(crate) mod sysctl;
+pub(crate) mod sysfs;
 pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod uidgid;

@@ -13,3 +13,28 @@ pub(crate) fn killable() -> bool {
     // SAFETY: Reads one variable.
     unsafe { bindings::param_killable() }
 }
+
+/// `allow_sys_admin_access`: CAP_SYS_ADMIN of the initial user namespace opens all mounts.
+pub(crate) fn allow_sys_admin_access() -> bool {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_allow_sys_admin_access() }
+}
+
+/// `max_user_bgreq`: the most background requests that an unprivileged daemon gets.
+pub(crate) fn max_user_bgreq() -> u32 {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_max_user_bgreq() }
+}
+
+/// `max_user_congthresh`: the highest congestion threshold that an unprivileged daemon gets.
+pub(crate) fn max_user_congthresh() -> u32 {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_max_user_congthresh() }
+}
+
+/// Gives parameters that were not set at load, and depend on the machine, their defaults. For module
+/// init, before anything asks for them.
+pub(crate) fn init() {
+    // SAFETY: Writes variables whose readers and writers take what there is.
+    unsafe { bindings::params_init() };
+}

@@ -14,6 +14,7 @@ use super::{
         Admit,
         Drain,
         Effects,
+        ForgetQueue,
         Refusal,
         Refused,
         Slot,
@@ -53,6 +54,9 @@ pub(super) type Engine = engine::Engine<Req, Forgets, Segment>;
 /// Memory for slots of the engine.
 type Segment = KVVec<Slot<Req>>;
 
+/// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may be.
+const DEFAULT_CONGESTION_THRESHOLD: u32 = Engine::MAX_BACKGROUND / 4 * 3;
+
 /// What INIT settles for the transport.
 pub(crate) struct ChanParams {
     /// The daemon's minor version.
@@ -88,6 +92,10 @@ pub(crate) struct Chan {
     minor: Atomic<u32>,
     max_write: Atomic<u32>,
     max_pages: Atomic<u32>,
+    /// Background requests from which on readahead holds back.
+    congestion_threshold: Atomic<u32>,
+    /// The daemon wants to be told of an abort (`ABORT_ERROR`).
+    abort_err: Atomic<bool>,
     /// The connection's id, for trace events.
     connection: Atomic<u32>,
     /// Numbers the trace events.
@@ -115,6 +123,8 @@ impl Chan {
                 minor: Atomic::new(0),
                 max_write: Atomic::new(0),
                 max_pages: Atomic::new(0),
+                congestion_threshold: Atomic::new(DEFAULT_CONGESTION_THRESHOLD),
+                abort_err: Atomic::new(false),
                 connection: Atomic::new(0),
                 seq: Atomic::new(0),
             }),
@@ -199,9 +209,29 @@ impl Chan {
         self.max_write.load(Relaxed)
     }
 
-    /// Background requests that have not ended.
-    pub(crate) fn num_background(&self) -> u32 {
-        self.engine.lock().num_background()
+    /// Requests that have not ended, those of callers held back included.
+    pub(crate) fn num_waiting(&self) -> u32 {
+        self.waiting.count()
+    }
+
+    /// Whether the daemon has enough to do in the background.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.engine.lock().num_background() >= self.congestion_threshold()
+    }
+
+    /// Background requests from which on the daemon has enough to do.
+    pub(crate) fn congestion_threshold(&self) -> u32 {
+        self.congestion_threshold.load(Relaxed)
+    }
+
+    /// Sets that.
+    pub(crate) fn set_congestion_threshold(&self, requests: u32) {
+        self.congestion_threshold.store(requests, Relaxed);
+    }
+
+    /// How many background requests may be with the daemon at once; `u32::MAX` after an abort.
+    pub(crate) fn max_background(&self) -> u32 {
+        self.engine.lock().max_background()
     }
 
     /// Sets how many background requests may be with the daemon at once.
@@ -377,6 +407,16 @@ impl Chan {
         Ok(())
     }
 
+    /// From now on [`abort_by_administrator`](Self::abort_by_administrator) tells readers.
+    pub(crate) fn set_abort_err(&self) {
+        self.abort_err.store(true, Relaxed);
+    }
+
+    /// [`abort`](Self::abort), of which readers are told if the daemon has said that it wants it.
+    pub(crate) fn abort_by_administrator(&self) {
+        self.abort(self.abort_err.load(Relaxed));
+    }
+
     /// Ends all requests with `ECONNABORTED`, and all to come with `ENOTCONN`. With `with_err` readers
     /// get `ECONNABORTED` rather than `ENODEV`. Does not wait for requests that are being copied.
     ///
@@ -395,7 +435,11 @@ impl Chan {
         self.initialized.store(true, Release);
         self.waiting.close();
         self.carry_out(aborted.effects, false);
-        drop(aborted.forgets);
+        // There may be any number.
+        let mut forgets = aborted.forgets;
+        while forgets.pop_front().is_some() {
+            task::cond_resched();
+        }
         self.end_drained(Drain::All);
     }
 

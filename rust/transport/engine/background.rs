@@ -30,12 +30,12 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         self.max_background
     }
 
-    /// Changes how many may be active at once.
+    /// Changes how many may be active at once. After an abort nobody is held back by that any more.
     pub(crate) fn set_max_background(&mut self, max: u32) -> Effects {
+        self.max_background = max;
         if !self.connected {
             return Effects::default();
         }
-        self.max_background = max;
         self.blocked = self.num_background >= max;
         let gate = if self.blocked {
             0

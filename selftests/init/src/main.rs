@@ -75,11 +75,17 @@ fn boot(verdict: &mut Verdict) -> Result<(), String> {
     let mut loaded = false;
     if !job.no_module {
         loaded = verdict.check("load", module::load());
+        if loaded {
+            verdict.check("fusectl", mounts::mount_control());
+        }
     }
     if loaded || job.no_module {
         verdict.check("run", run::run(&job));
     }
     let ended = verdict.check("end", run::end_all(PATIENCE));
+    if loaded {
+        verdict.check("fusectl", mounts::unmount_control());
+    }
     let left = mounts::fuse_mounts();
     for place in &left {
         verdict.check("mounts", Err(format!("{place} was still mounted")));

@@ -87,6 +87,30 @@ pub fn enter_root() -> Result<(), String> {
     )
 }
 
+/// Where the control filesystem belongs.
+const CONTROL: &str = "/sys/fs/fuse/connections";
+
+/// Mounts the control filesystem, as a system's own first process does.
+pub fn mount_control() -> Result<(), String> {
+    attach("fusectl", CONTROL, "fusectl", "")
+}
+
+/// Unmounts it, when all connections are gone.
+pub fn unmount_control() -> Result<(), String> {
+    let left: Vec<String> = fs::read_dir(CONTROL)
+        .map_err(|error| format!("{CONTROL}: {error}"))?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    rustix::mount::unmount(CONTROL, rustix::mount::UnmountFlags::empty())
+        .map_err(|error| format!("unmounting {CONTROL}: {error}"))?;
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("connections left: {}", left.join(", ")))
+    }
+}
+
 /// Mount points of our filesystem types that are still there, the latest first.
 pub fn fuse_mounts() -> Vec<String> {
     let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -31,7 +31,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("SETXATTR_EXT", "xattr and security"),
     ("SECURITY_CTX", "xattr and security"),
     ("CREATE_SUPP_GROUP", "xattr and security"),
-    ("ABORT_ERROR", "control"),
     ("HAS_RESEND", "notifications"),
     ("REQUEST_TIMEOUT", "control"),
     ("PASSTHROUGH", "passthrough"),

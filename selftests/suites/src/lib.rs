@@ -3,6 +3,7 @@
 //! What the suites share.
 
 pub mod daemon;
+pub mod fusectl;
 pub mod setting;
 
 /// The file of tests that wait for a later issue.

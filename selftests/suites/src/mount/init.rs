@@ -67,6 +67,7 @@ fn offered_least() {
         "ATOMIC_O_TRUNC",
         "DONT_MASK",
         "PARALLEL_DIROPS",
+        "ABORT_ERROR",
     ] {
         assert!(r.init_flags() & init_flag(f) != 0, "{f} is not offered");
     }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All connections that are mounted, and their directories in the control filesystem, if that is
+//! mounted.
+//!
+//! C counterpart: `fuse_conn_list`, `fuse_control_sb`, `fuse_mutex` (inode.c, control.c). "fuse_mutex"
+//! is taken with `s_umount` held; below it come the control superblock's killsb semaphore, and the
+//! locks of its directories.
+
+use super::fusectl::{self, FuseCtl};
+use crate::{
+    kapi::{
+        mutex::StaticMutex,
+        super_block::{LiveSuper, SuperBlock},
+        uidgid::{Kgid, Kuid},
+    },
+    transport::Chan,
+};
+use kernel::{new_spinlock, prelude::*, sync::Arc, sync::SpinLock};
+
+/// A connection, as its directory and files know it.
+#[pin_data]
+pub(crate) struct Connection {
+    /// Its id, which is the superblock's device number and the directory's name.
+    pub(super) dev: u32,
+    /// The mounter, who owns directory and files.
+    pub(super) uid: Kuid,
+    pub(super) gid: Kgid,
+    /// Until it is unmounted; open files stay for longer.
+    #[pin]
+    chan: SpinLock<Option<Arc<Chan>>>,
+}
+
+impl Connection {
+    /// A connection that nobody knows yet.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn new(dev: u32, uid: Kuid, gid: Kgid, chan: Arc<Chan>) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                dev,
+                uid,
+                gid,
+                chan <- new_spinlock!(Some(chan), "control::Connection::chan"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Its channel, unless it has been unmounted.
+    pub(super) fn chan(&self) -> Option<Arc<Chan>> {
+        self.chan.lock().clone()
+    }
+}
+
+/// What there is.
+struct Connections {
+    all: KVec<Arc<Connection>>,
+    /// The control filesystem's superblock, if it has been mounted; it may be gone since.
+    control: Option<Arc<LiveSuper<FuseCtl>>>,
+}
+
+static CONNECTIONS: StaticMutex<Connections> = StaticMutex::new(
+    c"fuse_mutex",
+    Connections {
+        all: KVec::new(),
+        control: None,
+    },
+);
+
+impl Connections {
+    /// Calls `f` with the control filesystem, if it is mounted.
+    fn with_control<R>(&self, f: impl FnOnce(&SuperBlock<FuseCtl>) -> R) -> Option<R> {
+        self.control.as_ref()?.with(f)
+    }
+}
+
+/// A connection is being mounted. Sleeps. C: `fuse_ctl_add_conn()` and what is around it.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub(crate) fn add(connection: Arc<Connection>) -> Result {
+    let mut connections = CONNECTIONS.lock();
+    connections.all.reserve(1, GFP_KERNEL)?;
+    connections
+        .with_control(|sb| fusectl::add(sb, &connection))
+        .unwrap_or(Ok(()))?;
+    connections
+        .all
+        .push_within_capacity(connection)
+        .map_err(|_| ENOMEM)
+}
+
+/// A connection is being unmounted, or was not mounted after all. Sleeps. C: `fuse_ctl_remove_conn()`
+/// and what is around it.
+pub(crate) fn remove(dev: u32) {
+    let mut connections = CONNECTIONS.lock();
+    let Some(index) = connections.all.iter().position(|c| c.dev == dev) else {
+        return;
+    };
+    let Ok(connection) = connections.all.remove(index) else {
+        return;
+    };
+    // No memory stays behind at unload.
+    if connections.all.is_empty() {
+        connections.all = KVec::new();
+    }
+    // The reference is dropped at the end, when no lock is held any more.
+    let _chan = connection.chan.lock().take();
+    connections.with_control(|sb| fusectl::remove(sb, &connection));
+    drop(connections);
+}
+
+/// The control filesystem is being mounted: gives it a directory for each connection that there is.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub(super) fn show_all(sb: &SuperBlock<FuseCtl>) -> Result {
+    let mut connections = CONNECTIONS.lock();
+    for connection in &connections.all {
+        fusectl::add(sb, connection)?;
+    }
+    connections.control = Some(sb.live().clone());
+    Ok(())
+}
+
+/// The control filesystem is being unmounted.
+pub(super) fn hide_all() {
+    CONNECTIONS.lock().control = None;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a connection with very many requests in its queues: it comes in steps, and all end.
+
+use std::path::{Path, PathBuf};
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
+use mockd::mount::umount;
+use mockd::user;
+use mockd::wire::Op;
+use mockd::{Caller, Init, Mock, Setup};
+use suites::fusectl;
+use suites::setting::{get, set};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        abort_of_many_reads,
+        umount_of_many_reads,
+        close_of_many_reads,
+        abort_of_many_taken,
+        abort_of_many_forgets,
+        abort_of_many_releases,
+    ]
+}
+
+/// So many READs; each has a page of the page cache locked.
+fn many() -> usize {
+    if ktap::debug_kernel() {
+        8_000
+    } else {
+        60_000
+    }
+}
+
+const PAGE: usize = 4096;
+
+/// A mount whose READs are of one page each, and may be as many as there can be.
+fn mount() -> Mock {
+    let init = Init {
+        max_pages: 1,
+        max_background: 65_535,
+        congestion_threshold: 65_535,
+        max_readahead: u32::MAX,
+        ..Init::plain()
+    };
+    Mock::with(&Setup::default(), &init)
+}
+
+/// Has the kernel read a whole file ahead; gives the mount when all READs are queued.
+fn reads(n: usize) -> Mock {
+    let (mut m, mut fs) = (mount(), Memfs::new());
+    m.without_record();
+    let id = fs.file("f", b"");
+    fs.nodes.get_mut(&id).expect("file").attr.size = (n * PAGE) as u64;
+    let ahead = format!("/sys/class/bdi/0:{}/read_ahead_kb", fusectl::id(&m.mnt));
+    set(Path::new(&ahead), &(n * PAGE / 1024).to_string()).expect("read_ahead_kb");
+    let mut c = m.caller(|mnt, io| {
+        let f = user::open(&mnt.join("f"), libc::O_RDONLY, 0).expect("open");
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&f);
+        // SAFETY: integers.
+        let r = unsafe { libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_WILLNEED) };
+        io.put(r as u32);
+        io.wait();
+    });
+    for op in [Op::LOOKUP, Op::OPEN] {
+        let r = m.expect(op);
+        let a = fs.handle(&r);
+        m.answer(&r, &a).expect("answer");
+    }
+    assert_eq!(c.get::<u32>(), 0);
+    assert_eq!(fusectl::waiting(&m.mnt) as usize, n);
+    c.kill(libc::SIGKILL);
+    m
+}
+
+/// While `end` ends the connection, others get at the queues, and the number falls step by step.
+#[track_caller]
+fn ends_in_steps(m: &Mock, n: usize, end: impl FnOnce() + Send) {
+    let dir = fusectl::dir(&m.mnt);
+    let number = |name: &str| -> Option<usize> {
+        let t = get(&dir.join(name)).ok()?;
+        t.trim_end().parse().ok()
+    };
+    let (mut between, mut steps) = (0, std::collections::BTreeSet::new());
+    std::thread::scope(|s| {
+        let ending = s.spawn(end);
+        let bound = std::time::Instant::now() + ktap::patience();
+        loop {
+            let waiting = number("waiting");
+            // This one takes the lock of the queues.
+            let max = number("max_background");
+            match (waiting, max) {
+                (Some(0) | None, _) if ending.is_finished() => break,
+                (Some(w), Some(max)) if w > 0 && w < n && max > 65_535 => {
+                    between += 1;
+                    steps.insert(w);
+                }
+                _ => {}
+            }
+            assert!(std::time::Instant::now() < bound, "{waiting:?} left");
+        }
+    });
+    println!(
+        "{n} requests: looked {between} times, saw {} numbers",
+        steps.len()
+    );
+    assert!(steps.len() > 1, "nobody got in between");
+}
+
+fn abort_of_many_reads() {
+    let n = many();
+    let m = reads(n);
+    ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
+    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    assert_eq!(m.read().err(), Some(ENODEV));
+    m.umount();
+}
+
+fn umount_of_many_reads() {
+    let n = many();
+    let m = reads(n);
+    let dir: PathBuf = fusectl::dir(&m.mnt);
+    umount(&m.mnt, libc::MNT_FORCE | libc::MNT_DETACH).expect("umount");
+    // The caller has been killed; its file goes with it.
+    let bound = std::time::Instant::now() + ktap::patience();
+    while dir.exists() {
+        assert!(std::time::Instant::now() < bound, "{} stays", dir.display());
+        std::thread::yield_now();
+    }
+    assert_eq!(m.read().err(), Some(ENODEV));
+}
+
+fn close_of_many_reads() {
+    let m = reads(many());
+    let mnt = m.die();
+    fusectl::await_waiting(&mnt, 0);
+    umount(&mnt, 0).expect("umount");
+}
+
+/// The daemon has taken all of them.
+fn abort_of_many_taken() {
+    let n = many() / 4;
+    let mut m = reads(n);
+    m.buf = 1 << 18;
+    // The caller, killed, wants to close its file.
+    let ops: Vec<Op> = (0..n).map(|_| m.request().op).collect();
+    assert!(ops.iter().all(|op| [Op::READ, Op::FLUSH].contains(op)));
+    ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
+    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    m.umount();
+}
+
+/// Names that were looked up; then all of them are forgotten at once, and the daemon does not look.
+fn abort_of_many_forgets() {
+    let n = many() / 20;
+    let (mut m, mut fs) = (mount(), Memfs::new());
+    m.without_record();
+    for i in 0..n {
+        fs.file(&format!("f{i}"), b"");
+    }
+    let r: Res<()> = m.run(&mut fs, |mnt| {
+        (0..n).try_for_each(|i| user::lstat(&mnt.join(format!("f{i}"))).map(drop))
+    });
+    assert_eq!(r, Ok(()));
+    user::drop_caches();
+    assert!(m.pending(), "no FORGETs");
+    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    assert_eq!(fusectl::abort(&m.mnt), Ok(()));
+    assert_eq!(m.read().err(), Some(ENODEV));
+    m.umount();
+}
+
+fn abort_of_many_releases() {
+    let n = many() / 20;
+    let (mut m, mut fs) = (mount(), Memfs::new());
+    m.without_record();
+    fs.file("f", b"");
+    fs.on(Op::FLUSH, Answer::Err(ENOSYS));
+    let c: Caller = m.call("f", move |p| -> Res<()> {
+        (0..n).try_for_each(|_| user::close(user::open(p, libc::O_RDONLY, 0)?))
+    });
+    let mut kept = 0;
+    let r: Res<()> = m.serve(c, &mut |r| {
+        if r.op == Op::RELEASE {
+            kept += 1;
+            return Answer::None;
+        }
+        fs.handle(r)
+    });
+    assert_eq!((r, kept), (Ok(()), n));
+    assert_eq!(fusectl::waiting(&m.mnt) as usize, n);
+    assert_eq!(fusectl::abort(&m.mnt), Ok(()));
+    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    m.umount();
+}
