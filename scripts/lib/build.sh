@@ -72,3 +72,28 @@ examples() {
 	cache_entry examples "$key" examples_fill
 	EXAMPLES_DIR=$ENTRY/bin
 }
+
+# Folders of the kernel's own tests, below tools/testing/selftests.
+KSELFTESTS='filesystems/fuse'
+
+kselftests_fill() {
+	step "the kernel's own tests" kselftests 0 kselftests_build "$1"
+}
+
+kselftests_build() {
+	local dir
+	mkdir "$1/bin"
+	for dir in $KSELFTESTS; do
+		# The guest has no libfuse 2, which one of the daemons is for.
+		tc make -C "$SOURCE/tools/testing/selftests/$dir" OUTPUT="$1/bin" CC=gcc VAR_LDLIBS='-static -lfuse -pthread'
+	done
+}
+
+# Sets KSELFTESTS_DIR to the folder with the kernel's own tests, compiled as they come.
+kselftests() {
+	local key
+	kernel_source
+	key=$( (echo "1 $KSELFTESTS $SOURCE_ID"; basename "$TOOLCHAIN") | hash_of)
+	cache_entry kselftests "$key" kselftests_fill
+	KSELFTESTS_DIR=$ENTRY/bin
+}

@@ -16,7 +16,7 @@ vm_prepare() {
 	mkdir -p "$out/files" "$out/initrd/rf/bin" "$out/initrd/rf/out"
 	cp "$BUILD/bin/init" "$out/initrd/init"
 	find "$BUILD/bin" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
-	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/*
+	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/* "$KSELFTESTS_DIR"/*
 	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "$flavour" "$limit" >"$out/initrd/rf/job"
 	if [[ -n $ko ]]; then
 		cp "$ko" "$out/initrd/rf/fuse.ko"
@@ -99,11 +99,13 @@ vm_verdict() {
 	return 1
 }
 
-# vm_needs FLAVOUR [PACKAGE...]: everything a run needs: guest, kernel, examples, test programs (all or these).
+# vm_needs FLAVOUR [PACKAGE...]: everything a run needs: guest, kernel, examples, the kernel's tests,
+# test programs (all or these).
 vm_needs() {
 	guest
 	kernel "$1"
 	shift
 	examples
+	kselftests
 	selftests "$@"
 }
