@@ -2,37 +2,63 @@
 //! The smallest daemon that answers what is measured, on raw `/dev/fuse`: no library, no allocation, one
 //! read and one write per request. What it costs is the same for both modules.
 
+use crate::measure::switches;
 use rustix::fd::OwnedFd;
-use rustix::io::{read, write, Errno};
+use rustix::io::{read, writev, Errno};
+use std::io::IoSlice;
 
 const LOOKUP: u32 = 1;
 const FORGET: u32 = 2;
 const GETATTR: u32 = 3;
+const UNLINK: u32 = 10;
+const OPEN: u32 = 14;
+const READ: u32 = 15;
+const WRITE: u32 = 16;
+const RELEASE: u32 = 18;
 const INIT: u32 = 26;
+const CREATE: u32 = 35;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
+/// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for.
+const FLAGS: u32 = (1 << 0) | (1 << 5) | (1 << 18);
+/// Of OPEN.
+const DIRECT_IO: u32 = 1 << 0;
+
 const IN_HEADER: usize = 40;
 const OUT_HEADER: usize = 16;
+const ENTRY: usize = 40;
 const ATTR: usize = 88;
+const OPEN_OUT: usize = 16;
 
-pub const ROOT: u64 = 1;
+/// The largest READ and WRITE, in bytes.
+pub const MAX_DATA: usize = 128 * 1024;
+
+const ROOT: u64 = 1;
 /// Attributes are never valid, entries always.
-pub const GETATTR_NODE: u64 = 2;
+const GETATTR_NODE: u64 = 2;
 /// Attributes are always valid, entries never.
-pub const LOOKUP_NODE: u64 = 3;
+const LOOKUP_NODE: u64 = 3;
 /// Neither is.
-pub const STAT_NODE: u64 = 4;
+const OPEN_NODE: u64 = 4;
+/// Neither is; comes and goes.
+const CREATE_NODE: u64 = 5;
+/// A file past the page cache, of [`MAX_DATA`] bytes. Both are valid.
+const DIRECT_NODE: u64 = 6;
 /// Its size is the number of requests the daemon has served, its user the context switches it has seen.
-pub const COUNT_NODE: u64 = 5;
+/// Attributes are never valid, entries always.
+const COUNT_NODE: u64 = 7;
 const FOREVER: u64 = 1_000_000;
 
-pub fn names() -> [(&'static str, u64); 4] {
-    [
-        ("getattr", GETATTR_NODE),
-        ("lookup", LOOKUP_NODE),
-        ("stat", STAT_NODE),
-        ("count", COUNT_NODE),
-    ]
+fn node_of(name: &[u8]) -> Option<u64> {
+    Some(match name {
+        b"getattr" => GETATTR_NODE,
+        b"lookup" => LOOKUP_NODE,
+        b"open" => OPEN_NODE,
+        b"create" => CREATE_NODE,
+        b"direct" => DIRECT_NODE,
+        b"count" => COUNT_NODE,
+        _ => return None,
+    })
 }
 
 fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) {
@@ -47,11 +73,16 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
+/// The name at the end of a message.
+fn name_at(input: &[u8], at: usize) -> &[u8] {
+    input[at..].split(|byte| *byte == 0).next().unwrap_or(&[])
+}
+
 /// Serves until the filesystem is unmounted.
 pub fn serve(device: &OwnedFd) {
-    let mut input = vec![0u8; 256 * 1024];
-    let mut output = [0u8; 256];
-    let mut served = 0u64;
+    let mut input = vec![0u8; MAX_DATA + 8192];
+    let data = vec![5u8; MAX_DATA];
+    let mut daemon = Daemon::default();
     loop {
         let length = match read(device, &mut input) {
             Ok(length) => length,
@@ -60,92 +91,152 @@ pub fn serve(device: &OwnedFd) {
             Err(error) => panic!("reading a request: {error}"),
         };
         assert!(length >= IN_HEADER, "short request");
-        served += 1;
-        if let Some(length) = answer(&input[..length], &mut output, served) {
-            match write(device, &output[..length]) {
-                // The caller may be gone.
-                Ok(_) | Err(Errno::NOENT) => {}
-                Err(error) => panic!("writing a reply: {error}"),
-            }
+        daemon.served += 1;
+        let Some((fixed, payload)) = daemon.answer(&input[..length]) else {
+            continue;
+        };
+        // As libraries do: the reply's fixed part and the data lie in places of their own.
+        let reply = [
+            IoSlice::new(&daemon.output[..fixed]),
+            IoSlice::new(&data[..payload]),
+        ];
+        let parts = if payload == 0 { 1 } else { 2 };
+        match writev(device, &reply[..parts]) {
+            // The caller may be gone.
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => panic!("writing a reply: {error}"),
         }
     }
 }
 
-fn answer(input: &[u8], output: &mut [u8; 256], served: u64) -> Option<usize> {
-    let opcode = u32_at(input, 4);
-    let node = u64_at(input, 16);
-    output.fill(0);
-    let mut error = 0i32;
-    let length = match opcode {
-        INIT => {
-            put(output, OUT_HEADER, 7u32.to_ne_bytes());
-            put(output, OUT_HEADER + 4, 46u32.to_ne_bytes());
-            put(output, OUT_HEADER + 8, 131_072u32.to_ne_bytes());
-            put(output, OUT_HEADER + 20, 131_072u32.to_ne_bytes());
-            64
-        }
-        LOOKUP => {
-            let name = input[IN_HEADER..]
-                .split(|byte| *byte == 0)
-                .next()
-                .unwrap_or(&[]);
-            match names().iter().find(|(known, _)| known.as_bytes() == name) {
-                Some((_, node)) => {
-                    put(output, OUT_HEADER, node.to_ne_bytes());
-                    let entry = if *node == GETATTR_NODE || *node == COUNT_NODE {
-                        FOREVER
-                    } else {
-                        0
-                    };
-                    put(output, OUT_HEADER + 16, entry.to_ne_bytes());
-                    put(output, OUT_HEADER + 24, validity(*node).to_ne_bytes());
-                    attributes(&mut output[OUT_HEADER + 40..], *node, served);
-                    40 + ATTR
-                }
-                None => {
-                    error = -libc::ENOENT;
-                    0
-                }
-            }
-        }
-        GETATTR => {
-            put(output, OUT_HEADER, validity(node).to_ne_bytes());
-            attributes(&mut output[OUT_HEADER + 16..], node, served);
-            16 + ATTR
-        }
-        FORGET | BATCH_FORGET | INTERRUPT => return None,
-        _ => {
-            error = -libc::ENOSYS;
-            0
-        }
-    };
-    let total = OUT_HEADER + length;
-    put(output, 0, (total as u32).to_ne_bytes());
-    put(output, 4, error.to_ne_bytes());
-    put(output, 8, u64_at(input, 8).to_ne_bytes());
-    Some(total)
+struct Daemon {
+    served: u64,
+    /// Whether the file of [`CREATE_NODE`] is there.
+    created: bool,
+    output: [u8; 256],
 }
 
-fn validity(node: u64) -> u64 {
-    if node == LOOKUP_NODE || node == ROOT {
-        FOREVER
-    } else {
-        0
+impl Default for Daemon {
+    fn default() -> Self {
+        Daemon {
+            served: 0,
+            created: false,
+            output: [0; 256],
+        }
     }
 }
 
-fn attributes(out: &mut [u8], node: u64, served: u64) {
-    put(out, 0, node.to_ne_bytes());
-    let mode = if node == ROOT {
-        0o040_755u32
-    } else {
-        0o100_644
-    };
-    put(out, 60, mode.to_ne_bytes());
-    put(out, 64, 1u32.to_ne_bytes());
-    put(out, 80, 4096u32.to_ne_bytes());
-    if node == COUNT_NODE {
-        put(out, 8, served.to_ne_bytes());
-        put(out, 68, (crate::switches() as u32).to_ne_bytes());
+impl Daemon {
+    /// The bytes of the reply that are in `output`, and how many of data follow.
+    fn answer(&mut self, input: &[u8]) -> Option<(usize, usize)> {
+        let opcode = u32_at(input, 4);
+        let node = u64_at(input, 16);
+        let mut payload = 0;
+        self.output.fill(0);
+        let body = &mut self.output[OUT_HEADER..];
+        let fixed = match opcode {
+            INIT => {
+                put(body, 0, 7u32.to_ne_bytes());
+                put(body, 4, 46u32.to_ne_bytes());
+                put(body, 8, 131_072u32.to_ne_bytes());
+                let flags = u32_at(input, IN_HEADER + 12) & FLAGS;
+                put(body, 12, flags.to_ne_bytes());
+                put(body, 20, (MAX_DATA as u32).to_ne_bytes());
+                Ok(64)
+            }
+            LOOKUP => match node_of(name_at(input, IN_HEADER)) {
+                Some(node) if node != CREATE_NODE || self.created => {
+                    self.entry(node);
+                    Ok(ENTRY + ATTR)
+                }
+                _ => Err(libc::ENOENT),
+            },
+            GETATTR => {
+                put(body, 0, attributes_valid(node).to_ne_bytes());
+                self.attributes(OUT_HEADER + 16, node);
+                Ok(16 + ATTR)
+            }
+            OPEN => {
+                let flags = if node == DIRECT_NODE { DIRECT_IO } else { 0 };
+                put(body, 8, flags.to_ne_bytes());
+                Ok(OPEN_OUT)
+            }
+            CREATE => {
+                self.created = true;
+                self.entry(CREATE_NODE);
+                Ok(ENTRY + ATTR + OPEN_OUT)
+            }
+            UNLINK => {
+                self.created = false;
+                Ok(0)
+            }
+            RELEASE => Ok(0),
+            READ => {
+                payload = (u32_at(input, IN_HEADER + 16) as usize).min(MAX_DATA);
+                Ok(0)
+            }
+            WRITE => {
+                let size = u32_at(input, IN_HEADER + 16);
+                put(body, 0, size.to_ne_bytes());
+                Ok(8)
+            }
+            FORGET | BATCH_FORGET | INTERRUPT => return None,
+            _ => Err(libc::ENOSYS),
+        };
+        let (length, error) = match fixed {
+            Ok(length) => (OUT_HEADER + length, 0),
+            Err(errno) => (OUT_HEADER, -errno),
+        };
+        put(
+            &mut self.output,
+            0,
+            ((length + payload) as u32).to_ne_bytes(),
+        );
+        put(&mut self.output, 4, error.to_ne_bytes());
+        put(&mut self.output, 8, u64_at(input, 8).to_ne_bytes());
+        Some((length, payload))
+    }
+
+    fn entry(&mut self, node: u64) {
+        let body = &mut self.output[OUT_HEADER..];
+        put(body, 0, node.to_ne_bytes());
+        put(body, 16, entry_valid(node).to_ne_bytes());
+        put(body, 24, attributes_valid(node).to_ne_bytes());
+        self.attributes(OUT_HEADER + ENTRY, node);
+    }
+
+    fn attributes(&mut self, at: usize, node: u64) {
+        let out = &mut self.output[at..];
+        put(out, 0, node.to_ne_bytes());
+        let mode = if node == ROOT {
+            0o040_755u32
+        } else {
+            0o100_644
+        };
+        put(out, 60, mode.to_ne_bytes());
+        put(out, 64, 1u32.to_ne_bytes());
+        put(out, 80, 4096u32.to_ne_bytes());
+        match node {
+            COUNT_NODE => {
+                put(out, 8, self.served.to_ne_bytes());
+                put(out, 68, (switches() as u32).to_ne_bytes());
+            }
+            DIRECT_NODE => put(out, 8, (MAX_DATA as u64).to_ne_bytes()),
+            _ => {}
+        }
+    }
+}
+
+fn entry_valid(node: u64) -> u64 {
+    match node {
+        GETATTR_NODE | DIRECT_NODE | COUNT_NODE => FOREVER,
+        _ => 0,
+    }
+}
+
+fn attributes_valid(node: u64) -> u64 {
+    match node {
+        ROOT | LOOKUP_NODE | DIRECT_NODE => FOREVER,
+        _ => 0,
     }
 }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What is measured.
+
+use crate::measure::{measure, Daemon};
+use crate::{server, spawn};
+use rustix::fs::{open, stat, unlink, Mode, OFlags};
+use rustix::io::{pread, pwrite, read, write};
+use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use rustix::pipe::pipe;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+const ROUNDS: u64 = 2000;
+/// Of what takes ten times as long.
+const LONG_ROUNDS: u64 = 500;
+const MOUNT: &str = "/tmp/bench";
+/// Sizes of a GETATTR request and of its reply.
+const ASK: usize = 56;
+const TELL: usize = 120;
+const PAGE: usize = 4096;
+
+/// A buffer at the beginning of a page, as who reads past the page cache takes care to have.
+#[repr(align(4096))]
+struct Aligned([u8; server::MAX_DATA]);
+
+/// What no filesystem can do without: a system call, and the same bytes to and fro through two pipes.
+pub fn floors() -> Result<(), String> {
+    measure("null_syscall", ROUNDS, 0, Daemon::default, || {
+        // SAFETY: Has no arguments and changes nothing.
+        unsafe { libc::syscall(libc::SYS_getppid) };
+    })?;
+
+    let error = |error| format!("pipe: {error}");
+    let (ask_read, ask_write) = pipe().map_err(error)?;
+    let (tell_read, tell_write) = pipe().map_err(error)?;
+    let mut child = spawn("pong", &[&ask_read, &tell_write])?;
+    drop((ask_read, tell_write));
+    let question = [1u8; ASK];
+    let mut reply = [0u8; TELL];
+    measure("pipe_ping_pong", ROUNDS, 0, Daemon::default, || {
+        write(&ask_write, &question).expect("write");
+        assert_eq!(read(&tell_read, &mut reply), Ok(TELL));
+    })?;
+    // It has inherited the writing end of its own question, so that closing ours would not end it.
+    child.kill().map_err(|error| error.to_string())?;
+    child.wait().map_err(|error| error.to_string()).map(drop)
+}
+
+/// The other end of the pipes.
+pub fn pong(ask: &OwnedFd, tell: &OwnedFd) {
+    let mut question = [0u8; ASK];
+    let reply = [2u8; TELL];
+    while read(ask, &mut question) == Ok(ASK) {
+        write(tell, &reply).expect("write");
+    }
+}
+
+fn path(name: &str) -> CString {
+    CString::new(format!("{MOUNT}/{name}")).expect("names here have no NUL")
+}
+
+fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
+    open(&*path(name), flags, Mode::empty()).map_err(|error| format!("{name}: {error}"))
+}
+
+/// What goes to the daemon of [`server`].
+pub fn fuse() -> Result<(), String> {
+    std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
+    let device = open("/dev/fuse", OFlags::RDWR, Mode::empty())
+        .map_err(|error| format!("/dev/fuse: {error}"))?;
+    let options = format!(
+        "fd={},rootmode=40000,user_id=0,group_id=0",
+        device.as_raw_fd()
+    );
+    let options = CString::new(options).map_err(|error| error.to_string())?;
+    mount("bench", MOUNT, "fuse", MountFlags::empty(), &*options)
+        .map_err(|error| format!("mount: {error}"))?;
+    // Only a mounted device can be read; nobody is waited for before the first lookup.
+    let mut child = spawn("serve", &[&device])?;
+    drop(device);
+
+    let count = open_at("count", OFlags::PATH)?;
+    let daemon = || {
+        let counts = rustix::fs::fstat(&count).expect("fstat");
+        Daemon {
+            requests: counts.st_size as u64,
+            switches: u64::from(counts.st_uid),
+        }
+    };
+    names(&daemon)?;
+    data(&daemon)?;
+
+    drop(count);
+    unmount(MOUNT, UnmountFlags::empty()).map_err(|error| format!("umount: {error}"))?;
+    child.wait().map_err(|error| error.to_string()).map(drop)
+}
+
+fn names(daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+    let file = open_at("getattr", OFlags::PATH)?;
+    measure("getattr", ROUNDS, 1, daemon, || {
+        let _ = rustix::fs::fstat(&file).expect("fstat");
+    })?;
+    let lookup = path("lookup");
+    measure("lookup", ROUNDS, 1, daemon, || {
+        let _ = stat(&*lookup).expect("stat");
+    })?;
+    // LOOKUP, OPEN, RELEASE: the daemon does not know FLUSH.
+    let file = path("open");
+    measure("open_close", ROUNDS, 3, daemon, || {
+        drop(open(&*file, OFlags::RDONLY, Mode::empty()).expect("open"));
+    })?;
+    // LOOKUP, CREATE, RELEASE, LOOKUP, UNLINK, FORGET.
+    let file = path("create");
+    measure("create_close_unlink", ROUNDS, 6, daemon, || {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+        drop(open(&*file, flags, Mode::RUSR | Mode::WUSR).expect("create"));
+        unlink(&*file).expect("unlink");
+    })
+}
+
+fn data(daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+    let mut buffer = Box::new(Aligned([0; server::MAX_DATA]));
+    buffer.0.fill(7);
+    let file = open_at("direct", OFlags::RDWR)?;
+    for (size, name, rounds) in [
+        (PAGE, "4k", ROUNDS),
+        (server::MAX_DATA, "128k", LONG_ROUNDS),
+    ] {
+        let part = &mut buffer.0[..size];
+        measure(&format!("direct_read_{name}"), rounds, 1, daemon, || {
+            assert_eq!(pread(&file, &mut *part, 0), Ok(size));
+        })?;
+        measure(&format!("direct_write_{name}"), rounds, 1, daemon, || {
+            assert_eq!(pwrite(&file, &*part, 0), Ok(size));
+        })?;
+    }
+    Ok(())
+}
