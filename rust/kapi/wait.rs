@@ -118,6 +118,10 @@ impl WaitQueue {
             }
             // SAFETY: Task context, by the contract of the callers.
             unsafe { bindings::schedule() };
+            // Usually it holds now, and a waker has taken the entry off the queue.
+            if condition() {
+                break;
+            }
         }
         // SAFETY: Queue and entry are valid.
         unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
@@ -221,6 +225,9 @@ impl RcuWait {
             }
             // SAFETY: Task context, by the contract of the callers.
             unsafe { bindings::schedule() };
+            if condition() {
+                break;
+            }
         }
         // SAFETY: The object is valid.
         unsafe { bindings::finish_rcuwait(self.0.get()) };
