@@ -3,6 +3,9 @@
 //! User and group ids of the kernel, and what they are in a user namespace.
 //!
 //! C header: [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h).
+//!
+//! C rule encoded here: the map of `init_user_ns` is the identity, invalid ids included, and can
+//! never be written, so that ids of that namespace, which is nearly all daemons', need no walk.
 
 use super::user_namespace::UserNamespace;
 use crate::bindings;
@@ -71,6 +74,9 @@ const INVALID: u32 = u32::MAX;
 /// The kernel's id for `uid` of a namespace; may be invalid (`uid_valid()`).
 #[inline]
 pub(crate) fn make_kuid(from: &UserNamespace, uid: u32) -> Kuid {
+    if from.is_init() {
+        return Kuid(bindings::kuid_t { val: uid });
+    }
     // SAFETY: A borrowed namespace is alive; the function takes no other argument that it trusts.
     Kuid(unsafe { bindings::make_kuid(from.as_ptr(), uid) })
 }
@@ -78,6 +84,9 @@ pub(crate) fn make_kuid(from: &UserNamespace, uid: u32) -> Kuid {
 /// The kernel's id for `gid` of a namespace; may be invalid (`gid_valid()`).
 #[inline]
 pub(crate) fn make_kgid(from: &UserNamespace, gid: u32) -> Kgid {
+    if from.is_init() {
+        return Kgid(bindings::kgid_t { val: gid });
+    }
     // SAFETY: As for `make_kuid`.
     Kgid(unsafe { bindings::make_kgid(from.as_ptr(), gid) })
 }
@@ -85,16 +94,24 @@ pub(crate) fn make_kgid(from: &UserNamespace, gid: u32) -> Kgid {
 /// What `uid` is called in a namespace; `None` if it has no name there.
 #[inline]
 pub(crate) fn from_kuid(to: &UserNamespace, uid: Kuid) -> Option<u32> {
-    // SAFETY: A borrowed namespace is alive.
-    let uid = unsafe { bindings::from_kuid(to.as_ptr(), uid.0) };
+    let uid = if to.is_init() {
+        uid.0.val
+    } else {
+        // SAFETY: A borrowed namespace is alive.
+        unsafe { bindings::from_kuid(to.as_ptr(), uid.0) }
+    };
     (uid != INVALID).then_some(uid)
 }
 
 /// What `gid` is called in a namespace; `None` if it has no name there.
 #[inline]
 pub(crate) fn from_kgid(to: &UserNamespace, gid: Kgid) -> Option<u32> {
-    // SAFETY: A borrowed namespace is alive.
-    let gid = unsafe { bindings::from_kgid(to.as_ptr(), gid.0) };
+    let gid = if to.is_init() {
+        gid.0.val
+    } else {
+        // SAFETY: A borrowed namespace is alive.
+        unsafe { bindings::from_kgid(to.as_ptr(), gid.0) }
+    };
     (gid != INVALID).then_some(gid)
 }
 

@@ -48,11 +48,13 @@ impl UserNamespace {
     }
 
     /// The C object.
+    #[inline]
     pub(super) fn as_ptr(&self) -> *mut bindings::user_namespace {
         self.0.get()
     }
 
     /// Whether this is the namespace that the system started with (`&init_user_ns`).
+    #[inline]
     pub(crate) fn is_init(&self) -> bool {
         core::ptr::eq(self.as_ptr(), &raw mut bindings::init_user_ns)
     }
