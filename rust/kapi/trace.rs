@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Trace events; see `rust/helpers/fuse_trace.h`. Each costs a jump while it is off.
+//! Trace events; see `rust/helpers/fuse_trace.h`. Each costs a jump while it is off: its arguments are
+//! asked for only when it is on.
 
 use crate::bindings;
 
@@ -9,7 +10,7 @@ macro_rules! events {
        ($($arg:ident: $type:ty),*);)*) => {$(
         $(#[$attr])*
         #[inline(always)]
-        pub(crate) fn $name($($arg: $type),*) {
+        pub(crate) fn $name(args: impl FnOnce() -> ($($type,)*)) {
             // SAFETY: Looks at the static key of a tracepoint of this module.
             let enabled = unsafe {
                 kernel::jump_label::static_branch_unlikely!(
@@ -19,6 +20,7 @@ macro_rules! events {
                 )
             };
             if enabled {
+                let ($($arg,)*) = args();
                 // SAFETY: Takes plain numbers; allowed in any context.
                 unsafe { bindings::$call($($arg),*) };
             }

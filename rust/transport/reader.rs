@@ -129,12 +129,14 @@ fn take(chan: &Chan, id: engine::Device, room: usize, forgets: &mut Forgets) -> 
     let taken = engine.take(id, max_forgets(chan, room), forgets);
     chan.update_readable(&engine);
     if let Taken::Request(request) = &taken {
-        trace::fuse_request_taken(
-            chan.connection(),
-            request.unique.0,
-            request.payload.opcode.load(Relaxed),
-            chan.next_seq(),
-        );
+        trace::fuse_request_taken(|| {
+            (
+                chan.connection(),
+                request.unique.0,
+                request.payload.opcode.load(Relaxed),
+                chan.next_seq(),
+            )
+        });
     }
     taken
 }
@@ -212,11 +214,13 @@ fn send(
             Ok(len)
         }
         Ok(lease) => {
-            trace::fuse_request_sent(
-                chan.connection(),
-                request.unique.0,
-                req.opcode.load(Relaxed),
-            );
+            trace::fuse_request_sent(|| {
+                (
+                    chan.connection(),
+                    request.unique.0,
+                    req.opcode.load(Relaxed),
+                )
+            });
             match lease.return_sent() {
                 Back::Here { interrupt } => {
                     if interrupt {

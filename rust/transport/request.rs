@@ -170,12 +170,14 @@ impl Request {
     /// C: `fuse_request_end()`.
     pub(super) fn end(&self, mut ender: Ender<'_, Args>, error: i32) {
         ender.error = error;
-        trace::fuse_request_end(
-            self.chan.connection(),
-            self.unique.load(Relaxed),
-            ender.reply_len,
-            error,
-        );
+        trace::fuse_request_end(|| {
+            (
+                self.chan.connection(),
+                self.unique.load(Relaxed),
+                ender.reply_len,
+                error,
+            )
+        });
         if let Some(end) = ender.end.take() {
             end.end(Done::new(&mut ender));
         }
@@ -212,9 +214,8 @@ impl engine::Payload for Req {
 
     fn queued(&self, unique: engine::Unique) {
         self.unique.store(unique.0, Relaxed);
-        let connection = self.chan.connection();
-        let opcode = self.opcode.load(Relaxed);
-        trace::fuse_request_send(connection, unique.0, opcode, self.len.load(Relaxed));
-        trace::fuse_request_queued(connection, unique.0, opcode, self.chan.next_seq());
+        let (connection, opcode) = (|| self.chan.connection(), || self.opcode.load(Relaxed));
+        trace::fuse_request_send(|| (connection(), unique.0, opcode(), self.len.load(Relaxed)));
+        trace::fuse_request_queued(|| (connection(), unique.0, opcode(), self.chan.next_seq()));
     }
 }

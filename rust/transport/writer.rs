@@ -175,12 +175,14 @@ fn reply(
     }
     match result {
         Ok(errno) => {
-            trace::fuse_reply_copied(
-                chan.connection(),
-                unique.get(),
-                req.opcode.load(Relaxed),
-                chan.next_seq(),
-            );
+            trace::fuse_reply_copied(|| {
+                (
+                    chan.connection(),
+                    unique.get(),
+                    req.opcode.load(Relaxed),
+                    chan.next_seq(),
+                )
+            });
             req.end(ender, errno);
             Ok(())
         }
@@ -198,12 +200,14 @@ fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>
     let claimed = engine.claim(id, engine::Unique(unique.get()));
     if let Some(claimed) = &claimed {
         chan.update_readable(&engine);
-        trace::fuse_reply_found(
-            chan.connection(),
-            unique.get(),
-            claimed.payload.opcode.load(Relaxed),
-            chan.next_seq(),
-        );
+        trace::fuse_reply_found(|| {
+            (
+                chan.connection(),
+                unique.get(),
+                claimed.payload.opcode.load(Relaxed),
+                chan.next_seq(),
+            )
+        });
     }
     claimed
 }
