@@ -211,6 +211,9 @@ impl Reader<'_> {
         &mut self,
         len: usize,
     ) -> Result<T, BadReply> {
+        if len == size_of::<T>() {
+            return self.take();
+        }
         let (head, rest) = self.rest.split_at_checked(len).ok_or(BadReply::Length)?;
         let mut value = T::new_zeroed();
         value

@@ -26,58 +26,65 @@ use crate::abi::{
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
 
-/// Bytes of a message that a request has room for in itself: the header, the longest fixed
-/// arguments and a name of ordinary length. Longer ones get memory of their own.
-pub(super) const OWN_IN: usize = 200;
-/// Bytes of a reply's fixed part that a request has room for in itself: an entry and an open file.
-const OWN_OUT: usize = 144;
+/// Bytes that a request has room for in itself: a header, the longest fixed arguments and a name of
+/// ordinary length; or a reply's fixed part, of which the longest is an entry and an open file.
+/// Longer ones get memory of their own.
+pub(super) const OWN: usize = 200;
 
 /// Where `unique` lies in [`InHeader`].
 const UNIQUE: core::ops::Range<usize> = 8..16;
 
 /// A few bytes in place, more of them in memory of their own.
-struct Own<const N: usize> {
+struct Bytes {
     len: usize,
-    inline: [u8; N],
-    heap: KVec<u8>,
+    inline: [u8; OWN],
+    heap: Option<KVec<u8>>,
 }
 
-impl<const N: usize> Own<N> {
+impl Bytes {
     fn new() -> impl Init<Self> {
         init!(Self {
             len: 0,
             inline <- pin_init::init_zeroed(),
-            heap: KVec::new(),
+            heap: None,
         })
     }
 
-    /// Makes room for `len` bytes.
+    /// Makes room for `len` bytes, before anything is written.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, only if `len` is more than `N`.
-    fn resize(&mut self, len: usize) -> Result {
-        if len > N {
-            self.heap.resize(len, 0, GFP_KERNEL)?;
+    /// `ENOMEM`, only if `len` is more than [`OWN`].
+    #[inline]
+    fn reserve(&mut self, len: usize) -> Result {
+        if len > OWN {
+            let mut heap = KVec::with_capacity(len, GFP_KERNEL)?;
+            heap.resize(len, 0, GFP_KERNEL)?;
+            self.heap = Some(heap);
         }
-        self.len = len;
         Ok(())
     }
 
+    /// Bytes that there is room for.
+    #[inline]
+    fn room(&self) -> usize {
+        self.heap.as_ref().map_or(OWN, KVec::len)
+    }
+
+    #[inline]
     fn bytes(&self) -> &[u8] {
-        let bytes = if self.len > N {
-            self.heap.get(..self.len)
-        } else {
-            self.inline.get(..self.len)
+        let bytes = match &self.heap {
+            None => self.inline.get(..self.len),
+            Some(heap) => heap.get(..self.len),
         };
         bytes.unwrap_or_default()
     }
 
+    #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
-        let bytes = if self.len > N {
-            self.heap.get_mut(..self.len)
-        } else {
-            self.inline.get_mut(..self.len)
+        let bytes = match &mut self.heap {
+            None => self.inline.get_mut(..self.len),
+            Some(heap) => heap.get_mut(..self.len),
         };
         bytes.unwrap_or_default()
     }
@@ -85,10 +92,11 @@ impl<const N: usize> Own<N> {
 
 /// What a request carries.
 pub(super) struct Args {
-    message: Own<OWN_IN>,
+    /// The message; from the moment that a reply is copied in, the reply's own part. Nobody reads
+    /// the message again then, for a request whose reply has begun ends with it.
+    bytes: Bytes,
     expect: Reply,
     minor: Minor,
-    own: Own<OWN_OUT>,
     payload: Payload,
     /// Bytes of payload in the reply.
     payload_len: usize,
@@ -112,10 +120,9 @@ impl Args {
     /// Empty.
     pub(super) fn new() -> impl Init<Self> {
         init!(Self {
-            message <- Own::new(),
+            bytes <- Bytes::new(),
             expect: Reply::None,
             minor: Minor::new(0),
-            own <- Own::new(),
             payload: Payload::None,
             payload_len: 0,
             error: 0,
@@ -141,15 +148,16 @@ impl Args {
         let header =
             InHeader::new(O::OPCODE, node, creds, in_len, op.payload_in()).map_err(|_| EIO)?;
 
-        self.message
-            .resize(in_len.checked_add(InHeader::SIZE).ok_or(EIO)?)?;
-        let mut writer = Writer::new(self.message.bytes_mut());
+        let len = in_len.checked_add(InHeader::SIZE).ok_or(EIO)?;
+        self.expect = op.reply(minor);
+        self.bytes.reserve(len.max(self.expect.space()))?;
+        self.bytes.len = len;
+        let mut writer = Writer::new(self.bytes.bytes_mut());
         writer.put(&header).map_err(|_| EIO)?;
         op.encode(&mut writer, minor).map_err(|_| EIO)?;
 
         self.minor = minor;
-        self.expect = op.reply(minor);
-        self.own.resize(self.expect.space())
+        Ok(())
     }
 
     /// Exchanges the payload; what is sent must be as long as the operation said.
@@ -164,19 +172,19 @@ impl Args {
 
     /// Bytes of the whole message.
     pub(super) fn len(&self) -> usize {
-        self.message.len.saturating_add(self.payload.len_out())
+        self.bytes.len.saturating_add(self.payload.len_out())
     }
 
     /// Sets the number under which the message goes out.
     pub(super) fn set_unique(&mut self, unique: u64) {
-        if let Some(place) = self.message.bytes_mut().get_mut(UNIQUE) {
+        if let Some(place) = self.bytes.bytes_mut().get_mut(UNIQUE) {
             place.copy_from_slice(unique.as_bytes());
         }
     }
 
     /// Copies the message out as far as that goes without a fault. True if all has been copied.
     pub(super) fn copy_out(&self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
-        let message = self.message.bytes();
+        let message = self.bytes.bytes();
         if let Some(rest @ [_, ..]) = message.get(cursor.own..) {
             cursor.own = cursor.own.saturating_add(copier.put(rest));
             if cursor.own < message.len() {
@@ -193,17 +201,17 @@ impl Args {
     /// `EINVAL` for a reply of the wrong length.
     pub(super) fn start_reply(&mut self, body_len: usize) -> Result {
         let split = self.expect.split(body_len).map_err(|_| EINVAL)?;
-        if split.own > self.own.len {
+        if split.own > self.bytes.room() {
             return Err(EINVAL);
         }
-        self.own.len = split.own;
+        self.bytes.len = split.own;
         self.payload_len = split.payload;
         self.payload.start_in(split.payload)
     }
 
     /// Copies the reply in as far as that goes without a fault. True if all has been copied.
     pub(super) fn copy_in(&mut self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
-        let own = self.own.bytes_mut();
+        let own = self.bytes.bytes_mut();
         if let Some(rest @ [_, ..]) = own.get_mut(cursor.own..) {
             cursor.own = cursor.own.saturating_add(copier.get(rest));
             if cursor.own < own.len() {
@@ -229,7 +237,7 @@ impl Args {
     /// Also `EIO` for a malformed reply.
     pub(super) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
         let payload = self.result()?;
-        op.decode(Body::new(self.own.bytes(), payload), self.minor)
+        op.decode(Body::new(self.bytes.bytes(), payload), self.minor)
             .map_err(|bad| Error::from_errno(bad.errno().to_negative()))
     }
 }
