@@ -55,11 +55,28 @@ impl<B> Store<B> {
                 prev: list.last,
             };
         }
+        self.appended::<WHICH, P>(list, index)
+    }
+
+    /// The rest of [`push_back`](Self::push_back): the slot has its own links already.
+    #[inline]
+    pub(super) fn appended<const WHICH: bool, P>(&mut self, list: List, index: u32) -> List
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        if list.is_empty() {
+            return List {
+                first: index,
+                last: index,
+            };
+        }
         if let Some(last) = self.get_mut(list.last) {
             last.pair::<WHICH>().next = index;
         }
-        let first = if list.is_empty() { index } else { list.first };
-        List { first, last: index }
+        List {
+            first: list.first,
+            last: index,
+        }
     }
 
     /// Takes a slot off the list, from any place in it. If the slot is on another list that has
@@ -73,13 +90,32 @@ impl<B> Store<B> {
             return list;
         };
         let pair = slot.pair::<WHICH>();
-        let Links { next, prev } = *pair;
+        let links = *pair;
         *pair = Links::NONE;
-        if let Some(slot) = self.get_mut(next) {
-            slot.pair::<WHICH>().prev = prev;
+        self.unlinked::<WHICH, P>(&mut list, index, links);
+        list
+    }
+
+    /// The rest of [`unlink`](Self::unlink): a slot that had these links is off the list.
+    #[inline]
+    pub(super) fn unlinked<const WHICH: bool, P>(
+        &mut self,
+        list: &mut List,
+        index: u32,
+        links: Links,
+    ) where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
+        let Links { next, prev } = links;
+        if next != NIL {
+            if let Some(slot) = self.get_mut(next) {
+                slot.pair::<WHICH>().prev = prev;
+            }
         }
-        if let Some(slot) = self.get_mut(prev) {
-            slot.pair::<WHICH>().next = next;
+        if prev != NIL {
+            if let Some(slot) = self.get_mut(prev) {
+                slot.pair::<WHICH>().next = next;
+            }
         }
         if list.first == index {
             list.first = next;
@@ -87,7 +123,6 @@ impl<B> Store<B> {
         if list.last == index {
             list.last = prev;
         }
-        list
     }
 
     /// One list with `front` before `back`.

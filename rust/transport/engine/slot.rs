@@ -116,6 +116,15 @@ impl<P> Default for Slot<P> {
     }
 }
 
+/// What a slot held that was freed.
+pub(super) struct Freed<P> {
+    pub(super) payload: Option<P>,
+    /// It was counted in `num_background`,
+    pub(super) background: bool,
+    /// and in `active_background`.
+    pub(super) active: bool,
+}
+
 /// All slots of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Store<B> {
@@ -132,17 +141,58 @@ pub(super) struct Store<B> {
     stamp: u64,
 }
 
-/// The segment of slot `index`, and the place in it.
+/// The segment of slot `index`, which is not in the first one, and the place in it.
 #[inline]
 fn locate(index: u32) -> (usize, usize) {
-    if index < FIRST {
-        return (0, index as usize);
-    }
     let top = index.ilog2();
     (
-        (top - FIRST_BITS + 1) as usize,
+        (top.wrapping_sub(FIRST_BITS).wrapping_add(1)) as usize,
         (index ^ (1 << top)) as usize,
     )
+}
+
+/// The slot among all segments. Nearly all are in the first one.
+#[inline(always)]
+fn at<P, B>(segments: &[Option<B>; SEGMENTS], index: u32) -> Option<&Slot<P>>
+where
+    B: core::ops::Deref<Target = [Slot<P>]>,
+{
+    if index < FIRST {
+        segments.first()?.as_ref()?.get(index as usize)
+    } else {
+        far(segments, index)
+    }
+}
+
+#[inline(never)]
+fn far<P, B>(segments: &[Option<B>; SEGMENTS], index: u32) -> Option<&Slot<P>>
+where
+    B: core::ops::Deref<Target = [Slot<P>]>,
+{
+    let (segment, offset) = locate(index);
+    segments.get(segment)?.as_ref()?.get(offset)
+}
+
+/// As [`at`], to be changed.
+#[inline(always)]
+fn at_mut<P, B>(segments: &mut [Option<B>; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
+where
+    B: DerefMut<Target = [Slot<P>]>,
+{
+    if index < FIRST {
+        segments.first_mut()?.as_mut()?.get_mut(index as usize)
+    } else {
+        far_mut(segments, index)
+    }
+}
+
+#[inline(never)]
+fn far_mut<P, B>(segments: &mut [Option<B>; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
+where
+    B: DerefMut<Target = [Slot<P>]>,
+{
+    let (segment, offset) = locate(index);
+    segments.get_mut(segment)?.as_mut()?.get_mut(offset)
 }
 
 impl<B> Store<B> {
@@ -184,8 +234,7 @@ impl<B> Store<B> {
     where
         B: core::ops::Deref<Target = [Slot<P>]>,
     {
-        let (segment, offset) = locate(index);
-        self.segments.get(segment)?.as_ref()?.get(offset)
+        at(&self.segments, index)
     }
 
     #[inline]
@@ -193,8 +242,7 @@ impl<B> Store<B> {
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
-        let (segment, offset) = locate(index);
-        self.segments.get_mut(segment)?.as_mut()?.get_mut(offset)
+        at_mut(&mut self.segments, index)
     }
 
     /// The slot of a ticket, if it is still the use that the ticket was given for.
@@ -238,19 +286,17 @@ impl<B> Store<B> {
         if self.capacity.saturating_sub(self.used) <= keep {
             return None;
         }
-        let index = if self.free != NIL {
-            let index = self.free;
-            self.free = self.get(index)?.links.next;
-            index
+        let recycled = self.free != NIL;
+        let index = if recycled { self.free } else { self.fresh };
+        let stamp = self.stamp.wrapping_add(1);
+        let slot = at_mut(&mut self.segments, index)?;
+        if recycled {
+            self.free = slot.links.next;
         } else {
-            let index = self.fresh;
             self.fresh = index.wrapping_add(1);
-            index
-        };
+        }
         self.used = self.used.wrapping_add(1);
-        self.stamp = self.stamp.wrapping_add(1);
-        let stamp = self.stamp;
-        let slot = self.get_mut(index)?;
+        self.stamp = stamp;
         slot.stamp = stamp;
         slot.links = Links::NONE;
         Some((Ticket { index, stamp }, slot))
@@ -258,13 +304,17 @@ impl<B> Store<B> {
 
     /// Frees a slot that is on no list; gives back what was in it.
     #[inline]
-    pub(super) fn free<P>(&mut self, index: u32) -> Option<P>
+    pub(super) fn free<P>(&mut self, index: u32) -> Option<Freed<P>>
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
         let next = self.free;
         let slot = self.get_mut(index)?;
-        let payload = slot.payload.take();
+        let freed = Freed {
+            payload: slot.payload.take(),
+            background: slot.background,
+            active: slot.state != State::Background,
+        };
         slot.stamp = 0;
         slot.state = State::Free;
         slot.links = Links { next, prev: NIL };
@@ -277,6 +327,6 @@ impl<B> Store<B> {
         slot.interrupt = false;
         self.free = index;
         self.used = self.used.wrapping_sub(1);
-        payload
+        Some(freed)
     }
 }

@@ -7,7 +7,7 @@
 //! held.
 
 use super::list::{MAIN, SIDE};
-use super::slot::{Slot, State};
+use super::slot::{Links, Slot, State, NIL};
 use super::{Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
 use core::ops::DerefMut;
 
@@ -149,14 +149,20 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             Some(unique) => unique,
             None => self.next_unique(),
         };
-        if let Some(slot) = self.store.get_mut(index) {
-            slot.unique = unique.0;
-            slot.state = State::Pending;
-            if let Some(payload) = &slot.payload {
-                payload.queued(unique);
-            }
+        let list = self.pending;
+        let Some(slot) = self.store.get_mut(index) else {
+            return;
+        };
+        slot.unique = unique.0;
+        slot.state = State::Pending;
+        slot.links = Links {
+            next: NIL,
+            prev: list.last,
+        };
+        if let Some(payload) = &slot.payload {
+            payload.queued(unique);
         }
-        self.pending = self.store.push_back::<MAIN, P>(self.pending, index);
+        self.pending = self.store.appended::<MAIN, P>(list, index);
     }
 
     /// Queues the INTERRUPT for a request, unless the daemon does not have the request, or has not
@@ -202,7 +208,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             return None;
         }
         self.leave_pending(ticket.index);
-        self.store.free(ticket.index)
+        self.store.free(ticket.index)?.payload
     }
 
     /// Unlinks a slot in state `Pending`, from whichever of the two lists it is on.

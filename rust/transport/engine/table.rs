@@ -15,6 +15,8 @@ use core::ops::DerefMut;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Table {
     buckets: u32,
+    /// The smallest power of two that is at least `buckets`, less one.
+    mask: u32,
 }
 
 #[inline]
@@ -26,22 +28,21 @@ fn hash(unique: u64) -> u32 {
 
 impl Table {
     pub(super) const fn new() -> Self {
-        Table { buckets: 0 }
+        Table {
+            buckets: 0,
+            mask: 0,
+        }
     }
 
     /// The bucket of `unique`; there is at least one bucket.
     #[inline]
     fn bucket(self, unique: u64) -> u32 {
-        if self.buckets == 0 {
-            return 0;
-        }
-        let half = 1 << self.buckets.ilog2();
         let hash = hash(unique);
-        let bucket = hash & (2 * half - 1);
+        let bucket = hash & self.mask;
         if bucket < self.buckets {
             bucket
         } else {
-            hash & (half - 1)
+            hash & (self.mask >> 1)
         }
     }
 
@@ -127,12 +128,14 @@ impl Table {
     }
 
     /// Makes one more bucket, of what belongs there from the one that had it.
+    #[inline(never)]
     fn split<P, B>(&mut self, store: &mut Store<B>)
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
         let added = self.buckets;
         self.buckets = added.wrapping_add(1);
+        self.mask |= added;
         if added == 0 {
             return;
         }

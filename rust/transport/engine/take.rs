@@ -7,8 +7,8 @@
 //! once copied, to `processing`: until it has been copied it is lent, and [`Engine::claim`] does not
 //! find it. The engine's lock is held.
 
-use super::list::MAIN;
-use super::slot::{Slot, State};
+use super::list::{List, MAIN};
+use super::slot::{Freed, Links, Slot, State, NIL};
 use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
 use core::ops::DerefMut;
 
@@ -147,26 +147,28 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     #[inline]
     fn take_request(&mut self, device: Device) -> Taken<P> {
         let index = self.pending.first;
+        if index == NIL {
+            return Taken::Empty;
+        }
         let owner = device.0.index;
-        self.pending = self.store.unlink::<MAIN, P>(self.pending, index);
         let Some(slot) = self.store.get_mut(index) else {
             return Taken::Empty;
         };
         let Some(payload) = slot.payload.clone() else {
             return Taken::Empty;
         };
-        let reply = slot.reply;
-        let unique = slot.unique;
+        let (reply, unique, links) = (slot.reply, slot.unique, slot.links);
         let ticket = Ticket {
             index,
             stamp: slot.stamp,
         };
-        slot.owner = owner;
         slot.state = if reply {
             State::Processing
         } else {
             State::Copying
         };
+        self.store
+            .unlinked::<MAIN, P>(&mut self.pending, index, links);
         if reply {
             self.table.insert(&mut self.store, index, unique);
         }
@@ -179,11 +181,30 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         })
     }
 
+    /// Puts a slot that is on no list at the end of a device's.
     #[inline]
     pub(super) fn enter_device(&mut self, device: u32, index: u32) {
-        let list = self.device_list(device);
-        let list = self.store.push_back::<MAIN, P>(list, index);
-        self.set_device_list(device, list, |count| count.wrapping_add(1));
+        let Some(head) = self.store.get_mut(device) else {
+            return;
+        };
+        // Of a device the links are the ends of its list.
+        let list = List {
+            first: head.links.next,
+            last: head.links.prev,
+        };
+        head.links.prev = index;
+        if list.is_empty() {
+            head.links.next = index;
+        }
+        head.owner = head.owner.wrapping_add(1);
+        if let Some(slot) = self.store.get_mut(index) {
+            slot.owner = device;
+            slot.links = Links {
+                next: NIL,
+                prev: list.last,
+            };
+        }
+        self.store.appended::<MAIN, P>(list, index);
     }
 
     /// Takes a slot in state `Processing` or `Copying` off everything that it is on.
@@ -193,13 +214,17 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             return;
         };
         let (owner, unique, state) = (slot.owner, slot.unique, slot.state);
+        let (interrupt, links) = (slot.interrupt, slot.links);
+        slot.links = Links::NONE;
         if state == State::Processing {
             self.table.remove(&mut self.store, index, unique);
         }
-        let list = self.device_list(owner);
-        let list = self.store.unlink::<MAIN, P>(list, index);
+        if interrupt {
+            self.leave_interrupts(index);
+        }
+        let mut list = self.device_list(owner);
+        self.store.unlinked::<MAIN, P>(&mut list, index, links);
         self.set_device_list(owner, list, |count| count.wrapping_sub(1));
-        self.leave_interrupts(index);
     }
 
     /// The engine lets go of a request that a reader or writer has at hand, which is about to end
@@ -216,14 +241,16 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// Frees a slot that is on no list.
     #[inline]
     pub(super) fn release_slot(&mut self, index: u32) -> Option<(P, Effects)> {
-        let slot = self.store.get(index)?;
-        let (background, active) = (slot.background, slot.state != State::Background);
-        let payload = self.store.free(index)?;
+        let Freed {
+            payload,
+            background,
+            active,
+        } = self.store.free(index)?;
         let effects = if background {
             self.leave_background(active)
         } else {
             Effects::default()
         };
-        Some((payload, effects))
+        Some((payload?, effects))
     }
 }
