@@ -42,7 +42,6 @@ use crate::{
         inode_operations::AtomicOpen,
         open::FinishOpen, //
     },
-    transport::Forget,
 };
 use kernel::prelude::*;
 
@@ -104,7 +103,6 @@ fn create_open(
 ) -> Result {
     let conn = dir.conn();
     let epoch = conn.epoch();
-    let forget = Forget::new(GFP_KERNEL)?;
     let new_file = NewFile::new(conn, Kind::File)?;
 
     let flags = flags & !O_NOCTTY;
@@ -124,7 +122,7 @@ fn create_open(
         Ok(inode) => inode,
         Err(e) => {
             data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC));
-            conn.chan.forget(forget, out.entry.node, 1);
+            conn.chan.forget_one(out.entry.node);
             return Err(e);
         }
     };

@@ -34,7 +34,6 @@ use crate::{
         namei::current_umask,
         stat::new_encode_dev, //
     },
-    transport::Forget,
 };
 use kernel::{
     prelude::*,
@@ -67,7 +66,6 @@ fn create_new_entry<O: Op<Out = Entry>>(
     dir.check_bad()?;
     let conn = dir.conn();
     let epoch = conn.epoch();
-    let forget = Forget::new(GFP_KERNEL)?;
 
     let entry = conn.call(dir.nodeid(), op).inspect_err(|e| {
         if *e == EEXIST {
@@ -77,7 +75,7 @@ fn create_new_entry<O: Op<Out = Entry>>(
     let inode = match dir.sb().iget(&entry, AskedAt::CREATED) {
         Ok(inode) => inode,
         Err(e) => {
-            conn.chan.forget(forget, entry.node, 1);
+            conn.chan.forget_one(entry.node);
             return Err(e);
         }
     };

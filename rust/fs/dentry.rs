@@ -35,7 +35,6 @@ use crate::{
             RcuInode, //
         },
     },
-    transport::Forget,
 };
 use kernel::{
     prelude::*,
@@ -161,7 +160,6 @@ impl DentryOperations<Fuse> for Operations {
 fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
     let conn = inode.conn();
     let fi = inode.data();
-    let forget = Forget::new(GFP_KERNEL)?;
     let asked = AskedAt {
         attr_version: conn.attr_version(),
         evict_ctr: 0,
@@ -181,7 +179,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         LookupOut::Found(entry) => (entry.node, Some(entry)),
     };
     if node != inode.nodeid() || entry.is_some_and(|e| is_automount(&e) != inode.is_automount()) {
-        conn.chan.forget(forget, node, 1);
+        conn.chan.forget_one(node);
         return Ok(false);
     }
     fi.inc_nlookup();

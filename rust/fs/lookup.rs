@@ -23,7 +23,6 @@ use crate::{
         Timeout, //
     },
     kapi::dentry::UnhashedDentry,
-    transport::Forget,
 };
 use kernel::{
     prelude::*,
@@ -89,7 +88,6 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     if name.len() > conn.name_max() as usize {
         return Err(ENAMETOOLONG);
     }
-    let forget = Forget::new(GFP_KERNEL)?;
     let asked = AskedAt {
         attr_version: conn.attr_version(),
         evict_ctr: conn.evict_ctr(),
@@ -116,7 +114,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
             valid: entry.entry_valid,
         }),
         Err(e) => {
-            conn.chan.forget(forget, entry.node, 1);
+            conn.chan.forget_one(entry.node);
             Err(e)
         }
     }

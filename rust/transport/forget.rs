@@ -22,9 +22,12 @@ use crate::{
         NodeId,
         Opcode, //
     },
-    kapi::fifo::{
-        Fifo,
-        Link, //
+    kapi::{
+        fifo::{
+            Fifo,
+            Link, //
+        },
+        task, //
     },
 };
 use kernel::{
@@ -87,6 +90,20 @@ impl Chan {
         if let Ok(effects) = queued {
             self.carry_out(effects, false);
         }
+    }
+
+    /// Gives one reference to a node back that a reply has brought, where it cannot be kept. May
+    /// sleep, until there is memory: that the daemon gets no FORGET for what it counts must not be,
+    /// and to have one at hand for each reply would cost an allocation each time.
+    #[cold]
+    pub(crate) fn forget_one(&self, node: NodeId) {
+        let forget = loop {
+            match Forget::new(GFP_KERNEL) {
+                Ok(forget) => break forget,
+                Err(_) => task::sleep_a_moment(),
+            }
+        };
+        self.forget(forget, node, 1);
     }
 }
 
