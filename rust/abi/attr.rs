@@ -77,6 +77,7 @@ const COMPAT_ATTR_OUT_SIZE: usize = 96;
 
 impl FuseAttrOut {
     /// Bytes on the wire.
+    #[inline]
     pub(super) const fn wire_len(minor: Minor) -> usize {
         if minor.before(9) {
             COMPAT_ATTR_OUT_SIZE
@@ -86,6 +87,7 @@ impl FuseAttrOut {
     }
 
     /// The replies to GETATTR and SETATTR.
+    #[inline]
     pub(super) fn decode(
         body: Body<'_>,
         minor: Minor,
@@ -140,6 +142,7 @@ impl Attr {
     /// # Errors
     ///
     /// [`BadAttr`] for a type that is none, and a size beyond `i64::MAX`.
+    #[inline]
     pub fn new(raw: &FuseAttr) -> Result<Self, BadAttr> {
         Ok(Self {
             ino: raw.ino,
@@ -160,6 +163,7 @@ impl Attr {
     }
 
     /// Type and permissions.
+    #[inline]
     pub fn mode(&self) -> u32 {
         self.kind.bits() | u32::from(self.perm)
     }

@@ -25,6 +25,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Into `buf`.
+    #[inline]
     pub fn new(buf: &'a mut [u8]) -> Self {
         Self { rest: buf }
     }
@@ -39,6 +40,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     ///
     /// [`Overflow`] if there is no room; the writer then takes no more.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
         let (head, rest) = mem::take(&mut self.rest)
             .split_at_mut_checked(bytes.len())
@@ -53,6 +55,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     ///
     /// As [`bytes`](Self::bytes).
+    #[inline]
     pub fn put<T: IntoBytes + Immutable>(&mut self, value: &T) -> Result<(), Overflow> {
         self.bytes(value.as_bytes())
     }
@@ -62,6 +65,7 @@ impl<'a> Writer<'a> {
     /// # Errors
     ///
     /// As [`bytes`](Self::bytes), also if the struct is shorter than that.
+    #[inline]
     pub(super) fn put_short<T: IntoBytes + Immutable>(
         &mut self,
         value: &T,
@@ -99,6 +103,7 @@ pub struct Split {
 
 impl Reply {
     /// Bytes of the request's own space that a reply can fill.
+    #[inline]
     pub const fn space(self) -> usize {
         match self {
             Self::Fixed(len) | Self::UpTo(len) => len,
@@ -112,6 +117,7 @@ impl Reply {
     ///
     /// [`BadReply::Length`] if it is too short or too long: the daemon's write fails with EINVAL,
     /// the request ends with EIO.
+    #[inline]
     pub fn split(self, body_len: usize) -> Result<Split, BadReply> {
         let fits = match self {
             Self::None => false,
@@ -143,11 +149,13 @@ pub struct Body<'a> {
 
 impl<'a> Body<'a> {
     /// What [`Reply::split`] has put into the request's own space, and how long its payload is.
+    #[inline]
     pub const fn new(own: &'a [u8], payload: usize) -> Self {
         Self { own, payload }
     }
 
     /// For an operation whose reply has no body.
+    #[inline]
     pub(super) fn empty(self) -> Result<(), BadReply> {
         match (self.own, self.payload) {
             ([], 0) => Ok(()),
@@ -156,6 +164,7 @@ impl<'a> Body<'a> {
     }
 
     /// For an operation whose reply is one struct.
+    #[inline]
     pub(super) fn fixed<T: FromBytes>(self) -> Result<T, BadReply> {
         let mut reader = self.reader()?;
         let value = reader.take()?;
@@ -164,6 +173,7 @@ impl<'a> Body<'a> {
     }
 
     /// For an operation whose reply is one struct, of which older daemons know the first `len` bytes.
+    #[inline]
     pub(super) fn short<T: FromBytes + IntoBytes>(self, len: usize) -> Result<T, BadReply> {
         let mut reader = self.reader()?;
         let value = reader.take_short(len)?;
@@ -172,6 +182,7 @@ impl<'a> Body<'a> {
     }
 
     /// For an operation whose reply is all payload, at most `max` bytes.
+    #[inline]
     pub(super) fn payload(self, max: u32) -> Result<u32, BadReply> {
         match (self.own, u32::try_from(self.payload)) {
             ([], Ok(len)) if len <= max => Ok(len),
@@ -185,6 +196,7 @@ impl<'a> Body<'a> {
     }
 
     /// To take the body apart, struct by struct.
+    #[inline]
     pub(super) fn reader(self) -> Result<Reader<'a>, BadReply> {
         match self.payload {
             0 => Ok(Reader { rest: self.own }),
@@ -200,6 +212,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// The next struct.
+    #[inline]
     pub(super) fn take<T: FromBytes>(&mut self) -> Result<T, BadReply> {
         let (value, rest) = T::read_from_prefix(self.rest).map_err(|_| BadReply::Length)?;
         self.rest = rest;
@@ -207,6 +220,7 @@ impl Reader<'_> {
     }
 
     /// The next struct, of which only the first `len` bytes are there; the others are zero.
+    #[inline]
     pub(super) fn take_short<T: FromBytes + IntoBytes>(
         &mut self,
         len: usize,
@@ -226,6 +240,7 @@ impl Reader<'_> {
     }
 
     /// Nothing may be left.
+    #[inline]
     pub(super) fn end(self) -> Result<(), BadReply> {
         match self.rest {
             [] => Ok(()),

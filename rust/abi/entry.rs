@@ -53,6 +53,7 @@ const COMPAT_ENTRY_OUT_SIZE: usize = 120;
 
 impl FuseEntryOut {
     /// Bytes on the wire.
+    #[inline]
     pub(super) const fn wire_len(minor: Minor) -> usize {
         if minor.before(9) {
             COMPAT_ENTRY_OUT_SIZE
@@ -61,6 +62,7 @@ impl FuseEntryOut {
         }
     }
 
+    #[inline]
     pub(super) fn take(reader: &mut Reader<'_>, minor: Minor) -> Result<Self, BadReply> {
         reader.take_short(Self::wire_len(minor))
     }
@@ -70,6 +72,7 @@ impl FuseEntryOut {
     }
 
     /// The entry of a node that has been looked up.
+    #[inline]
     pub(super) fn found(&self, node: NodeId) -> Result<Entry, BadReply> {
         Ok(Entry {
             node,

@@ -301,15 +301,21 @@ impl Chan {
     /// # Errors
     ///
     /// `EINTR` if killed while waiting.
+    #[inline]
     pub(super) fn enter(&self, background: bool) -> Result<Counted<'_>> {
         self.waiting.enter();
         let counted = Counted(self);
         if background || !self.initialized() {
-            self.gate
-                .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(background))
-                .map_err(|_| EINTR)?;
+            self.wait_gate(background)?;
         }
         Ok(counted)
+    }
+
+    #[inline(never)]
+    fn wait_gate(&self, background: bool) -> Result {
+        self.gate
+            .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(background))
+            .map_err(|_| EINTR)
     }
 
     /// Counts a caller that is not held back.
@@ -330,6 +336,7 @@ impl Chan {
     /// # Errors
     ///
     /// `ENOTCONN`, `ENOMEM`.
+    #[inline]
     pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
         self.submit_with(req, admit, true, Engine::submit)
     }
@@ -344,13 +351,13 @@ impl Chan {
             .map(|_| ())
     }
 
-    #[inline]
+    #[inline(always)]
     fn submit_with(
         &self,
         mut req: Req,
         admit: Admit,
         sync: bool,
-        submit: fn(&mut Engine, Req, Admit) -> Result<Submitted, Refused<Req>>,
+        submit: impl Fn(&mut Engine, Req, Admit) -> Result<Submitted, Refused<Req>>,
     ) -> Result<Submitted> {
         loop {
             let submitted = {
@@ -377,10 +384,7 @@ impl Chan {
     fn refused(&self, why: Refusal, admit: Admit) -> Result {
         match why {
             Refusal::Disconnected => Err(ENOTCONN),
-            Refusal::Blocked => self
-                .gate
-                .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(false))
-                .map_err(|_| EINTR),
+            Refusal::Blocked => self.wait_gate(false),
             Refusal::NoSlot(slots) => match self.grow(slots) {
                 // It must be sent: slots come free as other requests end.
                 Err(_) if admit == Admit::Forced => {

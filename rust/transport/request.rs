@@ -196,22 +196,27 @@ impl Request {
 
 /// What the engine asks of a request, with its lock held.
 impl engine::Payload for Req {
+    #[inline]
     fn sent(&self) -> bool {
         self.args.is_sent()
     }
 
+    #[inline]
     fn interrupted(&self) -> bool {
         self.args.is_interrupted()
     }
 
+    #[inline]
     fn claim(&self) -> bool {
         self.args.claim()
     }
 
+    #[inline]
     fn recall(&self) -> bool {
         self.args.recall()
     }
 
+    #[inline]
     fn queued(&self, unique: engine::Unique) {
         self.unique.store(unique.0, Relaxed);
         let (connection, opcode) = (|| self.chan.connection(), || self.opcode.load(Relaxed));

@@ -97,12 +97,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if let Some(why) = self.refusal(false, admit) {
             return Err(Refused { payload, why });
         }
-        let len = self.store.next_len();
         let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
-            return Err(Refused {
-                payload,
-                why: Refusal::NoSlot(len),
-            });
+            let why = Refusal::NoSlot(self.store.next_len());
+            return Err(Refused { payload, why });
         };
         slot.reply = notify.is_none();
         slot.payload = Some(payload);
@@ -127,12 +124,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if let Some(why) = self.refusal(true, admit) {
             return Err(Refused { payload, why });
         }
-        let len = self.store.next_len();
         let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
-            return Err(Refused {
-                payload,
-                why: Refusal::NoSlot(len),
-            });
+            let why = Refusal::NoSlot(self.store.next_len());
+            return Err(Refused { payload, why });
         };
         slot.reply = true;
         slot.payload = Some(payload);
