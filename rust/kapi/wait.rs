@@ -172,6 +172,14 @@ impl WaitQueue {
         self.wake_up_nr(0);
     }
 
+    /// Whether anyone waits (`waitqueue_active()`). Orders nothing: a waiter that is not seen must
+    /// be sure to see, under a lock that the asker has held since, what it waits for.
+    #[inline]
+    pub(crate) fn is_active(&self) -> bool {
+        // SAFETY: The queue is valid.
+        unsafe { bindings::waitqueue_active(self.head.get()) }
+    }
+
     /// The C object.
     pub(super) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
         self.head.get()

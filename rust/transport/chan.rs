@@ -292,7 +292,10 @@ impl Chan {
     pub(super) fn wake_gate(&self, n: u32) {
         match n {
             Effects::ALL => self.gate.wake_up_all(),
-            n => self.gate.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
+            // Who waits at the gate looks at its condition with the engine's lock held, which we
+            // have had: it is on the queue already, or sees that it need not be.
+            n if self.gate.is_active() => self.gate.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
+            _ => {}
         }
     }
 
