@@ -9,7 +9,10 @@ use super::{
         Args,
         Cursor, //
     },
-    chan::Chan,
+    chan::{
+        Chan,
+        Engine, //
+    },
     copy::{
         Copier,
         Way, //
@@ -43,7 +46,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::{
+        atomic::Relaxed,
+        lock::spinlock::SpinLockGuard, //
+    },
 };
 use zerocopy::IntoBytes;
 
@@ -85,32 +91,85 @@ pub(super) fn read(installed: &Installed, nonblock: bool, iter: &mut IovIter) ->
             chan.readers
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
-        let mut forgets = Forgets::default();
-        match take(chan, *id, room, &mut forgets) {
-            Taken::Empty => {}
-            Taken::Closed { with_err: true } => return Err(ECONNABORTED),
-            Taken::Closed { with_err: false } => return Err(ENODEV),
-            Taken::Interrupt(unique) => return interrupt(&mut copier, unique),
-            Taken::Forgets {
-                unique,
-                count,
-                single,
-                more,
-            } => {
-                let count = if more {
-                    take_forgets(chan, room, count, &mut forgets)
-                } else {
-                    count
-                };
-                return forget::send(&mut copier, unique, forgets, count, single);
-            }
-            Taken::Request(request) => {
-                if let Some(result) = send(chan, &request, room, &mut copier) {
-                    return result;
-                }
-            }
+        let mut engine = chan.engine.lock();
+        let request = match engine.take_usual(*id) {
+            Some(request) => taken(chan, engine, request),
+            None => match take(chan, *id, engine, room, &mut copier) {
+                Next::Request(request) => request,
+                Next::Done(result) => return result,
+                Next::Nothing => continue,
+            },
+        };
+        if let Some(result) = send(chan, &request, room, &mut copier) {
+            return result;
         }
     }
+}
+
+/// What else there was to read.
+enum Next {
+    /// A request after all.
+    Request(engine::Request<Req>),
+    /// That was it.
+    Done(Result<usize>),
+    /// Somebody else was quicker.
+    Nothing,
+}
+
+/// A request was taken.
+#[inline(always)]
+fn taken(
+    chan: &Chan,
+    engine: SpinLockGuard<'_, Engine>,
+    request: engine::Request<Req>,
+) -> engine::Request<Req> {
+    chan.update_readable(&engine);
+    trace::fuse_request_taken(|| {
+        (
+            chan.connection(),
+            request.unique.0,
+            request.payload.opcode.load(Relaxed),
+            chan.next_seq(),
+        )
+    });
+    request
+}
+
+/// Takes what is next, and sends it if it is no request. Apart, as it is nearly always a request.
+#[inline(never)]
+fn take(
+    chan: &Chan,
+    id: engine::Device,
+    mut engine: SpinLockGuard<'_, Engine>,
+    room: usize,
+    copier: &mut Copier<'_>,
+) -> Next {
+    let mut forgets = Forgets::default();
+    let next = match engine.take(id, max_forgets(chan, room), &mut forgets) {
+        Taken::Request(request) => return Next::Request(taken(chan, engine, request)),
+        next => next,
+    };
+    chan.update_readable(&engine);
+    drop(engine);
+    Next::Done(match next {
+        Taken::Request(_) | Taken::Empty => return Next::Nothing,
+        Taken::Closed { with_err: true } => Err(ECONNABORTED),
+        Taken::Closed { with_err: false } => Err(ENODEV),
+        Taken::Interrupt(unique) => interrupt(copier, unique),
+        Taken::Forgets {
+            unique,
+            count,
+            single,
+            more,
+        } => {
+            let count = if more {
+                take_forgets(chan, room, count, &mut forgets)
+            } else {
+                count
+            };
+            forget::send(copier, unique, forgets, count, single)
+        }
+    })
 }
 
 /// How many forgets fit into the daemon's buffer.
@@ -120,25 +179,6 @@ fn max_forgets(chan: &Chan, room: usize) -> u32 {
     } else {
         op::BatchForget::max_in(room).try_into().unwrap_or(u32::MAX)
     }
-}
-
-/// Takes what is next.
-#[inline]
-fn take(chan: &Chan, id: engine::Device, room: usize, forgets: &mut Forgets) -> Taken<Req> {
-    let mut engine = chan.engine.lock();
-    let taken = engine.take(id, max_forgets(chan, room), forgets);
-    chan.update_readable(&engine);
-    if let Taken::Request(request) = &taken {
-        trace::fuse_request_taken(|| {
-            (
-                chan.connection(),
-                request.unique.0,
-                request.payload.opcode.load(Relaxed),
-                chan.next_seq(),
-            )
-        });
-    }
-    taken
 }
 
 /// Takes further forgets, a few at a time; returns how many there are now.

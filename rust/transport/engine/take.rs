@@ -69,8 +69,10 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// 4. `return_sent`: the daemon has it; [`Engine::interrupt`] if so told. `MustEnd`: aborted
     ///    meanwhile, end it with `ECONNABORTED`, `finish`. If copying failed: `end`,
     ///    [`Engine::remove`], end it with `EIO`, `finish`.
-    #[inline]
     pub(crate) fn take(&mut self, device: Device, max_forgets: u32, forgets: &mut F) -> Taken<P> {
+        if let Some(request) = self.take_usual(device) {
+            return Taken::Request(request);
+        }
         if !self.connected || !self.is_device(device) {
             return Taken::Closed {
                 with_err: self.abort_with_err,
@@ -91,8 +93,24 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             }
         }
         self.take_request(device)
+            .map_or(Taken::Empty, Taken::Request)
     }
 
+    /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None` in
+    /// all others.
+    #[inline]
+    pub(crate) fn take_usual(&mut self, device: Device) -> Option<Request<P>> {
+        if !self.connected
+            || !self.interrupts.is_empty()
+            || !self.forgets.is_empty()
+            || !self.is_device(device)
+        {
+            return None;
+        }
+        self.take_request(device)
+    }
+
+    #[inline]
     pub(super) fn is_device(&mut self, device: Device) -> bool {
         self.store
             .lookup(device.0)
@@ -145,18 +163,14 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     #[inline]
-    fn take_request(&mut self, device: Device) -> Taken<P> {
+    fn take_request(&mut self, device: Device) -> Option<Request<P>> {
         let index = self.pending.first;
         if index == NIL {
-            return Taken::Empty;
+            return None;
         }
         let owner = device.0.index;
-        let Some(slot) = self.store.get_mut(index) else {
-            return Taken::Empty;
-        };
-        let Some(payload) = slot.payload.clone() else {
-            return Taken::Empty;
-        };
+        let slot = self.store.get_mut(index)?;
+        let payload = slot.payload.clone()?;
         let (reply, unique, links) = (slot.reply, slot.unique, slot.links);
         let ticket = Ticket {
             index,
@@ -173,7 +187,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             self.table.insert(&mut self.store, index, unique);
         }
         self.enter_device(owner, index);
-        Taken::Request(Request {
+        Some(Request {
             payload,
             unique: Unique(unique),
             ticket,
