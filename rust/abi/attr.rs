@@ -87,7 +87,7 @@ impl FuseAttrOut {
     }
 
     /// The replies to GETATTR and SETATTR.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode(
         body: Body<'_>,
         minor: Minor,
@@ -142,7 +142,7 @@ impl Attr {
     /// # Errors
     ///
     /// [`BadAttr`] for a type that is none, and a size beyond `i64::MAX`.
-    #[inline]
+    #[inline(always)]
     pub fn new(raw: &FuseAttr) -> Result<Self, BadAttr> {
         Ok(Self {
             ino: raw.ino,
