@@ -106,6 +106,22 @@ impl<B> Store<B> {
     ) where
         B: DerefMut<Target = [Slot<P>]>,
     {
+        self.close_gap::<WHICH, P>(links);
+        let Links { next, prev } = links;
+        if list.first == index {
+            list.first = next;
+        }
+        if list.last == index {
+            list.last = prev;
+        }
+    }
+
+    /// Joins the neighbours of a slot that had these links.
+    #[inline]
+    pub(super) fn close_gap<const WHICH: bool, P>(&mut self, links: Links)
+    where
+        B: DerefMut<Target = [Slot<P>]>,
+    {
         let Links { next, prev } = links;
         if next != NIL {
             if let Some(slot) = self.get_mut(next) {
@@ -116,12 +132,6 @@ impl<B> Store<B> {
             if let Some(slot) = self.get_mut(prev) {
                 slot.pair::<WHICH>().next = next;
             }
-        }
-        if list.first == index {
-            list.first = next;
-        }
-        if list.last == index {
-            list.last = prev;
         }
     }
 

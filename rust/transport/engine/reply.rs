@@ -62,8 +62,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if !slot.payload.as_ref()?.claim() {
             return None;
         }
-        self.leave_device(index);
-        let (payload, effects) = self.release_slot(index)?;
+        let (payload, effects) = self.let_go(index)?;
         Some(Claimed { payload, effects })
     }
 

@@ -116,13 +116,28 @@ impl<P> Default for Slot<P> {
     }
 }
 
-/// What a slot held that was freed.
-pub(super) struct Freed<P> {
-    pub(super) payload: Option<P>,
-    /// It was counted in `num_background`,
+/// Where a slot was that has left.
+pub(super) struct Was {
+    pub(super) links: Links,
+    pub(super) unique: u64,
+    pub(super) chain: u32,
+    pub(super) owner: u32,
+    pub(super) state: State,
     pub(super) background: bool,
-    /// and in `active_background`.
-    pub(super) active: bool,
+}
+
+impl Was {
+    #[inline]
+    pub(super) fn of<P>(slot: &Slot<P>) -> Self {
+        Was {
+            links: slot.links,
+            unique: slot.unique,
+            chain: slot.chain,
+            owner: slot.owner,
+            state: slot.state,
+            background: slot.background,
+        }
+    }
 }
 
 /// All slots of an engine.
@@ -302,19 +317,17 @@ impl<B> Store<B> {
         Some((Ticket { index, stamp }, slot))
     }
 
-    /// Frees a slot that is on no list; gives back what was in it.
+    /// Frees a slot that is on no list, or is being taken off all; gives back what was in it, and
+    /// where it was.
     #[inline]
-    pub(super) fn free<P>(&mut self, index: u32) -> Option<Freed<P>>
+    pub(super) fn free<P>(&mut self, index: u32) -> Option<(Option<P>, Was)>
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
         let next = self.free;
         let slot = self.get_mut(index)?;
-        let freed = Freed {
-            payload: slot.payload.take(),
-            background: slot.background,
-            active: slot.state != State::Background,
-        };
+        let was = Was::of(slot);
+        let payload = slot.payload.take();
         slot.stamp = 0;
         slot.state = State::Free;
         slot.links = Links { next, prev: NIL };
@@ -327,6 +340,6 @@ impl<B> Store<B> {
         slot.interrupt = false;
         self.free = index;
         self.used = self.used.wrapping_sub(1);
-        Some(freed)
+        Some((payload, was))
     }
 }

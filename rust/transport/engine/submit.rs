@@ -202,7 +202,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             return None;
         }
         self.leave_pending(ticket.index);
-        self.store.free(ticket.index)?.payload
+        self.store.free(ticket.index)?.0
     }
 
     /// Unlinks a slot in state `Pending`, from whichever of the two lists it is on.

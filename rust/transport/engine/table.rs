@@ -80,16 +80,12 @@ impl Table {
         }
     }
 
-    /// Takes the slot out.
+    /// Takes the slot out, whose `chain` was `rest`; it is not looked at.
     #[inline]
-    pub(super) fn remove<P, B>(self, store: &mut Store<B>, index: u32, unique: u64)
+    pub(super) fn remove<P, B>(self, store: &mut Store<B>, index: u32, unique: u64, rest: u32)
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
-        let Some(slot) = store.get_mut(index) else {
-            return;
-        };
-        let rest = core::mem::replace(&mut slot.chain, NIL);
         let Some(head) = store.get_mut(self.bucket(unique)) else {
             return;
         };

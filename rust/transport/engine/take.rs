@@ -8,7 +8,7 @@
 //! find it. The engine's lock is held.
 
 use super::list::{List, MAIN};
-use super::slot::{Freed, Links, Slot, State, NIL};
+use super::slot::{Links, Slot, State, Was, NIL};
 use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
 use core::ops::DerefMut;
 
@@ -222,23 +222,47 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Takes a slot in state `Processing` or `Copying` off everything that it is on.
-    #[inline]
     pub(super) fn leave_device(&mut self, index: u32) {
         let Some(slot) = self.store.get_mut(index) else {
             return;
         };
-        let (owner, unique, state) = (slot.owner, slot.unique, slot.state);
-        let (interrupt, links) = (slot.interrupt, slot.links);
+        let was = Was::of(slot);
         slot.links = Links::NONE;
-        if state == State::Processing {
-            self.table.remove(&mut self.store, index, unique);
+        slot.chain = NIL;
+        self.leave_interrupts(index);
+        self.left_device(index, &was);
+    }
+
+    /// The rest of leaving a device: what is around a slot that was there forgets it.
+    #[inline]
+    fn left_device(&mut self, index: u32, was: &Was) {
+        if was.state == State::Processing {
+            self.table
+                .remove(&mut self.store, index, was.unique, was.chain);
         }
-        if interrupt {
+        let Links { next, prev } = was.links;
+        if let Some(head) = self.store.get_mut(was.owner) {
+            // Of a device the links are the ends of its list.
+            if head.links.next == index {
+                head.links.next = next;
+            }
+            if head.links.prev == index {
+                head.links.prev = prev;
+            }
+            head.owner = head.owner.wrapping_sub(1);
+        }
+        self.store.close_gap::<MAIN, P>(was.links);
+    }
+
+    /// The engine lets go of a slot in state `Processing` or `Copying`.
+    #[inline]
+    pub(super) fn let_go(&mut self, index: u32) -> Option<(P, Effects)> {
+        if self.store.get(index)?.interrupt {
             self.leave_interrupts(index);
         }
-        let mut list = self.device_list(owner);
-        self.store.unlinked::<MAIN, P>(&mut list, index, links);
-        self.set_device_list(owner, list, |count| count.wrapping_sub(1));
+        let (payload, was) = self.store.free(index)?;
+        self.left_device(index, &was);
+        Some((payload?, self.released(&was)))
     }
 
     /// The engine lets go of a request that a reader or writer has at hand, which is about to end
@@ -248,23 +272,23 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if !matches!(slot.state, State::Processing | State::Copying) {
             return None;
         }
-        self.leave_device(ticket.index);
-        self.release_slot(ticket.index)
+        self.let_go(ticket.index)
     }
 
     /// Frees a slot that is on no list.
     #[inline]
     pub(super) fn release_slot(&mut self, index: u32) -> Option<(P, Effects)> {
-        let Freed {
-            payload,
-            background,
-            active,
-        } = self.store.free(index)?;
-        let effects = if background {
-            self.leave_background(active)
+        let (payload, was) = self.store.free(index)?;
+        Some((payload?, self.released(&was)))
+    }
+
+    /// What follows when the engine has let go of a request.
+    #[inline]
+    fn released(&mut self, was: &Was) -> Effects {
+        if was.background {
+            self.leave_background(was.state != State::Background)
         } else {
             Effects::default()
-        };
-        Some((payload?, effects))
+        }
     }
 }

@@ -179,7 +179,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if list.is_empty() {
             return None;
         }
-        self.leave_device(list.first);
-        self.release_slot(list.first)
+        self.let_go(list.first)
     }
 }
