@@ -211,7 +211,10 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
     pub(crate) const MAX_BACKGROUND: u32 = 12;
 
     /// Connected, not initialised, no device, no slots. C: `fuse_chan_new`, `fuse_iqueue_init`.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new() -> Self
+    where
+        B: Default,
+    {
         Engine {
             store: Store::new(),
             table: Table::new(),
@@ -282,7 +285,7 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
     }
 }
 
-impl<P, F: ForgetQueue, B> Default for Engine<P, F, B> {
+impl<P, F: ForgetQueue, B: Default> Default for Engine<P, F, B> {
     fn default() -> Self {
         Self::new()
     }

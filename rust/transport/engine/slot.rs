@@ -143,7 +143,8 @@ impl Was {
 /// All slots of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Store<B> {
-    segments: [Option<B>; SEGMENTS],
+    /// Empty beyond the `count` first.
+    segments: [B; SEGMENTS],
     /// How many segments there are.
     count: usize,
     /// Slots in all.
@@ -158,62 +159,63 @@ pub(super) struct Store<B> {
 
 /// The segment of slot `index`, which is not in the first one, and the place in it.
 #[inline]
-fn locate(index: u32) -> (usize, usize) {
-    let top = index.ilog2();
-    (
-        (top.wrapping_sub(FIRST_BITS).wrapping_add(1)) as usize,
-        (index ^ (1 << top)) as usize,
-    )
+fn locate(index: u32) -> Option<(usize, usize)> {
+    let top = index.checked_ilog2()?;
+    let segment = top.checked_sub(FIRST_BITS)?.wrapping_add(1);
+    Some((segment as usize, (index ^ (1 << top)) as usize))
 }
 
 /// The slot among all segments. Nearly all are in the first one.
 #[inline(always)]
-fn at<P, B>(segments: &[Option<B>; SEGMENTS], index: u32) -> Option<&Slot<P>>
+fn at<P, B>(segments: &[B; SEGMENTS], index: u32) -> Option<&Slot<P>>
 where
     B: core::ops::Deref<Target = [Slot<P>]>,
 {
-    if index < FIRST {
-        segments.first()?.as_ref()?.get(index as usize)
-    } else {
-        far(segments, index)
+    let [first, ..] = segments;
+    match first.get(index as usize) {
+        Some(slot) => Some(slot),
+        None => far(segments, index),
     }
 }
 
+#[cold]
 #[inline(never)]
-fn far<P, B>(segments: &[Option<B>; SEGMENTS], index: u32) -> Option<&Slot<P>>
+fn far<P, B>(segments: &[B; SEGMENTS], index: u32) -> Option<&Slot<P>>
 where
     B: core::ops::Deref<Target = [Slot<P>]>,
 {
-    let (segment, offset) = locate(index);
-    segments.get(segment)?.as_ref()?.get(offset)
+    let (segment, offset) = locate(index)?;
+    segments.get(segment)?.get(offset)
 }
 
 /// As [`at`], to be changed.
 #[inline(always)]
-fn at_mut<P, B>(segments: &mut [Option<B>; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
+fn at_mut<P, B>(segments: &mut [B; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
 where
     B: DerefMut<Target = [Slot<P>]>,
 {
-    if index < FIRST {
-        segments.first_mut()?.as_mut()?.get_mut(index as usize)
-    } else {
-        far_mut(segments, index)
+    let [first, ..] = &*segments;
+    if (index as usize) < first.len() {
+        let [first, ..] = segments;
+        return first.get_mut(index as usize);
     }
+    far_mut(segments, index)
 }
 
+#[cold]
 #[inline(never)]
-fn far_mut<P, B>(segments: &mut [Option<B>; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
+fn far_mut<P, B>(segments: &mut [B; SEGMENTS], index: u32) -> Option<&mut Slot<P>>
 where
     B: DerefMut<Target = [Slot<P>]>,
 {
-    let (segment, offset) = locate(index);
-    segments.get_mut(segment)?.as_mut()?.get_mut(offset)
+    let (segment, offset) = locate(index)?;
+    segments.get_mut(segment)?.get_mut(offset)
 }
 
-impl<B> Store<B> {
-    pub(super) const fn new() -> Self {
+impl<B: Default> Store<B> {
+    pub(super) fn new() -> Self {
         Store {
-            segments: [const { None }; SEGMENTS],
+            segments: core::array::from_fn(|_| B::default()),
             count: 0,
             capacity: 0,
             fresh: 0,
@@ -222,7 +224,9 @@ impl<B> Store<B> {
             stamp: 0,
         }
     }
+}
 
+impl<B> Store<B> {
     pub(super) fn capacity(&self) -> u32 {
         self.capacity
     }
@@ -283,7 +287,7 @@ impl<B> Store<B> {
         let Some(place) = self.segments.get_mut(self.count) else {
             return Err(segment);
         };
-        *place = Some(segment);
+        *place = segment;
         self.count += 1;
         // At most 2^25, by SEGMENTS.
         self.capacity = self.capacity.wrapping_add(len as u32);

@@ -96,7 +96,7 @@ impl ForgetQueue for Forgets {
 }
 
 /// Slots. Hashing leaves out those that a model with few requests never uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Segment(Vec<Slot<Req>>);
 
 const HASHED: usize = 10;
@@ -109,12 +109,10 @@ impl Segment {
 
 impl Hash for Segment {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0[..HASHED].hash(state);
+        let (first, rest) = self.0.split_at(HASHED.min(self.0.len()));
+        first.hash(state);
         // So that an engine that uses more does not look the same.
-        for slot in self.0[HASHED..]
-            .iter()
-            .take_while(|slot| **slot != Slot::new())
-        {
+        for slot in rest.iter().take_while(|slot| **slot != Slot::new()) {
             slot.hash(state);
         }
     }
