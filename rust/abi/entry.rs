@@ -72,7 +72,7 @@ impl FuseEntryOut {
     }
 
     /// The entry of a node that has been looked up.
-    #[inline]
+    #[inline(always)]
     pub(super) fn found(&self, node: NodeId) -> Result<Entry, BadReply> {
         Ok(Entry {
             node,

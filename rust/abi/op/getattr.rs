@@ -76,6 +76,7 @@ impl Op for Getattr {
         Reply::Fixed(FuseAttrOut::wire_len(minor))
     }
 
+    #[inline(always)]
     fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Self::Out, BadReply> {
         FuseAttrOut::decode(body, minor)
     }

@@ -70,6 +70,7 @@ impl Op for Lookup<'_> {
         Reply::Fixed(FuseEntryOut::wire_len(minor))
     }
 
+    #[inline(always)]
     fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Self::Out, BadReply> {
         let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor))?;
 
