@@ -246,6 +246,17 @@ impl Caller {
         )
     }
 
+    /// True once the process is on its way out, past all that it was doing (`PF_EXITING`).
+    pub fn exiting(&self) -> bool {
+        const PF_EXITING: u64 = 0x4;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rfind(')')
+            .and_then(|p| stat.get(p + 2..))
+            .and_then(|rest| rest.split(' ').nth(6))
+            .and_then(|flags| flags.parse::<u64>().ok())
+            .is_none_or(|flags| flags & PF_EXITING != 0)
+    }
+
     /// True if the process sleeps inside a system call, or has ended.
     fn asleep(&self) -> bool {
         let s = self.state();
