@@ -32,7 +32,7 @@ module() {
 # a lock.
 # selftests [PACKAGE...]: all of them, or just these.
 selftests() {
-	cache_lock cargo
+	cache_lock "cargo-${TARGET##*/}"
 	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
 	cache_unlock
 }

@@ -36,7 +36,7 @@ host_suite() {
 	mkdir -p "$BUILD/out"
 	# The tests compare with the kernel's own headers; those of the toolchain root are older.
 	kernel_source
-	cache_lock cargo
+	cache_lock "cargo-${TARGET##*/}"
 	tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
 		--release ${CI:+--locked} >"$log" 2>&1 </dev/null || rc=$?
 	cache_unlock
