@@ -5,7 +5,8 @@
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 //!
 //! C rules encoded here: a cache outlives its objects (it is destroyed only after all have been
-//! freed, else C warns and leaks it); `kfree()` takes objects of any cache.
+//! freed, else C warns and leaks it); `kfree()` takes objects of any cache; with HARDENED_USERCOPY
+//! user memory is copied to and from that part of an object only which its cache was created with.
 
 use super::gfp::Gfp;
 use crate::bindings;
@@ -13,6 +14,7 @@ use core::{
     marker::PhantomData,
     mem::{
         align_of,
+        offset_of,
         size_of, //
     },
     ops::Deref,
@@ -58,6 +60,10 @@ impl<T> KmemCache<T> {
         let size = size_of::<SlabObject<T>>().try_into().map_err(|_| EINVAL)?;
         let mut args = bindings::kmem_cache_args {
             align: align_of::<SlabObject<T>>().try_into().map_err(|_| EINVAL)?,
+            useroffset: offset_of!(SlabObject<T>, data)
+                .try_into()
+                .map_err(|_| EINVAL)?,
+            usersize: size_of::<T>().try_into().map_err(|_| EINVAL)?,
             ..pin_init::zeroed()
         };
 
