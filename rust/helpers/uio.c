@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/highmem.h>
+#include <linux/iov_iter.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -14,9 +15,23 @@ bool fuse_helper_user_backed_iter(const struct iov_iter *i)
 	return user_backed_iter(i);
 }
 
+static __always_inline size_t step_to_user(void __user *to, size_t progress,
+					   size_t len, void *from, void *unused)
+{
+	return copy_to_user(to, from + progress, len);
+}
+
+static __always_inline size_t step_from_user(void __user *from, size_t progress,
+					     size_t len, void *to, void *unused)
+{
+	return copy_from_user(to + progress, from, len);
+}
+
 /*
  * Copies what is resident and stops, without faulting, at what is not: the
- * count is exact. One helper for the three steps, as this is the hot path.
+ * count is exact. One helper for the three steps, as this is the hot path; and
+ * one buffer, which is what daemons have for requests, goes without the detour
+ * through the iterators of all kinds.
  */
 size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
 				       struct iov_iter *i)
@@ -24,7 +39,11 @@ size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
 	size_t copied;
 
 	pagefault_disable();
-	copied = copy_to_iter(from, len, i);
+	if (likely(iter_is_ubuf(i)))
+		copied = iterate_ubuf(i, min(len, iov_iter_count(i)),
+				      (void *)from, NULL, step_to_user);
+	else
+		copied = copy_to_iter(from, len, i);
 	pagefault_enable();
 	return copied;
 }
@@ -35,7 +54,11 @@ size_t fuse_helper_copy_from_iter_atomic(void *to, size_t len,
 	size_t copied;
 
 	pagefault_disable();
-	copied = copy_from_iter(to, len, i);
+	if (likely(iter_is_ubuf(i)))
+		copied = iterate_ubuf(i, min(len, iov_iter_count(i)), to, NULL,
+				      step_from_user);
+	else
+		copied = copy_from_iter(to, len, i);
 	pagefault_enable();
 	return copied;
 }
