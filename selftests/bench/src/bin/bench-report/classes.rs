@@ -67,11 +67,8 @@ impl Class {
             ],
         ) {
             Class::Pinning
-        } else if any(name, &["_iter"]) && any(name, &["copy_", "iov_iter_"])
-            || starts(
-                name,
-                &["import_", "__import_iovec", "iovec_from_user", "iov_iter_"],
-            )
+        } else if (name.contains("_iter") && any(name, &["copy_", "iov_iter_"]))
+            || starts(name, &["_copy_to_user", "_copy_from_user"])
         {
             Class::Iterator
         } else if is_allocation(name)
