@@ -172,7 +172,7 @@ pub fn print(folder: &Path, json: &Path) -> Result<(), String> {
         let Pair { ours, c } = &entry.counts;
         let pair = |ours: f64, c: f64| format!("{ours:.1}/{c:.1}");
         println!(
-            "{:<20} {:>9} {:>9} {:>9.1} {:>9} {:>9} {:>9} {:>9} {:>13} {:.3}",
+            "{:<20} {:>9} {:>9} {:>9.1} {:>9} {:>9} {:>9} {:>9} {:>13} {}",
             entry.workload,
             pair(ours.requests, c.requests),
             pair(ours.locks, c.locks),
@@ -185,7 +185,10 @@ pub fn print(folder: &Path, json: &Path) -> Result<(), String> {
                 "{:.0}/{:.0}",
                 ours.transport_tax.total, c.transport_tax.total
             ),
-            ours.transport_tax.total / c.transport_tax.total
+            match c.transport_tax.total {
+                0.0 => "-".into(),
+                total => format!("{:.3}", ours.transport_tax.total / total),
+            }
         );
     }
     println!("\nall seeds, in order");
