@@ -3,7 +3,7 @@
 
 use crate::symbols::Function;
 
-/// What a function is for. Those up to `Slab` are the transport tax.
+/// What a function is for. Those up to `Clear` are the transport tax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// The module itself: engine and filesystem.
@@ -18,19 +18,22 @@ pub enum Class {
     Lock,
     /// Memory from slabs.
     Slab,
+    /// Clearing memory.
+    Clear,
     /// Wait queues, wake-ups and the scheduler.
     Scheduler,
     /// Everything else: entry, VFS.
     Other,
 }
 
-pub const CLASSES: [Class; 8] = [
+pub const CLASSES: [Class; 9] = [
     Class::Module,
     Class::Copy,
     Class::Iterator,
     Class::Pinning,
     Class::Lock,
     Class::Slab,
+    Class::Clear,
     Class::Scheduler,
     Class::Other,
 ];
@@ -50,6 +53,8 @@ impl Class {
             Class::Module
         } else if is_copy_loop(name) {
             Class::Copy
+        } else if is_clear(name) {
+            Class::Clear
         } else if is_lock(name) || starts(name, &["mutex_", "__mutex_", "_raw_"]) {
             Class::Lock
         } else if any(
@@ -206,6 +211,11 @@ pub fn is_allocation(name: &str) -> bool {
             "__do_kmalloc",
         ],
     )
+}
+
+/// One that clears memory.
+pub fn is_clear(name: &str) -> bool {
+    ["memset", "__memset", "memset_orig"].contains(&name)
 }
 
 /// A lookup of user pages.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What the plugin `counter` has counted for one row, put into functions.
 
-use crate::classes::{is_allocation, is_get_user_pages, is_lock, is_wait_queue, Class, CLASSES};
+use crate::classes::{
+    is_allocation, is_clear, is_get_user_pages, is_lock, is_wait_queue, Class, CLASSES,
+};
 use crate::symbols::Symbols;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -30,6 +32,7 @@ pub struct Tax {
     pub pinning: f64,
     pub locks: f64,
     pub slab: f64,
+    pub clearing: f64,
     pub total: f64,
 }
 
@@ -139,6 +142,7 @@ impl Trace {
         let share = |class: Class, caused: &dyn Fn(usize) -> bool| {
             let in_class = |name: &str| match class {
                 Class::Lock => is_lock(name),
+                Class::Clear => is_clear(name),
                 _ => is_allocation(name),
             };
             let outside = |function: usize| Class::of(symbols.get(function)) != class;
@@ -153,15 +157,19 @@ impl Trace {
             }
         };
         let for_us = |function: usize| ours(function) || is_wait_queue(&symbols.get(function).name);
+        // An allocation that is to be cleared is nearly always the module's.
+        let cleared =
+            |function: usize| ours(function) || is_allocation(&symbols.get(function).name);
         let mut tax = Tax {
             module: per(classes[&Class::Module]),
             copying: per(classes[&Class::Copy] + classes[&Class::Iterator]),
             pinning: per(classes[&Class::Pinning]),
             locks: share(Class::Lock, &for_us),
             slab: share(Class::Slab, &ours),
+            clearing: share(Class::Clear, &cleared),
             total: 0.0,
         };
-        tax.total = tax.module + tax.copying + tax.pinning + tax.locks + tax.slab;
+        tax.total = tax.module + tax.copying + tax.pinning + tax.locks + tax.slab + tax.clearing;
         Counts {
             requests: 0.0,
             context_switches: 0.0,
