@@ -16,6 +16,8 @@ mod interrupt;
 mod order;
 #[path = "../requests/parked.rs"]
 mod parked;
+#[path = "../requests/places.rs"]
+mod places;
 #[path = "../requests/threads.rs"]
 mod threads;
 
@@ -24,6 +26,7 @@ fn main() {
     all.extend(interrupt::cases());
     all.extend(headers::cases());
     all.extend(buffers::cases());
+    all.extend(places::cases());
     all.extend(parked::cases());
     all.extend(background::cases());
     all.extend(ends::cases());
