@@ -44,10 +44,11 @@ impl Word for Weak {
     }
 }
 
-/// A request: its word, its arguments, and what counts its ends.
+/// A request: its word, its arguments, what its caller leaves, and what counts its ends.
 struct Request<W: Word> {
     word: LendState<W>,
     args: UnsafeCell<u32>,
+    legacy: UnsafeCell<u32>,
     ends: loom::sync::atomic::AtomicU32,
     interrupts: loom::sync::atomic::AtomicU32,
     orphans: loom::sync::atomic::AtomicU32,
@@ -56,6 +57,7 @@ struct Request<W: Word> {
 /// For three threads: executions with more preemptions than this are left out.
 const PREEMPTIONS: usize = 3;
 
+const LEGACY: u32 = 7;
 const REPLY: u32 = 1000;
 const ABORTED: u32 = 2000;
 
@@ -64,6 +66,7 @@ impl<W: Word> Request<W> {
         Arc::new(Request {
             word: LendState::new(),
             args: UnsafeCell::new(1),
+            legacy: UnsafeCell::new(0),
             ends: AtomicU32::new(0),
             interrupts: AtomicU32::new(0),
             orphans: AtomicU32::new(0),
@@ -95,7 +98,32 @@ impl<W: Word> Request<W> {
         assert_eq!(self.ends.fetch_add(1, Relaxed), 0, "ended twice");
         if self.word.finish() == Finished::Orphan {
             self.orphans.fetch_add(1, Relaxed);
+            // The orphan step has both to itself.
+            assert_eq!(self.inherit(0), LEGACY);
+            self.write(self.read());
         }
+    }
+
+    /// Takes what the caller has left, and leaves something.
+    #[expect(
+        unsafe_code,
+        reason = "the caller before it leaves, then the ender: loom reports it if not"
+    )]
+    fn inherit(&self, value: u32) -> u32 {
+        // SAFETY: Checked by loom.
+        self.legacy
+            .with_mut(|legacy| unsafe { std::mem::replace(&mut *legacy, value) })
+    }
+
+    /// A killed caller. Whether it has the result all the same.
+    fn leave(&self) -> bool {
+        self.inherit(LEGACY);
+        if self.word.leave() {
+            return false;
+        }
+        assert_eq!(self.inherit(0), LEGACY);
+        assert!([REPLY, ABORTED].contains(&self.read()));
+        true
     }
 
     /// A reader: copies out, with a fault in the middle. Whether it was sent.
@@ -301,10 +329,7 @@ fn leave_or_done() {
                 request.copy_in(true);
             });
             let caller = spawn(&request, |request| {
-                if !request.word.leave() {
-                    assert!([REPLY, ABORTED].contains(&request.read()));
-                    request.orphans.fetch_add(1, Relaxed);
-                }
+                request.orphans.fetch_add(request.leave().into(), Relaxed);
             });
             let abort = spawn(&request, |request| {
                 let _ = request.abort();
@@ -312,6 +337,30 @@ fn leave_or_done() {
             (request, vec![writer, caller, abort])
         },
         // Either the caller or the orphan step.
+        |request| assert_eq!(request.orphans.load(Relaxed), 1),
+    );
+}
+
+/// The same while the request is being copied out: the reader goes on, or an abort ends it.
+#[test]
+fn leave_while_copied_out() {
+    run::<Strong>(
+        PREEMPTIONS,
+        || {
+            let request = Request::new();
+            let reader = spawn(&request, |request| {
+                if request.copy_out(true) {
+                    request.copy_in(false);
+                }
+            });
+            let caller = spawn(&request, |request| {
+                request.orphans.fetch_add(request.leave().into(), Relaxed);
+            });
+            let abort = spawn(&request, |request| {
+                let _ = request.abort();
+            });
+            (request, vec![reader, caller, abort])
+        },
         |request| assert_eq!(request.orphans.load(Relaxed), 1),
     );
 }
