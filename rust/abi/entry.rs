@@ -111,6 +111,15 @@ impl FuseEntryOut {
     }
 }
 
+impl Entry {
+    /// The node of an entry that nobody wants any more, whatever else it says; `None` if it is
+    /// negative, and for the root, which is not given back.
+    pub fn node_of(body: Body<'_>, minor: Minor) -> Option<NodeId> {
+        let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor)).ok()?;
+        NodeId::new(raw.nodeid).filter(|node| !node.is_root())
+    }
+}
+
 /// An entry, checked. Holding one means owing the daemon one FORGET of its node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry {

@@ -22,6 +22,7 @@ use super::{
     inode::AskedAt,
     lookup::lookup,
     open,
+    req::left,
     Fuse,
     Inode,
     OpeningFile, //
@@ -73,7 +74,7 @@ pub(super) fn atomic_open(
             Ok(()) => return Ok(AtomicOpen::Opened),
             Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Create),
             Err(e) => {
-                if e == EEXIST {
+                if e == EEXIST || left(e) {
                     entry.invalidate_entry();
                 }
                 return Err(e);
@@ -103,7 +104,7 @@ fn create_open(
 ) -> Result {
     let conn = dir.conn();
     let epoch = conn.epoch();
-    let new_file = NewFile::new(conn, Kind::File)?;
+    let mut new_file = NewFile::new(conn, Kind::File)?;
 
     let flags = flags & !O_NOCTTY;
     let (perm, umask) = masked_perm(dir, mode);
@@ -115,21 +116,21 @@ fn create_open(
         kill_suidgid: false,
         name: wire_name(entry.name())?,
     };
-    let out = conn.call(dir.nodeid(), &op)?;
+    let out = conn.call_undo(dir, &op, || new_file.undo_create(flags))?;
 
     let data = new_file.opened(out.entry.node, out.open);
     let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
         Ok(inode) => inode,
         Err(e) => {
-            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC));
-            conn.chan.forget_one(out.entry.node);
+            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC), true);
             return Err(e);
         }
     };
+    data.attach(&inode);
     let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
 
     if let Err(e) = entry.d_instantiate(inode.clone()) {
-        data.sync_release(flags);
+        data.sync_release(flags, false);
         return Err(e);
     }
     entry.set_epoch(epoch);
@@ -137,12 +138,12 @@ fn create_open(
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {
-        data.sync_release(flags);
+        data.sync_release(flags, false);
         return Err(e);
     }
     if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
         if let Some(data) = data {
-            data.sync_release(flags);
+            data.sync_release(flags, false);
         }
         return Err(e);
     }

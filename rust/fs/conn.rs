@@ -7,9 +7,8 @@
 //! everything here is fixed at mount time, set once by INIT, or atomic.
 
 use crate::{
-    abi::Minor,
+    abi::{Minor, Opcode},
     kapi::{
-        bitops::AtomicBits,
         cred, moduleparam,
         pid_namespace::{self, PidNamespace},
         uidgid::{Kgid, Kuid},
@@ -70,15 +69,15 @@ pub(crate) const NAME_MAX: u32 = 4095;
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum NoOp {
-    Open,
-    Opendir,
-    Fsync,
-    Fsyncdir,
-    Flush,
-    Access,
-    Create,
-    Rename2,
-    Link,
+    Open = Opcode::Open.get(),
+    Opendir = Opcode::Opendir.get(),
+    Fsync = Opcode::Fsync.get(),
+    Fsyncdir = Opcode::Fsyncdir.get(),
+    Flush = Opcode::Flush.get(),
+    Access = Opcode::Access.get(),
+    Create = Opcode::Create.get(),
+    Rename2 = Opcode::Rename2.get(),
+    Link = Opcode::Link.get(),
 }
 
 /// A connection.
@@ -92,7 +91,6 @@ pub(crate) struct Conn {
     /// Hides the kernel's addresses in what the daemon sees of lock owners.
     pub(crate) scramble_key: [u32; 4],
     negotiated: SetOnce<Negotiated>,
-    no_ops: AtomicBits,
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
     epoch: Atomic<u32>,
@@ -113,7 +111,6 @@ impl Conn {
             pid_ns: pid_namespace::current_pid_ns(),
             scramble_key,
             negotiated: SetOnce::new(),
-            no_ops: AtomicBits::new(0),
             attr_version: Atomic::new(1),
             evict_ctr: Atomic::new(1),
             epoch: Atomic::new(1),
@@ -133,12 +130,12 @@ impl Conn {
 
     /// Whether the daemon has said that it lacks an operation.
     pub(crate) fn lacks(&self, op: NoOp) -> bool {
-        self.no_ops.test(1 << op as u32)
+        self.chan.lacks(op as u32)
     }
 
     /// Remembers that the daemon lacks an operation. It never comes back.
     pub(crate) fn set_lacks(&self, op: NoOp) {
-        self.no_ops.set(1 << op as u32);
+        self.chan.set_lacks(op as u32);
     }
 
     /// Bytes per READ.

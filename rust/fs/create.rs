@@ -11,6 +11,10 @@ use super::{
     conn::NoOp,
     inode::AskedAt,
     lookup::splice,
+    req::{
+        left,
+        On, //
+    },
     Dentry,
     Fuse,
     Inode, //
@@ -34,6 +38,7 @@ use crate::{
         namei::current_umask,
         stat::new_encode_dev, //
     },
+    transport::Undo,
 };
 use kernel::{
     prelude::*,
@@ -58,8 +63,9 @@ pub(super) fn wire_name(name: &[u8]) -> Result<Name<'_>> {
 
 /// Sends a request that makes an object, and gives the dentry its inode (`create_new_entry()`).
 /// Returns the dentry to use in place of `dentry`, if another.
-fn create_new_entry<O: Op<Out = Entry>>(
-    dir: &Inode,
+fn create_new_entry<'a, O: Op<Out = Entry>>(
+    dir: &'a Inode,
+    on: impl Into<On<'a>>,
     dentry: NamedDentry<'_, Fuse>,
     op: &O,
 ) -> Result<Option<ARef<Dentry>>> {
@@ -67,8 +73,8 @@ fn create_new_entry<O: Op<Out = Entry>>(
     let conn = dir.conn();
     let epoch = conn.epoch();
 
-    let entry = conn.call(dir.nodeid(), op).inspect_err(|e| {
-        if *e == EEXIST {
+    let entry = conn.call_undo(on, op, Undo::forget).inspect_err(|e| {
+        if *e == EEXIST || left(*e) {
             dentry.invalidate_entry();
         }
     })?;
@@ -86,12 +92,13 @@ fn create_new_entry<O: Op<Out = Entry>>(
 }
 
 /// The same for what is not a directory, of which there is never another dentry.
-fn create_new_nondir<O: Op<Out = Entry>>(
-    dir: &Inode,
+fn create_new_nondir<'a, O: Op<Out = Entry>>(
+    dir: &'a Inode,
+    on: impl Into<On<'a>>,
     dentry: NamedDentry<'_, Fuse>,
     op: &O,
 ) -> Result {
-    create_new_entry(dir, dentry, op).map(drop)
+    create_new_entry(dir, on, dentry, op).map(drop)
 }
 
 /// `mknod`, and `create` without an open.
@@ -104,7 +111,7 @@ pub(super) fn mknod(dir: &Inode, dentry: NamedDentry<'_, Fuse>, mode: u16, rdev:
         umask,
         name: wire_name(dentry.name())?,
     };
-    create_new_nondir(dir, dentry, &op)
+    create_new_nondir(dir, dir, dentry, &op)
 }
 
 /// `mkdir`.
@@ -119,7 +126,7 @@ pub(super) fn mkdir(
         umask,
         name: wire_name(dentry.name())?,
     };
-    create_new_entry(dir, dentry, &op)
+    create_new_entry(dir, dir, dentry, &op)
 }
 
 /// `symlink`.
@@ -128,7 +135,7 @@ pub(super) fn symlink(dir: &Inode, dentry: NamedDentry<'_, Fuse>, target: &[u8])
         name: wire_name(dentry.name())?,
         target: wire_name(target)?,
     };
-    create_new_nondir(dir, dentry, &op)
+    create_new_nondir(dir, dir, dentry, &op)
 }
 
 /// `link`.
@@ -144,7 +151,7 @@ pub(super) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Res
         kind: FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?,
         name: wire_name(new.name())?,
     };
-    match create_new_nondir(dir, new, &op) {
+    match create_new_nondir(dir, (dir, inode), new, &op) {
         Ok(()) => {
             inode.update_ctime_in_cache();
             Ok(())

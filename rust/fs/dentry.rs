@@ -35,6 +35,7 @@ use crate::{
             RcuInode, //
         },
     },
+    transport::Undo,
 };
 use kernel::{
     prelude::*,
@@ -168,7 +169,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
-    let out = match conn.call(dir.nodeid(), &lookup) {
+    let out = match conn.call_undo(dir, &lookup, Undo::forget) {
         Ok(out) => out,
         Err(e) if e == ENOMEM || e == EINTR => return Err(e),
         Err(_) => return Ok(false),

@@ -48,7 +48,7 @@ pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> 
 /// `write_iter` of a file that the daemon opened for direct I/O.
 pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let inode = iocb.file().inode();
-    let _lock = DioLock::new(iocb, from);
+    let _lock = DioLock::new(iocb, from)?;
 
     let count = iocb.generic_write_checks(from)?;
     if count == 0 {
@@ -129,23 +129,23 @@ enum DioLock<'a> {
 }
 
 impl<'a> DioLock<'a> {
-    fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter) -> Self {
+    fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter) -> Result<Self> {
         let inode = iocb.file().inode();
         if !needs_exclusive(iocb, from) {
-            let lock = inode.inode_lock_shared();
+            let lock = inode.inode_lock_shared()?;
             // Without the lock the end may have moved.
             if !read::past_eof(iocb, from, inode) {
                 if let Some(io) = UncachedIo::start(inode) {
-                    return DioLock::Shared {
+                    return Ok(DioLock::Shared {
                         _io: io,
                         _lock: lock,
-                    };
+                    });
                 }
             }
         }
-        DioLock::Exclusive {
-            _lock: inode.inode_lock(),
-        }
+        Ok(DioLock::Exclusive {
+            _lock: inode.inode_lock()?,
+        })
     }
 }
 
@@ -257,7 +257,7 @@ fn read_some(
         let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
         let tried = pages.bytes();
         let (result, payload) = match op(tried) {
-            Ok(op) => conn.call_with(data.nodeid, &op, Payload::UserOut(pages)),
+            Ok(op) => conn.call_with(file, &op, Payload::UserOut(pages)),
             Err(e) => (Err(e), Payload::UserOut(pages)),
         };
         drop(payload);
@@ -267,7 +267,7 @@ fn read_some(
     let tried = kernel_bytes(iter, max, conn.max_pages());
     let op = op(tried)?;
     let buf = KVVec::with_capacity(tried, GFP_KERNEL)?;
-    let (result, payload) = conn.call_with(data.nodeid, &op, Payload::Out(buf, tried));
+    let (result, payload) = conn.call_with(file, &op, Payload::Out(buf, tried));
     let done = match (result?, payload) {
         (_, Payload::Out(buf, _)) => iter.copy_to(&buf),
         _ => return Err(EIO),
@@ -282,7 +282,8 @@ fn write_some(
     pos: i64,
     max: usize,
 ) -> Result<(usize, usize)> {
-    let data = iocb.file().data();
+    let file = iocb.file();
+    let data = file.data();
     let conn = &data.conn;
     let (tried, payload) = if iter.user_backed() {
         let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
@@ -300,7 +301,7 @@ fn write_some(
         kill_suidgid: !capable(CAP_FSETID),
         flags: write_flags(iocb),
     };
-    let (result, payload) = conn.call_with(data.nodeid, &op, payload);
+    let (result, payload) = conn.call_with(file, &op, payload);
     drop(payload);
     settle(iter, tried, result.map(|(written, _)| written as usize))
 }

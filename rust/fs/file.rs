@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     abi::{
-        op::{Open, OpenOut, Opendir, Release, Releasedir},
-        FileHandle, NodeId, OpenOutFlags,
+        op::{CreateOut, Open, OpenOut, Opendir, Release, Releasedir},
+        Creds, FileHandle, NodeId, OpenOutFlags,
     },
     kapi::{
         fcntl::{O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC},
@@ -24,7 +24,7 @@ use crate::{
         inode_hold::InodeHold,
         rcu::RcuArc,
     },
-    transport::{Done, End, Payload, Prepared},
+    transport::{Done, End, Forget, How, Orphan, Payload, Prepared, Undo},
 };
 use core::mem::MaybeUninit;
 use kernel::{
@@ -65,14 +65,98 @@ struct ReleaseMemory {
     end: KBox<ReleaseEnd>,
 }
 
-/// The inode of an open file: held until RELEASE has ended, so that FORGET comes after it.
+/// What is kept until RELEASE has ended, so that FORGET comes after it.
 struct ReleaseEnd {
+    /// The inode of the file. Its reference goes where it may be the last.
     inode: InodeHold<Fuse>,
+    /// A node that is to be given back, of a file that never got an inode.
+    forget: Option<NodeForget>,
+    /// This is the end of an OPEN or CREATE first, whose caller has left.
+    orphan: Option<OrphanOpen>,
 }
 
 impl End for ReleaseEnd {
-    fn end(self: KBox<Self>, _done: Done<'_>) {
-        // Nobody hears of errors. The inode's reference goes where it may be the last.
+    fn end(mut self: KBox<Self>, done: Done<'_>) {
+        if let Some(orphan) = self.orphan.take() {
+            orphan.release(self, &done);
+        } else {
+            // Nobody hears of errors.
+            give_back(self.forget.take());
+        }
+    }
+}
+
+/// What gives a node back that no inode stands for.
+type NodeForget = (RcuArc<Conn>, Option<Forget>, NodeId);
+
+/// Gives a node back.
+fn give_back(forget: Option<NodeForget>) {
+    if let Some((conn, forget, node)) = forget {
+        conn.chan.give_back(forget, node);
+    }
+}
+
+/// An OPEN, OPENDIR or CREATE whose caller has left: what the daemon has opened is released.
+struct OrphanOpen {
+    conn: RcuArc<Conn>,
+    kind: Kind,
+    flags: u32,
+    /// Of the file; of a new one, what gives it back.
+    node: Result<NodeId, Option<Forget>>,
+    /// As the daemon knows it.
+    caller: Creds,
+    request: Prepared,
+}
+
+impl OrphanOpen {
+    fn release(self, mut end: KBox<ReleaseEnd>, done: &Done<'_>) {
+        let Self {
+            conn,
+            kind,
+            flags,
+            node,
+            caller,
+            request,
+        } = self;
+        let (node, fh) = match node {
+            Ok(node) => match done.parse(OpenOut::decode) {
+                Ok(out) => (node, out.fh),
+                Err(_) => return,
+            },
+            Err(forget) => match done.parse(CreateOut::decode) {
+                Ok(out) => {
+                    end.forget = Some((conn.clone(), forget, out.entry.node));
+                    (out.entry.node, out.open.fh)
+                }
+                Err(_) => return,
+            },
+        };
+        let release = Release {
+            fh,
+            flags: flags & !(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
+            flock_owner: None,
+        };
+        send_release(&conn, kind, request, node, caller, release, end);
+    }
+}
+
+/// Sends RELEASE or RELEASEDIR in the background. Does not sleep.
+fn send_release(
+    conn: &Conn,
+    kind: Kind,
+    request: Prepared,
+    node: NodeId,
+    caller: Creds,
+    release: Release,
+    end: KBox<ReleaseEnd>,
+) {
+    let (chan, end) = (&conn.chan, Some(end as KBox<dyn End>));
+    match kind {
+        Kind::File => chan.send_background(request, node, caller, &release, Payload::None, end),
+        Kind::Dir => {
+            let release = Releasedir(release);
+            chan.send_background(request, node, caller, &release, Payload::None, end);
+        }
     }
 }
 
@@ -95,7 +179,9 @@ impl NewFile {
                 request: conn.chan.prepare(Gfp::KERNEL | Gfp::ACCOUNT)?,
                 end: KBox::new(
                     ReleaseEnd {
-                        inode: InodeHold::new()?,
+                        inode: InodeHold::new(),
+                        forget: None,
+                        orphan: None,
                     },
                     GFP_KERNEL,
                 )?,
@@ -109,6 +195,35 @@ impl NewFile {
             file: UniqueArc::new_uninit(GFP_KERNEL)?,
             release,
         })
+    }
+
+    /// What undoes the open with `flags` of `node`, if its caller does not wait for it. Uses up the
+    /// memory for RELEASE.
+    fn undo_open(&mut self, inode: &Inode, flags: u32) -> Undo {
+        if let Some(release) = &self.release {
+            release.end.inode.set(inode);
+        }
+        self.undo(Ok(inode.nodeid()), flags)
+    }
+
+    /// The same for a file that is made as well.
+    pub(crate) fn undo_create(&mut self, flags: u32) -> Undo {
+        self.undo(Err(Forget::new(GFP_KERNEL).ok()), flags)
+    }
+
+    fn undo(&mut self, node: Result<NodeId, Option<Forget>>, flags: u32) -> Undo {
+        let Some(ReleaseMemory { request, mut end }) = self.release.take() else {
+            return Undo::Nothing;
+        };
+        end.orphan = Some(OrphanOpen {
+            conn: self.conn.clone(),
+            kind: self.kind,
+            flags,
+            node,
+            caller: self.conn.caller_nocreds(),
+            request,
+        });
+        Undo::End(end)
     }
 
     /// The file, once the daemon has given its handle; from now on it will be released.
@@ -155,14 +270,10 @@ impl NewFile {
 }
 
 impl FuseFile {
-    /// Opens a node for open(2) with `flags` (`fuse_file_open()`). May sleep.
-    pub(crate) fn open(
-        conn: &RcuArc<Conn>,
-        nodeid: NodeId,
-        flags: u32,
-        kind: Kind,
-    ) -> Result<Arc<Self>> {
-        let file = NewFile::new(conn, kind)?;
+    /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
+    pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
+        let (conn, nodeid) = (inode.conn(), inode.nodeid());
+        let mut file = NewFile::new(conn, kind)?;
         let no_open = match kind {
             Kind::File => NoOp::Open,
             Kind::Dir => NoOp::Opendir,
@@ -175,9 +286,10 @@ impl FuseFile {
             // Only with HANDLE_KILLPRIV_V2.
             kill_suidgid: false,
         };
+        let undo = || file.undo_open(inode, flags);
         let out = match kind {
-            Kind::File => conn.call(nodeid, &open),
-            Kind::Dir => conn.call(nodeid, &Opendir(open)),
+            Kind::File => conn.call_undo(inode, &open, undo),
+            Kind::Dir => conn.call_undo(inode, &Opendir(open), undo),
         };
         match out {
             Ok(out) => Ok(file.opened(nodeid, out)),
@@ -207,24 +319,48 @@ impl FuseFile {
         self.flags.store(flags, Relaxed);
     }
 
-    /// Takes an open back that failed after all, and waits until the daemon knows
-    /// (`fuse_sync_release()`). May sleep.
-    pub(crate) fn sync_release(self: Arc<Self>, flags: u32) {
+    /// Takes an open of a file back that failed after all, and waits until the daemon knows
+    /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
+    /// no inode. May sleep.
+    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
         self.flags.store(flags, Relaxed);
         // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
         let Some(mut file) = Arc::into_unique_or_drop(self) else {
             return;
         };
-        if let Some(_memory) = file.take_release() {
-            let (caller, release) = (file.conn.caller_nocreds(), file.release_op());
-            // What the daemon answers changes nothing.
-            let _ = match file.kind {
-                Kind::File => file.conn.chan.call_forced(file.nodeid, caller, &release),
-                Kind::Dir => {
-                    let release = Releasedir(release);
-                    file.conn.chan.call_forced(file.nodeid, caller, &release)
-                }
+        let (conn, node) = (file.conn.clone(), file.nodeid);
+        let mut memory = file.take_release();
+
+        if memory.is_some() {
+            let mut leave = || Orphan {
+                undo: match memory.take() {
+                    Some(ReleaseMemory { mut end, .. }) => {
+                        end.forget =
+                            forget.then(|| (conn.clone(), Forget::new(GFP_KERNEL).ok(), node));
+                        Undo::End(end)
+                    }
+                    None => Undo::Nothing,
+                },
+                file: None,
+                inodes: [None, None],
             };
+            let (caller, release) = (conn.caller_nocreds(), file.release_op());
+            // What the daemon answers changes nothing.
+            let _ = conn.chan.call(
+                How::Forced,
+                node,
+                caller,
+                &release,
+                Payload::None,
+                &mut leave,
+            );
+            if memory.is_none() {
+                // Left, to who does the rest.
+                return;
+            }
+        }
+        if forget {
+            conn.chan.forget_one(node);
         }
     }
 
@@ -253,25 +389,16 @@ impl Drop for FuseFile {
         let Some(memory) = self.take_release() else {
             return;
         };
-        let (chan, caller, release) = (
-            &self.conn.chan,
-            self.conn.caller_nocreds(),
-            self.release_op(),
-        );
-        let (request, node, end) = (
+        let (caller, release) = (self.conn.caller_nocreds(), self.release_op());
+        send_release(
+            &self.conn,
+            self.kind,
             memory.request,
             self.nodeid,
-            Some(memory.end as KBox<dyn End>),
+            caller,
+            release,
+            memory.end,
         );
-        match self.kind {
-            Kind::File => {
-                chan.send_background(request, node, caller, &release, Payload::None, end);
-            }
-            Kind::Dir => {
-                let release = Releasedir(release);
-                chan.send_background(request, node, caller, &release, Payload::None, end);
-            }
-        }
     }
 }
 

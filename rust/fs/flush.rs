@@ -66,7 +66,7 @@ pub(super) fn flush(file: &File, owner: FlOwner) -> Result {
         fh: data.fh,
         lock_owner: conn.lock_owner(owner),
     };
-    match conn.call_forced(inode.nodeid(), &flush) {
+    match conn.call_forced(file, &flush) {
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Flush);
             Ok(())
@@ -79,7 +79,7 @@ pub(super) fn flush(file: &File, owner: FlOwner) -> Result {
 pub(super) fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
     let (inode, data) = (file.inode(), file.data());
     inode.check_bad()?;
-    let _lock = inode.inode_lock();
+    let _lock = inode.inode_lock()?;
 
     file.file_write_and_wait_range(start, end)?;
     file.file_check_and_advance_wb_err()?;
@@ -103,5 +103,5 @@ fn send_fsync(file: &File, datasync: bool) -> Result {
         fh: data.fh,
         datasync,
     };
-    data.conn.call(file.inode().nodeid(), &fsync)
+    data.conn.call(file, &fsync)
 }

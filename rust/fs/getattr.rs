@@ -122,7 +122,7 @@ pub(super) fn do_getattr(
         fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),
     };
 
-    let reply = match conn.call(inode.nodeid(), &op)? {
+    let reply = match conn.call((inode, file), &op)? {
         Ok(reply) if !inode.inode_wrong_type(reply.attr.mode() as u16) => reply,
         _ => {
             inode.data().make_bad();

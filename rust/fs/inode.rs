@@ -44,6 +44,11 @@ use crate::{
             InodeLifecycle, //
         },
         jiffies::Jiffies64,
+        mutex_killable::{
+            new_mutex,
+            Mutex,
+            MutexGuard, //
+        },
         rcu::RcuArc,
         stat::{
             new_decode_dev,
@@ -64,8 +69,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        lock::mutex::MutexGuard,
-        Mutex,
         SpinLock, //
     },
 };
@@ -105,7 +108,7 @@ pub(crate) struct FuseInode {
     pub(super) direct_io_waitq: WaitQueue,
     /// Serialises LOOKUP and READDIR for daemons without PARALLEL_DIROPS.
     #[pin]
-    mutex: Mutex<()>,
+    mutex: Mutex,
     #[pin]
     pub(super) inner: SpinLock<Inner>,
 }
@@ -135,7 +138,7 @@ impl FuseInode {
             orig_ino: Atomic::new(0),
             blkbits: Atomic::new(0),
             direct_io_waitq <- new_wait_queue!("FuseInode::direct_io_waitq"),
-            mutex <- kernel::new_mutex!((), "FuseInode::mutex"),
+            mutex <- new_mutex!("FuseInode::mutex"),
             inner <- kernel::new_spinlock!(
                 Inner {
                     nlookup: 0,
@@ -203,8 +206,15 @@ impl Inode {
 
     /// Keeps others out while a LOOKUP or READDIR of this directory is under way, if the daemon
     /// needs that (`fuse_lock_inode()`).
-    pub(super) fn lock_dirops(&self) -> Option<MutexGuard<'_, ()>> {
-        (!self.conn().parallel_dirops()).then(|| self.data().mutex.lock())
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(super) fn lock_dirops(&self) -> Result<Option<MutexGuard<'_>>> {
+        if self.conn().parallel_dirops() {
+            return Ok(None);
+        }
+        Ok(Some(self.data().mutex.lock()?))
     }
 }
 

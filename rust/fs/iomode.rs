@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     abi::OpenOutFlags,
-    kapi::wait::Signals, //
+    kapi::{
+        moduleparam::killable,
+        wait::Signals, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -28,7 +31,7 @@ use kernel::{
 ///
 /// # Errors
 ///
-/// EIO for flags that do not go with this connection: the daemon's mistake.
+/// EIO for flags that do not go with this connection: the daemon's mistake. EINTR if killed.
 pub(super) fn open(file: &FuseFile, inode: &Inode) -> Result {
     if file.open_flags.contains(OpenOutFlags::PASSTHROUGH) {
         // Not offered.
@@ -36,22 +39,27 @@ pub(super) fn open(file: &FuseFile, inode: &Inode) -> Result {
     }
     // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
     if !file.open_flags.contains(OpenOutFlags::DIRECT_IO) {
-        cached_open(file, inode.data());
+        cached_open(file, inode.data())?;
     }
     Ok(())
 }
 
 /// Enters cached use on behalf of a file (`fuse_file_cached_io_open()`).
-fn cached_open(file: &FuseFile, inode: &FuseInode) {
+fn cached_open(file: &FuseFile, inode: &FuseInode) -> Result {
     let mut inner = inode.inner.lock();
     while inner.io_cache_ctr < 0 {
         // Tells new direct writes to be exclusive: else this might take forever.
         inode.state.set(State::CACHE_IO_MODE);
         drop(inner);
-        // Cannot fail without signals.
-        let _ = inode
+        let signals = if killable() {
+            Signals::Fatal
+        } else {
+            Signals::None
+        };
+        inode
             .direct_io_waitq
-            .wait_event(Signals::None, || inode.inner.lock().io_cache_ctr >= 0);
+            .wait_event(signals, || inode.inner.lock().io_cache_ctr >= 0)
+            .map_err(|_| EINTR)?;
         inner = inode.inner.lock();
     }
     if !file.cached_io.load(Relaxed) {
@@ -61,6 +69,7 @@ fn cached_open(file: &FuseFile, inode: &FuseInode) {
         }
         inner.io_cache_ctr += 1;
     }
+    Ok(())
 }
 
 /// A file is used no more (`fuse_file_io_release()`). Does not sleep.

@@ -23,6 +23,7 @@ use crate::{
         Timeout, //
     },
     kapi::dentry::UnhashedDentry,
+    transport::Undo,
 };
 use kernel::{
     prelude::*,
@@ -43,7 +44,7 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
     let epoch = dir.conn().epoch();
 
     let found = {
-        let _guard = dir.lock_dirops();
+        let _guard = dir.lock_dirops()?;
         lookup_name(dir, entry.named().name())
     }?;
     // The root is no entry of any directory.
@@ -96,7 +97,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
-    let entry = match conn.call(dir.nodeid(), &lookup) {
+    let entry = match conn.call_undo(dir, &lookup, Undo::forget) {
         Ok(LookupOut::Found(entry)) => entry,
         Ok(LookupOut::Negative { valid }) => return Ok(Found { inode: None, valid }),
         Ok(LookupOut::BadAttr { .. }) => return Err(EIO),

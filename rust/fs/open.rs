@@ -31,9 +31,9 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     file.generic_file_open(inode)?;
 
     let conn = inode.conn();
-    let data = FuseFile::open(conn, inode.nodeid(), file.flags(), Kind::File)?;
+    let data = FuseFile::open(inode, file.flags(), Kind::File)?;
     if let Err(e) = finish_open(inode, file, &data) {
-        data.sync_release(file.flags());
+        data.sync_release(file.flags(), false);
         return Err(e);
     }
 

@@ -130,7 +130,7 @@ fn access(inode: &Inode, mask: u32) -> Result {
     let op = Access {
         mask: mask & (MAY_READ | MAY_WRITE | MAY_EXEC),
     };
-    match conn.call(inode.nodeid(), &op) {
+    match conn.call(inode, &op) {
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Access);
             Ok(())

@@ -128,7 +128,7 @@ impl ReadNow<'_> {
         }
         let (result, payload) = data
             .conn
-            .call_with(data.nodeid, &op, Payload::ReadFolios(folios));
+            .call_with(self.file, &op, Payload::ReadFolios(folios));
         if let Ok((_, received)) = result {
             if received < op.size as usize {
                 short_read(inode, attr_version, end_of(pos, received));
@@ -210,7 +210,7 @@ impl ReadAhead<'_> {
                 Some(end as KBox<dyn End>),
             );
         } else {
-            let (result, payload) = conn.call_with(data.nodeid, &op, payload);
+            let (result, payload) = conn.call_with(self.file, &op, payload);
             end.finish(result.map(|(_, received)| received), payload);
         }
         Ok(())

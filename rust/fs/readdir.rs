@@ -42,7 +42,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     inode.check_bad()?;
     file.generic_file_open(inode)?;
 
-    let data = FuseFile::open(inode.conn(), inode.nodeid(), file.flags(), Kind::Dir)?;
+    let data = FuseFile::open(inode, file.flags(), Kind::Dir)?;
     data.attach(inode);
     // Old daemons may rely on these, though they are of little use for directories.
     if data.open_flags.contains(OpenOutFlags::STREAM)
@@ -85,10 +85,10 @@ fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Re
     };
 
     let (result, payload) = {
-        let _guard = inode.lock_dirops();
+        let _guard = inode.lock_dirops()?;
         inode
             .conn()
-            .call_with(data.nodeid, &op, Payload::Out(buffer, size))
+            .call_with(file, &op, Payload::Out(buffer, size))
     };
     result?;
     let Payload::Out(entries, _) = payload else {
@@ -115,12 +115,12 @@ pub(super) fn fsync(file: &File, datasync: bool) -> Result {
     if conn.lacks(NoOp::Fsyncdir) {
         return Ok(());
     }
-    let _lock = inode.inode_lock();
+    let _lock = inode.inode_lock()?;
     let op = Fsyncdir(Fsync {
         fh: file.data().fh,
         datasync,
     });
-    match conn.call(inode.nodeid(), &op) {
+    match conn.call(file, &op) {
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Fsyncdir);
             Ok(())

@@ -116,7 +116,7 @@ impl FileOperations<Fuse> for RegularFile {
             // LSEEK comes with sparse files; until then all is data up to the end, as with a daemon
             // that does not know LSEEK.
             SEEK_END | SEEK_DATA | SEEK_HOLE => {
-                let _lock = inode.inode_lock();
+                let _lock = inode.inode_lock()?;
                 getattr::update_attributes(inode, Some(file), STATX_SIZE)?;
                 file.generic_file_llseek(offset, whence)
             }

@@ -3,19 +3,24 @@
 //! Sending requests on behalf of the current task.
 //!
 //! C counterpart: `req.c`. Adds to the channel's calls what only the filesystem knows: who the
-//! caller is in the daemon's namespaces. Takes no locks; may sleep.
+//! caller is in the daemon's namespaces, and what a request is about. Takes no locks; may sleep.
 
-use super::conn::Conn;
+use super::{conn::Conn, file::FuseFile, File, Inode};
 use crate::{
-    abi::{Creds, NodeId, Op},
+    abi::{Creds, Op},
     kapi::{
         cred::{current_fsgid, current_fsuid},
+        inode_hold::HeldInode,
         pid_namespace::current_pid_nr_ns,
+        task::fatal_signal_pending,
         uidgid::{from_kgid, from_kgid_munged, from_kuid, from_kuid_munged},
     },
-    transport::{How, Payload},
+    transport::{How, Orphan, Payload, Undo},
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 impl Conn {
     /// The current task, as the daemon is told of it (`fuse_fill_creds()`).
@@ -54,18 +59,34 @@ impl Conn {
     /// # Errors
     ///
     /// The daemon's; EIO for a reply that makes no sense; ENOTCONN, ECONNABORTED, ECONNREFUSED when
-    /// there is no daemon; EINTR; ENOMEM; EOVERFLOW ([`caller`](Self::caller)).
-    pub(crate) fn call<O: Op>(&self, node: NodeId, op: &O) -> Result<O::Out> {
+    /// there is no daemon; EINTR, also where a killed caller has not waited for the reply ([`left`]);
+    /// ENOMEM; EOVERFLOW ([`caller`](Self::caller)).
+    pub(crate) fn call<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
+        self.call_undo(on, op, || Undo::Nothing)
+    }
+
+    /// As [`call`](Self::call), where the reply gives something: if the caller does not wait for it,
+    /// `undo` says how it is given back, and has the memory for that.
+    pub(crate) fn call_undo<'a, O: Op>(
+        &self,
+        on: impl Into<On<'a>>,
+        op: &O,
+        undo: impl FnMut() -> Undo,
+    ) -> Result<O::Out> {
         if self.chan.conn_error() {
             return Err(ECONNREFUSED);
         }
-        self.chan.call(node, self.caller()?, op)
+        let (on, caller) = (on.into(), self.caller()?);
+        self.send(How::Normal, on, caller, op, Payload::None, undo)
+            .0
+            .map(|(out, _)| out)
     }
 
     /// As [`call`](Self::call), with data that goes along; also gives the number of bytes received.
-    pub(crate) fn call_with<O: Op>(
+    /// Where a caller does not wait for the reply, the data stays with the request.
+    pub(crate) fn call_with<'a, O: Op>(
         &self,
-        node: NodeId,
+        on: impl Into<On<'a>>,
         op: &O,
         payload: Payload,
     ) -> (Result<(O::Out, usize)>, Payload) {
@@ -73,18 +94,115 @@ impl Conn {
             return (Err(ECONNREFUSED), payload);
         }
         match self.caller() {
-            Ok(caller) => self.chan.call_with(How::Normal, node, caller, op, payload),
+            Ok(caller) => self.send(How::Normal, on.into(), caller, op, payload, || {
+                Undo::Nothing
+            }),
             Err(e) => (Err(e), payload),
         }
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
-    /// (`args->force`), and waits for its reply.
+    /// (`args->force`), and waits for its reply, unless killed.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call), but neither EINTR nor ENOMEM nor EOVERFLOW.
-    pub(crate) fn call_forced<O: Op>(&self, node: NodeId, op: &O) -> Result<O::Out> {
-        self.chan.call_forced(node, self.caller_munged(), op)
+    /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
+    pub(crate) fn call_forced<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
+        let (on, caller) = (on.into(), self.caller_munged());
+        self.send(How::Forced, on, caller, op, Payload::None, || Undo::Nothing)
+            .0
+            .map(|(out, _)| out)
     }
+
+    fn send<O: Op>(
+        &self,
+        how: How,
+        on: On<'_>,
+        caller: Creds,
+        op: &O,
+        payload: Payload,
+        mut undo: impl FnMut() -> Undo,
+    ) -> (Result<(O::Out, usize)>, Payload) {
+        let mut leave = || on.leave(undo());
+        self.chan
+            .call(how, on.inode.nodeid(), caller, op, payload, &mut leave)
+    }
+}
+
+/// What a request is about, and so what must stay until it has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct On<'a> {
+    inode: &'a Inode,
+    other: Option<&'a Inode>,
+    file: Option<&'a File>,
+}
+
+impl<'a> From<&'a Inode> for On<'a> {
+    fn from(inode: &'a Inode) -> Self {
+        Self {
+            inode,
+            other: None,
+            file: None,
+        }
+    }
+}
+
+/// The request is sent to the first.
+impl<'a> From<(&'a Inode, &'a Inode)> for On<'a> {
+    fn from((inode, other): (&'a Inode, &'a Inode)) -> Self {
+        Self {
+            inode,
+            other: Some(other),
+            file: None,
+        }
+    }
+}
+
+impl<'a> From<&'a File> for On<'a> {
+    fn from(file: &'a File) -> Self {
+        Self {
+            inode: file.inode(),
+            other: None,
+            file: Some(file),
+        }
+    }
+}
+
+impl<'a> From<(&'a Inode, Option<&'a File>)> for On<'a> {
+    fn from((inode, file): (&'a Inode, Option<&'a File>)) -> Self {
+        Self {
+            inode,
+            other: None,
+            file,
+        }
+    }
+}
+
+impl On<'_> {
+    /// The caller is killed. What the request does to these nobody will say, so that they are to be
+    /// asked for.
+    #[cold]
+    fn leave(&self, undo: Undo) -> Orphan {
+        self.inode.invalidate_attr();
+        if let Some(other) = self.other {
+            other.invalidate_attr();
+        }
+        Orphan {
+            undo,
+            file: self.file.map(|file| {
+                let data: Arc<FuseFile> = file.data_arc().into();
+                data as Arc<dyn Send + Sync>
+            }),
+            inodes: [
+                Some(HeldInode::new(self.inode)),
+                self.other.map(HeldInode::new),
+            ],
+        }
+    }
+}
+
+/// Whether an error means that a killed caller has left its request, so that nobody knows what
+/// becomes of it.
+pub(crate) fn left(e: Error) -> bool {
+    e == EINTR && fatal_signal_pending()
 }

@@ -145,7 +145,7 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>) -> Result {
     let op = to_wire(idmap, conn, attr, file);
 
     let attr_version = conn.attr_version();
-    let reply = conn.call(inode.nodeid(), &op).inspect_err(|e| {
+    let reply = conn.call((inode, file), &op).inspect_err(|e| {
         if *e == EINTR {
             inode.invalidate_attr();
         }

@@ -34,7 +34,7 @@ impl SuperOperations<Fuse> for Operations {
             return Ok(());
         }
         let inode = dentry.inode().ok_or(ENOENT)?;
-        let out = conn.call(inode.nodeid(), &Statfs)?;
+        let out = conn.call(inode, &Statfs)?;
         buf.set_counts(&StatFsCounts {
             bsize: out.bsize,
             frsize: out.frsize,

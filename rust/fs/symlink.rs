@@ -65,10 +65,9 @@ fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
         max: (PAGE_SIZE - 1) as u32,
     };
 
-    let (result, payload) =
-        inode
-            .conn()
-            .call_with(inode.nodeid(), &op, Payload::Out(text, PAGE_SIZE - 1));
+    let (result, payload) = inode
+        .conn()
+        .call_with(inode, &op, Payload::Out(text, PAGE_SIZE - 1));
     inode.invalidate_atime();
 
     result?;

@@ -31,7 +31,7 @@ use kernel::{page::PAGE_SIZE, prelude::*};
 /// `write(2)` and the like of a file in the page cache.
 pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let written = {
-        let _lock = iocb.file().inode().inode_lock();
+        let _lock = iocb.file().inode().inode_lock()?;
         match locked_write(iocb, from)? {
             0 => return Ok(0),
             written => written,
@@ -226,6 +226,6 @@ fn send(iocb: &Kiocb<'_, Fuse>, batch: WriteFolios, pos: i64, size: u32) -> Resu
     };
     let (result, _batch) = data
         .conn
-        .call_with(data.nodeid, &op, Payload::WriteFolios(batch));
+        .call_with(iocb.file(), &op, Payload::WriteFolios(batch));
     result.map(|(written, _)| written)
 }

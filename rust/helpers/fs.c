@@ -40,9 +40,13 @@ void fuse_helper_i_size_write(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
-void fuse_helper_inode_lock(struct inode *inode)
+/* The lock of a daemon's file may be held for as long as the daemon likes. */
+int fuse_helper_inode_lock_unless_killed(struct inode *inode)
 {
+	if (fuse_helper_param_killable())
+		return inode_lock_killable(inode);
 	inode_lock(inode);
+	return 0;
 }
 
 void fuse_helper_inode_unlock(struct inode *inode)

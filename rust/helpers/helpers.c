@@ -2,15 +2,18 @@
 /*
  * C's macros and inline functions cannot be called from Rust: each helper wraps
  * one, under its own name with "fuse_helper_" before it, which the generated
- * bindings take off again. One file per kernel header, sorted alphabetically.
+ * bindings take off again. One file per kernel header, sorted alphabetically after
+ * the parameters, which others ask for.
  *
  * bindgen reads this file, so that a helper has no other declaration.
  */
 
+#include "params.c"
+
 #include "fs.c"
 #include "fs_rw.c"
+#include "mutex.c"
 #include "pagemap.c"
-#include "params.c"
 #include "sched.c"
 #include "sysctl.c"
 #include "uio.c"

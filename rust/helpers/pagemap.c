@@ -46,6 +46,15 @@ void fuse_helper_flush_dcache_folio(struct folio *folio)
 	flush_dcache_folio(folio);
 }
 
+/* folio_mark_dirty_lock(), unless somebody has the lock. */
+void fuse_helper_folio_mark_dirty_nowait(struct folio *folio)
+{
+	if (!folio_trylock(folio))
+		return;
+	folio_mark_dirty(folio);
+	folio_unlock(folio);
+}
+
 struct folio *fuse_helper_page_folio(struct page *page)
 {
 	return page_folio(page);
@@ -61,11 +70,39 @@ struct address_space *fuse_helper_folio_mapping_locked(struct folio *folio)
 	return folio->mapping;
 }
 
+/*
+ * The folio may be locked for as long as the daemon takes to fill it, hence not
+ * FGP_WRITEBEGIN, for which nobody can be killed.
+ */
 struct folio *fuse_helper_filemap_write_begin(struct address_space *mapping,
 					      pgoff_t index)
 {
-	return __filemap_get_folio(mapping, index, FGP_WRITEBEGIN,
-				   mapping_gfp_mask(mapping));
+	gfp_t gfp = mapping_gfp_mask(mapping);
+	struct folio *folio;
+	int err;
+
+	if (!fuse_helper_param_killable())
+		return __filemap_get_folio(mapping, index, FGP_WRITEBEGIN, gfp);
+
+	/* FGP_FOR_MMAP: a new folio comes without the lock as well. */
+	for (;;) {
+		folio = __filemap_get_folio(mapping, index,
+					    FGP_CREAT | FGP_WRITE | FGP_FOR_MMAP,
+					    gfp);
+		if (IS_ERR(folio))
+			return folio;
+		err = folio_lock_killable(folio);
+		if (err) {
+			folio_put(folio);
+			return ERR_PTR(err);
+		}
+		if (likely(folio->mapping == mapping)) {
+			folio_wait_stable(folio);
+			return folio;
+		}
+		folio_unlock(folio);
+		folio_put(folio);
+	}
 }
 
 /*

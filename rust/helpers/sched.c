@@ -18,8 +18,22 @@ bool fuse_helper_signal_pending_state_current(unsigned int state)
 	return signal_pending_state(state, current);
 }
 
-void fuse_helper_set_current_state(unsigned int state)
+/* do_exit() sets the code before it closes the files. Its low bits: the signal. */
+bool fuse_helper_current_dies_of_signal(void)
 {
+	return (current->flags & PF_EXITING) && (current->exit_code & 0x7f);
+}
+
+/*
+ * For a task that waits for a daemon's answer. Frozen where it sleeps, it does
+ * not hold up a suspend; the daemon, frozen as well, could not answer anyway. It
+ * may hold locks of the VFS, hence _UNSAFE, as with network file systems: who
+ * waits for those locks could not go on without the daemon either.
+ */
+void fuse_helper_set_waiting_state(unsigned int state)
+{
+	if (fuse_helper_param_killable())
+		state |= TASK_FREEZABLE_UNSAFE;
 	set_current_state(state);
 }
 

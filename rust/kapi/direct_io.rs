@@ -198,6 +198,20 @@ impl UserPages {
         self.bytes
     }
 
+    /// Lets go of the pages without sleeping, for who cannot wait for a folio's lock.
+    ///
+    /// Pages that were read into were marked dirty when they were pinned for writing. They are
+    /// again, as long as nobody has the folio locked; else, if they were written back meanwhile,
+    /// what was read since may be lost, which is for callers that were killed.
+    pub(crate) fn unpin_nowait(mut self) {
+        if core::mem::take(&mut self.dirty) {
+            for seg in &self.segs {
+                // SAFETY: The folio is pinned.
+                unsafe { bindings::folio_mark_dirty_nowait(seg.folio()) };
+            }
+        }
+    }
+
     /// # Safety
     ///
     /// `page` is pinned, and the pin is handed over. `start + len` is at most a page. With `adjoins`,

@@ -23,6 +23,8 @@ pub(crate) struct Link<T>(KBox<Node<T>>);
 
 // SAFETY: Owns its value, like a box; `next` is not used while it is not queued.
 unsafe impl<T: Send> Send for Link<T> {}
+// SAFETY: As above; shared, it gives the value to be read.
+unsafe impl<T: Sync> Sync for Link<T> {}
 
 impl<T> Link<T> {
     /// Memory for a value.

@@ -86,7 +86,8 @@ pub(crate) struct LockedFolio(ARef<Folio>);
 
 impl LockedFolio {
     /// `__filemap_get_folio(FGP_WRITEBEGIN)`: the folio of `inode`'s page cache at a page index,
-    /// made if there is none, stable and ready to be written to. May sleep.
+    /// made if there is none, stable and ready to be written to. May sleep; `EINTR` if killed, unless
+    /// [`killable`](super::moduleparam::killable) is off.
     pub(crate) fn write_begin<T: Types>(inode: &Inode<T>, index: usize) -> Result<Self> {
         // SAFETY: The inode is live, hence its mapping.
         let folio = from_err_ptr(unsafe {

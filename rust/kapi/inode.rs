@@ -39,11 +39,19 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The slab object: `struct inode` first, as `alloc_inode_sb()` and `container_of()` in C have it,
-/// then the filesystem's own data.
+/// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and `container_of()`
+/// in C have it.
+#[repr(C)]
+pub(super) struct InodeHead {
+    pub(super) inode: Opaque<bindings::inode>,
+    /// Drops the last reference, where that may not be done at once (`inode_hold`).
+    pub(super) put: Opaque<bindings::work_struct>,
+}
+
+/// The slab object, with the filesystem's own data.
 #[repr(C)]
 pub(super) struct InodeObject<T: Types> {
-    pub(super) inode: Opaque<bindings::inode>,
+    head: InodeHead,
     pub(super) data: T::Inode,
 }
 
@@ -355,19 +363,27 @@ impl<T: Types> Inode<T> {
         })
     }
 
-    /// Takes `i_rwsem` exclusively for as long as the guard lives (`inode_lock()`).
-    pub(crate) fn inode_lock(&self) -> InodeLock<'_, T> {
+    /// Takes `i_rwsem` exclusively for as long as the guard lives (`inode_lock_killable()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if killed, unless [`killable`](super::moduleparam::killable) is off.
+    pub(crate) fn inode_lock(&self) -> Result<InodeLock<'_, T>> {
         // SAFETY: The inode is alive.
-        unsafe { bindings::inode_lock(self.as_ptr()) };
-        InodeLock(self)
+        to_result(unsafe { bindings::inode_lock_unless_killed(self.as_ptr()) })?;
+        Ok(InodeLock(self))
     }
 
     /// Takes `i_rwsem` together with others who do, for as long as the guard lives
-    /// (`inode_lock_shared()`).
-    pub(crate) fn inode_lock_shared(&self) -> InodeLockShared<'_, T> {
+    /// (`inode_lock_shared_killable()`).
+    ///
+    /// # Errors
+    ///
+    /// As [`inode_lock`](Self::inode_lock).
+    pub(crate) fn inode_lock_shared(&self) -> Result<InodeLockShared<'_, T>> {
         // SAFETY: The inode is alive.
-        unsafe { bindings::inode_lock_shared(self.as_ptr()) };
-        InodeLockShared(self)
+        to_result(unsafe { bindings::inode_lock_shared_unless_killed(self.as_ptr()) })?;
+        Ok(InodeLockShared(self))
     }
 }
 

@@ -8,20 +8,26 @@
 //! C rule encoded here: `iput()` of the last reference evicts the inode, which sleeps and takes
 //! locks, so it has no place where a request ends. `iput_if_not_last()` is safe anywhere; the last
 //! reference goes to a workqueue of the module, which must be empty before a superblock goes
-//! ([`flush`]) and before the module does ([`InodeHoldQueue`]).
+//! ([`flush`]) and before the module does ([`InodeHoldQueue`]). The work item lies beside the inode:
+//! there is one last reference, so one is enough, and nothing has to be allocated.
 
-use super::{fs::Types, inode::Inode};
+use super::{
+    fs::Types,
+    inode::{
+        Inode,
+        InodeHead, //
+    },
+};
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
     prelude::*,
     sync::{
-        aref::{ARef, AlwaysRefCounted},
-        SetOnce,
+        aref::AlwaysRefCounted,
+        SetOnce, //
     },
     types::Opaque,
 };
@@ -71,96 +77,81 @@ pub(crate) fn flush() {
     }
 }
 
-/// The memory of a hold, so that dropping it allocates nothing.
-struct Object<T: Types> {
-    work: Opaque<bindings::work_struct>,
-    inode: SetOnce<ManuallyDrop<ARef<Inode<T>>>>,
-}
-
-/// A reference to an inode, or room for one, that may be dropped in any context.
+/// A reference to an inode, of whatever type, that may be dropped in any context.
 ///
 /// # Invariants
 ///
-/// The pointer is to memory from a `KBox`, which this owns.
-pub(crate) struct InodeHold<T: Types>(NonNull<Object<T>>, PhantomData<T>);
+/// The inode lies in an [`InodeHead`], and the reference is ours.
+pub(crate) struct HeldInode(NonNull<bindings::inode>);
 
 // SAFETY: References to inodes may be passed between threads.
-unsafe impl<T: Types> Send for InodeHold<T> {}
-// SAFETY: `SetOnce` and `Inode` may be shared.
-unsafe impl<T: Types> Sync for InodeHold<T> {}
+unsafe impl Send for HeldInode {}
+// SAFETY: Offers nothing but to be dropped.
+unsafe impl Sync for HeldInode {}
 
-impl<T: Types> InodeHold<T> {
-    /// Room for a reference.
-    pub(crate) fn new() -> Result<Self> {
-        let object = KBox::new(
-            Object {
-                work: Opaque::uninit(),
-                inode: SetOnce::new(),
-            },
-            GFP_KERNEL,
-        )?;
-        // INVARIANT: From a `KBox`.
-        // SAFETY: A box is not null.
-        let object = unsafe { NonNull::new_unchecked(KBox::into_raw(object)) };
-        Ok(Self(object, PhantomData))
-    }
-
-    fn object(&self) -> &Object<T> {
-        // SAFETY: By the type's invariant.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// Takes a reference; nothing if there is one already.
-    pub(crate) fn set(&self, inode: &Inode<T>) {
+impl HeldInode {
+    /// Takes a reference.
+    pub(crate) fn new<T: Types>(inode: &Inode<T>) -> Self {
         inode.inc_ref();
-        // SAFETY: Derived from a reference, whose count was taken above.
-        let held = unsafe { ARef::from_raw(NonNull::from(inode)) };
-        if !self.object().inode.populate(ManuallyDrop::new(held)) {
-            // SAFETY: Taken above and not kept. The caller's reference is left.
-            unsafe { Inode::dec_ref(NonNull::from(inode)) };
-        }
-    }
-
-    /// The inode.
-    pub(crate) fn get(&self) -> Option<&Inode<T>> {
-        self.object().inode.as_ref().map(|inode| &***inode)
+        // INVARIANT: By that of `Inode`; the reference was taken above.
+        Self(NonNull::from(inode).cast())
     }
 }
 
-impl<T: Types> Drop for InodeHold<T> {
+impl Drop for HeldInode {
     fn drop(&mut self) {
-        let put_here = match self.get() {
-            None => true,
-            // SAFETY: The reference is ours, and given up if the function says so.
-            Some(inode) => unsafe { bindings::iput_if_not_last(inode.as_ptr()) },
-        };
-        if put_here {
-            // SAFETY: By the type's invariant. `ManuallyDrop` leaves the reference alone.
-            drop(unsafe { KBox::from_raw(self.0.as_ptr()) });
+        let inode = self.0.as_ptr();
+        // SAFETY: The reference is ours, and given up if the function says so.
+        if unsafe { bindings::iput_if_not_last(inode) } {
             return;
         }
-        let work = self.object().work.get();
+        // Ours is the only reference, so nobody else can be here with the same inode, and the work
+        // item is not queued: if it were, a second reference would be with it.
+        // SAFETY: By the type's invariant.
+        let work = unsafe { Opaque::cast_into(&raw const (*inode.cast::<InodeHead>()).put) };
         if let Some(queue) = QUEUE.as_ref() {
-            // SAFETY: The memory passes to the work item, which is queued this once.
+            // SAFETY: The work item is not queued, see above. The reference passes to it, which
+            // keeps its memory. That its function may still be returning from an earlier time does
+            // no harm: it does not touch the work item any more.
             unsafe {
-                bindings::init_work(work, Some(put::<T>));
+                bindings::init_work(work, Some(put));
                 bindings::queue_work(queue.0.as_ptr(), work);
             }
         }
     }
 }
 
+/// A [`HeldInode`] of a known type, or none yet.
+pub(crate) struct InodeHold<T: Types>(SetOnce<HeldInode>, PhantomData<fn(T)>);
+
+impl<T: Types> InodeHold<T> {
+    /// Without an inode.
+    pub(crate) fn new() -> Self {
+        Self(SetOnce::new(), PhantomData)
+    }
+
+    /// Takes a reference; nothing if there is one already.
+    pub(crate) fn set(&self, inode: &Inode<T>) {
+        if self.0.as_ref().is_none() {
+            // If another was quicker, this reference is dropped.
+            self.0.populate(HeldInode::new(inode));
+        }
+    }
+
+    /// The inode.
+    pub(crate) fn get(&self) -> Option<&Inode<T>> {
+        let held = self.0.as_ref()?;
+        // SAFETY: `set()` has made it of an inode of this type, and holds it.
+        Some(unsafe { Inode::from_raw(held.0.as_ptr()) })
+    }
+}
+
 /// # Safety
 ///
-/// `work` is that of an [`Object<T>`] with the last reference to an inode, from a `KBox`, and
-/// nobody else uses it.
-unsafe extern "C" fn put<T: Types>(work: *mut bindings::work_struct) {
+/// `work` is that of an [`InodeHead`], and brings a reference to the inode with it.
+unsafe extern "C" fn put(work: *mut bindings::work_struct) {
     // SAFETY: By the contract above.
-    let object = unsafe { kernel::container_of!(Opaque::cast_from(work), Object<T>, work) };
-    // SAFETY: As above.
-    let object = unsafe { KBox::from_raw(object.cast_mut()) };
-    if let Some(inode) = object.inode.as_ref() {
-        // SAFETY: The reference is the object's. Task context, no locks held.
-        unsafe { bindings::iput(inode.as_ptr()) };
-    }
+    let head = unsafe { kernel::container_of!(Opaque::cast_from(work), InodeHead, put) };
+    // SAFETY: The reference is the work item's. Task context, no locks held.
+    unsafe { bindings::iput(Opaque::cast_into(&raw const (*head).inode)) };
 }

@@ -7,7 +7,9 @@
 //!
 //! - a [`Lease`] reaches the arguments and copies; it has nothing that sleeps,
 //! - a [`Parked`] lease may fault pages in; it does not reach the arguments,
-//! - an [`Ender`] ends the request, once.
+//! - an [`Ender`] ends the request, once,
+//! - a caller that leaves without its result gives something to whoever ends the request, who has the
+//!   arguments then ([`Orphaned`]).
 //!
 //! Takes no lock, never sleeps.
 
@@ -57,29 +59,34 @@ impl Word for KernelWord {
     }
 }
 
-/// Arguments that are lent out.
+/// Arguments `T` that are lent out, and what a caller that leaves gives along, `L`.
 ///
 /// # Invariants
 ///
-/// `args` is accessed only by the one who holds a [`Lease`], an [`Ender`] or a [`Collected`], of
-/// which there is at most one: `state` admits one lease or ender at a time; `claimed` is set by the
-/// one `claim()` that made the state lent, and turned into the lease once; `collected` is set once,
-/// after the ender has gone.
+/// `args` is accessed only by the one who holds a [`Lease`], an [`Ender`], a [`Collected`] or an
+/// [`Orphaned`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
+/// is set by the one `claim()` that made the state lent, and turned into the lease once; `collected`
+/// is set once, after the ender has gone.
+///
+/// `legacy` is written by the one who has set `left`, before `state` says that the caller has left,
+/// and taken by the ender that finds it said so, or by the same caller if it was too late.
 #[pin_data]
-pub(crate) struct Lend<T> {
+pub(crate) struct Lend<T, L> {
     state: LendState<KernelWord>,
     claimed: Atomic<bool>,
     collected: Atomic<bool>,
+    left: Atomic<bool>,
+    legacy: UnsafeCell<Option<L>>,
     #[pin]
     args: UnsafeCell<T>,
 }
 
-// SAFETY: Moves `T` between threads.
-unsafe impl<T: Send> Send for Lend<T> {}
-// SAFETY: `T` is accessed by one holder at a time, on any thread.
-unsafe impl<T: Send> Sync for Lend<T> {}
+// SAFETY: Moves `T` and `L` between threads.
+unsafe impl<T: Send, L: Send> Send for Lend<T, L> {}
+// SAFETY: `T` and `L` are accessed by one holder at a time, on any thread.
+unsafe impl<T: Send, L: Send> Sync for Lend<T, L> {}
 
-impl<T> Lend<T> {
+impl<T, L> Lend<T, L> {
     /// With the arguments here.
     pub(crate) fn new(args: impl PinInit<T>) -> impl PinInit<Self> {
         use pin_init::Wrapper;
@@ -88,6 +95,8 @@ impl<T> Lend<T> {
             state: LendState::new(),
             claimed: Atomic::new(false),
             collected: Atomic::new(false),
+            left: Atomic::new(false),
+            legacy: UnsafeCell::new(None),
             args <- UnsafeCell::pin_init(args),
         })
     }
@@ -98,7 +107,7 @@ impl<T> Lend<T> {
     ///
     /// [`Gone`], see [`LendState::lend`].
     #[inline]
-    pub(crate) fn lend(&self) -> Result<Lease<'_, T>, Gone> {
+    pub(crate) fn lend(&self) -> Result<Lease<'_, T, L>, Gone> {
         self.state.lend()?;
         Ok(Lease(self))
     }
@@ -116,7 +125,7 @@ impl<T> Lend<T> {
 
     /// The lease that [`claim`](Self::claim) has made; `None` if it has been accepted before.
     #[inline]
-    pub(crate) fn accept(&self) -> Option<Lease<'_, T>> {
+    pub(crate) fn accept(&self) -> Option<Lease<'_, T, L>> {
         // INVARIANT: Claimed, so lent, and nobody else gets the lease.
         self.claimed.xchg(false, Full).then_some(Lease(self))
     }
@@ -130,7 +139,7 @@ impl<T> Lend<T> {
     /// The right to end the request, for an abort or a cancelled request; `None` if somebody else
     /// ends it, which includes a lease holder, who has been told.
     #[inline]
-    pub(crate) fn abort_take(&self) -> Option<Ender<'_, T>> {
+    pub(crate) fn abort_take(&self) -> Option<Ender<'_, T, L>> {
         match self.state.abort_take() {
             AbortTake::Taken => Some(Ender(self)),
             AbortTake::Marked | AbortTake::Gone => None,
@@ -162,7 +171,7 @@ impl<T> Lend<T> {
     }
 
     /// The result of a request that has ended. `None` if it has not, or was collected before.
-    pub(crate) fn collect(&self) -> Option<Collected<'_, T>> {
+    pub(crate) fn collect(&self) -> Option<Collected<'_, T, L>> {
         if !self.state.is_done() || self.collected.xchg(true, Full) {
             return None;
         }
@@ -172,15 +181,52 @@ impl<T> Lend<T> {
     }
 }
 
+impl<T, L> Lend<T, L> {
+    /// The caller leaves without the result; `legacy` is for the one who ends the request.
+    ///
+    /// # Errors
+    ///
+    /// Gives `legacy` back if the request is done already, so that the result is to be collected.
+    #[cold]
+    pub(crate) fn leave(&self, legacy: L) -> Result<(), L> {
+        if self.left.xchg(true, Full) {
+            return Err(legacy);
+        }
+        let place = self.legacy.get();
+        // SAFETY: `left` was set just now, by us, and the state does not yet say that anybody has
+        // left, so that nobody else accesses it.
+        unsafe { *place = Some(legacy) };
+        if self.state.leave() {
+            return Ok(());
+        }
+        // SAFETY: As above: whoever has ended the request was told to deliver.
+        match unsafe { (*place).take() } {
+            Some(legacy) => Err(legacy),
+            None => Ok(()),
+        }
+    }
+
+    /// What the ender of a request gets whose caller has left.
+    #[cold]
+    fn orphaned(&self) -> Option<Orphaned<'_, T, L>> {
+        // SAFETY: The caller has left, after it wrote this, and there is one ender.
+        let legacy = unsafe { (*self.legacy.get()).take() }?;
+        Some(Orphaned {
+            args: self.collect()?,
+            legacy,
+        })
+    }
+}
+
 /// What a returned or parked lease became.
-pub(crate) enum Back<'a, T> {
+pub(crate) enum Back<'a, T, L> {
     /// Given back.
     Here {
         /// The INTERRUPT is to be queued.
         interrupt: bool,
     },
     /// Aborted meanwhile: the request is to be ended with this.
-    MustEnd(Ender<'a, T>),
+    MustEnd(Ender<'a, T, L>),
 }
 
 /// Exclusive access to the arguments, for copying.
@@ -190,10 +236,10 @@ pub(crate) enum Back<'a, T> {
 /// # Invariants
 ///
 /// The state is lent, and to nobody else.
-pub(crate) struct Lease<'a, T>(&'a Lend<T>);
+pub(crate) struct Lease<'a, T, L>(&'a Lend<T, L>);
 
-impl<'a, T> Lease<'a, T> {
-    fn back(lend: &'a Lend<T>, returned: Returned) -> Back<'a, T> {
+impl<'a, T, L> Lease<'a, T, L> {
+    fn back(lend: &'a Lend<T, L>, returned: Returned) -> Back<'a, T, L> {
         match returned {
             Returned::Here { interrupt } => Back::Here { interrupt },
             // INVARIANT: The state says who ends the request: the lease holder.
@@ -201,7 +247,7 @@ impl<'a, T> Lease<'a, T> {
         }
     }
 
-    fn into_inner(self) -> &'a Lend<T> {
+    fn into_inner(self) -> &'a Lend<T, L> {
         ManuallyDrop::new(self).0
     }
 
@@ -211,7 +257,7 @@ impl<'a, T> Lease<'a, T> {
     ///
     /// Aborted meanwhile: the request is to be ended with the ender.
     #[inline]
-    pub(crate) fn park(self) -> Result<Parked<'a, T>, Ender<'a, T>> {
+    pub(crate) fn park(self) -> Result<Parked<'a, T, L>, Ender<'a, T, L>> {
         let lend = self.into_inner();
         match Self::back(lend, lend.state.park()) {
             Back::Here { .. } => Ok(Parked(lend)),
@@ -221,28 +267,28 @@ impl<'a, T> Lease<'a, T> {
 
     /// Everything was copied out and the reply may come.
     #[inline]
-    pub(crate) fn return_sent(self) -> Back<'a, T> {
+    pub(crate) fn return_sent(self) -> Back<'a, T, L> {
         let lend = self.into_inner();
         Self::back(lend, lend.state.return_sent())
     }
 
     /// The arguments are filled in.
     #[inline]
-    pub(crate) fn return_(self) -> Back<'a, T> {
+    pub(crate) fn return_(self) -> Back<'a, T, L> {
         let lend = self.into_inner();
         Self::back(lend, lend.state.return_())
     }
 
     /// Ends the request; also says whether an abort has left its mark meanwhile.
     #[inline]
-    pub(crate) fn end(self) -> (Ender<'a, T>, bool) {
+    pub(crate) fn end(self) -> (Ender<'a, T, L>, bool) {
         let lend = self.into_inner();
         let aborted = lend.state.end();
         (Ender(lend), aborted)
     }
 }
 
-impl<T> Deref for Lease<'_, T> {
+impl<T, L> Deref for Lease<'_, T, L> {
     type Target = T;
 
     #[inline]
@@ -252,7 +298,7 @@ impl<T> Deref for Lease<'_, T> {
     }
 }
 
-impl<T> DerefMut for Lease<'_, T> {
+impl<T, L> DerefMut for Lease<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `Lend` and of this.
@@ -260,7 +306,7 @@ impl<T> DerefMut for Lease<'_, T> {
     }
 }
 
-impl<T> Drop for Lease<'_, T> {
+impl<T, L> Drop for Lease<'_, T, L> {
     fn drop(&mut self) {
         self.0.state.end();
     }
@@ -271,16 +317,16 @@ impl<T> Drop for Lease<'_, T> {
 /// # Invariants
 ///
 /// The lease is the caller's, until an abort voids it.
-pub(crate) struct Parked<'a, T>(&'a Lend<T>);
+pub(crate) struct Parked<'a, T, L>(&'a Lend<T, L>);
 
-impl<'a, T> Parked<'a, T> {
+impl<'a, T, L> Parked<'a, T, L> {
     /// Goes on copying.
     ///
     /// # Errors
     ///
     /// [`Gone`]: aborted, and ended by the aborter.
     #[inline]
-    pub(crate) fn resume(self) -> Result<Lease<'a, T>, Gone> {
+    pub(crate) fn resume(self) -> Result<Lease<'a, T, L>, Gone> {
         self.0.state.resume()?;
         // INVARIANT: Lent again.
         Ok(Lease(self.0))
@@ -292,17 +338,20 @@ impl<'a, T> Parked<'a, T> {
 /// # Invariants
 ///
 /// The state is gone, by whoever made this.
-pub(crate) struct Ender<'a, T>(&'a Lend<T>);
+pub(crate) struct Ender<'a, T, L>(&'a Lend<T, L>);
 
-impl<T> Ender<'_, T> {
-    /// Publishes the result. True if there is a caller to be woken up, false if it has left.
+impl<'a, T, L> Ender<'a, T, L> {
+    /// Publishes the result. `None` if there is a caller to be woken up.
     #[inline]
-    pub(crate) fn finish(self) -> bool {
-        self.0.state.finish() == Finished::Deliver
+    pub(crate) fn finish(self) -> Option<Orphaned<'a, T, L>> {
+        match self.0.state.finish() {
+            Finished::Deliver => None,
+            Finished::Orphan => self.0.orphaned(),
+        }
     }
 }
 
-impl<T> Deref for Ender<'_, T> {
+impl<T, L> Deref for Ender<'_, T, L> {
     type Target = T;
 
     #[inline]
@@ -312,7 +361,7 @@ impl<T> Deref for Ender<'_, T> {
     }
 }
 
-impl<T> DerefMut for Ender<'_, T> {
+impl<T, L> DerefMut for Ender<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `Lend` and of this.
@@ -321,9 +370,9 @@ impl<T> DerefMut for Ender<'_, T> {
 }
 
 /// The arguments of a request that has ended, for the one who takes the result.
-pub(crate) struct Collected<'a, T>(&'a Lend<T>);
+pub(crate) struct Collected<'a, T, L>(&'a Lend<T, L>);
 
-impl<T> Deref for Collected<'_, T> {
+impl<T, L> Deref for Collected<'_, T, L> {
     type Target = T;
 
     #[inline]
@@ -333,10 +382,17 @@ impl<T> Deref for Collected<'_, T> {
     }
 }
 
-impl<T> DerefMut for Collected<'_, T> {
+impl<T, L> DerefMut for Collected<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `Lend`.
         unsafe { &mut *self.0.args.get() }
     }
+}
+
+/// A request that has ended after its caller had left: the arguments, with the result, and what the
+/// caller has left for them.
+pub(crate) struct Orphaned<'a, T, L> {
+    pub(crate) args: Collected<'a, T, L>,
+    pub(crate) legacy: L,
 }

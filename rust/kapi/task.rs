@@ -18,3 +18,15 @@ pub(crate) fn sleep_a_moment() {
     // SAFETY: Task context, by the contract of the callers.
     unsafe { bindings::msleep(1) };
 }
+
+/// Whether the current task has a fatal signal pending. C: `fatal_signal_pending(current)`.
+pub(crate) fn fatal_signal_pending() -> bool {
+    // SAFETY: Looks at the current task only.
+    unsafe { bindings::fatal_signal_pending_current() }
+}
+
+/// Whether the current task is exiting because of a signal. No other signal reaches it any more.
+pub(crate) fn dies_of_signal() -> bool {
+    // SAFETY: Looks at the current task only.
+    unsafe { bindings::current_dies_of_signal() }
+}

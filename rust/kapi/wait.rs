@@ -204,7 +204,8 @@ impl RcuWait {
         }))
     }
 
-    /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time.
+    /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time. It may be frozen
+    /// there, unless [`killable`](super::moduleparam::killable) is off.
     ///
     /// # Errors
     ///
@@ -222,7 +223,7 @@ impl RcuWait {
         unsafe { bindings::prepare_to_rcuwait(self.0.get()) };
         loop {
             // SAFETY: The current task sets its own state; it is reset by `finish_rcuwait()`.
-            unsafe { bindings::set_current_state(state) };
+            unsafe { bindings::set_waiting_state(state) };
             if condition() {
                 break;
             }

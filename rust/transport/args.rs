@@ -14,8 +14,10 @@ use super::{
     }, //
 };
 use crate::abi::{
+    BadReply,
     Body,
     Creds,
+    Entry,
     InHeader,
     Minor,
     NodeId,
@@ -241,8 +243,32 @@ impl Args {
     ///
     /// Also `EIO` for a malformed reply.
     pub(super) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
+        self.parse(|body, minor| op.decode(body, minor))
+    }
+
+    /// The request's error, or what `parse` makes of the reply.
+    ///
+    /// # Errors
+    ///
+    /// Also `EIO` for a malformed reply.
+    pub(super) fn parse<R>(
+        &self,
+        parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
+    ) -> Result<R> {
         let payload = self.result()?;
-        op.decode(Body::new(self.bytes.bytes(), payload), self.minor)
+        parse(Body::new(self.bytes.bytes(), payload), self.minor)
             .map_err(|bad| Error::from_errno(bad.errno().to_negative()))
+    }
+
+    /// The node of the entry that the reply is; `None` if there is none to be given back.
+    pub(super) fn entry_node(&self) -> Option<NodeId> {
+        let payload = self.result().ok()?;
+        Entry::node_of(Body::new(self.bytes.bytes(), payload), self.minor)
+    }
+
+    /// Does without its caller what is left to be done with the payload.
+    pub(super) fn finish_payload(&mut self) {
+        let received = self.result();
+        self.take_payload().finish(received);
     }
 }

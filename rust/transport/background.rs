@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     abi::{
+        BadReply,
+        Body,
         Creds,
+        Minor,
         NodeId,
         Op, //
     },
@@ -52,6 +55,14 @@ impl<'a> Done<'a> {
     /// operation that was sent.
     pub(crate) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
         self.0.decode(op)
+    }
+
+    /// The request's error, or what `parse` makes of the reply; `EIO` if that is malformed.
+    pub(crate) fn parse<R>(
+        &self,
+        parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
+    ) -> Result<R> {
+        self.0.parse(parse)
     }
 
     /// Takes the payload. Without that it is dropped with the request.

@@ -10,6 +10,10 @@ use super::{
         Admit,
         Ticket, //
     },
+    orphan::{
+        self,
+        Orphan, //
+    },
     payload::Payload,
     request::{
         Req,
@@ -24,6 +28,9 @@ use crate::{
     },
     kapi::{
         gfp::Gfp,
+        lend::Orphaned,
+        moduleparam,
+        task,
         wait::Signals, //
     },
 };
@@ -35,58 +42,45 @@ use kernel::{
     },
 };
 
-/// Whether a request may be held back, and given up.
+/// Whether a request may be held back, and taken back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
-    /// Waits for INIT, fails for lack of memory, is given up by a caller that is killed before
+    /// Waits for INIT, fails for lack of memory, is taken back by a caller that is killed before
     /// the daemon has read it.
     Normal,
     /// Must be sent: none of that (C: `fuse_args::force`).
     Forced,
 }
 
+/// How a wait has ended.
+enum Waited {
+    /// There is a result.
+    Done,
+    /// The caller was killed, and the request has nobody.
+    Left,
+}
+
 impl Chan {
-    /// Sends a request and waits for the answer.
+    /// Sends a request and waits for the answer. Gives the payload back, and besides the answer the
+    /// bytes of payload that the daemon has sent.
+    ///
+    /// A caller that is killed leaves a request that the daemon has, unless that is switched off
+    /// ([`moduleparam::killable`]): the payload stays with the request, as what `leave` gives.
     ///
     /// # Errors
     ///
     /// The daemon's; `EIO` for a malformed reply; `ECONNREFUSED` after a failed INIT; `EINTR` if
-    /// killed before the daemon has read the request; `ECONNABORTED` if the connection ended
-    /// meanwhile, `ENOTCONN` if before; `ENOMEM`.
+    /// killed; `ECONNABORTED` if the connection ended meanwhile, `ENOTCONN` if before; `ENOMEM`.
     pub(crate) fn call<O: Op>(
-        self: &Arc<Self>,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
-    ) -> Result<O::Out> {
-        let mut payload = Payload::None;
-        self.exchange(How::Normal, node.into(), creds, op, &mut payload)
-            .map(|(out, _)| out)
-    }
-
-    /// As [`call`](Self::call), [`How::Forced`].
-    pub(crate) fn call_forced<O: Op>(
-        self: &Arc<Self>,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
-    ) -> Result<O::Out> {
-        let mut payload = Payload::None;
-        self.exchange(How::Forced, node.into(), creds, op, &mut payload)
-            .map(|(out, _)| out)
-    }
-
-    /// As [`call`](Self::call), with a payload, which comes back, and the bytes of payload that the
-    /// daemon has sent.
-    pub(crate) fn call_with<O: Op>(
         self: &Arc<Self>,
         how: How,
         node: impl Into<Option<NodeId>>,
         creds: Creds,
         op: &O,
         mut payload: Payload,
+        leave: &mut dyn FnMut() -> Orphan,
     ) -> (Result<(O::Out, usize)>, Payload) {
-        let result = self.exchange(how, node.into(), creds, op, &mut payload);
+        let result = self.exchange(how, node.into(), creds, op, &mut payload, leave);
         (result, payload)
     }
 
@@ -97,12 +91,15 @@ impl Chan {
         creds: Creds,
         op: &O,
         payload: &mut Payload,
+        leave: &mut dyn FnMut() -> Orphan,
     ) -> Result<(O::Out, usize)> {
         let req = self.begin(how)?;
         req.fill(node, creds, op, payload)?;
-        if let Err(error) = self.send_and_wait(&req, how) {
+        match self.send_and_wait(&req, how, leave) {
+            Ok(Waited::Done) => {}
+            Ok(Waited::Left) => return Err(EINTR),
             // Not sent: ends here.
-            req.end_if_here(error);
+            Err(error) => req.end_if_here(error),
         }
         let mut result = req.args.collect().ok_or(EIO)?;
         result.swap_payload(payload);
@@ -125,40 +122,70 @@ impl Chan {
         Ok(req)
     }
 
-    /// Returns when the request has ended, except with an error: then it was not sent.
-    fn send_and_wait(&self, req: &Req, how: How) -> Result {
+    /// Returns when the request has ended or was left, except with an error: then it was not sent.
+    fn send_and_wait(
+        &self,
+        req: &Req,
+        how: How,
+        leave: &mut dyn FnMut() -> Orphan,
+    ) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
             How::Forced => Admit::Forced,
         };
         let submitted = self.submit(req.clone(), admit)?;
-        self.wait_answer(req, submitted.ticket, how);
-        Ok(())
+        Ok(self.wait_answer(req, submitted.ticket, how, leave))
     }
 
     /// The wait: first any signal makes an INTERRUPT, then a fatal one takes back a request that
-    /// the daemon has not read, then nothing does.
-    fn wait_answer(&self, req: &Req, ticket: Ticket, how: How) {
+    /// the daemon has not read, or leaves it.
+    fn wait_answer(
+        &self,
+        req: &Req,
+        ticket: Ticket,
+        how: How,
+        leave: &mut dyn FnMut() -> Orphan,
+    ) -> Waited {
         let done = || req.args.is_done();
 
+        // A signal has ended this task already, so that none will wake it any more.
+        if how == How::Forced && task::dies_of_signal() && moduleparam::killable() {
+            return self.leave_request(req, leave());
+        }
         if !self.no_interrupt.load(Relaxed) {
             if req.wait.wait_event(Signals::All, done).is_ok() {
-                return;
+                return Waited::Done;
             }
             if req.args.interrupt() {
                 self.queue_interrupt(ticket);
             }
         }
-        if how == How::Normal {
+        if how == How::Normal || moduleparam::killable() {
             if req.wait.wait_event(Signals::Fatal, done).is_ok() {
-                return;
+                return Waited::Done;
             }
-            if self.cancel(req, ticket) {
-                return;
+            if how == How::Normal && self.cancel(req, ticket) {
+                return Waited::Done;
+            }
+            if moduleparam::killable() {
+                return self.leave_request(req, leave());
             }
         }
         // Without signals there is no error.
         let _ = req.wait.wait_event(Signals::None, done);
+        Waited::Done
+    }
+
+    /// Leaves a request to whoever ends it. If that has happened just now, undoes the reply here:
+    /// nobody is there any more who could use it.
+    #[cold]
+    fn leave_request(&self, req: &Req, orphan: Orphan) -> Waited {
+        if let Err(legacy) = req.args.leave(orphan) {
+            if let Some(args) = req.args.collect() {
+                orphan::end(self, req.opcode.load(Relaxed), Orphaned { args, legacy });
+            }
+        }
+        Waited::Left
     }
 
     /// Queues the INTERRUPT for a request, if the daemon has it.
@@ -186,7 +213,8 @@ impl Chan {
         }
         if let Some(mut ender) = req.args.abort_take() {
             ender.error = EINTR.to_errno();
-            ender.finish();
+            // The caller is here, and has not left.
+            let _ = ender.finish();
         }
         true
     }

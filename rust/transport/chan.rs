@@ -26,6 +26,7 @@ use super::{
 use crate::{
     abi::Minor,
     kapi::{
+        bitops::AtomicBits,
         task,
         wait::{
             new_wait_queue,
@@ -89,6 +90,8 @@ pub(crate) struct Chan {
     conn_error: Atomic<bool>,
     /// The daemon does not know INTERRUPT.
     pub(super) no_interrupt: Atomic<bool>,
+    /// Operations that the daemon answered with ENOSYS, by number.
+    lacks: [AtomicBits; 2],
     minor: Atomic<u32>,
     max_write: Atomic<u32>,
     max_pages: Atomic<u32>,
@@ -120,6 +123,7 @@ impl Chan {
                 connected: Atomic::new(true),
                 conn_error: Atomic::new(false),
                 no_interrupt: Atomic::new(false),
+                lacks: [AtomicBits::new(0), AtomicBits::new(0)],
                 minor: Atomic::new(0),
                 max_write: Atomic::new(0),
                 max_pages: Atomic::new(0),
@@ -197,6 +201,21 @@ impl Chan {
     /// Has INIT failed?
     pub(crate) fn conn_error(&self) -> bool {
         self.conn_error.load(Relaxed)
+    }
+
+    /// Whether the daemon has said that it lacks an operation.
+    #[inline]
+    pub(crate) fn lacks(&self, opcode: u32) -> bool {
+        self.lacks
+            .get(opcode as usize / 32)
+            .is_some_and(|bits| bits.test(1 << (opcode % 32)))
+    }
+
+    /// Remembers that the daemon lacks an operation, for who asks before sending it again.
+    pub(crate) fn set_lacks(&self, opcode: u32) {
+        if let Some(bits) = self.lacks.get(opcode as usize / 32) {
+            bits.set(1 << (opcode % 32));
+        }
     }
 
     /// The daemon's version, 7.0 before it is known.

@@ -4,7 +4,7 @@
 //!
 //! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
 //! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
-//! [`call`] and [`background`] are the callers' side, [`device`], [`reader`] and [`writer`] the
+//! [`call`], [`background`] and [`orphan`] are the callers' side, [`device`], [`reader`] and [`writer`] the
 //! daemon's, with [`copy`] between the two; [`forget`] is apart, as it has no reply.
 
 mod args;
@@ -23,6 +23,7 @@ mod device;
 )]
 pub(crate) mod engine;
 mod forget;
+mod orphan;
 mod payload;
 mod reader;
 mod request;
@@ -46,6 +47,10 @@ pub(crate) use self::{
         Registration, //
     },
     forget::Forget,
+    orphan::{
+        Orphan,
+        Undo, //
+    },
     payload::Payload,
     request::RequestCache,
 };

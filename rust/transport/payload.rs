@@ -68,6 +68,17 @@ impl Payload {
         }
     }
 
+    /// Finishes what `received` was to be received for, when nobody waits for it any more: a folio
+    /// that has all its data is valid, and there may be others who want it. Does not sleep.
+    pub(super) fn finish(self, received: Result<usize>) {
+        match self {
+            // Where it is short, the file may have become shorter, which is for a reader to find out.
+            Payload::ReadFolios(folios) if received == Ok(folios.bytes()) => folios.finish(Ok(())),
+            Payload::UserOut(pages) => pages.unpin_nowait(),
+            _ => {}
+        }
+    }
+
     /// Prepares to receive `len` bytes.
     ///
     /// # Errors

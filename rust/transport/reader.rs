@@ -26,6 +26,7 @@ use super::{
         self,
         Forgets, //
     },
+    orphan::Orphan,
     request::Req, //
 };
 use crate::{
@@ -59,11 +60,11 @@ const MIN_READ_BUFFER: usize = 8192;
 /// Why a request was not copied out.
 enum Failed<'a> {
     /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args>),
+    Aborted(Ender<'a, Args, Orphan>),
     /// Aborted, and ended by the aborter.
     Gone,
     /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args>),
+    Fault(Error, Lease<'a, Args, Orphan>),
 }
 
 /// Reads one message; returns its length.
@@ -305,9 +306,9 @@ fn disconnected(chan: &Chan) -> Error {
 /// Copies a message out, parking the lease wherever pages must be faulted in.
 #[inline]
 fn copy_out<'a>(
-    mut lease: Lease<'a, Args>,
+    mut lease: Lease<'a, Args, Orphan>,
     copier: &mut Copier<'_>,
-) -> Result<Lease<'a, Args>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     let mut cursor = Cursor::default();
     let end = copier.remaining().saturating_sub(lease.len());
     loop {

@@ -11,6 +11,10 @@ use super::{
     background::Done,
     chan::Chan,
     engine,
+    orphan::{
+        self,
+        Orphan, //
+    },
     payload::Payload, //
 };
 use crate::{
@@ -97,7 +101,7 @@ impl Drop for Member {
 #[pin_data]
 pub(super) struct Request {
     #[pin]
-    pub(super) args: Lend<Args>,
+    pub(super) args: Lend<Args, Orphan>,
     /// Where the caller waits, if it does.
     pub(super) wait: RcuWait,
     pub(super) chan: Member,
@@ -164,11 +168,11 @@ impl Request {
         filled
     }
 
-    /// Ends the request: sets the error, tells who wants to know, wakes up the caller. To be called
-    /// without any lock.
+    /// Ends the request: sets the error, tells who wants to know, wakes up the caller, or undoes the
+    /// reply if the caller has left. To be called without any lock.
     ///
     /// C: `fuse_request_end()`.
-    pub(super) fn end(&self, mut ender: Ender<'_, Args>, error: i32) {
+    pub(super) fn end(&self, mut ender: Ender<'_, Args, Orphan>, error: i32) {
         ender.error = error;
         trace::fuse_request_end(|| {
             (
@@ -181,8 +185,9 @@ impl Request {
         if let Some(end) = ender.end.take() {
             end.end(Done::new(&mut ender));
         }
-        if ender.finish() {
-            self.wait.wake_up();
+        match ender.finish() {
+            None => self.wait.wake_up(),
+            Some(orphaned) => orphan::end(&self.chan, self.opcode.load(Relaxed), orphaned),
         }
     }
 

@@ -23,6 +23,7 @@ use super::{
         Refusal,
         Ticket, //
     },
+    orphan::Orphan,
     request::Req, //
 };
 use crate::{
@@ -50,11 +51,11 @@ use zerocopy::FromBytes;
 /// Why a reply was not copied in.
 enum Failed<'a> {
     /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args>),
+    Aborted(Ender<'a, Args, Orphan>),
     /// Aborted, and ended by the aborter.
     Gone,
     /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args>),
+    Fault(Error, Lease<'a, Args, Orphan>),
 }
 
 /// Writes one message; returns its length.
@@ -218,10 +219,10 @@ fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>
 fn copy_in<'a>(
     installed: &Installed,
     req: &'a Req,
-    mut lease: Lease<'a, Args>,
+    mut lease: Lease<'a, Args, Orphan>,
     copier: &mut Copier<'_>,
     listed: &mut Option<Ticket>,
-) -> Result<Lease<'a, Args>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     let mut cursor = Cursor::default();
     loop {
         if lease.copy_in(&mut cursor, copier) {

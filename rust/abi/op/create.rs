@@ -118,12 +118,23 @@ impl Op for Create<'_> {
     }
 
     fn decode(&self, body: Body<'_>, minor: Minor) -> Result<CreateOut, BadReply> {
+        CreateOut::decode(body, minor)
+    }
+}
+
+impl CreateOut {
+    /// Checks the body of a reply without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`]: the caller gets EIO.
+    pub fn decode(body: Body<'_>, minor: Minor) -> Result<Self, BadReply> {
         let mut reader = body.reader()?;
         let entry = FuseEntryOut::take(&mut reader, minor)?;
         let open: FuseOpenOut = reader.take()?;
         reader.end()?;
 
-        Ok(CreateOut {
+        Ok(Self {
             entry: entry.created(FileType::Regular)?,
             open: open.into(),
         })

@@ -112,7 +112,18 @@ impl Op for Open {
         Reply::Fixed(size_of::<FuseOpenOut>())
     }
 
-    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<OpenOut, BadReply> {
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<OpenOut, BadReply> {
+        OpenOut::decode(body, minor)
+    }
+}
+
+impl OpenOut {
+    /// Checks the body of a reply without an error, to OPEN or OPENDIR.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`]: the caller gets EIO.
+    pub fn decode(body: Body<'_>, _minor: Minor) -> Result<Self, BadReply> {
         Ok(body.fixed::<FuseOpenOut>()?.into())
     }
 }
