@@ -9,7 +9,7 @@ ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
 
-.PHONY: help run test check shell bench modules clean clean-cache
+.PHONY: help run test check shell bench soak modules clean clean-cache
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
@@ -17,6 +17,7 @@ help:
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions per operation, ours and C'
+	@echo 'make soak                 the long forms of the suites that have one; SUITE, KERNEL as above'
 	@echo 'make modules              fuse.ko for the plain test kernel, in build/module/plain'
 	@echo 'make KDIR=... modules     fuse.ko for a kernel build of your own, in build/module/kdir'
 	@echo 'make clean                removes build/'
@@ -26,7 +27,7 @@ help:
 	@echo 'RUST_FUSE_MIRROR=URL      a Debian mirror, by default the one this machine uses'
 	@echo 'KSRC=DIR                  a clean tree of Linux 7.3.x instead of the one from Debian'
 
-run test check shell bench:
+run test check shell bench soak:
 	@scripts/$@.sh
 
 ifdef KDIR

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part.
+# For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies their limits.
 . "$(dirname "$0")/lib/all.sh"
 
-SUITE=${SUITE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-}
+SUITE=${SUITE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
 case ${IMPL:-both} in rust | c | both) ;; *) die "IMPL=$IMPL: rust, c or both" ;; esac
 case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or debug" ;; esac
 
@@ -21,15 +22,18 @@ out_of() { echo "$BUILD/out/$1-$2-$3"; }
 
 # Runs suite NAME in a machine: IMPL LIMIT OPTIONS, on kernel FLAVOUR. In a shell of its own.
 vm_suite() {
-	local flavour=$1 name=$2 impl=$3 limit=$4 options=$5 append='' out key='' start=$SECONDS
+	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) options=$5 append='' out key='' start=$SECONDS variable
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
 	if [[ $impl = c && $IMPL != c && ,$options, != *,fresh,* ]]; then
-		key=$(oracle_key "$name $limit $options")
+		key=$(oracle_key "$name $limit $options $SUITE_ENV")
 		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
 	fi
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
 	printf 'arg=suite-%s\n' "$name" >>"$out/initrd/rf/job"
+	for variable in $SUITE_ENV; do
+		printf 'env=%s\n' "$variable" >>"$out/initrd/rf/job"
+	done
 	if [[ ,$options, = *,kmemleak,* && $flavour = debug ]]; then
 		echo kmemleak=1 >>"$out/initrd/rf/job"
 		append=kmemleak=on

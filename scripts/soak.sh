@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# make soak: the long forms of suites that make test runs in short. SUITE=name chooses one, KERNEL=plain|debug too.
+. "$(dirname "$0")/lib/all.sh"
+
+# Suite, kernel, IMPL, by how much its time is longer, and what tells it to be long.
+rows() {
+	cat <<-'ROWS'
+		death plain both 4 RF_DEATH=all
+		death debug rust 4 RF_DEATH=all
+	ROWS
+}
+
+only=${SUITE:-} kernel=${KERNEL:-} failed=()
+while read -r name flavour impl longer variables; do
+	[[ -z $only || ,$only, = *,$name,* ]] || continue
+	[[ -z $kernel || $kernel = "$flavour" ]] || continue
+	say "$name, $impl, $flavour: $variables"
+	SUITE=$name KERNEL=$flavour IMPL=$impl SUITE_TIME=$longer SUITE_ENV=$variables "$ROOT/scripts/test.sh" </dev/null ||
+		failed+=("$name-$flavour")
+done < <(rows)
+((${#failed[@]} == 0)) || die "failed: ${failed[*]}"

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `death`: callers, daemons and connections that end in the middle of anything.
+
+#[path = "../death/freeze.rs"]
+mod freeze;
+#[path = "../death/kit.rs"]
+mod kit;
+#[path = "../death/points.rs"]
+mod points;
+#[path = "../death/table.rs"]
+mod table;
+#[path = "../death/undo.rs"]
+mod undo;
+#[path = "../death/waits.rs"]
+mod waits;
+
+fn main() {
+    let mut all = points::cases();
+    all.extend(undo::cases());
+    all.extend(waits::cases());
+    all.extend(freeze::cases());
+    ktap::run("death", all, suites::GAPS);
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every place where a request can be, and every end that can come there.
+//!
+//! A case is a place and an end; in it, operations from the table, drawn at random, or all of them
+//! with `RF_DEATH=all`. `RF_SEED` repeats a draw.
+
+use ktap::Case;
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
+use mockd::mount::umount;
+use mockd::wire::Op;
+use mockd::{Caller, Init, Mock, Request, Setup};
+
+use crate::kit::{self, Stuck};
+use crate::table::{self, Kind, Operation};
+
+/// Where the request is when the end comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// On the list of what the daemon has not read.
+    Queued,
+    /// Being read by the daemon, which waits for a page of its buffer.
+    CopiedOut,
+    /// Read by the daemon, not answered.
+    WithDaemon,
+    /// Being answered by the daemon, which waits for a page of its buffer.
+    CopiedIn,
+    /// In the background and over the limit, or its caller waits for room there.
+    Background,
+    /// Read by the daemon, and an INTERRUPT for it queued.
+    Interrupted,
+    /// Read by the daemon, and its caller was killed.
+    Orphaned,
+}
+
+/// What comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// SIGKILL to the caller; the daemon answers afterwards.
+    Kill,
+    /// umount -f.
+    Abort,
+    /// The daemon's last descriptor is closed.
+    Close,
+}
+
+macro_rules! points {
+    ($($name:ident: $place:ident, $end:ident;)*) => {
+        $(fn $name() { run(Place::$place, End::$end) })*
+
+        pub fn cases() -> Vec<Case> {
+            ktap::cases![$($name),*]
+        }
+    };
+}
+
+points! {
+    queued_kill: Queued, Kill;
+    queued_abort: Queued, Abort;
+    queued_close: Queued, Close;
+    copied_out_kill: CopiedOut, Kill;
+    copied_out_abort: CopiedOut, Abort;
+    copied_out_close: CopiedOut, Close;
+    with_daemon_kill: WithDaemon, Kill;
+    with_daemon_abort: WithDaemon, Abort;
+    with_daemon_close: WithDaemon, Close;
+    copied_in_kill: CopiedIn, Kill;
+    copied_in_abort: CopiedIn, Abort;
+    copied_in_close: CopiedIn, Close;
+    background_kill: Background, Kill;
+    background_abort: Background, Abort;
+    background_close: Background, Close;
+    interrupted_kill: Interrupted, Kill;
+    interrupted_abort: Interrupted, Abort;
+    interrupted_close: Interrupted, Close;
+    orphaned_abort: Orphaned, Abort;
+    orphaned_close: Orphaned, Close;
+}
+
+/// Operations of one case, where not all are asked for.
+const SAMPLE: usize = 8;
+
+fn run(place: Place, end: End) {
+    let mut ops: Vec<&Operation> = table::ALL
+        .iter()
+        .filter(|o| applies(o, place, end))
+        .collect();
+    if std::env::var("RF_DEATH").as_deref() != Ok("all") {
+        let mut seed = seed();
+        println!("RF_SEED={seed}");
+        while ops.len() > SAMPLE {
+            // xorshift64
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            ops.remove((seed % ops.len() as u64) as usize);
+        }
+    }
+    for o in ops {
+        println!("{}: {place:?}, {end:?}", o.name);
+        Point::reach(o, place).end(end);
+    }
+}
+
+fn seed() -> u64 {
+    if let Ok(seed) = std::env::var("RF_SEED") {
+        return seed.parse().expect("RF_SEED");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("time").as_nanos() as u64 | 1
+}
+
+fn applies(o: &Operation, place: Place, end: End) -> bool {
+    match place {
+        Place::Background if !matches!(o.kind, Kind::Background | Kind::Folio) => return false,
+        // The end of a request that is answered with nothing but a header is not copied in.
+        Place::CopiedIn if !has_payload(o.op) => return false,
+        Place::Interrupted if !matches!(o.kind, Kind::Call | Kind::Forced) => return false,
+        Place::Orphaned if o.kind == Kind::Background => return false,
+        _ => {}
+    }
+    // Nobody is left to be killed.
+    end != End::Kill || o.kind != Kind::Background
+}
+
+fn has_payload(op: Op) -> bool {
+    !matches!(
+        op,
+        Op::UNLINK
+            | Op::RMDIR
+            | Op::RENAME
+            | Op::RENAME2
+            | Op::FSYNC
+            | Op::FSYNCDIR
+            | Op::FLUSH
+            | Op::ACCESS
+            | Op::RELEASE
+            | Op::RELEASEDIR
+    )
+}
+
+/// What the daemon has of the request.
+enum Has {
+    /// Nothing.
+    Nothing,
+    /// A thread that reads it.
+    Reader(Stuck),
+    /// All of it.
+    Request(Request),
+    /// A thread that writes the answer.
+    Writer(Stuck),
+}
+
+/// A request in its place.
+struct Point {
+    o: &'static Operation,
+    place: Place,
+    m: Mock,
+    fs: Memfs,
+    c: Caller,
+    has: Has,
+    /// What keeps the background busy.
+    busy: Option<Request>,
+}
+
+impl Point {
+    fn reach(o: &'static Operation, place: Place) -> Point {
+        let (mut fs, mut init) = (table::sample(), Init::plain());
+        (o.daemon)(&mut fs, &mut init);
+        if place == Place::Background {
+            init.max_background = 1;
+        }
+        let mut m = Mock::with(&Setup::default(), &init);
+        m.without_record();
+        let busy = (place == Place::Background).then(|| busy(&mut m, &mut fs));
+
+        let caller = o.caller;
+        let mut c = m.caller(move |mnt, io| {
+            mockd::user::catch_signal(libc::SIGUSR1, false);
+            let act = caller(mnt);
+            io.put(());
+            io.wait();
+            act()
+        });
+        kit::serve_until_put(&mut m, &mut fs, &mut c);
+        c.go();
+        for _ in 0..o.before {
+            let r = kit::next(&mut m);
+            assert_ne!(r.op, o.op, "too early: {r:?}");
+            kit::answer(&m, &mut fs, &r);
+        }
+        let mut p = Point {
+            o,
+            place,
+            m,
+            fs,
+            c,
+            has: Has::Nothing,
+            busy,
+        };
+        p.has = p.go_to(place);
+        p
+    }
+
+    fn go_to(&mut self, place: Place) -> Has {
+        let m = &mut self.m;
+        if place == Place::Background {
+            // The caller has either gone on, or waits for room.
+            self.c.wait_asleep();
+            assert!(!m.pending(), "more than the limit");
+            return Has::Nothing;
+        }
+        suites::daemon::until("the request", || m.pending().then_some(()));
+        if place == Place::Queued {
+            return Has::Nothing;
+        }
+        if place == Place::CopiedOut {
+            return Has::Reader(Stuck::reading(m));
+        }
+        let r = kit::next(m);
+        assert_eq!(r.op, self.o.op, "{r:?}");
+        match place {
+            Place::CopiedIn => {
+                let Answer::Ok(payload) = self.fs.handle(&r) else {
+                    panic!("no answer to {r:?}");
+                };
+                return Has::Writer(Stuck::writing(m, &r, &payload));
+            }
+            Place::Interrupted => {
+                self.c.kill(libc::SIGUSR1);
+                suites::daemon::until("the INTERRUPT", || m.pending().then_some(()));
+            }
+            Place::Orphaned => {
+                self.c.kill(libc::SIGKILL);
+                if self.stays() {
+                    kit::wait_stuck(&self.c);
+                } else if kit::killable() {
+                    self.c.reap();
+                }
+            }
+            _ => {}
+        }
+        Has::Request(r)
+    }
+
+    /// Whether a killed caller waits for its answer all the same: with C, once the daemon has the
+    /// request, and always if it is one that must be sent.
+    fn stays(&self) -> bool {
+        let late = !matches!(self.place, Place::Queued | Place::Background);
+        match self.o.kind {
+            _ if kit::killable() => false,
+            Kind::Call => late,
+            Kind::Forced => true,
+            Kind::Folio | Kind::Background => false,
+        }
+    }
+
+    fn end(self, end: End) {
+        match end {
+            End::Kill => self.kill(),
+            End::Abort => self.abort(),
+            End::Close => self.close(),
+        }
+    }
+
+    fn abort(self) {
+        kit::abort(&self.m);
+        caller_ends(self.c, self.o, self.place, End::Abort);
+        match self.has {
+            Has::Reader(s) => assert_eq!(s.go_on(), Err(ENODEV)),
+            Has::Writer(s) => assert_eq!(s.go_on(), Err(ENOENT)),
+            Has::Nothing | Has::Request(_) => {}
+        }
+        check_waiting(&self.m);
+        umount(&self.m.mnt, 0).expect("umount");
+    }
+
+    fn close(self) {
+        let mnt = self.m.die();
+        if let Has::Reader(s) | Has::Writer(s) = self.has {
+            s.kill();
+        }
+        caller_ends(self.c, self.o, self.place, End::Close);
+        umount(&mnt, 0).expect("umount");
+    }
+
+    fn kill(mut self) {
+        self.c.kill(libc::SIGKILL);
+        if self.stays() {
+            kit::wait_stuck(&self.c);
+        } else if kit::killable() {
+            self.c.reap();
+        } else {
+            // With C it goes, too, but waits for the FLUSHes of its files.
+            self.until_gone();
+        }
+        // The daemon goes on as if nothing were.
+        match std::mem::replace(&mut self.has, Has::Nothing) {
+            Has::Nothing => {}
+            Has::Reader(s) => {
+                let r = Request::parse(&s.go_on().expect("read")).expect("request");
+                kit::answer(&self.m, &mut self.fs, &r);
+            }
+            Has::Request(r) => kit::answer(&self.m, &mut self.fs, &r),
+            Has::Writer(s) => drop(s.go_on().expect("write")),
+        }
+        if let Some(r) = self.busy.take() {
+            kit::answer(&self.m, &mut self.fs, &r);
+        }
+        self.until_gone();
+        self.m.drain(&mut |r| self.fs.handle(r));
+        check_waiting(&self.m);
+        kit::close_down(&mut self.m, &mut self.fs);
+    }
+
+    /// Serves until the caller is gone.
+    fn until_gone(&mut self) {
+        let Point { m, fs, c, .. } = self;
+        suites::daemon::until("the killed caller to go", || {
+            m.drain(&mut |r| fs.handle(r));
+            c.ended().then_some(())
+        });
+    }
+}
+
+/// The connection has ended, and so must the caller.
+fn caller_ends(mut c: Caller, o: &Operation, place: Place, end: End) {
+    if place == Place::Orphaned {
+        c.reap();
+        return;
+    }
+    let result = c.join::<Res<()>>();
+    // A daemon that is killed while it copies may see its fault fail first, which is EIO; what is
+    // tried again after that ends with the connection.
+    let copying = end == End::Close && matches!(place, Place::CopiedOut | Place::CopiedIn);
+    if !copying || !matches!(result, Err(EIO | ECONNABORTED)) {
+        assert_eq!(result, o.aborted);
+    }
+}
+
+fn check_waiting(m: &Mock) {
+    suites::daemon::until("no request to wait", || {
+        matches!(kit::waiting(m), None | Some(0)).then_some(())
+    });
+}
+
+/// Fills the background: one RELEASE that the daemon does not answer.
+fn busy(m: &mut Mock, fs: &mut Memfs) -> Request {
+    let mut c = m.caller(|mnt, _| {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        mockd::user::close(mockd::user::open(mnt, flags, 0)?)
+    });
+    let mut kept = None;
+    suites::daemon::until("a RELEASE", || {
+        m.drain(&mut |r| {
+            if r.op == Op::RELEASEDIR {
+                kept = Some(r.clone());
+                return Answer::None;
+            }
+            fs.handle(r)
+        });
+        c.ended().then(|| kept.take()).flatten()
+    })
+}

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a killed caller has asked for and nobody takes any more: the daemon is given it back, and
+//! nothing else is sent.
+
+use std::path::Path;
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
+use mockd::wire::Op;
+use mockd::{user, Caller, Init, Mock, Request, Setup};
+
+use crate::kit::{self, NotKillable, Stuck};
+use crate::table::{self, Operation};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        entries,
+        opens,
+        create,
+        errors,
+        nothing_to_undo,
+        answered_while_copying,
+        file_is_kept,
+        node_is_kept,
+        flush_of_the_dying,
+        flush_left,
+        enosys_is_remembered,
+        wire_when_not_killable,
+        flush_when_not_killable,
+    ]
+}
+
+fn operation(name: &str) -> &'static Operation {
+    let found = table::ALL.iter().find(|o| o.name == name);
+    found.unwrap_or_else(|| panic!("no operation {name}"))
+}
+
+fn only_ours() {
+    if !kit::killable() {
+        ktap::skip("C's caller waits for the answer, killed or not");
+    }
+}
+
+/// A daemon that has the request of a killed caller, which is gone.
+struct Left {
+    m: Mock,
+    fs: Memfs,
+    r: Request,
+}
+
+/// A caller that has sent its request, which the daemon has.
+fn asked(o: &Operation) -> (Mock, Memfs, Caller, Request) {
+    let (mut fs, mut init) = (table::sample(), Init::plain());
+    (o.daemon)(&mut fs, &mut init);
+    let mut m = Mock::with(&Setup::default(), &init);
+    let caller = o.caller;
+    let mut c = m.caller(move |mnt, io| {
+        let act = caller(mnt);
+        io.put(());
+        io.wait();
+        act()
+    });
+    kit::serve_until_put(&mut m, &mut fs, &mut c);
+    c.go();
+    for _ in 0..o.before {
+        let r = kit::next(&mut m);
+        kit::answer(&m, &mut fs, &r);
+    }
+    let r = kit::next(&mut m);
+    assert_eq!(r.op, o.op, "{r:?}");
+    (m, fs, c, r)
+}
+
+impl Left {
+    fn by(name: &str) -> Left {
+        let (mut m, fs, mut c, r) = asked(operation(name));
+        m.without_record();
+        c.kill(libc::SIGKILL);
+        let i = m.expect(Op::INTERRUPT);
+        assert_eq!(i.get("unique"), r.unique);
+        c.reap();
+        Left { m, fs, r }
+    }
+
+    /// Answers as a daemon would that has done it; gives the answer.
+    fn answer(&mut self) -> Vec<u8> {
+        match self.fs.handle(&self.r) {
+            Answer::Ok(b) => {
+                self.m.reply(&self.r, &b);
+                b
+            }
+            a => panic!("{a:?}"),
+        }
+    }
+
+    /// All that has come since, but for what the killed caller's files cause.
+    fn all(&mut self) -> Vec<Request> {
+        let mut v = Vec::new();
+        while self.m.pending() {
+            v.push(self.m.request());
+        }
+        v
+    }
+
+    /// Nothing has come since but what the caller's exit makes of the files that it had, and FORGETs
+    /// of what it was to remove or rename: the names are dropped, as nobody knows what has them.
+    #[track_caller]
+    fn only_closes(&mut self) {
+        let names = matches!(self.r.op, Op::UNLINK | Op::RMDIR | Op::RENAME | Op::RENAME2);
+        for r in self.all() {
+            let forget = names && !r.forgets().is_empty();
+            assert!(forget || is_close(&r), "{r:?}");
+            kit::answer(&self.m, &mut self.fs, &r);
+        }
+    }
+
+    fn end(mut self) {
+        kit::close_down(&mut self.m, &mut self.fs);
+    }
+}
+
+/// The node of an entry.
+fn node_of(answer: &[u8]) -> u64 {
+    u64::from_ne_bytes(answer[..8].try_into().expect("entry"))
+}
+
+/// The handle of what was opened, at `at` in the answer.
+fn fh_of(answer: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(answer[at..at + 8].try_into().expect("open"))
+}
+
+#[track_caller]
+fn only_forget(v: &[Request], node: u64) {
+    assert_eq!(v.len(), 1, "{v:?}");
+    assert_eq!(v[0].forgets(), [(node, 1)], "{v:?}");
+}
+
+fn entries() {
+    only_ours();
+    for name in ["lookup", "mknod", "mkdir", "symlink"] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        let node = node_of(&l.answer());
+        only_forget(&l.all(), node);
+        l.end();
+    }
+    // Of nodes that are known by another name, one reference of several.
+    for name in ["revalidate", "link"] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        let node = node_of(&l.answer());
+        only_forget(&l.all(), node);
+        l.end();
+    }
+}
+
+fn opens() {
+    only_ours();
+    for (name, op) in [("open", Op::RELEASE), ("opendir", Op::RELEASEDIR)] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        let fh = fh_of(&l.answer(), 0);
+        let v = l.all();
+        assert_eq!(v.len(), 1, "{v:?}");
+        assert_eq!((v[0].op, v[0].node, v[0].get("fh")), (op, l.r.node, fh));
+        assert_eq!((v[0].uid, v[0].gid, v[0].pid), (0, 0, l.r.pid));
+        let hidden = (libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) as u64;
+        assert_eq!(v[0].get("flags"), l.r.get("flags") & !hidden);
+        l.m.reply(&v[0], &[]);
+        l.end();
+    }
+}
+
+/// RELEASE first, and FORGET when that is answered, be it with an error.
+fn create() {
+    only_ours();
+    for error in [false, true] {
+        let mut l = Left::by("create");
+        let a = l.answer();
+        let (node, fh) = (node_of(&a), fh_of(&a, 128));
+        let v = l.all();
+        assert_eq!(v.len(), 1, "{v:?}");
+        assert_eq!(
+            (v[0].op, v[0].node, v[0].get("fh")),
+            (Op::RELEASE, node, fh)
+        );
+        assert!(!l.m.pending());
+        if error {
+            l.m.fail(&v[0], EIO);
+        } else {
+            l.m.reply(&v[0], &[]);
+        }
+        only_forget(&l.all(), node);
+        l.end();
+    }
+}
+
+/// Nothing was given, so nothing is given back.
+fn errors() {
+    only_ours();
+    for name in [
+        "lookup",
+        "mkdir",
+        "open",
+        "opendir",
+        "create",
+        "unlink",
+        "read_direct",
+    ] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        l.m.fail(&l.r, EPERM);
+        l.only_closes();
+        l.end();
+    }
+}
+
+/// What the exit of the caller makes of the files that it had.
+fn is_close(r: &Request) -> bool {
+    matches!(r.op, Op::FLUSH | Op::RELEASE | Op::RELEASEDIR)
+}
+
+fn nothing_to_undo() {
+    only_ours();
+    for name in [
+        "getattr",
+        "setattr",
+        "readlink",
+        "unlink",
+        "rmdir",
+        "rename",
+        "rename2",
+        "read",
+        "read_direct",
+        "write",
+        "write_direct",
+        "statfs",
+        "fsync",
+        "access",
+        "readdir",
+        "fsyncdir",
+    ] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        l.answer();
+        l.only_closes();
+        l.end();
+    }
+}
+
+/// The caller goes in the middle of the answer.
+fn answered_while_copying() {
+    only_ours();
+    for name in ["lookup", "open", "create"] {
+        println!("{name}");
+        let (mut m, mut fs, mut c, r) = asked(operation(name));
+        m.without_record();
+        let Answer::Ok(payload) = fs.handle(&r) else {
+            panic!("no answer");
+        };
+        let s = Stuck::writing(&m, &r, &payload);
+        c.kill(libc::SIGKILL);
+        c.reap();
+        assert!(!m.pending());
+        s.go_on().expect("write");
+        let first = m.request();
+        match name {
+            "lookup" => only_forget(&[first], node_of(&payload)),
+            _ => {
+                assert_eq!(first.op, Op::RELEASE);
+                m.reply(&first, &[]);
+            }
+        }
+        kit::close_down(&mut m, &mut fs);
+    }
+}
+
+/// RELEASE comes when no request is with the daemon any more that names the handle.
+fn file_is_kept() {
+    only_ours();
+    for name in [
+        "read",
+        "read_direct",
+        "write",
+        "write_direct",
+        "fsync",
+        "readdir",
+        "fsyncdir",
+    ] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        // FLUSH is the dying caller's.
+        for r in l.all() {
+            assert_eq!(r.op, Op::FLUSH, "{r:?}");
+            kit::answer(&l.m, &mut l.fs, &r);
+        }
+        assert!(!l.m.pending(), "RELEASE before the answer");
+        l.answer();
+        let v = l.all();
+        assert_eq!(v.len(), 1, "{v:?}");
+        assert!(matches!(v[0].op, Op::RELEASE | Op::RELEASEDIR), "{v:?}");
+        l.m.reply(&v[0], &[]);
+        l.end();
+    }
+}
+
+/// FORGET comes when no request is with the daemon any more that names the node.
+fn node_is_kept() {
+    only_ours();
+    for name in ["getattr", "setattr", "readlink", "access"] {
+        println!("{name}");
+        let mut l = Left::by(name);
+        user::drop_caches();
+        let forgets = |v: &[Request]| v.iter().flat_map(Request::forgets).any(|f| f.0 == l.r.node);
+        let mut v = Vec::new();
+        while l.m.pending() {
+            v.push(l.m.request());
+        }
+        assert!(!forgets(&v), "{v:?}");
+        for r in &v {
+            let _ = l.fs.handle(r);
+        }
+        if let Answer::Ok(b) = l.fs.handle(&l.r) {
+            l.m.reply(&l.r, &b);
+        }
+        let (m, fs) = (&mut l.m, &mut l.fs);
+        suites::daemon::until("the FORGET", || {
+            user::drop_caches();
+            let mut seen = false;
+            m.drain(&mut |r| {
+                seen |= r.forgets().iter().any(|f| f.0 == l.r.node);
+                fs.handle(r)
+            });
+            seen.then_some(())
+        });
+        l.end();
+    }
+}
+
+/// A caller that opens a file and waits.
+fn holder(m: &mut Mock, fs: &mut Memfs) -> Caller {
+    let mut c = m.caller(|mnt, io| {
+        let _f = user::open(&mnt.join("f"), libc::O_RDWR, 0).expect("open");
+        io.put(());
+        io.wait();
+    });
+    kit::serve_until_put(m, fs, &mut c);
+    c
+}
+
+/// A task that a signal has ended sends its FLUSH and does not wait; RELEASE does.
+fn flush_of_the_dying() {
+    only_ours();
+    for sig in [libc::SIGKILL, libc::SIGTERM] {
+        let (mut m, mut fs) = (Mock::new(), table::sample());
+        m.without_record();
+        let mut c = holder(&mut m, &mut fs);
+        c.kill(sig);
+        c.reap();
+        let r = m.expect(Op::FLUSH);
+        assert!(!m.pending(), "RELEASE before FLUSH is answered");
+        m.reply(&r, &[]);
+        let r = m.expect(Op::RELEASE);
+        m.reply(&r, &[]);
+        kit::close_down(&mut m, &mut fs);
+    }
+}
+
+/// Killed in close(2): one FLUSH, then RELEASE.
+fn flush_left() {
+    only_ours();
+    let mut l = Left::by("flush");
+    assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
+    l.m.reply(&l.r, &[]);
+    let v = l.all();
+    assert_eq!(v.len(), 1, "{v:?}");
+    assert_eq!(v[0].op, Op::RELEASE);
+    l.m.reply(&v[0], &[]);
+    l.end();
+}
+
+/// ENOSYS for who has left is ENOSYS for all.
+fn enosys_is_remembered() {
+    only_ours();
+    let mut l = Left::by("access");
+    l.m.fail(&l.r, ENOSYS);
+    let c = l.m.call("f", |p: &Path| user::access(p, libc::R_OK));
+    let r: Res<()> = l.m.serve(c, &mut |r| {
+        assert_ne!(r.op, Op::ACCESS);
+        l.fs.handle(r)
+    });
+    assert_eq!(r, Ok(()));
+    l.end();
+}
+
+/// With the parameter at N: what the daemon sees is what C sends.
+fn wire_when_not_killable() {
+    let _n = NotKillable::new();
+    for o in table::ALL {
+        if o.kind != table::Kind::Call {
+            continue;
+        }
+        println!("{}", o.name);
+        let (mut m, mut fs, mut c, r) = asked(o);
+        c.kill(libc::SIGKILL);
+        let i = m.expect(Op::INTERRUPT);
+        assert_eq!(i.get("unique"), r.unique);
+        kit::wait_stuck(&c);
+        kit::answer(&m, &mut fs, &r);
+        suites::daemon::until("the killed caller to go", || {
+            m.drain(&mut |r| fs.handle(r));
+            c.ended().then_some(())
+        });
+        c.reap();
+        kit::close_down(&mut m, &mut fs);
+    }
+}
+
+fn flush_when_not_killable() {
+    let _n = NotKillable::new();
+    let (mut m, mut fs) = (Mock::new(), table::sample());
+    let mut c = holder(&mut m, &mut fs);
+    c.kill(libc::SIGKILL);
+    let r = m.expect(Op::FLUSH);
+    suites::daemon::until("the exit to wait", || {
+        c.state().starts_with(['S', 'D']).then_some(())
+    });
+    assert!(!c.ended());
+    m.reply(&r, &[]);
+    suites::daemon::until("the end of the caller", || {
+        m.drain(&mut |r| fs.handle(r));
+        c.ended().then_some(())
+    });
+    c.reap();
+    kit::close_down(&mut m, &mut fs);
+}
