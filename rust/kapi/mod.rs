@@ -63,3 +63,4 @@ pub(crate) mod uidgid;
 pub(crate) mod user_namespace;
 pub(crate) mod user_pages;
 pub(crate) mod wait;
+pub(crate) mod wait_loop;

@@ -6,10 +6,14 @@
 //! [`include/linux/rcuwait.h`](srctree/include/linux/rcuwait.h).
 //!
 //! Conditions are closures that read what another task sets *before* it wakes. They run with the
-//! task's state set already, so they must not sleep. C rules encoded here: the condition is looked
-//! at again after the state was set and before a signal is reported, so that no wake-up is lost and
-//! an exclusive waiter that was woken and signalled at once does not swallow the wake-up.
+//! task's state set already, so they must not sleep. The order of the steps, so that no wake-up is lost
+//! or swallowed, is in [`wait_loop`].
 
+use super::wait_loop::{
+    self,
+    Signalled,
+    Sleeper, //
+};
 use crate::bindings;
 use core::ffi::c_int;
 use kernel::{
@@ -90,7 +94,6 @@ impl WaitQueue {
         if condition() {
             return Ok(());
         }
-
         let mut state = signals.state();
         if freezable {
             state |= bindings::TASK_FREEZABLE;
@@ -101,31 +104,16 @@ impl WaitQueue {
             0
         };
         let entry = Opaque::<bindings::wait_queue_entry>::uninit();
-        // SAFETY: The entry stays in this frame, which it leaves only off the queue: after
-        // `finish_wait()`, or after `prepare_to_wait_event()` has failed, which takes it off.
+        // SAFETY: The entry stays in this frame, which it leaves only off the queue: `wait_event()` calls
+        // `finish_wait()` last.
         unsafe { bindings::init_wait_entry(entry.get(), flags as c_int) };
-
-        loop {
-            // SAFETY: Queue and entry are valid.
-            let signal = unsafe {
-                bindings::prepare_to_wait_event(self.head.get(), entry.get(), state as c_int)
-            };
-            if condition() {
-                break;
-            }
-            if signal != 0 {
-                return Err(ERESTARTSYS);
-            }
-            // SAFETY: Task context, by the contract of the callers.
-            unsafe { bindings::schedule() };
-            // Usually it holds now, and a waker has taken the entry off the queue.
-            if condition() {
-                break;
-            }
-        }
-        // SAFETY: Queue and entry are valid.
-        unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
-        Ok(())
+        let mut sleeper = OnQueue {
+            head: self.head.get(),
+            entry: &entry,
+            state,
+            signal: false,
+        };
+        wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| ERESTARTSYS)
     }
 
     /// Sleeps until `condition` holds, or until one of `signals` (`ERESTARTSYS`).
@@ -186,6 +174,42 @@ impl WaitQueue {
     }
 }
 
+/// The current task with an entry for a queue.
+struct OnQueue<'a> {
+    head: *mut bindings::wait_queue_head,
+    entry: &'a Opaque<bindings::wait_queue_entry>,
+    state: u32,
+    signal: bool,
+}
+
+impl Sleeper for OnQueue<'_> {
+    #[inline]
+    fn prepare(&mut self) {
+        // SAFETY: Queue and entry are valid, by `WaitQueue::wait()`.
+        let error = unsafe {
+            bindings::prepare_to_wait_event(self.head, self.entry.get(), self.state as c_int)
+        };
+        self.signal = error != 0;
+    }
+
+    #[inline]
+    fn signal_pending(&mut self) -> bool {
+        self.signal
+    }
+
+    #[inline]
+    fn schedule(&mut self) {
+        // SAFETY: Task context, by the contract of the callers.
+        unsafe { bindings::schedule() };
+    }
+
+    #[inline]
+    fn finish(&mut self) {
+        // SAFETY: As in `prepare()`.
+        unsafe { bindings::finish_wait(self.head, self.entry.get()) };
+    }
+}
+
 /// A place for one task that waits (`struct rcuwait`): cheaper than a queue, no lock.
 ///
 /// If two tasks wait at once, one of them may sleep for ever; nothing worse.
@@ -210,42 +234,52 @@ impl RcuWait {
     /// # Errors
     ///
     /// `EINTR` after a signal of the kind named.
-    pub(crate) fn wait_event(
-        &self,
-        signals: Signals,
-        mut condition: impl FnMut() -> bool,
-    ) -> Result {
-        let state = signals.state();
-        let mut result = Ok(());
-
+    pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
         // SAFETY: The object is valid; `current` stays alive while it waits here, and RCU keeps it
         // for a waker that still looks at it after `finish_rcuwait()`.
         unsafe { bindings::prepare_to_rcuwait(self.0.get()) };
-        loop {
-            // SAFETY: The current task sets its own state; it is reset by `finish_rcuwait()`.
-            unsafe { bindings::set_waiting_state(state) };
-            if condition() {
-                break;
-            }
-            // SAFETY: Looks at the current task only.
-            if unsafe { bindings::signal_pending_state_current(state) } {
-                result = Err(EINTR);
-                break;
-            }
-            // SAFETY: Task context, by the contract of the callers.
-            unsafe { bindings::schedule() };
-            if condition() {
-                break;
-            }
-        }
-        // SAFETY: The object is valid.
-        unsafe { bindings::finish_rcuwait(self.0.get()) };
-        result
+        let mut sleeper = OnRcuWait {
+            wait: self.0.get(),
+            state: signals.state(),
+        };
+        wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| EINTR)
     }
 
     /// Wakes the task that waits, if one does.
     pub(crate) fn wake_up(&self) {
         // SAFETY: The object is valid.
         unsafe { bindings::rcuwait_wake_up(self.0.get()) };
+    }
+}
+
+/// The current task, in the place of a [`RcuWait`].
+struct OnRcuWait {
+    wait: *mut bindings::rcuwait,
+    state: u32,
+}
+
+impl Sleeper for OnRcuWait {
+    #[inline]
+    fn prepare(&mut self) {
+        // SAFETY: The current task sets its own state; it is reset by `finish_rcuwait()`.
+        unsafe { bindings::set_waiting_state(self.state) };
+    }
+
+    #[inline]
+    fn signal_pending(&mut self) -> bool {
+        // SAFETY: Looks at the current task only.
+        unsafe { bindings::signal_pending_state_current(self.state) }
+    }
+
+    #[inline]
+    fn schedule(&mut self) {
+        // SAFETY: Task context, by the contract of the callers.
+        unsafe { bindings::schedule() };
+    }
+
+    #[inline]
+    fn finish(&mut self) {
+        // SAFETY: The object is valid, by `RcuWait::wait_event()`.
+        unsafe { bindings::finish_rcuwait(self.wait) };
     }
 }
