@@ -337,7 +337,12 @@ impl Chan {
     fn wait_gate(&self, background: bool) -> Result {
         self.gate
             .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(background))
-            .map_err(|_| EINTR)
+            .map_err(|_| EINTR)?;
+        // Who takes up no background slot may have got the wake-up of one that came free.
+        if !background {
+            self.wake_gate(1);
+        }
+        Ok(())
     }
 
     /// Counts a caller that is not held back.
