@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The request engine and the word that lends arguments, from the module's own files, on the host.
+//! The request engine, the word that lends arguments and the order of a wait, from the module's own
+//! files, on the host.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -9,16 +10,22 @@
 //! | `check`, `interleavings` | all of these under stateright |
 //! | `enumerate`, `spec` | all event sequences up to a length, and long random ones, against what C does |
 //! | `explore`, `mistakes` | a search that knows its path; wrong use of the engine, each is caught |
-//! | `lending` | the lending word under loom |
+//! | `rig` | the module's side in threads: a channel, callers, a daemon, over the kernel's steps of a wait |
+//! | `loomed` | under loom: the lending word; waits, wake-ups and signals in small |
+//! | `mixes` | under shuttle: all of it at once, in eight threads |
 
 #![deny(unsafe_code)]
 // The module uses more of these files than the tests do.
 #![allow(dead_code, unused_imports)]
+// The rig is there for loom and for shuttle.
+#![allow(clippy::duplicate_mod)]
 
 #[path = "../../../../rust/transport/engine/mod.rs"]
 mod engine;
 #[path = "../../../../rust/kapi/lend_state.rs"]
 mod lend_state;
+#[path = "../../../../rust/kapi/wait_loop.rs"]
+mod wait_loop;
 
 #[cfg(test)]
 mod check;
@@ -33,9 +40,11 @@ mod interleavings;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
-mod lending;
+mod loomed;
 #[cfg(test)]
 mod mistakes;
+#[cfg(test)]
+mod mixes;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

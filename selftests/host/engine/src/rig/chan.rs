@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A channel and its requests as the module has them: the engine behind one lock, the hint for sleeping
+//! readers, two wait queues, the count; each request with its word and its caller's place to wait.
+//!
+//! Mirrors `transport/chan.rs` and `transport/request.rs`, step by step. Invariants are checked where they
+//! could break.
+
+use super::engine::{
+    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Slot,
+    Submitted, Ticket, Unique, Waiting,
+};
+use super::lend_state::{AbortTake, Finished, LendState, Word};
+use super::sched::{RcuWait, Signals, Task, WaitQueue};
+use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
+use super::wait_loop::Signalled;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+// What just counts for the checks is no step of anybody's.
+use std::sync::atomic::AtomicU32 as Tally;
+
+pub(crate) struct SyncWord(AtomicU32);
+
+impl Word for SyncWord {
+    fn new(value: u32) -> Self {
+        SyncWord(AtomicU32::new(value))
+    }
+
+    fn load(&self) -> u32 {
+        self.0.load(Acquire)
+    }
+
+    fn compare_exchange(&self, old: u32, new: u32) -> Result<u32, u32> {
+        self.0.compare_exchange(old, new, AcqRel, Acquire)
+    }
+}
+
+pub(crate) struct SyncCount(AtomicU32);
+
+impl Count for SyncCount {
+    fn new() -> Self {
+        SyncCount(AtomicU32::new(0))
+    }
+
+    fn fetch_add(&self, value: u32) -> u32 {
+        self.0.fetch_add(value, SeqCst)
+    }
+
+    fn load(&self) -> u32 {
+        self.0.load(Acquire)
+    }
+}
+
+/// How a request ended; also what its arguments then hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Reply = 1,
+    Aborted,
+    Interrupted,
+    CopyFailed,
+    NotSent,
+}
+
+impl End {
+    fn of(value: u32) -> Option<End> {
+        use End::{Aborted, CopyFailed, Interrupted, NotSent, Reply};
+        [Reply, Aborted, Interrupted, CopyFailed, NotSent]
+            .into_iter()
+            .find(|end| *end as u32 == value)
+    }
+}
+
+/// What is counted over all requests, for the checks at the end.
+#[derive(Default)]
+pub(crate) struct Totals {
+    pub(crate) requests: Tally,
+    pub(crate) ends: Tally,
+    pub(crate) results: Tally,
+    pub(crate) orphans: Tally,
+    pub(crate) interrupts: Tally,
+    pub(crate) forgets: Tally,
+}
+
+/// A request. C: `struct fuse_req`.
+pub(crate) struct Request {
+    pub(crate) word: LendState<SyncWord>,
+    pub(crate) args: Args,
+    /// Where the caller waits; `None` of a background request.
+    pub(crate) wait: Option<RcuWait>,
+    pub(crate) chan: Arc<Chan>,
+    ends: Tally,
+    /// Times that the daemon was given all of it, and that it was told of the signal.
+    sent: Tally,
+    told: Tally,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        assert_eq!(self.ends.load(Relaxed), 1, "S1: freed without an end");
+        self.chan.leave();
+    }
+}
+
+pub(crate) type Req = Arc<Request>;
+
+impl Request {
+    /// The channel counts it already.
+    pub(crate) fn new(chan: &Arc<Chan>, caller: Option<&Arc<Task>>) -> Req {
+        chan.totals.requests.fetch_add(1, Relaxed);
+        Arc::new(Request {
+            word: LendState::new(),
+            args: Args::new(),
+            wait: caller.map(RcuWait::new),
+            chan: chan.clone(),
+            ends: Tally::new(0),
+            sent: Tally::new(0),
+            told: Tally::new(0),
+        })
+    }
+
+    /// By whoever has the right to.
+    pub(crate) fn end(&self, end: End) {
+        self.args.write(end as u32);
+        assert_eq!(self.ends.fetch_add(1, Relaxed), 0, "S1: ended twice");
+        self.chan.totals.ends.fetch_add(1, Relaxed);
+        match (self.word.finish(), &self.wait) {
+            (Finished::Deliver, Some(wait)) => wait.wake_up(),
+            (Finished::Deliver, None) => {}
+            (Finished::Orphan, _) => {
+                self.chan.totals.orphans.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn end_if_here(&self, end: End) {
+        if self.word.abort_take() == AbortTake::Taken {
+            self.end(end);
+        }
+    }
+
+    /// The caller takes the result.
+    pub(crate) fn collect(&self) -> End {
+        assert!(self.word.is_done(), "L1: returned without a result");
+        self.chan.totals.results.fetch_add(1, Relaxed);
+        End::of(self.args.read()).expect("S3: the result")
+    }
+
+    /// The lease is about to come back with all of it sent.
+    pub(crate) fn count_sent(&self) {
+        self.sent.fetch_add(1, Relaxed);
+    }
+
+    fn count_told(&self) {
+        let told = self.told.fetch_add(1, Relaxed);
+        let sent = self.sent.load(Relaxed);
+        assert!(told < sent, "S5: interrupted more than once");
+        assert!(self.word.is_sent(), "S5: INTERRUPT of what was not sent");
+        assert!(self.word.is_interrupted(), "S5: INTERRUPT without a signal");
+    }
+}
+
+impl Payload for Req {
+    fn sent(&self) -> bool {
+        self.word.is_sent()
+    }
+
+    fn interrupted(&self) -> bool {
+        self.word.is_interrupted()
+    }
+
+    fn claim(&self) -> bool {
+        self.word.claim()
+    }
+
+    fn recall(&self) -> bool {
+        self.word.recall()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Forgets(pub(crate) VecDeque<u16>);
+
+impl ForgetQueue for Forgets {
+    type Link = u16;
+
+    fn push_back(&mut self, link: u16) {
+        self.0.push_back(link);
+    }
+
+    fn pop_front(&mut self) -> Option<u16> {
+        self.0.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+pub(crate) type TestEngine = Engine<Req, Forgets, Vec<Slot<Req>>>;
+
+/// A channel. C: `struct fuse_chan`.
+pub(crate) struct Chan {
+    engine: Mutex<TestEngine>,
+    readable: AtomicBool,
+    pub(crate) readers: WaitQueue,
+    pub(crate) gate: WaitQueue,
+    pub(crate) waiting: Waiting<SyncCount>,
+    initialized: AtomicBool,
+    /// Woken when one has left: for tests that wait for background requests.
+    pub(crate) left: WaitQueue,
+    pub(crate) totals: Totals,
+}
+
+impl Chan {
+    pub(crate) fn new(max_background: u32) -> Arc<Chan> {
+        let mut engine = TestEngine::new();
+        let slots = (0..engine.next_segment()).map(|_| Slot::new()).collect();
+        assert!(engine.grow(slots).is_ok());
+        let _ = engine.set_max_background(max_background);
+        Arc::new(Chan {
+            engine: Mutex::new(engine),
+            readable: AtomicBool::new(false),
+            readers: WaitQueue::new(),
+            gate: WaitQueue::looked_at(),
+            waiting: Waiting::new(),
+            initialized: AtomicBool::new(false),
+            left: WaitQueue::new(),
+            totals: Totals::default(),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, TestEngine> {
+        self.engine.lock().expect("engine")
+    }
+
+    /// One step of the engine, and the hint for sleeping readers after it.
+    pub(crate) fn step<R>(&self, step: impl FnOnce(&mut TestEngine) -> R) -> R {
+        let mut engine = self.lock();
+        let result = step(&mut engine);
+        let readable = engine.is_readable() || !engine.is_connected();
+        self.readable.store(readable, Relaxed);
+        if super::sync::chance(16) {
+            engine.audit().unwrap_or_else(|wrong| panic!("S2: {wrong}"));
+        }
+        result
+    }
+
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable.load(Relaxed)
+    }
+
+    pub(crate) fn add_device(&self) -> Device {
+        self.lock().add_device().expect("slot")
+    }
+
+    pub(crate) fn set_initialized(&self) {
+        self.initialized.store(true, SeqCst);
+        let effects = self.lock().set_initialized();
+        self.carry_out(effects);
+    }
+
+    pub(crate) fn carry_out(&self, mut effects: Effects) {
+        loop {
+            match effects.readers {
+                0 => {}
+                Effects::ALL => self.readers.wake_up_all(),
+                n => self.readers.wake_up_nr(n),
+            }
+            self.wake_gate(effects.gate);
+            if !effects.more {
+                return;
+            }
+            effects = self.step(|engine| engine.flush_background());
+        }
+    }
+
+    pub(crate) fn wake_gate(&self, n: u32) {
+        match n {
+            0 => {}
+            Effects::ALL => self.gate.wake_up_all(),
+            n if self.gate.is_active() => self.gate.wake_up_nr(n),
+            _ => {}
+        }
+    }
+
+    /// Counts a caller and holds it back; false if it was killed.
+    pub(crate) fn enter(&self, task: &Arc<Task>, background: bool) -> bool {
+        self.waiting.enter();
+        let wait = background || !self.initialized.load(Acquire);
+        if wait && self.wait_at_gate(task, background).is_err() {
+            self.leave();
+            return false;
+        }
+        true
+    }
+
+    fn wait_at_gate(&self, task: &Arc<Task>, background: bool) -> Result<(), Signalled> {
+        let open = || !self.lock().is_gated(background);
+        self.gate.wait(task, Signals::Fatal, true, open)?;
+        if !background {
+            self.wake_gate(1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn leave(&self) {
+        if self.waiting.leave() {
+            self.gate.wake_up_all();
+        }
+        self.left.wake_up_all();
+    }
+
+    /// Queues a request, waiting at the gate if need be.
+    pub(crate) fn submit(
+        &self,
+        task: &Arc<Task>,
+        mut req: Req,
+        admit: Admit,
+        submit: fn(&mut TestEngine, Req, Admit) -> Result<Submitted, Refused<Req>>,
+    ) -> Result<Submitted, Refusal> {
+        loop {
+            match self.step(|engine| submit(engine, req, admit)) {
+                Ok(submitted) => {
+                    self.carry_out(submitted.effects);
+                    return Ok(submitted);
+                }
+                Err(refused) => {
+                    req = refused.payload;
+                    if refused.why != Refusal::Blocked {
+                        return Err(refused.why);
+                    }
+                    if self.wait_at_gate(task, false).is_err() {
+                        return Err(refused.why);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn queue_interrupt(&self, ticket: Ticket) {
+        let effects = self.step(|engine| engine.interrupt(ticket));
+        self.carry_out(effects);
+    }
+
+    /// Takes back what the daemon has not read, and ends it.
+    pub(crate) fn cancel(&self, req: &Req, ticket: Ticket) -> bool {
+        let taken = self.step(|engine| engine.cancel(ticket));
+        let Some(taken) = taken else {
+            return false;
+        };
+        assert!(Arc::ptr_eq(&taken, req), "S1: cancelled another's request");
+        req.end_if_here(End::Interrupted);
+        true
+    }
+
+    pub(crate) fn remove(&self, ticket: Ticket) {
+        let removed = self.step(|engine| engine.remove(ticket));
+        if let Some((_, effects)) = removed {
+            self.carry_out(effects);
+        }
+    }
+
+    pub(crate) fn abort(&self) {
+        let aborted = self.step(|engine| engine.abort(false));
+        let Some(aborted) = aborted else {
+            return;
+        };
+        self.initialized.store(true, SeqCst);
+        self.waiting.close();
+        self.carry_out(aborted.effects);
+        let dropped = aborted.forgets.0.len() as u32;
+        self.totals.forgets.fetch_add(dropped, Relaxed);
+        self.end_drained(Drain::All);
+    }
+
+    pub(crate) fn release(&self, device: Device) {
+        let released = self.step(|engine| engine.release(device));
+        self.carry_out(released.effects);
+        self.end_drained(Drain::Device(device));
+        if released.last {
+            self.abort();
+        }
+    }
+
+    fn end_drained(&self, which: Drain) {
+        loop {
+            let batch = self.step(|engine| engine.drain(which));
+            self.carry_out(batch.effects);
+            for req in batch.requests.into_iter().flatten() {
+                req.end_if_here(End::Aborted);
+            }
+            if !batch.more {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn resend(&self) {
+        let mut resend = super::engine::Resend::default();
+        loop {
+            let (effects, more) = self.step(|engine| engine.resend(&mut resend));
+            self.carry_out(effects);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn forget(&self, link: u16) {
+        match self.step(|engine| engine.forget(link)) {
+            Ok(effects) => self.carry_out(effects),
+            Err(_) => {
+                self.totals.forgets.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// C: `fuse_chan_wait_aborted()`.
+    pub(crate) fn wait_aborted(&self, task: &Arc<Task>) {
+        let over = || self.waiting.is_over();
+        let _ = self.gate.wait(task, Signals::None, false, over);
+    }
+
+    /// The INTERRUPT of the request with this id was read; with the engine's lock held.
+    pub(crate) fn interrupt_read(&self, engine: &TestEngine, devices: &[Device], unique: Unique) {
+        self.totals.interrupts.fetch_add(1, Relaxed);
+        let mut requests = devices.iter().flat_map(|on| engine.requests_of(*on));
+        let found = requests.find(|(_, other)| *other == unique.0);
+        let (req, _) = found.expect("S5: INTERRUPT of a request that no device has");
+        req.count_told();
+    }
+
+    /// All has come to rest: nobody is inside, `devices` are left.
+    pub(crate) fn check_at_rest(&self, devices: u32, forgets: u32) {
+        let engine = self.lock();
+        engine.audit().unwrap_or_else(|wrong| panic!("S2: {wrong}"));
+        assert_eq!(engine.slots_used(), devices, "S4: slots leaked");
+        assert_eq!(engine.num_background(), 0, "S4: num_background");
+        assert_eq!(engine.active_background(), 0, "S4: active_background");
+        assert_eq!(self.waiting.count(), 0, "S4: waiting");
+        let totals = &self.totals;
+        let (requests, ends) = (&totals.requests, &totals.ends);
+        assert_eq!(ends.load(Relaxed), requests.load(Relaxed), "S1: ends");
+        assert_eq!(totals.forgets.load(Relaxed), forgets, "S4: forgets lost");
+    }
+}
