@@ -30,15 +30,18 @@ account_close() {
 	((FAILED == 0))
 }
 
-# host_suite NAME CRATE: runs cargo test for a crate of selftests/ and reads its lines.
+# host_suite NAME CRATE[,CRATE]: runs cargo test for crates of selftests/ and reads its lines.
 host_suite() {
-	local name=$1 crate=$2 log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0
+	local name=$1 crate log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0
 	mkdir -p "$BUILD/out"
 	# The tests compare with the kernel's own headers; those of the toolchain root are older.
 	kernel_source
 	cache_lock "cargo-${TARGET##*/}"
-	tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
-		--release ${CI:+--locked} >"$log" 2>&1 </dev/null || rc=$?
+	: >"$log"
+	for crate in ${2//,/ }; do
+		tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
+			--config "$ROOT/selftests/.cargo/config.toml" --release ${CI:+--locked} >>"$log" 2>&1 </dev/null || rc=$?
+	done
 	cache_unlock
 	sed -nE 's/^test (.*) \.\.\. ok$/pass\t\1\t/p; s/^test (.*) \.\.\. FAILED$/fail\t\1\t/p; s/^test (.*) \.\.\. ignored(.*)$/skip\t\1\t\2/p' "$log" >"$results"
 	if { ((rc != 0)) && ! grep -q ^fail "$results"; } || [[ ! -s $results ]]; then

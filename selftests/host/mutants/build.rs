@@ -15,6 +15,7 @@ fn main() {
         here.join("mutants"),
         rust.join("transport/engine"),
         rust.join("kapi/lend_state.rs"),
+        rust.join("kapi/wait_loop.rs"),
     ] {
         println!("cargo::rerun-if-changed={}", watched.display());
     }
@@ -34,11 +35,11 @@ fn main() {
         let copy = out.join("mutants").join(name);
         copy_sources(&rust, &copy);
         let text = fs::read_to_string(&path).expect("mutant");
-        let (config, edits) = parse(&text);
+        let (head, edits) = parse(&text);
         for (file, old, new) in edits {
             apply(name, &copy.join(file), old, new);
         }
-        module(&mut code, &here, &copy, name, config);
+        module(&mut code, &here, &copy, name, &head);
     }
     fs::write(out.join("mutants.rs"), code).expect("mutants.rs");
 }
@@ -47,8 +48,9 @@ fn copy_sources(rust: &Path, copy: &Path) {
     for dir in ["transport/engine", "kapi"] {
         fs::create_dir_all(copy.join(dir)).expect("dir");
     }
-    let lend = "kapi/lend_state.rs";
-    fs::copy(rust.join(lend), copy.join(lend)).expect(lend);
+    for file in ["kapi/lend_state.rs", "kapi/wait_loop.rs"] {
+        fs::copy(rust.join(file), copy.join(file)).expect(file);
+    }
     for entry in fs::read_dir(rust.join("transport/engine")).expect("engine") {
         let entry = entry.expect("entry");
         fs::copy(
@@ -59,22 +61,35 @@ fn copy_sources(rust: &Path, copy: &Path) {
     }
 }
 
-/// The configuration that catches the mutant, and its edits: file, text, text instead.
-fn parse(text: &str) -> (&str, Vec<(&str, &str, &str)>) {
+/// What catches a mutant.
+struct Head<'a> {
+    /// A configuration of the model.
+    config: Option<&'a str>,
+    /// Or a scenario under loom.
+    loom: Option<&'a str>,
+    /// What the complaint begins with: the property's name.
+    by: &'a str,
+}
+
+/// The head of a mutant, and its edits: file, text, text instead.
+fn parse(text: &str) -> (Head<'_>, Vec<(&str, &str, &str)>) {
     let (head, edits) = text.split_once("--- ").expect("an edit");
-    let config = head
-        .lines()
-        .find_map(|line| line.strip_prefix("config: "))
-        .expect("config");
+    let line = |key: &str| head.lines().find_map(|line| line.strip_prefix(key));
+    let head = Head {
+        config: line("config: "),
+        loom: line("loom: "),
+        by: line("by: ").expect("by"),
+    };
     let edits = edits
         .split("\n--- ")
         .map(|edit| {
             let (file, rest) = edit.split_once('\n').expect("file");
-            let (old, new) = rest.split_once("\n+++\n").expect("+++");
+            let (old, new) = rest.split_once("\n+++").expect("+++");
+            let new = new.strip_prefix('\n').unwrap_or(new);
             (file, old, new.strip_suffix('\n').unwrap_or(new))
         })
         .collect();
-    (config, edits)
+    (head, edits)
 }
 
 fn apply(name: &str, file: &Path, old: &str, new: &str) {
@@ -88,20 +103,15 @@ fn apply(name: &str, file: &Path, old: &str, new: &str) {
     fs::write(file, text.replacen(old, new, 1)).expect("write");
 }
 
-fn module(code: &mut String, here: &Path, copy: &Path, name: &str, config: &str) {
+fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'_>) {
     let ident = name.replace('-', "_");
     let copy = copy.display();
     let src = here.join("../engine/src");
     let src = src.display();
-    write!(
-        code,
-        r#"
-#[allow(dead_code, unused_imports, unused_variables, unused_mut)]
-mod {ident} {{
-    #[path = "{copy}/transport/engine/mod.rs"]
-    mod engine;
-    #[path = "{copy}/kapi/lend_state.rs"]
-    mod lend_state;
+    let by = head.by;
+    let rest = match (head.config, head.loom) {
+        (Some(config), None) => format!(
+            r#"
     #[path = "{src}/kit.rs"]
     mod kit;
     #[path = "{src}/model/mod.rs"]
@@ -118,12 +128,44 @@ mod {ident} {{
         match caught {{
             Ok(explore::Verdict::Wrong {{ what, path }}) => {{
                 println!("{name}: {{what}}, after {{}} steps", path.len());
+                assert!(what.starts_with("{by}"), "{name}: by another than {by}");
             }}
             Ok(verdict) => panic!("{name}: not caught: {{verdict:?}}"),
             Err(_) => panic!("{name}: the engine or the model panicked"),
         }}
     }}
-}}
+"#
+        ),
+        (None, Some(scenario)) => format!(
+            r#"
+    #[path = "{src}/loomed/sync.rs"]
+    mod sync;
+    #[path = "{src}/rig/mod.rs"]
+    mod rig;
+    #[path = "{src}/loomed/scenarios.rs"]
+    mod scenarios;
+
+    #[test]
+    #[should_panic(expected = "{by}")]
+    fn is_caught() {{
+        scenarios::{scenario}();
+    }}
+"#
+        ),
+        _ => panic!("{name}: config or loom"),
+    };
+    write!(
+        code,
+        r#"
+#[allow(dead_code, unused_imports, unused_variables, unused_mut)]
+mod {ident} {{
+    #[path = "{copy}/transport/engine/mod.rs"]
+    mod engine;
+    #[path = "{copy}/kapi/lend_state.rs"]
+    mod lend_state;
+    #[path = "{copy}/kapi/wait_loop.rs"]
+    mod wait_loop;
+{rest}}}
 "#
     )
     .expect("code");

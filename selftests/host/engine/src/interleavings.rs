@@ -8,14 +8,20 @@ use super::explore::{explore, Verdict};
 use super::model::Config;
 use stateright::{Checker, Model};
 
-/// That all runs are finite, which makes liveness a question of the final states. No cycle in the
-/// same configurations, by a search that knows its path.
+/// That all runs are finite, which makes liveness a question of the final states. No cycle in
+/// configurations with each kind of event, by a search that knows its path.
 #[test]
 fn no_cycles() {
     for name in [
         "signals, kill and abort",
         "interrupts wanted again",
         "a killed reader",
+        "copies that fail, abort",
+        "resend, signals and kill",
+        "release of a device while it is resent",
+        "background, killed at the gate",
+        "background, forced past the gate, abort",
+        "INIT answered late, kill, abort",
     ] {
         match explore(&find(name), usize::MAX) {
             Verdict::Clean { states } => println!("{name}: no cycle in {states} states"),

@@ -7,8 +7,8 @@ use super::mix::run;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
-/// Takes about half a minute.
-const SCHEDULES: usize = 10_000;
+/// Takes about a quarter of a minute.
+const SCHEDULES: usize = 30_000;
 /// Changes of priority in a run, by PCT: bugs that need no more of them are found with a known chance.
 const DEPTH: usize = 4;
 

@@ -7,17 +7,21 @@ use super::*;
 impl State {
     /// What must be so in every state.
     pub(crate) fn wrong(&self) -> Option<String> {
-        if let Some(violation) = self.violation {
-            return Some(violation.into());
-        }
-        let mut words = self.words.clone();
-        if let Err(wrong) = with_words(&mut words, || self.engine.audit()) {
-            return Some(format!("S2: {wrong}"));
-        }
+        self.violation().or_else(|| self.inconsistent())
+    }
+
+    /// A step did what must not be.
+    pub(crate) fn violation(&self) -> Option<String> {
         if self.waiting < 0 {
             return Some("S4: waiting below zero".into());
         }
-        None
+        self.violation.map(String::from)
+    }
+
+    /// The engine's own invariants.
+    pub(crate) fn inconsistent(&self) -> Option<String> {
+        let audited = with_words(&mut self.words.clone(), || self.engine.audit());
+        audited.err().map(|wrong| format!("S2: {wrong}"))
     }
 
     /// A daemon that does not reply: it has been told of each signal.
