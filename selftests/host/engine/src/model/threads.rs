@@ -122,7 +122,11 @@ impl State {
             return;
         };
         let mut forgets = Forgets::default();
-        match self.engine.take(device, 4, &mut forgets) {
+        let taken = match self.engine.take_usual(device) {
+            Some(request) => Taken::Request(request),
+            None => self.engine.take(device, 4, &mut forgets),
+        };
+        match taken {
             Taken::Empty => {
                 if self.engine.is_readable() {
                     self.violated("nothing taken of what is readable");

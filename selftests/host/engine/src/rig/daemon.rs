@@ -40,7 +40,10 @@ impl Chan {
         loop {
             let mut forgets = Forgets::default();
             let taken = self.step(|engine| {
-                let taken = engine.take(device, 4, &mut forgets);
+                let taken = match engine.take_usual(device) {
+                    Some(request) => Taken::Request(request),
+                    None => engine.take(device, 4, &mut forgets),
+                };
                 if let Taken::Interrupt(unique) = &taken {
                     self.interrupt_read(engine, all, *unique);
                 }

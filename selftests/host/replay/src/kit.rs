@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests as the trace knows them. What the engine asks of a request's word is answered from the trace.
+
+use super::engine::{Engine, ForgetQueue, Payload, Slot, Unique};
+use std::cell::RefCell;
+
+/// What the engine has told, and what it is to be told.
+#[derive(Default)]
+struct Words {
+    /// Requests that entered pending, in order.
+    queued: Vec<(usize, u64)>,
+    /// Requests that may be taken back, and those that were.
+    recall: Vec<usize>,
+    recalled: Vec<usize>,
+}
+
+thread_local! {
+    static WORDS: RefCell<Words> = RefCell::default();
+}
+
+/// What has entered pending since it was asked last.
+pub(crate) fn queued() -> Vec<(usize, u64)> {
+    WORDS.with(|words| std::mem::take(&mut words.borrow_mut().queued))
+}
+
+/// Says which requests a resend takes back.
+pub(crate) fn set_recall(requests: Vec<usize>) {
+    WORDS.with(|words| {
+        let mut words = words.borrow_mut();
+        words.recall = requests;
+        words.recalled.clear();
+    });
+}
+
+/// Which it took back, in order.
+pub(crate) fn recalled() -> Vec<usize> {
+    WORDS.with(|words| std::mem::take(&mut words.borrow_mut().recalled))
+}
+
+/// A request, by its number in the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Req(pub(crate) usize);
+
+impl Payload for Req {
+    fn sent(&self) -> bool {
+        true
+    }
+
+    fn interrupted(&self) -> bool {
+        true
+    }
+
+    fn claim(&self) -> bool {
+        true
+    }
+
+    fn recall(&self) -> bool {
+        WORDS.with(|words| {
+            let mut words = words.borrow_mut();
+            let take = words.recall.contains(&self.0);
+            if take {
+                words.recalled.push(self.0);
+            }
+            take
+        })
+    }
+
+    fn queued(&self, unique: Unique) {
+        WORDS.with(|words| words.borrow_mut().queued.push((self.0, unique.0)));
+    }
+}
+
+/// FORGETs leave no events: there are none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NoForgets;
+
+impl ForgetQueue for NoForgets {
+    type Link = ();
+
+    fn push_back(&mut self, (): ()) {}
+
+    fn pop_front(&mut self) -> Option<()> {
+        None
+    }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+}
+
+pub(crate) type TestEngine = Engine<Req, NoForgets, Vec<Slot<Req>>>;
