@@ -3,8 +3,9 @@
 //! INIT: the first request, which the daemon answers with what it can do.
 //!
 //! C counterpart: `fuse_send_init`, `process_init_reply` (inode.c). The request is sent in the
-//! background: mount(2) does not wait for it, all other requests do. Its reply is processed in the
-//! daemon's context, and takes the killsb semaphore for reading.
+//! background: mount(2) does not wait for it, all other requests do, and its reply is processed in
+//! the daemon's context. With FUSE_DEV_IOC_SYNC_INIT mount(2) waits and processes it. Either takes the
+//! killsb semaphore for reading.
 
 use super::{
     conn::{Conn, Negotiated, DEFAULT_MAX_PAGES, NAME_LOW_MAX, NAME_MAX},
@@ -23,7 +24,7 @@ use crate::{
         super_block::LiveSuper,
         sysctl,
     },
-    transport::{ChanParams, Done, End, Payload},
+    transport::{ChanParams, Done, End, How, Orphan, Payload, Undo},
 };
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
@@ -33,6 +34,9 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::ATOMIC_O_TRUNC)
     .with(InitFlags::BIG_WRITES)
     .with(InitFlags::DONT_MASK)
+    .with(InitFlags::SPLICE_WRITE)
+    .with(InitFlags::SPLICE_MOVE)
+    .with(InitFlags::SPLICE_READ)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)
     .with(InitFlags::ABORT_ERROR)
@@ -41,31 +45,54 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::INIT_EXT)
     .with(InitFlags::HAS_EXPIRE_ONLY);
 
-/// Sends INIT for a superblock that has just been set up (`fuse_send_init()`).
+/// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits for
+/// the answer.
 ///
 /// # Errors
 ///
-/// ENOMEM. Whatever else goes wrong shows in the requests that follow.
-pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>) -> Result {
+/// `ENOTCONN` if the device was closed meanwhile; with `sync` also if the daemon has refused or has
+/// died, or the mounter was killed; without `ENOMEM`, and whatever else goes wrong shows in the
+/// requests that follow.
+pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
     let init = init(sb);
-    let end = KBox::new(
-        ProcessReply {
-            conn: conn.clone(),
-            live: sb.live().clone(),
-            init,
-            max_pages_limit: sysctl::max_pages_limit(),
-        },
-        GFP_KERNEL,
-    )?;
+    let end = ProcessReply {
+        conn: conn.clone(),
+        live: sb.live().clone(),
+        init,
+        max_pages_limit: sysctl::max_pages_limit(),
+    };
+    let creds = conn.caller_nocreds();
+    if sync {
+        // A mounter that is killed does not leave INIT behind: it ends the connection.
+        let mut leave = || Orphan {
+            undo: Undo::Nothing,
+            file: None,
+            inodes: [None, None],
+        };
+        let (result, _) = conn.chan.call(
+            How::AbortOnKill,
+            None,
+            creds,
+            &init,
+            Payload::None,
+            &mut leave,
+        );
+        end.process(result.map(|(out, _)| out));
+        return if conn.chan.conn_error() {
+            Err(ENOTCONN)
+        } else {
+            Ok(())
+        };
+    }
+    if !conn.chan.connected() {
+        // The device was closed meanwhile.
+        end.process(Err(ENOTCONN));
+        return Err(ENOTCONN);
+    }
+    let end = KBox::new(end, GFP_KERNEL)?;
     let request = conn.chan.prepare(Gfp::KERNEL)?;
-    conn.chan.send_background(
-        request,
-        None,
-        conn.caller_nocreds(),
-        &init,
-        Payload::None,
-        Some(end),
-    );
+    conn.chan
+        .send_background(request, None, creds, &init, Payload::None, Some(end));
     Ok(())
 }
 
@@ -89,8 +116,14 @@ struct ProcessReply {
 
 impl End for ProcessReply {
     fn end(self: KBox<Self>, done: Done<'_>) {
+        self.process(done.decode(&self.init));
+    }
+}
+
+impl ProcessReply {
+    fn process(&self, out: Result<InitOut>) {
         let chan = &self.conn.chan;
-        let Ok(out) = done.decode(&self.init) else {
+        let Ok(out) = out else {
             // An error, another major version, or too long a reply.
             chan.set_conn_error();
             chan.set_initialized(None);
@@ -112,9 +145,7 @@ impl End for ProcessReply {
         self.conn.set_negotiated(negotiated);
         chan.set_initialized(Some(params));
     }
-}
 
-impl ProcessReply {
     /// How many background requests there may be (`process_init_limits()`).
     fn set_limits(&self, out: &InitOut) {
         let chan = &self.conn.chan;

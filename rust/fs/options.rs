@@ -247,13 +247,14 @@ impl FsContextOperations for MountContext {
             conn.params.group_id,
             conn.chan.clone(),
         )?)?;
+        let sync_init = dev.is_sync_init();
         // Of two that mount with one device at the same time, one fails.
         if let Err(e) = conn.chan.install(dev) {
             connections::remove(sb.s_dev());
             return Err(e);
         }
         sb.set_s_root(root);
-        init::send(sb, &conn)
+        init::send(sb, &conn, sync_init)
     }
 
     fn reconfigure(&mut self, fc: &FsContext<Self>) -> Result {

@@ -233,7 +233,9 @@ impl ReadFolioRange for ReadAhead<'_> {
         }
         // The range at hand has been taken from what is left.
         let pieces = conn.max_pages().min(left.pages.max(1));
-        self.batch = Some(ReadFolios::with_capacity(pieces as usize)?);
+        let mut batch = ReadFolios::with_capacity(pieces as usize)?;
+        batch.set_replaceable();
+        self.batch = Some(batch);
         Ok(())
     }
 

@@ -14,6 +14,7 @@
 #include "fs_rw.c"
 #include "mutex.c"
 #include "pagemap.c"
+#include "pipe_fs_i.c"
 #include "sched.c"
 #include "sysctl.c"
 #include "uio.c"

@@ -144,3 +144,102 @@ void fuse_helper_memcpy_to_folio(struct folio *folio, size_t offset,
 {
 	memcpy_to_folio(folio, offset, from, len);
 }
+
+/*
+ * Between a page, of which offset and length may reach into those that follow
+ * it in the same folio, and a folio.
+ */
+static void copy_page_folio(struct page *page, size_t page_offset,
+			    struct folio *folio, size_t offset, size_t len,
+			    bool to_page)
+{
+	while (len) {
+		struct page *p = page + (page_offset >> PAGE_SHIFT);
+		size_t in_page = offset_in_page(page_offset);
+		size_t n = min3(len, PAGE_SIZE - in_page,
+				PAGE_SIZE - offset_in_page(offset));
+		char *paddr = kmap_local_page(p);
+		char *faddr = kmap_local_folio(folio, offset);
+
+		if (to_page)
+			memcpy(paddr + in_page, faddr, n);
+		else
+			memcpy(faddr, paddr + in_page, n);
+		kunmap_local(faddr);
+		kunmap_local(paddr);
+		page_offset += n;
+		offset += n;
+		len -= n;
+	}
+}
+
+void fuse_helper_copy_folio_to_page(struct folio *folio, size_t offset,
+				    struct page *page, size_t page_offset,
+				    size_t len)
+{
+	copy_page_folio(page, page_offset, folio, offset, len, true);
+}
+
+void fuse_helper_copy_page_to_folio(struct page *page, size_t page_offset,
+				    struct folio *folio, size_t offset,
+				    size_t len)
+{
+	copy_page_folio(page, page_offset, folio, offset, len, false);
+}
+
+struct page *fuse_helper_folio_first_page(struct folio *folio)
+{
+	return folio_page(folio, 0);
+}
+
+/* For user space; not cleared. */
+struct page *fuse_helper_alloc_page_highuser(void)
+{
+	return alloc_page(GFP_HIGHUSER);
+}
+
+bool fuse_helper_folio_test_large(const struct folio *folio)
+{
+	return folio_test_large(folio);
+}
+
+/* Waits for the lock to be free, or for a fatal signal. */
+int fuse_helper_folio_wait_locked_killable(struct folio *folio)
+{
+	return folio_wait_locked_killable(folio);
+}
+
+/* Its contents are not those of a file, or of another one. */
+void fuse_helper_folio_disown(struct folio *folio)
+{
+	folio_clear_uptodate(folio);
+	folio_clear_mappedtodisk(folio);
+}
+
+/*
+ * True if a locked folio with one reference is nobody's: not mapped, in no
+ * mapping, and without a flag that says more about it than how it was used.
+ */
+bool fuse_helper_folio_is_nobodys(const struct folio *folio)
+{
+	const unsigned long fine = 1UL << PG_locked | 1UL << PG_referenced |
+				   1UL << PG_lru | 1UL << PG_active |
+				   1UL << PG_workingset | 1UL << PG_reclaim |
+				   1UL << PG_waiters | LRU_GEN_MASK |
+				   LRU_REFS_MASK;
+
+	return !folio_mapped(folio) && !folio->mapping &&
+	       !(folio->flags.f & PAGE_FLAGS_CHECK_AT_PREP & ~fine);
+}
+
+/*
+ * True if a locked folio of the page cache is fresh, so that another one may
+ * take its place.
+ */
+bool fuse_helper_folio_is_fresh(struct folio *folio)
+{
+	return folio->mapping && !folio_mapped(folio) &&
+	       !folio_test_uptodate(folio) && !folio_has_private(folio) &&
+	       !folio_test_dirty(folio) && !folio_test_writeback(folio) &&
+	       !folio_test_mlocked(folio);
+}

@@ -15,6 +15,7 @@ use crate::bindings;
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 use kernel::{
     error::from_err_ptr,
+    page::PAGE_SIZE,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
@@ -252,6 +253,7 @@ unsafe fn finish_read(seg: &Seg, error: i32) {
 pub(crate) struct ReadFolios {
     segs: KVec<Seg>,
     bytes: usize,
+    replaceable: bool,
 }
 
 impl ReadFolios {
@@ -260,7 +262,62 @@ impl ReadFolios {
         Ok(Self {
             segs: KVec::with_capacity(pieces, GFP_KERNEL)?,
             bytes: 0,
+            replaceable: false,
         })
+    }
+
+    /// Lets other folios take the place of these in the page cache. Only for a reader who looks
+    /// at none of them again (C: `fuse_args::page_replace`).
+    pub(crate) fn set_replaceable(&mut self) {
+        self.replaceable = true;
+    }
+
+    /// Whether piece `index` may be replaced by another folio: a whole page, of at most `max` bytes.
+    pub(super) fn is_replaceable(&self, index: usize, max: usize) -> bool {
+        let whole = |seg: &Seg| {
+            // SAFETY: By the type's invariant the folio is live.
+            seg.offset == 0
+                && seg.len() == PAGE_SIZE
+                && unsafe { Folio::from_raw(seg.folio()) }.size() == PAGE_SIZE
+        };
+        self.replaceable && max >= PAGE_SIZE && self.segs.get(index).is_some_and(whole)
+    }
+
+    /// Puts a folio into the page cache in place of piece `index`, whole
+    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its lock.
+    /// False if nothing was done. Does not sleep.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds lock and reference of `new`, a page of its own in no mapping, and hands the
+    /// lock over. It puts the folio on the LRU where it is not.
+    pub(super) unsafe fn replace(&mut self, index: usize, new: NonNull<bindings::folio>) -> bool {
+        if !self.is_replaceable(index, PAGE_SIZE) {
+            return false;
+        }
+        let Some(seg) = self.segs.get_mut(index) else {
+            return false;
+        };
+        let old = seg.folio();
+        // SAFETY: By the type's invariant we have a reference to the old folio, and it is locked,
+        // in the page cache, until its read ends. The caller promises the same of the new one, but
+        // that it is in no mapping. Both are one page.
+        unsafe {
+            if !bindings::folio_is_fresh(old) {
+                return false;
+            }
+            bindings::replace_page_cache_folio(old, new.as_ptr());
+            bindings::folio_get(new.as_ptr());
+        }
+        // INVARIANT: The read that is to be finished is that of the new folio now, as iomap does not
+        // keep anything about a folio of one page.
+        seg.folio = new;
+        // SAFETY: The old folio has left the page cache: its lock and our reference to it end here.
+        unsafe {
+            bindings::folio_unlock(old);
+            bindings::folio_put(old);
+        }
+        true
     }
 
     /// Appends a range; gives it back where there is no room.

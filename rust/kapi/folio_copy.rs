@@ -8,7 +8,7 @@
 //! All functions here may be called with page faults disabled, and none sleeps.
 
 use super::{
-    folio::{Seg, Segs},
+    folio::{Folio, Seg, Segs},
     iov::IovIter,
 };
 use crate::bindings;
@@ -50,6 +50,24 @@ impl SegCursor {
             self.done = 0;
         }
         total
+    }
+
+    /// The piece at the cursor, if nothing of it is done.
+    pub(super) fn fresh(&self) -> Option<usize> {
+        (self.done == 0).then_some(self.index)
+    }
+
+    /// Bytes of the piece at the cursor that are not done.
+    pub(super) fn left<L: Segs + ?Sized>(&self, list: &L) -> usize {
+        list.segs()
+            .get(self.index)
+            .map_or(0, |seg| seg.len().saturating_sub(self.done))
+    }
+
+    /// Goes on to the next piece.
+    pub(super) fn skip(&mut self) {
+        self.index += 1;
+        self.done = 0;
     }
 }
 
@@ -111,6 +129,65 @@ pub(crate) fn copy_from_slice<L: Segs + ?Sized>(
         // SAFETY: The list keeps the folio and the range is in it; `from` has `len` bytes.
         unsafe { bindings::memcpy_to_folio(seg.folio(), offset, from.as_ptr().cast(), len) };
         len
+    })
+}
+
+/// Copies at most `max` bytes to the memory that begins at an offset from a page; returns the bytes
+/// copied, fewer than `max` only at the end of the list.
+///
+/// # Safety
+///
+/// The memory lies in one folio, which the caller holds.
+pub(super) unsafe fn copy_to_page<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    page: *mut bindings::page,
+    page_offset: usize,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, done, len| {
+        // SAFETY: The list keeps the folio and the range is in it; the caller promises the other.
+        unsafe { bindings::copy_folio_to_page(seg.folio(), offset, page, page_offset + done, len) };
+        len
+    })
+}
+
+/// Copies at most `max` bytes from the memory that begins at an offset from a page; returns the
+/// bytes copied, fewer than `max` only at the end of the list.
+///
+/// # Safety
+///
+/// The memory lies in one folio, which the caller holds.
+pub(super) unsafe fn copy_from_page<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    page: *mut bindings::page,
+    page_offset: usize,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, done, len| {
+        // SAFETY: As above.
+        unsafe { bindings::copy_page_to_folio(page, page_offset + done, seg.folio(), offset, len) };
+        len
+    })
+}
+
+/// Calls `reference` with folio, offset and length of each piece of at most `max` bytes, until it
+/// refuses; returns the bytes that were taken.
+pub(super) fn reference<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    mut reference: impl FnMut(&Folio, usize, usize) -> bool,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, _, len| {
+        // SAFETY: The list keeps the folio.
+        let folio = unsafe { Folio::from_raw(seg.folio()) };
+        if reference(folio, offset, len) {
+            len
+        } else {
+            0
+        }
     })
 }
 

@@ -10,7 +10,13 @@
 //! operation runs; a wait queue that was given to `poll_wait()` outlives the file.
 
 use super::{
+    fasync::Fasync,
     iov::IovIter,
+    pipe_fs_i::{
+        LockedPipe,
+        Pipe, //
+    },
+    splice::SpliceFlags,
     wait::WaitQueue, //
 };
 use crate::bindings;
@@ -88,9 +94,18 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// write(2) and its like.
     fn write_iter(&self, file: &File, from: &mut IovIter) -> Result<usize>;
 
+    /// splice(2) to a pipe, of at most `len` bytes.
+    fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize>;
+
+    /// splice(2) from a pipe.
+    fn splice_write(&self, from: &Pipe, len: usize, flags: SpliceFlags) -> Result<usize>;
+
+    /// Who gets SIGIO when the result of [`poll`](Self::poll) changes. May sleep.
+    fn fasync(&self) -> Result<&Fasync>;
+
     /// The queue whose waiters are to be woken when the result of [`poll`](Self::poll) changes.
     ///
-    /// Stays where it is as long as `self` is not dropped.
+    /// Stays where it is as long as `self` is not dropped. May sleep.
     fn poll_queue(&self) -> Option<&WaitQueue>;
 
     /// What would not block.
@@ -165,10 +180,10 @@ fn operations<D: MiscDevice>() -> &'static bindings::file_operations {
             open: Some(open::<D>),
             read_iter: Some(read_iter::<D>),
             write_iter: Some(write_iter::<D>),
-            // Through `read_iter` and `write_iter`, with pages of the kernel's own.
-            splice_read: Some(bindings::copy_splice_read),
-            splice_write: Some(bindings::iter_file_splice_write),
+            splice_read: Some(splice_read::<D>),
+            splice_write: Some(splice_write::<D>),
             poll: Some(poll::<D>),
+            fasync: Some(fasync::<D>),
             unlocked_ioctl: Some(ioctl::<D>),
             compat_ioctl: bindings::compat_ptr_ioctl,
             show_fdinfo: Some(show_fdinfo::<D>),
@@ -268,6 +283,70 @@ unsafe extern "C" fn write_iter<D: MiscDevice>(
             .write_iter(file, iter)?
             .try_into()
             .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn splice_read<D: MiscDevice>(
+    file: *mut bindings::file,
+    _pos: *mut bindings::loff_t,
+    pipe: *mut bindings::pipe_inode_info,
+    len: usize,
+    _flags: c_uint,
+) -> isize {
+    // SAFETY: The VFS passes an open file of ours and a pipe, which it has locked, or which is the
+    // current task's own.
+    let (file, data, pipe) = unsafe {
+        (
+            File::from_raw_file(file),
+            borrow::<D>(file),
+            LockedPipe::from_raw(pipe),
+        )
+    };
+    from_result(|| {
+        Ok(data
+            .splice_read(file, pipe, len)?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn splice_write<D: MiscDevice>(
+    pipe: *mut bindings::pipe_inode_info,
+    file: *mut bindings::file,
+    _pos: *mut bindings::loff_t,
+    len: usize,
+    flags: c_uint,
+) -> isize {
+    // SAFETY: The VFS passes an open file of ours and a pipe, not locked.
+    let (data, pipe) = unsafe { (borrow::<D>(file), Pipe::from_raw(pipe)) };
+    from_result(|| {
+        Ok(data
+            .splice_write(pipe, len, SpliceFlags::from_raw(flags))?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn fasync<D: MiscDevice>(
+    fd: c_int,
+    file: *mut bindings::file,
+    on: c_int,
+) -> c_int {
+    // SAFETY: The VFS passes an open file of ours.
+    let data = unsafe { borrow::<D>(file) };
+    from_result(|| {
+        // SAFETY: As above; the list lives as long as the file's data, and the VFS takes the file
+        // off it before `release()`.
+        unsafe { data.fasync()?.helper(fd, file, on) }
     })
 }
 

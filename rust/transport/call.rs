@@ -50,6 +50,9 @@ pub(crate) enum How {
     Normal,
     /// Must be sent: none of that (C: `fuse_args::force`).
     Forced,
+    /// As [`How::Forced`], but a caller that is killed aborts the connection (C:
+    /// `fuse_args::abort_on_kill`).
+    AbortOnKill,
 }
 
 /// How a wait has ended.
@@ -112,7 +115,7 @@ impl Chan {
         let (counted, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
-            How::Forced => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
+            How::Forced | How::AbortOnKill => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
         };
         if how == How::Normal && !self.connected() {
             return Err(ENOTCONN);
@@ -131,7 +134,7 @@ impl Chan {
     ) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
-            How::Forced => Admit::Forced,
+            How::Forced | How::AbortOnKill => Admit::Forced,
         };
         let submitted = self.submit(req.clone(), admit)?;
         Ok(self.wait_answer(req, submitted.ticket, how, leave))
@@ -160,15 +163,16 @@ impl Chan {
                 self.queue_interrupt(ticket);
             }
         }
-        if how == How::Normal || moduleparam::killable() {
+        if how != How::Forced || moduleparam::killable() {
             if req.wait.wait_event(Signals::Fatal, done).is_ok() {
                 return Waited::Done;
             }
-            if how == How::Normal && self.cancel(req, ticket) {
-                return Waited::Done;
-            }
-            if moduleparam::killable() {
-                return self.leave_request(req, leave());
+            match how {
+                // Which ends the request, too.
+                How::AbortOnKill => self.abort(false),
+                How::Normal if self.cancel(req, ticket) => return Waited::Done,
+                _ if moduleparam::killable() => return self.leave_request(req, leave()),
+                _ => {}
             }
         }
         // Without signals there is no error.

@@ -27,6 +27,7 @@ use crate::{
     abi::Minor,
     kapi::{
         bitops::AtomicBits,
+        fasync::Fasync,
         task,
         wait::{
             new_wait_queue,
@@ -79,6 +80,8 @@ pub(crate) struct Chan {
     /// Readers of the device.
     #[pin]
     pub(super) readers: WaitQueue,
+    /// Owners of devices that want SIGIO when there is something to read.
+    pub(super) fasync: Fasync,
     /// Callers held back, and who waits for the end of all requests.
     #[pin]
     gate: WaitQueue,
@@ -117,6 +120,7 @@ impl Chan {
                 engine <- new_spinlock!(Engine::new(), "fuse_chan::engine"),
                 readable: Atomic::new(false),
                 readers <- new_wait_queue!("fuse_chan::readers"),
+                fasync: Fasync::new(),
                 gate <- new_wait_queue!("fuse_chan::gate"),
                 waiting: engine::Waiting::new(),
                 initialized: Atomic::new(false),
@@ -294,6 +298,9 @@ impl Chan {
                 1 if sync => self.readers.wake_up_sync(),
                 Effects::ALL => self.readers.wake_up_all(),
                 n => self.readers.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
+            }
+            if effects.readers != 0 {
+                self.fasync.kill_in();
             }
             if effects.gate != 0 {
                 self.wake_gate(effects.gate);

@@ -8,15 +8,21 @@
 
 use super::{
     chan::Chan,
+    copy::{
+        Copier,
+        Way, //
+    },
     engine::{
         self,
         Drain,
+        Refusal,
         Released, //
     },
     reader,
     writer, //
 };
 use crate::kapi::{
+    fasync::Fasync,
     iov::IovIter,
     miscdevice::{
         file_data,
@@ -25,7 +31,19 @@ use crate::kapi::{
         PollEvents,
         FUSE_MINOR, //
     },
-    wait::WaitQueue,
+    pipe_fs_i::{
+        LockedPipe,
+        Pipe, //
+    },
+    splice::{
+        PipeSink,
+        SpliceFlags, //
+    },
+    wait::{
+        new_wait_queue,
+        Signals,
+        WaitQueue, //
+    },
 };
 use kernel::{
     fs::{
@@ -33,6 +51,7 @@ use kernel::{
         LocalFile, //
     },
     ioctl::{
+        _IO,
         _IOR,
         _IOW, //
     },
@@ -41,6 +60,10 @@ use kernel::{
     seq_file::SeqFile,
     seq_print,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc,
         SetOnce,
         SpinLock, //
@@ -56,6 +79,7 @@ const FUSE_DEV_IOC_CLONE: u32 = _IOR::<u32>(FUSE_DEV_IOC_MAGIC, 0);
 /// Takes a `struct fuse_backing_map`.
 const FUSE_DEV_IOC_BACKING_OPEN: u32 = _IOW::<[u64; 2]>(FUSE_DEV_IOC_MAGIC, 1);
 const FUSE_DEV_IOC_BACKING_CLOSE: u32 = _IOW::<u32>(FUSE_DEV_IOC_MAGIC, 2);
+const FUSE_DEV_IOC_SYNC_INIT: u32 = _IO(FUSE_DEV_IOC_MAGIC, 3);
 
 /// A channel in a device.
 pub(super) struct Installed {
@@ -71,6 +95,11 @@ pub(crate) struct Device {
     /// Has the file been closed? A mount may still hold the device.
     #[pin]
     closed: SpinLock<bool>,
+    /// Is mount(2) to wait for the answer to INIT, and the daemon for the mount?
+    sync_init: Atomic<bool>,
+    /// Daemon threads that wait for the mount.
+    #[pin]
+    mounted: WaitQueue,
 }
 
 impl Device {
@@ -92,6 +121,28 @@ impl Device {
         self.installed().map(|installed| &installed.chan)
     }
 
+    /// Is mount(2) to wait for the answer to INIT? C: `fuse_dev_is_sync_init()`.
+    pub(crate) fn is_sync_init(&self) -> bool {
+        self.sync_init.load(Relaxed)
+    }
+
+    /// The channel, for which a daemon that has asked for it waits. C: `fuse_get_dev()`.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if not mounted, `ERESTARTSYS` after a signal.
+    fn wait_installed(&self) -> Result<&Installed> {
+        if let Some(installed) = self.installed() {
+            return Ok(installed);
+        }
+        if !self.is_sync_init() {
+            return Err(EPERM);
+        }
+        self.mounted
+            .wait_event(Signals::All, || self.installed().is_some())?;
+        self.installed().ok_or(EPERM)
+    }
+
     /// Is this device's file open, and has it been mounted? C: `fuse_dev_is_installed()`.
     pub(crate) fn is_installed(&self) -> bool {
         self.installed().is_some() && !*self.closed.lock()
@@ -104,27 +155,40 @@ impl Device {
             && !*self.closed.lock()
     }
 
-    /// Installs a channel; false if the file has been closed.
+    /// Installs a channel; false if the file has been closed. Sleeps.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if there is one.
+    /// `EINVAL` if there is one, `ENOMEM`.
     pub(super) fn install(&self, chan: &Arc<Chan>) -> Result<bool> {
+        loop {
+            match self.try_install(chan)? {
+                Ok(done) => {
+                    self.mounted.wake_up_all();
+                    return Ok(done);
+                }
+                Err(slots) => chan.grow(slots)?,
+            }
+        }
+    }
+
+    /// As [`install`](Self::install); the inner error is how many slots the engine must have more.
+    fn try_install(&self, chan: &Arc<Chan>) -> Result<Result<bool, usize>> {
         let closed = self.closed.lock();
         if *closed {
-            return Ok(false);
+            return Ok(Ok(false));
         }
         if self.installed().is_some() {
             return Err(EINVAL);
         }
-        // There is a reserve for devices.
         let added = chan.engine.lock().add_device();
         Ok(match added {
-            Ok(id) => self.installed.populate(Installed {
+            Ok(id) => Ok(self.installed.populate(Installed {
                 chan: chan.clone(),
                 id,
-            }),
-            Err(_) => false,
+            })),
+            Err(Refusal::NoSlot(slots)) => Err(slots),
+            Err(Refusal::Disconnected | Refusal::Blocked) => Ok(false),
         })
     }
 }
@@ -135,18 +199,22 @@ impl Device {
     /// # Errors
     ///
     /// `EFAULT`; `EINVAL` if that is no file of `/dev/fuse`, or this one serves a channel already;
-    /// `EPERM` if that one does not.
+    /// `EPERM` if that one does not; `ERESTARTSYS` after a signal, if it waits for its mount.
     fn clone_from(&self, arg: usize) -> Result {
         let fd: u32 = UserSlice::new(UserPtr::from_addr(arg), size_of::<u32>())
             .reader()
             .read()?;
         let file = LocalFile::fget(fd).map_err(|_| EINVAL)?;
         let other: Arc<Self> = file_data(&file).ok_or(EINVAL)?;
-        if !self.install(other.chan().ok_or(EPERM)?)? {
+        if !self.install(&other.wait_installed()?.chan)? {
             return Err(EINVAL);
         }
         Ok(())
     }
+}
+
+fn is_nonblock(file: &File) -> bool {
+    file.flags() & kernel::fs::file::flags::O_NONBLOCK != 0
 }
 
 impl MiscDevice for Device {
@@ -157,27 +225,52 @@ impl MiscDevice for Device {
             pin_init!(Self {
                 installed: SetOnce::new(),
                 closed <- new_spinlock!(false, "fuse_dev::closed"),
+                sync_init: Atomic::new(false),
+                mounted <- new_wait_queue!("fuse_dev::mounted"),
             }),
             GFP_KERNEL,
         )
     }
 
     fn read_iter(&self, file: &File, to: &mut IovIter) -> Result<usize> {
-        let installed = self.installed().ok_or(EPERM)?;
-        reader::read(
-            installed,
-            file.flags() & kernel::fs::file::flags::O_NONBLOCK != 0,
-            to,
-        )
+        let installed = self.wait_installed()?;
+        if !to.user_backed() {
+            return Err(EINVAL);
+        }
+        let room = to.count();
+        let mut copier = Copier::new(to, Way::Out);
+        reader::read(installed, is_nonblock(file), &mut copier, room)
     }
 
     fn write_iter(&self, _file: &File, from: &mut IovIter) -> Result<usize> {
         let installed = self.installed().ok_or(EPERM)?;
-        writer::write(installed, from)
+        if !from.user_backed() {
+            return Err(EINVAL);
+        }
+        let len = from.count();
+        writer::write(installed, &mut Copier::new(from, Way::In), len)
+    }
+
+    fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize> {
+        let installed = self.wait_installed()?;
+        let mut copier = Copier::to_pipe(PipeSink::new(to)?);
+        reader::read(installed, is_nonblock(file), &mut copier, len)?;
+        copier.commit()
+    }
+
+    fn splice_write(&self, from: &Pipe, len: usize, flags: SpliceFlags) -> Result<usize> {
+        let installed = self.installed().ok_or(EPERM)?;
+        let source = from.take(len, flags.contains(SpliceFlags::MOVE))?;
+        writer::write(installed, &mut Copier::from_pipe(source), len)
+    }
+
+    fn fasync(&self) -> Result<&Fasync> {
+        Ok(&self.wait_installed()?.chan.fasync)
     }
 
     fn poll_queue(&self) -> Option<&WaitQueue> {
-        self.installed().map(|installed| &installed.chan.readers)
+        let installed = self.wait_installed().ok()?;
+        Some(&installed.chan.readers)
     }
 
     fn poll(&self) -> PollEvents {
@@ -199,8 +292,14 @@ impl MiscDevice for Device {
             FUSE_DEV_IOC_CLONE => self.clone_from(arg)?,
             FUSE_DEV_IOC_BACKING_OPEN | FUSE_DEV_IOC_BACKING_CLOSE => {
                 // As C without CONFIG_FUSE_PASSTHROUGH.
-                self.installed().ok_or(EPERM)?;
+                self.wait_installed()?;
                 return Err(EOPNOTSUPP);
+            }
+            FUSE_DEV_IOC_SYNC_INIT => {
+                if self.installed().is_some() {
+                    return Err(EINVAL);
+                }
+                self.sync_init.store(true, Relaxed);
             }
             _ => return Err(ENOTTY),
         }
@@ -219,7 +318,10 @@ impl MiscDevice for Device {
             return;
         };
         let Released { last, effects } = chan.engine.lock().release(*id);
-        chan.carry_out(effects, false);
+        // Just that: there is nothing new, so no SIGIO.
+        if effects.readers != 0 {
+            chan.readers.wake_up_all();
+        }
         chan.end_drained(Drain::Device(*id));
         if last {
             chan.abort(false);

@@ -105,7 +105,7 @@ impl Payload {
         }
         let copied = match self {
             Payload::In(bytes) => copier.put(bytes.get(cursor.bytes..).unwrap_or_default()),
-            Payload::WriteFolios(folios) => copier.put_segs(folios, &mut cursor.segs, rest),
+            Payload::WriteFolios(folios) => copier.put_folios(folios, &mut cursor.segs, rest),
             Payload::UserIn(pages) => copier.put_segs(pages, &mut cursor.segs, rest),
             Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
         };
@@ -125,7 +125,7 @@ impl Payload {
         let copied = match self {
             _ if rest == 0 => 0,
             Payload::Out(bytes, _) => copier.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
-            Payload::ReadFolios(folios) => copier.get_segs(folios, &mut cursor.segs, rest),
+            Payload::ReadFolios(folios) => copier.get_folios(folios, &mut cursor.segs, rest),
             Payload::UserOut(pages) => copier.get_segs(pages, &mut cursor.segs, rest),
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
         };

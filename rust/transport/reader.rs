@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! read(2) on the device: the next message goes to the daemon.
+//! read(2) on the device, and splice(2) from it: the next message goes to the daemon.
 //!
 //! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
 
@@ -13,10 +13,7 @@ use super::{
         Chan,
         Engine, //
     },
-    copy::{
-        Copier,
-        Way, //
-    },
+    copy::Copier,
     device::Installed,
     engine::{
         self,
@@ -36,7 +33,6 @@ use crate::{
         Opcode, //
     },
     kapi::{
-        iov::IovIter,
         lend::{
             Back,
             Ender,
@@ -67,22 +63,26 @@ enum Failed<'a> {
     Fault(Error, Lease<'a, Args, Orphan>),
 }
 
-/// Reads one message; returns its length.
+/// Reads one message, for which there are `room` bytes; returns its length.
 ///
 /// # Errors
 ///
 /// `EINVAL` if the buffer is not large enough for any request; `EAGAIN` if nothing is there and
-/// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; `EFAULT`.
-pub(super) fn read(installed: &Installed, nonblock: bool, iter: &mut IovIter) -> Result<usize> {
+/// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; those of
+/// [`Copier::fill`].
+pub(super) fn read(
+    installed: &Installed,
+    nonblock: bool,
+    copier: &mut Copier<'_>,
+    room: usize,
+) -> Result<usize> {
     let Installed { chan, id } = installed;
-    let room = iter.count();
     let write_room = (chan.max_write() as usize)
         .saturating_add(InHeader::SIZE)
         .saturating_add(size_of::<op::FuseWriteIn>());
     if room < write_room.max(MIN_READ_BUFFER) {
         return Err(EINVAL);
     }
-    let mut copier = Copier::new(iter, Way::Out);
 
     loop {
         if !chan.is_readable() {
@@ -95,13 +95,13 @@ pub(super) fn read(installed: &Installed, nonblock: bool, iter: &mut IovIter) ->
         let mut engine = chan.engine.lock();
         let request = match engine.take_usual(*id) {
             Some(request) => taken(chan, engine, request),
-            None => match take(chan, *id, engine, room, &mut copier) {
+            None => match take(chan, *id, engine, room, copier) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
             },
         };
-        if let Some(result) = send(chan, &request, room, &mut copier) {
+        if let Some(result) = send(chan, &request, room, copier) {
             return result;
         }
     }

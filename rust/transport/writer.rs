@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! write(2) on the device: a reply, or a notification, comes from the daemon.
+//! write(2) on the device, and splice(2) to it: a reply, or a notification, comes from the daemon.
 //!
 //! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where the
 //! daemon's memory must be faulted in.
@@ -11,10 +11,7 @@ use super::{
         Cursor, //
     },
     chan::Chan,
-    copy::{
-        Copier,
-        Way, //
-    },
+    copy::Copier,
     device::Installed,
     engine::{
         self,
@@ -34,7 +31,6 @@ use crate::{
         Unique, //
     },
     kapi::{
-        iov::IovIter,
         lend::{
             Ender,
             Lease, //
@@ -58,17 +54,15 @@ enum Failed<'a> {
     Fault(Error, Lease<'a, Args, Orphan>),
 }
 
-/// Writes one message; returns its length.
+/// Writes one message of `len` bytes; returns its length.
 ///
 /// # Errors
 ///
-/// `EINVAL` for a malformed one; `ENOENT` if there is no such request; `EFAULT`.
-pub(super) fn write(installed: &Installed, iter: &mut IovIter) -> Result<usize> {
-    let len = iter.count();
+/// `EINVAL` for a malformed one; `ENOENT` if there is no such request; those of [`Copier::fill`].
+pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) -> Result<usize> {
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }
-    let mut copier = Copier::new(iter, Way::In);
     let mut header = [0u8; OutHeader::SIZE];
     copier.get_all(&mut header)?;
     let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
@@ -84,7 +78,7 @@ pub(super) fn write(installed: &Installed, iter: &mut IovIter) -> Result<usize> 
             unique,
             error,
             body_len,
-        } => reply(installed, unique, error, body_len, &mut copier)?,
+        } => reply(installed, unique, error, body_len, copier)?,
     }
     Ok(len)
 }

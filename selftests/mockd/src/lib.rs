@@ -17,6 +17,7 @@ pub mod memfs;
 pub mod mock;
 pub mod mount;
 pub mod msg;
+pub mod pipe;
 pub mod record;
 pub mod reply;
 pub mod request;

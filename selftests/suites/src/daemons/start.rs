@@ -14,6 +14,8 @@ pub enum Kind {
     PassthroughLl,
     /// libfuse 2.
     Bindfs,
+    /// libfuse 2's example, which splices both ways and moves pages.
+    FusexmpSplice,
     /// sshfs to an sftp server through a pipe, without a network.
     Sshfs,
 }
@@ -42,6 +44,15 @@ pub fn start(kind: Kind) -> Daemon {
         Kind::Bindfs => {
             let mut cmd = Command::new(need("bindfs"));
             cmd.arg("-f").arg(&src).arg(&mnt);
+            Daemon::start(cmd, &mnt, &src)
+        }
+        Kind::FusexmpSplice => {
+            let mut cmd = Command::new(need("fusexmp_fh"));
+            cmd.arg("-f").arg("-o").arg(format!(
+                "modules=subdir,subdir={},splice_read,splice_write,splice_move",
+                src.display()
+            ));
+            cmd.arg(&mnt);
             Daemon::start(cmd, &mnt, &src)
         }
         Kind::Sshfs => {
@@ -74,6 +85,13 @@ pub fn hello(name: &str) -> Daemon {
 
 /// All programs that the suite wants are there.
 pub fn missing() -> Vec<&'static str> {
-    let want = ["passthrough_ll", "hello", "hello_ll", "bindfs", "sshfs"];
+    let want = [
+        "passthrough_ll",
+        "hello",
+        "hello_ll",
+        "bindfs",
+        "sshfs",
+        "fusexmp_fh",
+    ];
     want.into_iter().filter(|n| find(n).is_none()).collect()
 }

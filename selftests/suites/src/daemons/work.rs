@@ -17,9 +17,12 @@ pub fn cases() -> Vec<Case> {
         passthrough_ll_tools,
         bindfs_tools,
         sshfs_tools,
+        splice_tools,
         passthrough_ll_archive,
         bindfs_archive,
         sshfs_archive,
+        splice_archive,
+        splice_is_used,
         programs_run,
         many_small_files,
         two_mounts_at_once,
@@ -101,6 +104,10 @@ fn sshfs_tools() {
     tools(Kind::Sshfs);
 }
 
+fn splice_tools() {
+    tools(Kind::FusexmpSplice);
+}
+
 /// tar both ways, and sums of everything.
 fn archive(kind: Kind) {
     let d = start(kind);
@@ -144,6 +151,34 @@ fn bindfs_archive() {
 
 fn sshfs_archive() {
     archive(Kind::Sshfs);
+}
+
+fn splice_archive() {
+    archive(Kind::FusexmpSplice);
+}
+
+/// libfuse makes pipes when it has something to splice: requests by default, replies as told.
+fn splice_is_used() {
+    for kind in [Kind::PassthroughLl, Kind::FusexmpSplice] {
+        let d = start(kind);
+        let data: Vec<u8> = (0..300_000u32).map(|i| (i / 5) as u8).collect();
+        std::fs::write(d.at("f"), &data).expect("write");
+        user::drop_caches();
+        assert!(std::fs::read(d.at("f")).expect("read") == data);
+        let proc = std::path::PathBuf::from(format!("/proc/{}", d.pid()));
+        let reads_a_pipe = |fd: &std::ffi::OsString| {
+            let link = std::fs::read_link(proc.join("fd").join(fd)).unwrap_or_default();
+            let info = std::fs::read_to_string(proc.join("fdinfo").join(fd)).unwrap_or_default();
+            let flags = info.lines().find_map(|l| l.strip_prefix("flags:\t"));
+            link.to_string_lossy().starts_with("pipe:")
+                && flags.is_some_and(|f| i32::from_str_radix(f, 8).unwrap_or(1) & 3 == 0)
+        };
+        let fds = std::fs::read_dir(proc.join("fd")).expect("fd");
+        let some = fds.flatten().any(|e| reads_a_pipe(&e.file_name()));
+        assert!(some, "{kind:?} splices nothing");
+        user::unlink(&d.at("f")).expect("unlink");
+        d.stop();
+    }
 }
 
 fn programs_run() {
