@@ -44,6 +44,7 @@ pub mod header;
 pub mod ids;
 pub mod mode;
 pub mod name;
+pub mod notify;
 pub mod op;
 pub mod opcode;
 pub mod time;
@@ -94,6 +95,7 @@ pub use self::{
         Rdev, //
     },
     name::Name,
+    notify::NotifyCode,
     op::Op,
     opcode::Opcode,
     time::{

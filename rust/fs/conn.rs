@@ -203,6 +203,11 @@ impl Conn {
         self.epoch.load(Relaxed)
     }
 
+    /// Begins a new epoch.
+    pub(super) fn inc_epoch(&self) {
+        self.epoch.fetch_add(1, Relaxed);
+    }
+
     /// Whether the current task may use the mount at all (`fuse_allow_current_process()`).
     ///
     /// A daemon can watch and delay whoever calls into its filesystem. So, unless the mounter was

@@ -43,7 +43,8 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::MAX_PAGES)
     .with(InitFlags::NO_OPENDIR_SUPPORT)
     .with(InitFlags::INIT_EXT)
-    .with(InitFlags::HAS_EXPIRE_ONLY);
+    .with(InitFlags::HAS_EXPIRE_ONLY)
+    .with(InitFlags::HAS_RESEND);
 
 /// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits for
 /// the answer.

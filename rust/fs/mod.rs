@@ -26,6 +26,7 @@ pub(crate) mod inode;
 mod iomode;
 mod lookup;
 pub(crate) mod mount;
+mod notify;
 mod open;
 mod options;
 mod permission;

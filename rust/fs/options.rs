@@ -9,7 +9,7 @@ use super::{
     conn::{Conn, ConnParams},
     dentry, init,
     mount::Mount,
-    super_ops, Fuse,
+    notify, super_ops, Fuse,
 };
 use crate::{
     abi::{mode::S_IALLUGO, FileType},
@@ -241,6 +241,7 @@ impl FsContextOperations for MountContext {
 
         let conn = sb.data().conn.clone();
         conn.chan.set_connection(sb.s_dev());
+        notify::set_up(sb)?;
         connections::add(Connection::new(
             sb.s_dev(),
             conn.params.user_id,

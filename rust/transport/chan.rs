@@ -21,6 +21,7 @@ use super::{
         Submitted, //
     },
     forget::Forgets,
+    notify::Notified,
     request::Req, //
 };
 use crate::{
@@ -47,6 +48,7 @@ use kernel::{
             Release, //
         },
         Arc,
+        SetOnce,
         SpinLock, //
     },
 };
@@ -106,6 +108,8 @@ pub(crate) struct Chan {
     connection: Atomic<u32>,
     /// Numbers the trace events.
     seq: Atomic<u64>,
+    /// The filesystem, for notifications.
+    notified: SetOnce<KBox<dyn Notified>>,
 }
 
 impl Chan {
@@ -135,6 +139,7 @@ impl Chan {
                 abort_err: Atomic::new(false),
                 connection: Atomic::new(0),
                 seq: Atomic::new(0),
+                notified: SetOnce::new(),
             }),
             GFP_KERNEL,
         )?;
@@ -162,6 +167,16 @@ impl Chan {
     /// Sets the connection's id, which is the superblock's device number.
     pub(crate) fn set_connection(&self, dev: u32) {
         self.connection.store(dev, Relaxed);
+    }
+
+    /// Who is told of notifications that concern the filesystem. Set once, before the first device is
+    /// installed.
+    pub(crate) fn set_notified(&self, notified: KBox<dyn Notified>) {
+        self.notified.populate(notified);
+    }
+
+    pub(super) fn notified(&self) -> Option<&dyn Notified> {
+        self.notified.as_ref().map(|notified| &**notified)
     }
 
     pub(super) fn connection(&self) -> u32 {

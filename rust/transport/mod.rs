@@ -5,7 +5,7 @@
 //! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
 //! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
 //! [`call`], [`background`] and [`orphan`] are the callers' side, [`device`], [`reader`] and [`writer`] the
-//! daemon's, with [`copy`] between the two; [`forget`] is apart, as it has no reply.
+//! daemon's, with [`copy`] between the two; [`forget`] and [`notify`] are apart, as they have no reply.
 
 mod args;
 mod background;
@@ -19,10 +19,11 @@ mod device;
 )]
 #[expect(
     dead_code,
-    reason = "RESEND and replies to RETRIEVE are proven on the host before they are called"
+    reason = "replies to RETRIEVE are proven on the host before they are called"
 )]
 pub(crate) mod engine;
 mod forget;
+mod notify;
 mod orphan;
 mod payload;
 mod reader;
@@ -47,6 +48,7 @@ pub(crate) use self::{
         Registration, //
     },
     forget::Forget,
+    notify::Notified,
     orphan::{
         Orphan,
         Undo, //

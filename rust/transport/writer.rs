@@ -68,7 +68,7 @@ pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) 
     let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
 
     match header.parse(len).map_err(|_| EINVAL)? {
-        Answer::Notify { code, body_len } => notify(&installed.chan, code, body_len)?,
+        Answer::Notify { code, .. } => installed.chan.notify(code)?,
         Answer::Interrupt {
             request,
             error,
@@ -81,11 +81,6 @@ pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) 
         } => reply(installed, unique, error, body_len, copier)?,
     }
     Ok(len)
-}
-
-/// A notification. None is known yet, which is what C answers to an unknown one.
-fn notify(_chan: &Chan, _code: i32, _body_len: usize) -> Result {
-    Err(EINVAL)
 }
 
 /// The reply to an INTERRUPT.

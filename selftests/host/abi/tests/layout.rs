@@ -10,7 +10,7 @@
 
 use fuse_abi::abi::{
     attr::*, dirent::*, entry::*, flags::*, header::*, op::*, version::MAJOR, Creds, Minor, NodeId,
-    Opcode, Unique,
+    NotifyCode, Opcode, Unique,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -276,6 +276,7 @@ fn structs_opcodes_and_flags_are_the_headers() {
     }
 
     opcodes_are_complete(&text, minor);
+    notifications_are_complete(&text, minor);
     flags_are_complete(&text, &constants);
     if minor == Minor::OURS.get() {
         println!("# {} names compared", seen.len());
@@ -304,6 +305,36 @@ fn opcodes_are_complete(text: &str, minor: u32) {
     }
     if minor >= Minor::OURS.get() {
         assert_eq!(ours.len(), theirs.len());
+    }
+}
+
+/// What `enum fuse_notify_code` says, against [`NotifyCode`].
+fn notifications_are_complete(text: &str, minor: u32) {
+    let (_, rest) = text
+        .split_once("enum fuse_notify_code {")
+        .expect("notifications");
+    let (body, _) = rest.split_once("};").expect("an end of the notifications");
+    let mut known = 0;
+    for (name, number) in body.lines().filter_map(|line| line.split_once('=')) {
+        let number: i32 = number
+            .split(',')
+            .next()
+            .expect("a number")
+            .trim()
+            .parse()
+            .expect("a number");
+        let ours = NotifyCode::from_raw(number)
+            .map(|code| format!("{code:?}").to_uppercase())
+            .unwrap_or_default();
+        let theirs = name.trim().trim_start_matches("FUSE_NOTIFY_");
+        assert_eq!(ours, theirs.replace('_', ""), "{number}");
+        known += 1;
+    }
+    let ours = (-1000..1000).filter(|&code| NotifyCode::from_raw(code).is_some());
+    let ours = ours.count();
+    assert!(ours == known || minor < Minor::OURS.get(), "{ours}");
+    for code in [i32::MIN, i32::MAX] {
+        assert_eq!(NotifyCode::from_raw(code), None);
     }
 }
 

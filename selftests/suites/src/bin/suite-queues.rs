@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `queues`: what happens to requests besides being answered.
+
+#[path = "../queues/device.rs"]
+mod device;
+#[path = "../queues/notify.rs"]
+mod notify;
+#[path = "../queues/resend.rs"]
+mod resend;
+
+fn main() {
+    let mut all = notify::cases();
+    all.extend(resend::cases());
+    ktap::run("queues", all, suites::GAPS);
+}
