@@ -44,7 +44,8 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::NO_OPENDIR_SUPPORT)
     .with(InitFlags::INIT_EXT)
     .with(InitFlags::HAS_EXPIRE_ONLY)
-    .with(InitFlags::HAS_RESEND);
+    .with(InitFlags::HAS_RESEND)
+    .with(InitFlags::REQUEST_TIMEOUT);
 
 /// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits for
 /// the answer.
@@ -144,6 +145,9 @@ impl ProcessReply {
         self.live
             .with(|sb| self.set_up_super(sb, &out, params.max_pages));
         self.conn.set_negotiated(negotiated);
+        if let Some(seconds) = request_timeout(&out) {
+            chan.set_request_timeout(seconds);
+        }
         chan.set_initialized(Some(params));
     }
 
@@ -192,6 +196,20 @@ fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
         big_writes: has(InitFlags::BIG_WRITES),
         dont_mask: has(InitFlags::DONT_MASK),
         parallel_dirops: has(InitFlags::PARALLEL_DIROPS),
+    }
+}
+
+/// Seconds until a request times out: what the daemon asks for, or else the administrator, who sets
+/// the limit too (`fuse_init_server_timeout()`). `None`: never.
+fn request_timeout(out: &InitOut) -> Option<u32> {
+    let given = |seconds: u32| (seconds != 0).then_some(seconds);
+    let asked = out
+        .request_timeout
+        .and_then(|seconds| given(seconds.into()));
+    let asked = asked.or(given(sysctl::default_request_timeout()));
+    match (asked, given(sysctl::max_request_timeout())) {
+        (Some(asked), Some(max)) => Some(asked.min(max)),
+        (asked, max) => asked.or(max),
     }
 }
 

@@ -35,6 +35,12 @@ impl Jiffies64 {
         Self(Self::now().0.wrapping_add(ticks as u64))
     }
 
+    /// So many ticks later.
+    #[inline]
+    pub(crate) fn plus(self, ticks: u64) -> Self {
+        Self(self.0.wrapping_add(ticks))
+    }
+
     /// `time_before64(self, other)`.
     #[inline]
     pub(crate) fn before(self, other: Self) -> bool {

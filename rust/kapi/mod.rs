@@ -67,3 +67,4 @@ pub(crate) mod user_namespace;
 pub(crate) mod user_pages;
 pub(crate) mod wait;
 pub(crate) mod wait_loop;
+pub(crate) mod workqueue;

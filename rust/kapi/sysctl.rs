@@ -49,7 +49,6 @@ pub(crate) fn max_pages_limit() -> u32 {
 
 /// Seconds until a request times out, for daemons that ask for none; 0: never. At most 65535. C:
 /// `fuse_default_req_timeout`.
-#[expect(dead_code, reason = "for the timeouts of requests")]
 pub(crate) fn default_request_timeout() -> u32 {
     // SAFETY: Reads a variable.
     unsafe { bindings::sysctl_default_request_timeout() }
@@ -57,7 +56,6 @@ pub(crate) fn default_request_timeout() -> u32 {
 
 /// The most seconds until a request times out, for all daemons; 0: no limit. At most 65535. C:
 /// `fuse_max_req_timeout`.
-#[expect(dead_code, reason = "for the timeouts of requests")]
 pub(crate) fn max_request_timeout() -> u32 {
     // SAFETY: Reads a variable.
     unsafe { bindings::sysctl_max_request_timeout() }

@@ -51,6 +51,10 @@ use kernel::{
         SetOnce,
         SpinLock, //
     },
+    workqueue::{
+        new_delayed_work,
+        DelayedWork, //
+    },
 };
 
 /// The engine with the types of the module.
@@ -108,6 +112,11 @@ pub(crate) struct Chan {
     connection: Atomic<u32>,
     /// Numbers the trace events.
     seq: Atomic<u64>,
+    /// Seconds that a request may take; set before the work is queued.
+    pub(super) request_timeout: Atomic<u32>,
+    /// Looks for requests that take longer.
+    #[pin]
+    pub(super) timeout_work: DelayedWork<Self>,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }
@@ -139,6 +148,8 @@ impl Chan {
                 abort_err: Atomic::new(false),
                 connection: Atomic::new(0),
                 seq: Atomic::new(0),
+                request_timeout: Atomic::new(0),
+                timeout_work <- new_delayed_work!("fuse_chan::timeout"),
                 notified: SetOnce::new(),
             }),
             GFP_KERNEL,
@@ -517,12 +528,15 @@ impl Chan {
         }
     }
 
-    /// After [`abort`](Self::abort): waits until no request is left. Sleeps, uninterruptibly.
-    pub(crate) fn wait_aborted(&self) {
+    /// After [`abort`](Self::abort): waits until no request is left, nor any work that could outlive
+    /// the mount. Sleeps, uninterruptibly.
+    pub(crate) fn wait_aborted(self: &Arc<Self>) {
         // Without signals there is no error.
         let _ = self
             .gate
             .wait_event(Signals::None, || self.waiting.is_over());
+        // INIT has ended too, so nobody sets a timeout any more.
+        self.cancel_timeout();
     }
 }
 

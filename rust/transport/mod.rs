@@ -28,6 +28,7 @@ mod orphan;
 mod payload;
 mod reader;
 mod request;
+mod timeout;
 mod writer;
 
 #[allow(unused_imports)]

@@ -25,6 +25,7 @@ use crate::{
     },
     kapi::{
         gfp::Gfp,
+        jiffies::Jiffies64,
         lend::{
             Ender,
             Lend, //
@@ -109,6 +110,8 @@ pub(super) struct Request {
     pub(super) unique: Atomic<u64>,
     pub(super) opcode: Atomic<u32>,
     len: Atomic<u32>,
+    /// When it was about to be queued, in ticks since boot.
+    created: Atomic<u64>,
 }
 
 impl Request {
@@ -128,6 +131,7 @@ impl Request {
             unique: Atomic::new(0),
             opcode: Atomic::new(0),
             len: Atomic::new(0),
+            created: Atomic::new(0),
         });
         SlabArc::pin_init(&CACHE, gfp, init)
     }
@@ -162,10 +166,16 @@ impl Request {
             self.opcode.store(O::OPCODE.get(), Relaxed);
             self.len
                 .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
+            self.created.store(Jiffies64::now().to_u64(), Relaxed);
         }
         // Nobody else knows the request, so it cannot have been aborted.
         let _ = args.return_();
         filled
+    }
+
+    /// When it was about to be queued.
+    pub(super) fn created(&self) -> Jiffies64 {
+        Jiffies64::from_u64(self.created.load(Relaxed))
     }
 
     /// Ends the request: sets the error, tells who wants to know, wakes up the caller, or undoes the

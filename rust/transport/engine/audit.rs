@@ -160,6 +160,14 @@ where
             .count();
         let listed = on.iter().flatten().count();
         ensure!(requests == listed, "{requests} requests, {listed} on lists");
+        let (mut seen, mut from) = (0, Some(0));
+        while let Some(index) = from {
+            from = self.scan(index, |_| {
+                seen += 1;
+                true
+            });
+        }
+        ensure!(requests == seen, "{requests} requests, {seen} seen");
         Ok(())
     }
 

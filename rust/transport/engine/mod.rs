@@ -53,6 +53,7 @@ mod background;
 mod list;
 mod reply;
 mod resend;
+mod scan;
 mod slot;
 mod submit;
 mod table;
@@ -62,6 +63,7 @@ mod waiting;
 
 pub(crate) use reply::{Claimed, InterruptReply};
 pub(crate) use resend::Resend;
+pub(crate) use scan::{Place, Seen};
 pub(crate) use slot::{Slot, Ticket};
 pub(crate) use submit::{Admit, Refusal, Refused, Submitted};
 pub(crate) use take::{Request, Taken};

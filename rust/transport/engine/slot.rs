@@ -235,6 +235,11 @@ impl<B> Store<B> {
         self.used
     }
 
+    /// All slots from this one on have never been used.
+    pub(super) fn in_use(&self) -> u32 {
+        self.fresh
+    }
+
     /// Slots that the next segment must have; 0 if there can be none.
     pub(super) fn next_len(&self) -> usize {
         if self.count >= SEGMENTS {

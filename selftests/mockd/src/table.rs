@@ -28,7 +28,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("SETXATTR_EXT", "xattr and security"),
     ("SECURITY_CTX", "xattr and security"),
     ("CREATE_SUPP_GROUP", "xattr and security"),
-    ("REQUEST_TIMEOUT", "control"),
     ("PASSTHROUGH", "passthrough"),
     ("ALLOW_IDMAP", "idmapped mounts"),
 ];

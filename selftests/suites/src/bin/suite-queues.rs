@@ -8,9 +8,12 @@ mod device;
 mod notify;
 #[path = "../queues/resend.rs"]
 mod resend;
+#[path = "../queues/timeout.rs"]
+mod timeout;
 
 fn main() {
     let mut all = notify::cases();
     all.extend(resend::cases());
+    all.extend(timeout::cases());
     ktap::run("queues", all, suites::GAPS);
 }

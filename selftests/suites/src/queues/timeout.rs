@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Request timeouts: a daemon that takes too long loses its connection. They are looked after every 15
+//! seconds, so these cases take their time.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::mem::{read_at, Held, PAGE};
+use mockd::mock::Answer;
+use mockd::user;
+use mockd::wire::Op;
+use mockd::{Caller, Init, Mock, Setup};
+use suites::setting::Setting;
+
+pub fn cases() -> Vec<Case> {
+    cases![unmounted_before, aborts_what_is_late]
+}
+
+/// Seconds between two looks.
+const PERIOD: u64 = 15;
+
+/// A mount whose daemon asks for a timeout.
+fn asking(seconds: u16) -> Mock {
+    let init = Init {
+        request_timeout: seconds,
+        ..Init::plain().with("REQUEST_TIMEOUT")
+    };
+    with(&init)
+}
+
+fn with(init: &Init) -> Mock {
+    let mut m = Mock::with(&Setup::default(), init);
+    m.without_record();
+    m
+}
+
+fn unmounted_before() {
+    for _ in 0..20 {
+        asking(15).finish();
+        asking(0).finish();
+    }
+}
+
+/// A caller that says how it went, and after how many milliseconds.
+fn look(m: &mut Mock, name: &str) -> Caller {
+    m.call(name, |p| {
+        let start = Instant::now();
+        let r = user::lstat(p).map(drop);
+        (r, start.elapsed().as_millis() as u64)
+    })
+}
+
+/// A connection with a request that is not answered.
+struct Late {
+    what: &'static str,
+    m: Mock,
+    c: Caller,
+    /// Seconds that the request may take.
+    timeout: u64,
+}
+
+impl Late {
+    /// The daemon has the request.
+    fn new(what: &'static str, timeout: u64, mut m: Mock) -> Late {
+        let c = look(&mut m, "x");
+        m.expect_name(Op::LOOKUP, "x");
+        Late {
+            what,
+            m,
+            c,
+            timeout,
+        }
+    }
+
+    /// The connection is aborted, neither too early nor too late.
+    #[track_caller]
+    fn aborted(self) -> Mock {
+        let Late {
+            what,
+            mut m,
+            c,
+            timeout,
+        } = self;
+        let (r, ms): (Res<()>, u64) = c.join();
+        assert_eq!(r, Err(ECONNABORTED), "{what}");
+        let late = (timeout + PERIOD) * 1000 + ktap::patience().as_millis() as u64;
+        assert!((timeout * 1000..late).contains(&ms), "{what}: {ms} ms");
+        println!("# {what}: {ms} ms");
+        assert_eq!(m.read().err(), Some(ENODEV), "{what}");
+        let (r, _): (Res<()>, u64) = look(&mut m, "later").join();
+        assert_eq!(r, Err(ENOTCONN), "{what}");
+        m
+    }
+
+    /// Still there.
+    #[track_caller]
+    fn answered(mut self) {
+        assert!(!self.c.ended(), "{}", self.what);
+        let all = self.m.rec.all();
+        let r = all.iter().find(|r| r.op == Op::LOOKUP).expect("its LOOKUP");
+        self.m.fail(r, ENOENT);
+        let (r, _): (Res<()>, u64) = self.c.join();
+        assert_eq!(r, Err(ENOENT), "{}", self.what);
+        self.m.finish();
+    }
+}
+
+/// All at the same time, as each takes half a minute.
+fn aborts_what_is_late() {
+    let default = Setting::sysctl("fs/fuse/default_request_timeout");
+    let max = Setting::sysctl("fs/fuse/max_request_timeout");
+    assert_eq!((default.get().trim(), max.get().trim()), ("0", "0"));
+
+    let with_daemon = Late::new("with the daemon, 1 asked", PERIOD, asking(1));
+    let mut late = vec![
+        Late::new("15 asked", PERIOD, asking(15)),
+        Late::new("18 asked", 18, asking(18)),
+    ];
+    let mut in_time = vec![
+        Late::new("nothing asked", 0, with(&Init::plain())),
+        Late::new("0 asked", 0, asking(0)),
+        Late::new("600 asked", 0, asking(600)),
+    ];
+    let unmarked = Init {
+        request_timeout: 15,
+        ..Init::plain()
+    };
+    in_time.push(Late::new("without the flag", 0, with(&unmarked)));
+    let old = Init {
+        minor: 5,
+        ..unmarked.with("REQUEST_TIMEOUT")
+    };
+    in_time.push(Late::new("before 7.6", 0, with(&old)));
+
+    default.set("16").expect("default");
+    late.push(Late::new(
+        "default, nothing asked",
+        16,
+        with(&Init::plain()),
+    ));
+    late.push(Late::new("default, 0 asked", 16, asking(0)));
+    late.push(Late::new("default, 17 asked", 17, asking(17)));
+    in_time.push(Late::new("default, 600 asked", 0, asking(600)));
+    max.set("17").expect("max");
+    late.push(Late::new("limit, 600 asked", 17, asking(600)));
+    late.push(Late::new("limit and default", 16, asking(0)));
+    late.push(Late::new("limit below 15", PERIOD, {
+        max.set("3").expect("max");
+        asking(600)
+    }));
+    default.set("0").expect("default");
+    max.set("16").expect("max");
+    late.push(Late::new("limit, no default", 16, with(&Init::plain())));
+    drop((default, max));
+
+    // Never read.
+    let mut queued = asking(15);
+    let c = look(&mut queued, "x");
+    late.push(Late {
+        what: "queued",
+        m: queued,
+        c,
+        timeout: PERIOD,
+    });
+
+    // In the middle of being read.
+    let mut copied = asking(15);
+    let held = Held::new((1 << 18) / PAGE + 2);
+    let c = look(&mut copied, "x");
+    let (fd, addr) = (copied.dev().as_raw_fd(), held.pages.addr() + PAGE - 20);
+    held.fill(0, &[]);
+    let reader = std::thread::spawn(move || read_at(fd, addr, 1 << 18));
+    assert_eq!(held.wait(), 1);
+    let copied = Late {
+        what: "being read",
+        m: copied,
+        c,
+        timeout: PERIOD,
+    };
+
+    // Busy all the time, and never late.
+    let mut busy = asking(15);
+    let busy_caller = busy.caller(|mnt, _| {
+        (0..4).try_for_each(|i| match user::lstat(&mnt.join(format!("n{i}"))) {
+            Err(ENOENT) => Ok(()),
+            other => other.map(drop),
+        })
+    });
+    let threads = busy.threads(
+        1,
+        Arc::new(|_| {
+            std::thread::sleep(Duration::from_secs(9));
+            Answer::Err(ENOENT)
+        }),
+    );
+
+    drop(with_daemon.aborted());
+    late.into_iter().for_each(|l| drop(l.aborted()));
+    let Late { what, m, c, .. } = copied;
+    let (r, ms): (Res<()>, u64) = c.join();
+    assert_eq!(r, Err(ECONNABORTED), "{what}");
+    assert!(ms >= PERIOD * 1000, "{what}: {ms} ms");
+    held.fill(1, &[]);
+    assert_eq!(reader.join().expect("reader"), Err(ENODEV), "{what}");
+    drop(m);
+
+    assert_eq!(busy_caller.join::<Res<()>>(), Ok(()));
+    busy.umount();
+    for t in threads {
+        t.join().expect("reader");
+    }
+    in_time.into_iter().for_each(Late::answered);
+}
