@@ -16,7 +16,7 @@ impls='c rust'
 
 # QEMU's plugin that counts by address: a library for the toolchain root, unlike all other programs.
 counter() {
-	cache_lock "cargo-${TARGET##*/}"
+	cargo_lock
 	step "counter" counter 0 tc cargo rustc --manifest-path "$ROOT/selftests/Cargo.toml" --release ${CI:+--locked} \
 		--package counter --lib --crate-type cdylib
 	cp "$TARGET/release/libcounter.so" "$BUILD/libcounter.so"

@@ -82,7 +82,7 @@ check unsafe check_unsafe
 grep -h '^the module:' "$LOGS/check-unsafe.log" || true
 check clippy check_clippy_module
 check rustdoc check_rustdoc
-cache_lock "cargo-${TARGET##*/}"
+cargo_lock
 check clippy-selftests check_clippy_selftests
 cache_unlock
 check scripts check_scripts

@@ -28,11 +28,23 @@ module() {
 	[[ -f $MODULE ]] || die "$MODULE was not built"
 }
 
-# Test programs: cargo works in the cache, in a folder of this checkout's own, and the results are copied here under
-# a lock.
+# Takes the lock under which cargo works in the cache. It tells a package of ours from the same one in another checkout
+# by the age of its files only, and would take what it has made there for fresh: with another checkout, our packages are
+# made anew, and those of others, which take the time, are not.
+cargo_lock() {
+	local name
+	cache_lock cargo
+	[[ $(cat "$TARGET/checkout" 2>/dev/null) != "$ROOT" ]] || return 0
+	sed -n 's/^name = "\(.*\)"/\1/p' "$ROOT"/selftests/*/Cargo.toml "$ROOT"/selftests/*/*/Cargo.toml | while read -r name; do
+		find "$TARGET" -maxdepth 4 -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
+	done
+	echo "$ROOT" >"$TARGET/checkout"
+}
+
+# Test programs: cargo works in the cache, and the results are copied here under a lock.
 # selftests [PACKAGE...]: all of them, or just these.
 selftests() {
-	cache_lock "cargo-${TARGET##*/}"
+	cargo_lock
 	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
 	cache_unlock
 }

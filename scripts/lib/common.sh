@@ -132,6 +132,5 @@ trap on_interrupt INT TERM
 
 hash_of() { sha256sum | cut -c1-12; }
 
-# What cargo makes, in a folder for each checkout: it tells a package from the same one in another checkout by the
-# age of its files only, and would take what it has made there for fresh.
-TARGET=$CACHE/target/$(echo "$ROOT" | hash_of)
+# What cargo makes, of all checkouts: see cargo_lock.
+TARGET=$CACHE/target

@@ -36,7 +36,7 @@ host_suite() {
 	mkdir -p "$BUILD/out"
 	# The tests compare with the kernel's own headers; those of the toolchain root are older.
 	kernel_source
-	cache_lock "cargo-${TARGET##*/}"
+	cargo_lock
 	: >"$log"
 	for crate in ${2//,/ }; do
 		tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
