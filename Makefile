@@ -4,7 +4,7 @@
 # (RUST_FUSE_CACHE), everything built from this checkout to build/.
 
 # The scripts read these from the environment.
-export SUITE IMPL KERNEL KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
+export SUITE IMPL KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
 ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
@@ -14,6 +14,7 @@ endif
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
 	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
+	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions per operation, ours and C'

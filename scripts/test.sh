@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part.
+# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part. SEED and N
+# are for suites that choose at random: where from, and how much.
 # For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies their limits.
 . "$(dirname "$0")/lib/all.sh"
 
 SUITE=${SUITE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
 case ${IMPL:-both} in rust | c | both) ;; *) die "IMPL=$IMPL: rust, c or both" ;; esac
 case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or debug" ;; esac
+N=${N:-} SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+[[ $N$SEED =~ ^[0-9]+$ ]] || die "N=$N SEED=$SEED: numbers"
 
 wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
 
@@ -29,11 +32,17 @@ vm_suite() {
 		key=$(oracle_key "$name $limit $options $SUITE_ENV")
 		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
 	fi
+	# Not fewer than ten a second.
+	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
 	printf 'arg=suite-%s\n' "$name" >>"$out/initrd/rf/job"
 	for variable in $SUITE_ENV; do
 		printf 'env=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done
+	if [[ ,$options, = *,seed,* ]]; then
+		echo "env=SEED=$SEED" >>"$out/initrd/rf/job"
+		[[ -z $N ]] || echo "env=N=$N" >>"$out/initrd/rf/job"
+	fi
 	if [[ ,$options, = *,kmemleak,* && $flavour = debug ]]; then
 		echo kmemleak=1 >>"$out/initrd/rf/job"
 		append=kmemleak=on
@@ -148,6 +157,7 @@ vm_rows() {
 		if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
 		for impl in "${impls[@]}"; do
 			TODO+=("$name $impl ${!flavour} ${options:-}")
+			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"
 		done
 	done
 	run_machines "$flavour"

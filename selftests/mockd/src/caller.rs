@@ -174,7 +174,7 @@ impl Caller {
     }
 
     /// True once the process is gone or a zombie.
-    fn exited(&self) -> bool {
+    pub fn exited(&self) -> bool {
         // SAFETY: info is valid for writing; WNOWAIT leaves the child to be reaped later.
         unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();

@@ -85,8 +85,24 @@ fn drop_empty_groups(lines: Vec<String>) -> Vec<String> {
     out
 }
 
-/// A diff in the manner of diff(1), by the longest common subsequence.
+/// A diff in the manner of diff(1). What both begin and end with is taken off first: the rest takes time and memory
+/// by the product of its lengths.
 fn diff(a: &[String], b: &[String]) -> Vec<String> {
+    let common =
+        |x: &mut dyn Iterator<Item = (&String, &String)>| x.take_while(|p| p.0 == p.1).count();
+    let head = common(&mut a.iter().zip(b));
+    let (all, a, b) = (a, &a[head..], &b[head..]);
+    let tail = common(&mut a.iter().rev().zip(b.iter().rev()));
+    let (a, ends) = a.split_at(a.len() - tail);
+    let same = |l: &String| format!("    {l}");
+    let mut out: Vec<String> = all[..head].iter().map(same).collect();
+    out.extend(diff_middle(a, &b[..b.len() - tail]));
+    out.extend(ends.iter().map(same));
+    out
+}
+
+/// The same by the longest common subsequence.
+fn diff_middle(a: &[String], b: &[String]) -> Vec<String> {
     let (n, m) = (a.len(), b.len());
     let mut t = vec![vec![0u32; m + 1]; n + 1];
     for i in (0..n).rev() {

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `hostile`: a daemon that lies, by seed.
+//!
+//! `N` is how many bad messages are sent in all, `SEED` where they come from: `make test SUITE=hostile N=1000000 SEED=5`.
+//! FreeBSD's three cases of a bad server have names of their own elsewhere: UnknownUnique is
+//! `requests.unknown_unique`, ShortWrite `requests.length_that_lies`, ErrorWithPayload `ops.error_with_payload`.
+
+#[path = "../hostile/daemon.rs"]
+mod daemon;
+#[path = "../hostile/mutate.rs"]
+mod mutate;
+#[path = "../hostile/pick.rs"]
+mod pick;
+#[path = "../hostile/replay.rs"]
+mod replay;
+#[path = "../hostile/shards.rs"]
+mod shards;
+#[path = "../hostile/steps.rs"]
+mod steps;
+#[path = "../hostile/storm.rs"]
+mod storm;
+#[path = "../hostile/userns.rs"]
+mod userns;
+#[path = "../hostile/works.rs"]
+mod works;
+
+fn main() {
+    ktap::run("hostile", shards::cases(), suites::GAPS);
+}

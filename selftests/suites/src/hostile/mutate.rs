@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a correct reply to one that no honest daemon gives.
+//!
+//! Everything is chosen by the generator that the caller of these functions seeds, so that a run can be
+//! repeated from its seed.
+
+use fastrand::Rng;
+use mockd::mock::Answer;
+use mockd::reply::{attr_out, dirent, message, open_out, raw, write_out, Attr, Entry, LONG};
+use mockd::wire::{Op, FOPEN_CACHE_DIR, ROOT};
+use mockd::Request;
+
+use crate::pick::Pick;
+
+/// What kind of badness a message has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Class {
+    /// The header's length is not that of the message, or there is no whole header.
+    Length,
+    /// An error that no error is.
+    ErrorRange,
+    /// A number that nobody waits for.
+    Unique,
+    /// An unsolicited message that means nothing.
+    Notification,
+    /// The payload is shorter or longer than the operation's.
+    Size,
+    /// An error that the operation does not have, or with a payload.
+    Error,
+    /// The right length, and nonsense in one field or more.
+    Field,
+    /// A second reply to what has been answered.
+    Twice,
+}
+
+impl Class {
+    pub const ALL: [Class; 8] = [
+        Class::Length,
+        Class::ErrorRange,
+        Class::Unique,
+        Class::Notification,
+        Class::Size,
+        Class::Error,
+        Class::Field,
+        Class::Twice,
+    ];
+}
+
+/// One message of a hostile daemon.
+pub struct Bad {
+    pub class: Class,
+    /// What is wrong, for the record.
+    pub label: String,
+    pub bytes: Vec<u8>,
+}
+
+/// What the generator knows of the daemon's file system.
+#[derive(Default)]
+pub struct World {
+    /// Nodes that exist, in order.
+    pub nodes: Vec<u64>,
+    /// Numbers of requests that were answered.
+    pub old: Vec<u64>,
+    /// Leave out what C's module supports and ours does not yet; see [`replay`](super::replay).
+    pub only_common: bool,
+}
+
+/// A message that leaves the request alone: it can still be answered.
+pub fn stray(rng: &mut Rng, r: &Request, world: &World) -> Bad {
+    let payload = vec![0; [0, 0, 8, 16, 128, 144].pick(rng)];
+    let make = |class, label, bytes| Bad {
+        class,
+        label,
+        bytes,
+    };
+    match rng.u32(..10) {
+        0..=1 => {
+            let full = payload.len() as u32 + 16;
+            let len = [0, 1, 15, full - 1, full + 1, full + 4096, 1 << 31, u32::MAX].pick(rng);
+            make(
+                Class::Length,
+                format!("header says {len} of {full}"),
+                raw(len, r.unique, 0, &payload),
+            )
+        }
+        2 => {
+            let n = rng.usize(..16);
+            make(
+                Class::Length,
+                format!("{n} bytes in all"),
+                message(r.unique, 0, &[])[..n].to_vec(),
+            )
+        }
+        3..=4 => {
+            let error = [1, -512, -513, -516, -4096, i32::MIN, i32::MAX, libc::ENOENT].pick(rng);
+            make(
+                Class::ErrorRange,
+                format!("error {error}"),
+                message(r.unique, error, &payload),
+            )
+        }
+        5..=7 => {
+            let error = [0, 0, -libc::EAGAIN, -libc::ENOENT, -libc::EIO].pick(rng);
+            let old = world.old.get(rng.usize(..world.old.len().max(1))).copied();
+            let (what, unique) = match rng.u32(..7) {
+                0 => ("odd", r.unique | 1),
+                1 => ("the next", r.unique + 2),
+                2 => ("the last", r.unique - 2),
+                3 => ("bit 63 set", r.unique | (1 << 63)),
+                4 => ("bit 32 set", r.unique | (1 << 32)),
+                5 => ("huge", u64::MAX - rng.u64(..4)),
+                _ => ("an old one", old.unwrap_or(2) | u64::from(rng.bool())),
+            };
+            // Nothing but a reply of its own class could be meant by the request's own number.
+            let unique = if unique == r.unique || unique == 0 {
+                u64::MAX
+            } else {
+                unique
+            };
+            let label = format!("unique: {what}, error {error}, {} bytes", payload.len());
+            make(Class::Unique, label, message(unique, error, &payload))
+        }
+        _ => notification(rng),
+    }
+}
+
+/// A notification that no kernel may take: an unknown code, or one whose size does not fit.
+fn notification(rng: &mut Rng) -> Bad {
+    let (code, payload) = match rng.u32(..4) {
+        0 => (
+            [0, -1, 10, 77, 512, i32::MAX, i32::MIN].pick(rng),
+            noise(rng, 64),
+        ),
+        // Too short for any but the codes without a payload.
+        1 => (1 + rng.i32(..6), noise(rng, 7)),
+        // The sizes of the parts contradict the size of the whole: name lengths of INVAL_ENTRY and DELETE,
+        // size of STORE.
+        2 => {
+            let code = [3, 6].pick(rng);
+            let mut b = vec![0; if code == 3 { 16 } else { 24 }];
+            let at = if code == 3 { 8 } else { 16 };
+            let lie = [7u32, 255, 4096, 1 << 31, u32::MAX].pick(rng);
+            b[at..at + 4].copy_from_slice(&lie.to_ne_bytes());
+            (code, b)
+        }
+        _ => {
+            let mut b = vec![0; 24];
+            b[16..20].copy_from_slice(&[1u32, 4096, u32::MAX].pick(rng).to_ne_bytes());
+            (4, b)
+        }
+    };
+    Bad {
+        class: Class::Notification,
+        label: format!("notification {code}, {} bytes", payload.len()),
+        bytes: message(0, code, &payload),
+    }
+}
+
+fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
+    let n = rng.usize(..=most);
+    (0..n).map(|_| rng.u8(..)).collect()
+}
+
+/// A reply that is bad in itself. `honest` is what a good daemon would say.
+pub fn reply(rng: &mut Rng, r: &Request, honest: &Answer, world: &World) -> Bad {
+    let good = match honest {
+        Answer::Ok(b) => b.clone(),
+        _ => fabricate(rng, r, world),
+    };
+    let make = |class, label, error, payload: &[u8]| Bad {
+        class,
+        label,
+        bytes: message(r.unique, error, payload),
+    };
+    match rng.u32(..10) {
+        0 => {
+            let n = good.len();
+            let to = match rng.u32(..8) {
+                0 => 0,
+                1 => n.saturating_sub(1),
+                2 => n.saturating_sub(8),
+                3 => n + 1,
+                4 => n + 8,
+                5 => n + 4096,
+                6 => n + 140_000,
+                _ => rng.usize(..=n + 1),
+            };
+            let mut b = good;
+            b.resize(to, 0);
+            make(Class::Size, format!("{to} bytes for {n}"), 0, &b)
+        }
+        1 => {
+            let b = vec![0; [1, 8, 16, 128, 5000].pick(rng)];
+            make(
+                Class::Error,
+                format!("error with {} bytes", b.len()),
+                -libc::ENOENT,
+                &b,
+            )
+        }
+        2 => {
+            use libc::*;
+            let mut errors = vec![
+                EPERM,
+                ENOENT,
+                EINTR,
+                EIO,
+                EAGAIN,
+                ENOMEM,
+                EFAULT,
+                EEXIST,
+                EXDEV,
+                ENOTDIR,
+                EISDIR,
+                EINVAL,
+                ETXTBSY,
+                ENOSPC,
+                ERANGE,
+                ELOOP,
+                ENODATA,
+                EOPNOTSUPP,
+                ESTALE,
+                ECONNABORTED,
+                ENOTCONN,
+                EOVERFLOW,
+                ENAMETOOLONG,
+                ENOTEMPTY,
+                ENODEV,
+                ENXIO,
+                ECHILD,
+                85,
+                133,
+                510,
+                511,
+            ];
+            // Without OPENDIR C's module keeps directories in the page cache.
+            if !(world.only_common && r.op == Op::OPENDIR) {
+                errors.push(ENOSYS);
+            }
+            let e = errors.pick(rng);
+            make(Class::Error, format!("error -{e}"), -e, &[])
+        }
+        _ => {
+            let (label, b) = fields(rng, r, good, world);
+            make(Class::Field, label, 0, &b)
+        }
+    }
+}
+
+/// A payload of the operation's shape where an honest daemon has none.
+fn fabricate(rng: &mut Rng, r: &Request, world: &World) -> Vec<u8> {
+    let id = [&[0, ROOT, r.node, 9999][..], &world.nodes]
+        .concat()
+        .pick(rng);
+    let attr = match rng.u32(..4) {
+        0 => Attr::dir(id),
+        1 => Attr::symlink(id, 2),
+        _ => Attr::file(id, rng.u64(..9000)),
+    };
+    let entry = Entry::new(attr).bytes();
+    match r.op {
+        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK => entry,
+        Op::CREATE => [entry, open_out(rng.u64(..), 0)].concat(),
+        Op::OPEN | Op::OPENDIR => open_out(rng.u64(..), 0),
+        Op::GETATTR | Op::SETATTR => attr_out(LONG, &attr),
+        Op::WRITE => write_out(r.get("size") as u32),
+        Op::READLINK => b"f0".to_vec(),
+        Op::STATFS => vec![0; 80],
+        _ => vec![],
+    }
+}
+
+/// Where the fields of a payload are, and how long: of an entry, attributes, an opened file.
+const ENTRY: &[(&str, usize, usize)] = &[
+    ("nodeid", 0, 8),
+    ("nodeid", 0, 8),
+    ("generation", 8, 8),
+    ("entry_valid", 16, 8),
+    ("attr_valid", 24, 8),
+    ("entry_valid_nsec", 32, 4),
+    ("attr_valid_nsec", 36, 4),
+];
+const ATTR: &[(&str, usize, usize)] = &[
+    ("ino", 0, 8),
+    ("size", 8, 8),
+    ("size", 8, 8),
+    ("blocks", 16, 8),
+    ("atime", 24, 8),
+    ("mtime", 32, 8),
+    ("ctime", 40, 8),
+    ("atimensec", 48, 4),
+    ("mtimensec", 52, 4),
+    ("ctimensec", 56, 4),
+    ("mode", 60, 4),
+    ("mode", 60, 4),
+    ("nlink", 64, 4),
+    ("uid", 68, 4),
+    ("gid", 72, 4),
+    ("rdev", 76, 4),
+    ("blksize", 80, 4),
+    ("attr_flags", 84, 4),
+];
+const OPEN: &[(&str, usize, usize)] = &[
+    ("fh", 0, 8),
+    ("open_flags", 8, 4),
+    ("open_flags", 8, 4),
+    ("backing_id", 12, 4),
+];
+const WRITE: &[(&str, usize, usize)] = &[("written", 0, 4), ("written", 0, 4), ("padding", 4, 4)];
+const STATFS: &[(&str, usize, usize)] = &[
+    ("blocks", 0, 8),
+    ("bfree", 8, 8),
+    ("bavail", 16, 8),
+    ("files", 24, 8),
+    ("ffree", 32, 8),
+    ("bsize", 40, 4),
+    ("namelen", 44, 4),
+    ("frsize", 48, 4),
+    ("padding", 52, 4),
+];
+
+/// Changes some fields, and says which.
+fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String, Vec<u8>) {
+    let shift = |from: usize, part: &[(&'static str, usize, usize)]| {
+        part.iter()
+            .map(|f| (f.0, f.1 + from, f.2))
+            .collect::<Vec<_>>()
+    };
+    let entry = || [shift(0, ENTRY), shift(40, ATTR)].concat();
+    let table = match r.op {
+        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK => entry(),
+        Op::CREATE => [entry(), shift(128, OPEN), shift(128, OPEN)].concat(),
+        Op::GETATTR | Op::SETATTR => [
+            vec![
+                ("attr_valid", 0, 8),
+                ("attr_valid_nsec", 8, 4),
+                ("dummy", 12, 4),
+            ],
+            shift(16, ATTR),
+        ]
+        .concat(),
+        Op::OPEN | Op::OPENDIR => shift(0, OPEN),
+        Op::WRITE => shift(0, WRITE),
+        Op::STATFS => shift(0, STATFS),
+        Op::READ => return data(rng, r, b),
+        Op::READLINK => return link_text(rng),
+        Op::READDIR => return directory(rng, r, b, world),
+        _ => {
+            let n = [1, 4, 8, 16, 128].pick(rng);
+            b.resize(n, 0xff);
+            return (format!("{n} bytes where none are"), b);
+        }
+    };
+    let mut label = String::new();
+    for _ in 0..1 + rng.usize(..3) {
+        let (name, at, size) = table.pick(rng);
+        if at + size > b.len() {
+            continue;
+        }
+        let mut old = [0; 8];
+        old[..size].copy_from_slice(&b[at..at + size]);
+        let new = value(rng, name, u64::from_ne_bytes(old), size, r, world);
+        b[at..at + size].copy_from_slice(&new.to_ne_bytes()[..size]);
+        label += &format!("{name}={new:#x} ");
+    }
+    if world.only_common {
+        whole_seconds(r.op, &mut b);
+    }
+    (label.trim_end().to_string(), b)
+}
+
+/// Without seconds no nanoseconds: what is valid for less than a second is a matter of who is faster.
+fn whole_seconds(op: Op, b: &mut [u8]) {
+    let pairs = match op {
+        Op::GETATTR | Op::SETATTR => &[(0, 8)][..],
+        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK | Op::CREATE => {
+            &[(16, 32), (24, 36)]
+        }
+        _ => &[],
+    };
+    for &(sec, nsec) in pairs {
+        if b[sec..sec + 8] == [0; 8] {
+            b[nsec..nsec + 4].fill(0);
+        }
+    }
+}
+
+/// A value that this field should not have.
+fn value(rng: &mut Rng, name: &str, old: u64, size: usize, r: &Request, world: &World) -> u64 {
+    let node = [&[0, ROOT, r.node, old + 1000][..], &world.nodes]
+        .concat()
+        .pick(rng);
+    let odd = [
+        0,
+        1,
+        old.wrapping_add(1),
+        old ^ 0x8000_0000,
+        1 << 31,
+        u64::from(u32::MAX),
+        i64::MAX as u64,
+        1 << 63,
+        u64::MAX,
+        rng.u64(..),
+    ];
+    let v = match name {
+        "nodeid" => [node, node, u64::MAX, rng.u64(..)].pick(rng),
+        "mode" => {
+            use libc::*;
+            let kind = [
+                0, S_IFREG, S_IFDIR, S_IFLNK, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK, S_IFMT, 0o30000,
+            ]
+            .pick(rng);
+            u64::from([kind | (old as u32 & 0o7777), kind | 0o7777, rng.u32(..)].pick(rng))
+        }
+        "size" => [
+            0,
+            1,
+            5000,
+            1 << 20,
+            i64::MAX as u64 - 4096,
+            i64::MAX as u64 - 1,
+            i64::MAX as u64,
+            1 << 63,
+            u64::MAX,
+        ]
+        .pick(rng),
+        // A real bound would make the outcome a matter of time.
+        "entry_valid" | "attr_valid" => [0, u64::MAX, 1 << 63, u64::MAX / 250, 1 << 40].pick(rng),
+        "written" => {
+            let asked = r.get("size");
+            [
+                0,
+                asked + 1,
+                asked.saturating_sub(1),
+                asked / 2,
+                1 << 31,
+                u64::from(u32::MAX),
+            ]
+            .pick(rng)
+        }
+        "open_flags" => {
+            let flags = [1 << rng.u32(..10), rng.u64(..0x400), rng.u64(..)].pick(rng);
+            if world.only_common {
+                flags & !u64::from(FOPEN_CACHE_DIR)
+            } else {
+                flags
+            }
+        }
+        _ if name.ends_with("nsec") => [999_999_999, 1_000_000_000, u64::from(u32::MAX)].pick(rng),
+        _ => odd.pick(rng),
+    };
+    if size == 4 {
+        v & u64::from(u32::MAX)
+    } else {
+        v
+    }
+}
+
+/// READ: less or more than asked, and not what is in the file.
+fn data(rng: &mut Rng, r: &Request, b: Vec<u8>) -> (String, Vec<u8>) {
+    let asked = r.get("size") as usize;
+    let n = [
+        0,
+        1,
+        b.len() / 2,
+        asked.saturating_sub(1),
+        asked,
+        asked + 1,
+        asked + 4096,
+        asked * 2,
+    ]
+    .pick(rng);
+    (format!("{n} bytes of {asked}"), vec![0xbd; n])
+}
+
+fn link_text(rng: &mut Rng) -> (String, Vec<u8>) {
+    let n = [0, 1, 255, 4094, 4095, 4096, 4097, 9000].pick(rng);
+    let mut text = vec![b'x'; n];
+    let what = match rng.u32(..4) {
+        0 => "a NUL inside",
+        1 => "slashes",
+        2 => "itself",
+        _ => "long",
+    };
+    match what {
+        "a NUL inside" if n > 2 => text[n / 2] = 0,
+        "slashes" => text.fill(b'/'),
+        "itself" => text = b"l0".to_vec(),
+        _ => {}
+    }
+    (format!("link of {} bytes: {what}", text.len()), text)
+}
+
+/// READDIR: records that lie about their name, their number or their place.
+fn directory(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String, Vec<u8>) {
+    let asked = r.get("size") as usize;
+    let node = [&[0, ROOT, u64::MAX][..], &world.nodes].concat().pick(rng);
+    let put = |b: &mut Vec<u8>, name: &[u8], off: u64, typ: u32, namelen: Option<u32>| {
+        let mut d = dirent(node, off, typ, name);
+        if let Some(n) = namelen {
+            d[16..20].copy_from_slice(&n.to_ne_bytes());
+        }
+        b.splice(0..0, d);
+    };
+    let label = match rng.u32(..9) {
+        0 => {
+            let n = [0, 255, 256, 1023, 1024, 1025, 4095, 4096, 1 << 31, u32::MAX].pick(rng);
+            put(&mut b, b"name", 1, 8, Some(n));
+            format!("namelen {n}")
+        }
+        1 => {
+            let n = [255, 256, 1024, 1025, 4000].pick(rng);
+            put(&mut b, &vec![b'n'; n], 1, 8, None);
+            format!("a name of {n}")
+        }
+        2 => {
+            let name = [
+                &b"a/b"[..],
+                b"/",
+                b"..",
+                b".",
+                b"",
+                b"a\0b",
+                b"\0",
+                b"\xff\xfe",
+            ]
+            .pick(rng);
+            put(&mut b, name, 1, 8, None);
+            format!("name {name:?}")
+        }
+        3 => {
+            let off = [0, 1, 1 << 31, i64::MAX as u64, 1 << 63, u64::MAX].pick(rng);
+            put(&mut b, b"o", off, 8, None);
+            format!("offset {off:#x}")
+        }
+        4 => {
+            let typ = [0, 3, 15, 16, 255, u32::MAX].pick(rng);
+            put(&mut b, b"t", 1, typ, None);
+            format!("type {typ}")
+        }
+        5 => {
+            for i in 0..rng.u64(..400) {
+                put(&mut b, b"same", i, 4, None);
+            }
+            format!("{} bytes of the same name", b.len())
+        }
+        6 => {
+            b.truncate(rng.usize(..=b.len()));
+            format!("cut at {}", b.len())
+        }
+        7 => {
+            b = noise(rng, asked.min(4096));
+            format!("{} bytes of noise", b.len())
+        }
+        _ => {
+            b.resize([asked, asked + 1, asked + 4096].pick(rng), 0);
+            format!("{} bytes of {asked}", b.len())
+        }
+    };
+    (label, b)
+}

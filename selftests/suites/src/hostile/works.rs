@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! That a fresh mount with a good daemon is as it should be, whatever was there before.
+
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::{user, Mock};
+
+/// Uses every operation once, and expects what is right.
+pub fn check() {
+    let mut fs = Memfs::new();
+    fs.file("old", b"text");
+    let mut m = Mock::new();
+    m.without_record();
+    let r: Res<()> = m.run(&mut fs, |mnt| {
+        let at = |n: &str| mnt.join(n);
+        let want = |what: &str, right: bool| {
+            assert!(right, "{what} is wrong");
+        };
+        user::mkdir(&at("d"), 0o755)?;
+        let f = user::open(
+            &at("d/f"),
+            libc::O_CREAT | libc::O_RDWR | libc::O_EXCL,
+            0o644,
+        )?;
+        want("write", user::pwrite(&f, &[5; 10000], 0)? == 10000);
+        want("read", user::pread(&f, 20000, 0)? == [5; 10000]);
+        want("size", user::fstat(&f)?.size == 10000);
+        user::ftruncate(&f, 3)?;
+        user::fsync(&f)?;
+        want("truncated", user::pread(&f, 20, 0)? == [5; 3]);
+        user::close(f)?;
+        user::mknod(&at("n"), libc::S_IFIFO | 0o600, 0)?;
+        user::symlink("old", &at("l"))?;
+        want("link", user::readlink(&at("l"))? == "old");
+        want("followed", user::stat(&at("l"))?.size == 4);
+        user::link(&at("old"), &at("hard"))?;
+        user::rename(&at("d/f"), &at("g"))?;
+        user::rename2(&at("g"), &at("h"), libc::RENAME_NOREPLACE)?;
+        user::chmod(&at("h"), 0o600)?;
+        user::lchown(&at("h"), 1, 2)?;
+        user::utimes(&at("h"), Some((1, 0)), Some((2, 0)))?;
+        let s = user::lstat(&at("h"))?;
+        want(
+            "attributes",
+            (s.mode & 0o777, s.uid, s.gid, s.mtime.0) == (0o600, 1, 2, 2),
+        );
+        user::access(&at("old"), libc::R_OK)?;
+        want(
+            "list",
+            user::list(mnt)? == ["d", "h", "hard", "l", "n", "old"],
+        );
+        want("statfs", user::statfs(mnt)?[2] == 1000);
+        user::unlink(&at("h"))?;
+        user::rmdir(&at("d"))?;
+        want("gone", user::lstat(&at("h")).err() == Some(ENOENT));
+        let text = user::pread(
+            &user::open(&at("old"), libc::O_RDONLY | libc::O_DIRECT, 0)?,
+            9,
+            0,
+        )?;
+        want("direct", text == b"text");
+        Ok(())
+    });
+    assert_eq!(r, Ok(()));
+    m.finish();
+}
