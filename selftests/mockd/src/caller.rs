@@ -175,6 +175,21 @@ impl Caller {
 
     /// True once the process is gone or a zombie.
     pub fn exited(&self) -> bool {
+        let (gone, info) = self.waitid();
+        // SAFETY: waitid(2) has filled it in, or left it zero.
+        gone || unsafe { info.si_pid() } != 0
+    }
+
+    /// The signal that has killed the process.
+    pub fn signalled(&self) -> Option<i32> {
+        let (_, info) = self.waitid();
+        let killed = matches!(info.si_code, libc::CLD_KILLED | libc::CLD_DUMPED);
+        // SAFETY: as above.
+        killed.then(|| unsafe { info.si_status() })
+    }
+
+    /// What there is to be known of the process's end; true if there is no such child any more.
+    fn waitid(&self) -> (bool, libc::siginfo_t) {
         // SAFETY: info is valid for writing; WNOWAIT leaves the child to be reaped later.
         unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
@@ -184,7 +199,7 @@ impl Caller {
                 &mut info,
                 libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
             );
-            r != 0 || info.si_pid() != 0
+            (r != 0, info)
         }
     }
 

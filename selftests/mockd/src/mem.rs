@@ -15,6 +15,11 @@ pub struct Pages {
     len: usize,
 }
 
+// SAFETY: the address is no more than that.
+unsafe impl Send for Pages {}
+// SAFETY: through a shared reference nobody reaches the bytes.
+unsafe impl Sync for Pages {}
+
 impl Pages {
     /// `n` pages, readable and writable.
     pub fn new(n: usize) -> Pages {
@@ -23,9 +28,21 @@ impl Pages {
 
     /// `n` pages with this protection.
     pub fn with(n: usize, prot: i32) -> Pages {
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        Pages::map(std::ptr::null_mut(), n, prot, 0)
+    }
+
+    /// `n` pages alone in place `place` of those far from where mmap(2) puts anything by itself, so that
+    /// what is around them stays unmapped.
+    pub fn alone(place: usize, n: usize) -> Pages {
+        let addr = (1 << 44) + (place << 30);
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        Pages::map(addr as *mut _, n, prot, libc::MAP_FIXED_NOREPLACE)
+    }
+
+    fn map(addr: *mut libc::c_void, n: usize, prot: i32, flags: i32) -> Pages {
+        let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping.
-        let p = unsafe { libc::mmap(std::ptr::null_mut(), n * PAGE, prot, flags, -1, 0) };
+        let p = unsafe { libc::mmap(addr, n * PAGE, prot, flags, -1, 0) };
         assert_ne!(p, libc::MAP_FAILED, "{}", last());
         Pages {
             addr: p.cast(),
@@ -152,15 +169,31 @@ impl Held {
 
     /// Waits until somebody needs a page, and gives its number.
     pub fn wait(&self) -> usize {
+        self.wait_for(crate::mock::patience())
+            .expect("nobody faults")
+    }
+
+    /// The same, for a time.
+    pub fn wait_for(&self, bound: std::time::Duration) -> Option<usize> {
         use std::os::fd::AsFd;
-        assert!(
-            crate::caller::readable(self.uffd.as_fd(), crate::mock::patience()),
-            "nobody faults"
-        );
+        if !crate::caller::readable(self.uffd.as_fd(), bound) {
+            return None;
+        }
         let mut msg = [0u8; 32];
-        let n = rustix::io::read(&self.uffd, &mut msg).expect("userfaultfd message");
-        assert_eq!((n, msg[0]), (32, 0x12), "a page fault");
-        (crate::request::num(&msg, 16, 8) as usize - self.pages.addr()) / PAGE
+        match rustix::io::read(&self.uffd, &mut msg) {
+            Ok(n) => assert_eq!((n, msg[0]), (32, 0x12), "a page fault"),
+            // Whoever needed it has gone.
+            Err(rustix::io::Errno::AGAIN) => return None,
+            Err(e) => panic!("userfaultfd message: {e}"),
+        }
+        Some((crate::request::num(&msg, 16, 8) as usize - self.pages.addr()) / PAGE)
+    }
+
+    /// Takes page `n` away again.
+    pub fn empty(&self, n: usize) {
+        let page = (self.pages.addr() + n * PAGE) as *mut _;
+        // SAFETY: a page of ours, which nobody has a reference to.
+        check(unsafe { libc::madvise(page, PAGE, libc::MADV_DONTNEED) }).expect("MADV_DONTNEED");
     }
 
     /// Puts page `n` there, with this content at its start.
