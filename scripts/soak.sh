@@ -8,6 +8,8 @@ rows() {
 	cat <<-'ROWS'
 		death plain both 4 RF_DEATH=all
 		death debug rust 4 RF_DEATH=all
+		deadlock debug rust 4 N=10000
+		hostile debug rust 60 N=1000000
 	ROWS
 }
 

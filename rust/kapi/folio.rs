@@ -276,9 +276,8 @@ impl ReadFolios {
     pub(super) fn is_replaceable(&self, index: usize, max: usize) -> bool {
         let whole = |seg: &Seg| {
             // SAFETY: By the type's invariant the folio is live.
-            seg.offset == 0
-                && seg.len() == PAGE_SIZE
-                && unsafe { Folio::from_raw(seg.folio()) }.size() == PAGE_SIZE
+            let folio = unsafe { Folio::from_raw(seg.folio()) };
+            seg.offset == 0 && seg.len() == PAGE_SIZE && folio.size() == PAGE_SIZE
         };
         self.replaceable && max >= PAGE_SIZE && self.segs.get(index).is_some_and(whole)
     }
