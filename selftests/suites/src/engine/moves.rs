@@ -19,6 +19,9 @@ use mockd::user;
 use mockd::wire::{Op, FOPEN_KEEP_CACHE};
 use mockd::{Caller, Mock, Request};
 
+/// Answers a READ out of a pipe, with these bytes.
+type Answering<'a> = dyn FnMut(&Mock, &Pipe, &Request, &[u8]) + 'a;
+
 pub fn cases() -> Vec<Case> {
     cases![
         move_pipe_pages,
@@ -63,7 +66,7 @@ impl Cached {
 
     /// Runs a caller that reads and compares; READs are answered by `answer`. Gives how many there
     /// were.
-    fn read(&mut self, answer: &mut dyn FnMut(&Mock, &Pipe, &Request, &[u8])) -> usize {
+    fn read(&mut self, answer: &mut Answering<'_>) -> usize {
         let mut c = self.m.call("f", |p| {
             let f = user::open(p, libc::O_RDONLY, 0)?;
             Ok::<_, Errno>(user::pread(&f, N * PAGE, 0)? == data())
@@ -87,7 +90,7 @@ impl Cached {
     }
 
     /// After `read` with `answer`: the pages are in the cache, and none is left once it is dropped.
-    fn in_and_out(&mut self, answer: &mut dyn FnMut(&Mock, &Pipe, &Request, &[u8])) {
+    fn in_and_out(&mut self, answer: &mut Answering<'_>) {
         assert_ne!(self.read(answer), 0);
         assert_eq!(self.read(answer), 0, "in the cache");
         self.all_dropped();

@@ -167,7 +167,7 @@ fn write_bad_headers() {
         ("error -512", raw(16, u, -512, &[]), EINVAL),
         ("error smallest", raw(16, u, i32::MIN, &[]), EINVAL),
         ("unique unknown", raw(16, u + 2, 0, &[]), ENOENT),
-        ("unique resent", raw(16, u | 1 << 63, 0, &[]), ENOENT),
+        ("unique resent", raw(16, u | (1 << 63), 0, &[]), ENOENT),
         ("notification 0", raw(16, 0, 0, &[]), EINVAL),
         ("notification unknown", raw(16, 0, 100, &[]), EINVAL),
     ] {
