@@ -11,7 +11,8 @@ case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or de
 N=${N:-} SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 [[ $N$SEED =~ ^[0-9]+$ ]] || die "N=$N SEED=$SEED: numbers"
 
-wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
+# wanted NAME [OPTIONS]: a suite with the option "asked" runs only if SUITE names it.
+wanted() { if [[ -z $SUITE ]]; then [[ ,${2:-}, != *,asked,* ]]; else [[ ,$SUITE, = *,$1,* ]]; fi; }
 
 # Machines that run at the same time. Caller and daemon mostly wait for each other, so that one machine
 # keeps little more than one processor busy.
@@ -154,7 +155,7 @@ vm_rows() {
 	done
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug options <<<"$row"
-		if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
+		if [[ $kind != vm ]] || ! wanted "$name" "${options:-}"; then continue; fi
 		for impl in "${impls[@]}"; do
 			TODO+=("$name $impl ${!flavour} ${options:-}")
 			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"
@@ -198,7 +199,7 @@ main() {
 		if ((${#impls[@]} == 2)); then
 			for row in "${rows[@]}"; do
 				read -r name kind what plain debug options <<<"$row"
-				if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
+				if [[ $kind != vm ]] || ! wanted "$name" "${options:-}"; then continue; fi
 				compare "$name" "${options:-}"
 			done
 		fi
