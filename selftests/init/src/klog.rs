@@ -54,9 +54,13 @@ const BAD: &[&str] = &[
 const GOOD: &[&str] = &[
     "kmemleak: Kernel memory leak detector initialized",
     "kmemleak: Automatic memory scanning thread started",
-    // CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF, at boot; later it would mean that kmemleak has given up.
-    "[    0.000000] kmemleak: Kernel memory leak detector disabled",
 ];
+
+/// What kmemleak says with CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF, at boot. Later it would mean that it has given up.
+const OFF: &str = "kmemleak: Kernel memory leak detector disabled";
+
+/// The last line of the boot.
+const BOOTED: &str = "Run /init as init process";
 
 /// The whole log as text, one line per record.
 pub fn read() -> Result<String, String> {
@@ -103,7 +107,11 @@ fn push_record(text: &mut String, record: &str) {
 
 /// The lines of the log that fail a run.
 pub fn bad_lines(log: &str) -> Vec<&str> {
+    let booted = log.lines().position(|line| line.contains(BOOTED));
     log.lines()
+        .enumerate()
+        .filter(|(at, line)| !(line.contains(OFF) && booted.is_some_and(|booted| *at < booted)))
+        .map(|(_, line)| line)
         .filter(|line| BAD.iter().any(|bad| line.contains(bad)))
         .filter(|line| !GOOD.iter().any(|good| line.contains(good)))
         .collect()
