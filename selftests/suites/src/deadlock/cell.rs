@@ -156,15 +156,18 @@ impl Row {
                 s.daemon.kill(libc::SIGKILL);
             }
             Event::Abort => abort(connection(&s.mnt)),
-            Event::UmountForce => {
-                // The mount is to stay, for others to look at.
-                let busy = user::open(&s.mnt, libc::O_PATH, 0).expect("open");
-                assert_eq!(umount(&s.mnt, libc::MNT_FORCE), Err(EBUSY));
-                drop(busy);
-            }
+            Event::UmountForce => umount_force(&s.mnt),
             Event::Close => s.daemon.go(),
         }
     }
+}
+
+/// `umount -f` of a mount in use: it stays, for others to look at. One that went would wait for the daemon to let go
+/// of the request that it is copying.
+pub fn umount_force(mnt: &Path) {
+    let busy = user::open(mnt, libc::O_PATH, 0).expect("open");
+    assert_eq!(umount(mnt, libc::MNT_FORCE), Err(EBUSY));
+    drop(busy);
 }
 
 /// Sets our module's parameter.

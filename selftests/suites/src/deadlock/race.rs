@@ -12,7 +12,6 @@ use fastrand::Rng;
 use ktap::{debug_kernel, implementation, Case, Impl};
 use mockd::errno::*;
 use mockd::mem::PAGE;
-use mockd::mount::umount;
 use mockd::Caller;
 
 use crate::cell;
@@ -146,7 +145,7 @@ fn round(rng: &mut Rng, shared: &'static Shared) -> End {
     let how = ENDS[rng.usize(..ENDS.len())];
     match how {
         End::Abort => cell::abort(connection),
-        End::UmountForce => drop(umount(&mnt, libc::MNT_FORCE)),
+        End::UmountForce => cell::umount_force(&mnt),
         End::KillDaemon => daemon.kill(libc::SIGKILL),
         End::KillAll => {
             callers.iter().for_each(|c| c.kill(libc::SIGKILL));
@@ -157,7 +156,7 @@ fn round(rng: &mut Rng, shared: &'static Shared) -> End {
     shared.stop.store(true, SeqCst);
     if how == End::Stop {
         pause(rng);
-        let _ = umount(&mnt, libc::MNT_FORCE);
+        cell::umount_force(&mnt);
     }
     finish(&mut callers, &mut daemon);
     assert!(
