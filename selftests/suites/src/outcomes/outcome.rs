@@ -295,6 +295,9 @@ impl<'a> Cell<'a> {
             }
         }
         let status = self.caller.reap();
+        // Who sends it is a matter of who lets go of the file last: the caller, or whoever ends a FLUSH that it has
+        // not waited for.
+        self.m.rec.leave_out(Op::RELEASE);
         self.m.drain(&mut |r| self.fs.handle(r));
         note(&self.m.rec, self.row, outcome, &format!("status {status}"));
         self.m.finish();
