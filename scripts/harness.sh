@@ -50,7 +50,7 @@ machine warning_in_the_log 'kernel log: .*WARNING: planted' 30 'echo WARNING: pl
 machine mount_left 'mounts: /tmp/m was still mounted' 30 'mkdir /tmp/m && passthrough_ll /tmp/m'
 machine module_in_use 'unload: the module still has' 30 \
 	'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m && losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
-machine module_gone 'unload: ' 30 'rmmod fuse'
+machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse'
 machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
 machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
 VM_SPARE=2 machine stuck_machine 'the machine hung' 8 'true' -S
