@@ -4,7 +4,7 @@
 # (RUST_FUSE_CACHE), everything built from this checkout to build/.
 
 # The scripts read these from the environment.
-export SUITE IMPL KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
+export SUITE CASE IMPL KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
 ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
@@ -15,6 +15,7 @@ help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
 	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
 	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
+	@echo '                          CASE=part of the names of cases in SUITE'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions per operation, ours and C'

@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part. SEED and N
-# are for suites that choose at random: where from, and how much.
+# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part, CASE=part[,part]
+# the cases of a suite with such a part in their names. SEED and N are for suites that choose at random: where from,
+# and how much.
 # For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies their limits.
 . "$(dirname "$0")/lib/all.sh"
 
-SUITE=${SUITE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
+SUITE=${SUITE:-} CASE=${CASE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
 case ${IMPL:-both} in rust | c | both) ;; *) die "IMPL=$IMPL: rust, c or both" ;; esac
 case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or debug" ;; esac
 N=${N:-} SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 [[ $N$SEED =~ ^[0-9]+$ ]] || die "N=$N SEED=$SEED: numbers"
+[[ -z $CASE || -n $SUITE ]] || die "CASE=$CASE: of which SUITE?"
 
 # wanted NAME [OPTIONS]: a suite with the option "asked" runs only if SUITE names it.
 wanted() { if [[ -z $SUITE ]]; then [[ ,${2:-}, != *,asked,* ]]; else [[ ,$SUITE, = *,$1,* ]]; fi; }
@@ -29,14 +31,16 @@ vm_suite() {
 	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) options=$5 append='' out key='' start=$SECONDS variable
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
-	if [[ $impl = c && $IMPL != c && ,$options, != *,fresh,* ]]; then
+	if [[ $impl = c && $IMPL != c && -z $CASE && ,$options, != *,fresh,* ]]; then
 		key=$(oracle_key "$name $limit $options $SUITE_ENV")
 		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
 	fi
 	# Not fewer than ten a second.
 	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
-	printf 'arg=suite-%s\n' "$name" >>"$out/initrd/rf/job"
+	for variable in "suite-$name" ${CASE//,/ }; do
+		printf 'arg=%s\n' "$variable" >>"$out/initrd/rf/job"
+	done
 	for variable in $SUITE_ENV; do
 		printf 'env=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done
@@ -51,7 +55,8 @@ vm_suite() {
 	vm_boot "$out" "$flavour" "$limit" "$append"
 	touch "$out/output"
 	awk -f "$ROOT/scripts/lib/ktap.awk" "$out/output" >"$out/results"
-	if ! vm_verdict "$out" >"$out/reasons"; then
+	failed_notes "$out/output" >"$out/reasons"
+	if ! vm_verdict "$out" >>"$out/reasons"; then
 		# A failed suite's own exit code says nothing new; anything else is a failure by itself.
 		if ! grep -q ^fail "$out/results" || grep '^fail: ' "$out/verdict" | grep -qv '^fail: run: exit code' || ! grep -q '^done: ' "$out/verdict"; then
 			printf 'fail\tmachine\tsee below\n' >>"$out/results"
@@ -117,7 +122,7 @@ compare() {
 		{ ran[$2] = 1 }
 		END { for (name in passed) if (!ran[name]) print "fail\t" name "\tdid not run with our module" }' \
 		"$c/results" "$rust/results" >>"$results"
-	if [[ ,$options, = *,wire,* ]]; then
+	if [[ ,$options, = *,wire,* && ( -z $CASE || -e $c/files/wire || -e $rust/files/wire ) ]]; then
 		if tc "$BUILD/bin/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff" 2>&1; then
 			printf 'pass\twire\t\n' >>"$results"
 		else

@@ -21,6 +21,18 @@ account() {
 	fi
 }
 
+# failed_notes OUTPUT: what KTAP says of its first failed tests, the end of each.
+failed_notes() {
+	awk '/^# time: / { next }
+		/^# / { note[n++] = $0; next }
+		/^not ok / && shown++ < 3 {
+			sub(/^not ok [0-9]+ /, "")
+			print "  " $0
+			for (i = n > 12 ? n - 12 : 0; i < n; i++) print "  | " substr(note[i], 3)
+		}
+		{ n = 0 }' "$1"
+}
+
 # The last lines of a run. The very last one is read by machines.
 account_close() {
 	((${#BROKEN[@]} == 0)) || { say "failed:"; printf '  %s\n' "${BROKEN[@]}"; }
