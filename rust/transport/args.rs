@@ -166,10 +166,9 @@ impl Args {
     #[inline]
     pub(super) fn swap_payload(&mut self, payload: &mut Payload) {
         // Most requests have none, and moving nothing costs something.
-        if let (Payload::None, Payload::None) = (&self.payload, &*payload) {
-            return;
+        if !self.payload.is_none() || !payload.is_none() {
+            core::mem::swap(&mut self.payload, payload);
         }
-        core::mem::swap(&mut self.payload, payload);
     }
 
     /// Takes the payload out.
@@ -190,6 +189,7 @@ impl Args {
     }
 
     /// Copies the message out as far as that goes without a fault. True if all has been copied.
+    #[inline(always)]
     pub(super) fn copy_out(&self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
         let message = self.bytes.bytes();
         if let Some(rest @ [_, ..]) = message.get(cursor.own..) {
@@ -198,7 +198,7 @@ impl Args {
                 return false;
             }
         }
-        self.payload.copy_out(&mut cursor.payload, copier)
+        self.payload.is_none() || self.payload.copy_out(&mut cursor.payload, copier)
     }
 
     /// Prepares for a reply without an error, with `body_len` bytes after the header.
@@ -217,6 +217,7 @@ impl Args {
     }
 
     /// Copies the reply in as far as that goes without a fault. True if all has been copied.
+    #[inline(always)]
     pub(super) fn copy_in(&mut self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
         let own = self.bytes.bytes_mut();
         if let Some(rest @ [_, ..]) = own.get_mut(cursor.own..) {
@@ -225,8 +226,10 @@ impl Args {
                 return false;
             }
         }
-        self.payload
-            .copy_in(self.payload_len, &mut cursor.payload, copier)
+        self.payload.is_none()
+            || self
+                .payload
+                .copy_in(self.payload_len, &mut cursor.payload, copier)
     }
 
     /// The request's error, or bytes of payload in the reply.

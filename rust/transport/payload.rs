@@ -48,7 +48,14 @@ pub(super) struct PayloadCursor {
 }
 
 impl Payload {
+    /// Whether there is none.
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Payload::None)
+    }
+
     /// Bytes to the daemon.
+    #[inline]
     pub(super) fn len_out(&self) -> usize {
         match self {
             Payload::In(bytes) => bytes.len(),
@@ -96,7 +103,9 @@ impl Payload {
         Ok(())
     }
 
-    /// Copies to the daemon as far as that goes without a fault. True if all has been copied.
+    /// Copies to the daemon as far as that goes without a fault. True if all has been copied. Apart, for
+    /// most requests have none.
+    #[inline(never)]
     pub(super) fn copy_out(&self, cursor: &mut PayloadCursor, copier: &mut Copier<'_>) -> bool {
         let len = self.len_out();
         let rest = len.saturating_sub(cursor.bytes);
@@ -115,6 +124,7 @@ impl Payload {
 
     /// Copies `len` bytes in all from the daemon, as far as that goes without a fault. True if all
     /// has been copied.
+    #[inline(never)]
     pub(super) fn copy_in(
         &mut self,
         len: usize,

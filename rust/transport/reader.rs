@@ -303,24 +303,42 @@ fn disconnected(chan: &Chan) -> Error {
     }
 }
 
-/// Copies a message out, parking the lease wherever pages must be faulted in.
+/// Copies a message out.
 #[inline]
 fn copy_out<'a>(
-    mut lease: Lease<'a, Args, Orphan>,
+    lease: Lease<'a, Args, Orphan>,
     copier: &mut Copier<'_>,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     let mut cursor = Cursor::default();
-    let end = copier.remaining().saturating_sub(lease.len());
+    let before = copier.remaining();
+    if lease.copy_out(&mut cursor, copier) {
+        Ok(lease)
+    } else {
+        copy_rest_out(lease, cursor, copier, before)
+    }
+}
+
+/// Copies the rest of a message out, parking the lease wherever pages must be faulted in. The daemon's memory
+/// had room for `before` bytes at the beginning of the message.
+#[cold]
+#[inline(never)]
+fn copy_rest_out<'a>(
+    mut lease: Lease<'a, Args, Orphan>,
+    mut cursor: Cursor,
+    copier: &mut Copier<'_>,
+    before: usize,
+) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
+    let end = before.saturating_sub(lease.len());
     loop {
-        if lease.copy_out(&mut cursor, copier) {
-            return Ok(lease);
-        }
         let parked = lease.park().map_err(Failed::Aborted)?;
         let needed = copier.remaining().saturating_sub(end);
         let filled = copier.fill(needed);
         lease = parked.resume().map_err(|_| Failed::Gone)?;
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
+        }
+        if lease.copy_out(&mut cursor, copier) {
+            return Ok(lease);
         }
     }
 }

@@ -202,8 +202,7 @@ fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>
     claimed
 }
 
-/// Copies a reply in. Where pages must be faulted in, an abort is let find the request first
-/// (`listed`), and the lease is parked.
+/// Copies a reply in.
 #[inline]
 fn copy_in<'a>(
     installed: &Installed,
@@ -213,10 +212,26 @@ fn copy_in<'a>(
     listed: &mut Option<Ticket>,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     let mut cursor = Cursor::default();
+    if lease.copy_in(&mut cursor, copier) {
+        Ok(lease)
+    } else {
+        copy_rest_in(installed, req, lease, cursor, copier, listed)
+    }
+}
+
+/// Copies the rest of a reply in, where pages must be faulted in: an abort is let find the request first
+/// (`listed`), and the lease is parked.
+#[cold]
+#[inline(never)]
+fn copy_rest_in<'a>(
+    installed: &Installed,
+    req: &'a Req,
+    mut lease: Lease<'a, Args, Orphan>,
+    mut cursor: Cursor,
+    copier: &mut Copier<'_>,
+    listed: &mut Option<Ticket>,
+) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     loop {
-        if lease.copy_in(&mut cursor, copier) {
-            return Ok(lease);
-        }
         if listed.is_none() {
             match relist(installed, req) {
                 Ok(ticket) => *listed = Some(ticket),
@@ -232,6 +247,9 @@ fn copy_in<'a>(
         lease = parked.resume().map_err(|_| Failed::Gone)?;
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
+        }
+        if lease.copy_in(&mut cursor, copier) {
+            return Ok(lease);
         }
     }
 }
