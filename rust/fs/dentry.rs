@@ -169,33 +169,35 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
-    let out = match conn.call_undo(dir, &lookup, Undo::forget) {
-        Ok(out) => out,
-        Err(e) if e == ENOMEM || e == EINTR => return Err(e),
-        Err(_) => return Ok(false),
-    };
-    let (node, entry) = match out {
-        LookupOut::Negative { .. } => return Ok(false),
-        LookupOut::BadAttr { node } => (node, None),
-        LookupOut::Found(entry) => (entry.node, Some(entry)),
-    };
-    if node != inode.nodeid() || entry.is_some_and(|e| is_automount(&e) != inode.is_automount()) {
-        conn.chan.forget_one(node);
-        return Ok(false);
-    }
-    fi.inc_nlookup();
+    let valid = conn.call_then(dir, &lookup, Undo::forget, |out| {
+        let (node, entry) = match out {
+            LookupOut::Negative { .. } => return false,
+            LookupOut::BadAttr { node } => (node, None),
+            LookupOut::Found(entry) => (entry.node, Some(entry)),
+        };
+        if node != inode.nodeid() || entry.is_some_and(|e| is_automount(&e) != inode.is_automount())
+        {
+            conn.chan.forget_one(node);
+            return false;
+        }
+        fi.inc_nlookup();
 
-    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, &e.attr)) else {
-        return Ok(false);
-    };
-    attr::change(
-        inode,
-        &entry.attr,
-        attr::valid_until(entry.attr_valid),
-        asked,
-    );
-    dentry.change_entry_timeout(entry.entry_valid);
-    Ok(true)
+        let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, &e.attr)) else {
+            return false;
+        };
+        attr::change(
+            inode,
+            &entry.attr,
+            attr::valid_until(entry.attr_valid),
+            asked,
+        );
+        dentry.change_entry_timeout(entry.entry_valid);
+        true
+    });
+    match valid {
+        Err(e) if e == ENOMEM || e == EINTR => Err(e),
+        valid => Ok(valid.unwrap_or(false)),
+    }
 }
 
 /// Whether the daemon says that another filesystem is to be mounted there.

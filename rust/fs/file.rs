@@ -346,14 +346,9 @@ impl FuseFile {
             };
             let (caller, release) = (conn.caller_nocreds(), file.release_op());
             // What the daemon answers changes nothing.
-            let _ = conn.chan.call(
-                How::Forced,
-                node,
-                caller,
-                &release,
-                Payload::None,
-                &mut leave,
-            );
+            let _ = conn
+                .chan
+                .call(How::Forced, node, caller, &release, &mut leave, |()| ());
             if memory.is_none() {
                 // Left, to who does the rest.
                 return;

@@ -31,6 +31,7 @@ use crate::{
             make_kuid, //
         },
     },
+    transport::Undo,
 };
 use kernel::{
     prelude::*,
@@ -122,18 +123,25 @@ pub(super) fn do_getattr(
         fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),
     };
 
-    let reply = match conn.call((inode, file), &op)? {
-        Ok(reply) if !inode.inode_wrong_type(reply.attr.mode() as u16) => reply,
-        _ => {
-            inode.data().make_bad();
-            return Err(EIO);
-        }
-    };
-    attr::change(inode, &reply.attr, attr::valid_until(reply.valid), asked);
-    if let Some(stat) = stat {
-        fill(idmap, inode, &reply.attr, stat);
-    }
-    Ok(())
+    conn.call_then(
+        (inode, file),
+        &op,
+        || Undo::Nothing,
+        |reply| {
+            let reply = match reply {
+                Ok(reply) if !inode.inode_wrong_type(reply.attr.mode() as u16) => reply,
+                _ => {
+                    inode.data().make_bad();
+                    return Err(EIO);
+                }
+            };
+            attr::change(inode, &reply.attr, attr::valid_until(reply.valid), asked);
+            if let Some(stat) = stat {
+                fill(idmap, inode, &reply.attr, stat);
+            }
+            Ok(())
+        },
+    )?
 }
 
 /// Reports attributes just as the daemon has given them, stale or not (`fuse_fillattr()`).

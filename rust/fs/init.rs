@@ -71,15 +71,10 @@ pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
             file: None,
             inodes: [None, None],
         };
-        let (result, _) = conn.chan.call(
-            How::AbortOnKill,
-            None,
-            creds,
-            &init,
-            Payload::None,
-            &mut leave,
-        );
-        end.process(result.map(|(out, _)| out));
+        let result = conn
+            .chan
+            .call(How::AbortOnKill, None, creds, &init, &mut leave, |out| out);
+        end.process(result);
         return if conn.chan.conn_error() {
             Err(ENOTCONN)
         } else {

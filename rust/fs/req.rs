@@ -62,7 +62,7 @@ impl Conn {
     /// there is no daemon; EINTR, also where a killed caller has not waited for the reply ([`left`]);
     /// ENOMEM; EOVERFLOW ([`caller`](Self::caller)).
     pub(crate) fn call<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
-        self.call_undo(on, op, || Undo::Nothing)
+        self.call_then(on, op, || Undo::Nothing, |out| out)
     }
 
     /// As [`call`](Self::call), where the reply gives something: if the caller does not wait for it,
@@ -73,13 +73,26 @@ impl Conn {
         op: &O,
         undo: impl FnMut() -> Undo,
     ) -> Result<O::Out> {
+        self.call_then(on, op, undo, |out| out)
+    }
+
+    /// As [`call_undo`](Self::call_undo); gives the reply to `then` before the request is freed, which saves
+    /// moving it around.
+    #[inline]
+    pub(crate) fn call_then<'a, O: Op, R>(
+        &self,
+        on: impl Into<On<'a>>,
+        op: &O,
+        mut undo: impl FnMut() -> Undo,
+        then: impl FnOnce(O::Out) -> R,
+    ) -> Result<R> {
         if self.chan.conn_error() {
             return Err(ECONNREFUSED);
         }
         let (on, caller) = (on.into(), self.caller()?);
-        self.send(How::Normal, on, caller, op, Payload::None, undo)
-            .0
-            .map(|(out, _)| out)
+        let mut leave = || on.leave(undo());
+        self.chan
+            .call(How::Normal, on.inode.nodeid(), caller, op, &mut leave, then)
     }
 
     /// As [`call`](Self::call), with data that goes along; also gives the number of bytes received.
@@ -93,12 +106,15 @@ impl Conn {
         if self.chan.conn_error() {
             return (Err(ECONNREFUSED), payload);
         }
-        match self.caller() {
-            Ok(caller) => self.send(How::Normal, on.into(), caller, op, payload, || {
-                Undo::Nothing
-            }),
-            Err(e) => (Err(e), payload),
-        }
+        let caller = match self.caller() {
+            Ok(caller) => caller,
+            Err(e) => return (Err(e), payload),
+        };
+        let on = on.into();
+        let mut leave = || on.leave(Undo::Nothing);
+        let node = on.inode.nodeid();
+        self.chan
+            .call_with(How::Normal, node, caller, op, payload, &mut leave)
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
@@ -109,23 +125,10 @@ impl Conn {
     /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
     pub(crate) fn call_forced<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
         let (on, caller) = (on.into(), self.caller_munged());
-        self.send(How::Forced, on, caller, op, Payload::None, || Undo::Nothing)
-            .0
-            .map(|(out, _)| out)
-    }
-
-    fn send<O: Op>(
-        &self,
-        how: How,
-        on: On<'_>,
-        caller: Creds,
-        op: &O,
-        payload: Payload,
-        mut undo: impl FnMut() -> Undo,
-    ) -> (Result<(O::Out, usize)>, Payload) {
-        let mut leave = || on.leave(undo());
+        let mut leave = || on.leave(Undo::Nothing);
+        let node = on.inode.nodeid();
         self.chan
-            .call(how, on.inode.nodeid(), caller, op, payload, &mut leave)
+            .call(How::Forced, node, caller, op, &mut leave, |out| out)
     }
 }
 

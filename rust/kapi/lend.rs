@@ -63,8 +63,8 @@ impl Word for KernelWord {
 ///
 /// # Invariants
 ///
-/// `args` is accessed only by the one who holds a [`Lease`], an [`Ender`], a [`Collected`] or an
-/// [`Orphaned`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
+/// `args` is accessed only by the one who borrows all of it mutably, or who holds a [`Lease`], an [`Ender`], a
+/// [`Collected`] or an [`Orphaned`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
 /// is set by the one `claim()` that made the state lent, and turned into the lease once; `collected`
 /// is set once, after the ender has gone.
 ///
@@ -101,7 +101,17 @@ impl<T, L> Lend<T, L> {
         })
     }
 
-    /// Lends the arguments, to be filled in or copied out.
+    /// The arguments of a request that nobody else knows of.
+    #[inline]
+    pub(crate) fn args_mut(self: Pin<&mut Self>) -> &mut T
+    where
+        T: Unpin,
+    {
+        // INVARIANT: Every lease, ender and result borrows this or is borrowed from it: there is none.
+        self.project().args.get_mut().get_mut()
+    }
+
+    /// Lends the arguments, to be copied out.
     ///
     /// # Errors
     ///
@@ -270,13 +280,6 @@ impl<'a, T, L> Lease<'a, T, L> {
     pub(crate) fn return_sent(self) -> Back<'a, T, L> {
         let lend = self.into_inner();
         Self::back(lend, lend.state.return_sent())
-    }
-
-    /// The arguments are filled in.
-    #[inline]
-    pub(crate) fn return_(self) -> Back<'a, T, L> {
-        let lend = self.into_inner();
-        Self::back(lend, lend.state.return_())
     }
 
     /// Ends the request; also says whether an abort has left its mark meanwhile.

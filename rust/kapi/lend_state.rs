@@ -166,7 +166,7 @@ impl<W: Word> LendState<W> {
         }
     }
 
-    /// Lends the arguments to a reader that copies the request out, or to whoever fills them in.
+    /// Lends the arguments to a reader that copies the request out.
     ///
     /// # Errors
     ///
@@ -244,20 +244,6 @@ impl<W: Word> LendState<W> {
             })
         });
         Self::returned(old, true)
-    }
-
-    /// The lease is over and the request goes on, not sent. To be called by the lease holder while
-    /// lent.
-    #[inline]
-    pub(crate) fn return_(&self) -> Returned {
-        let old = self.update(LENT, |w| {
-            Some(if w & ABORTED != 0 {
-                (w & !LENT) | GONE
-            } else {
-                w & !LENT
-            })
-        });
-        Self::returned(old, false)
     }
 
     fn returned(old: Result<u32, u32>, sent: bool) -> Returned {

@@ -155,6 +155,22 @@ impl<T> SlabArc<T> {
     }
 }
 
+impl<T> SlabArc<T> {
+    /// Exclusive access, if this is the only reference.
+    #[inline]
+    pub(crate) fn get_mut(this: &mut Self) -> Option<Pin<&mut T>> {
+        // SAFETY: Live by the type's invariant; the count is shared.
+        let refs = unsafe { &(*this.0.as_ptr()).refs };
+        // Acquire: what was done through references given up since happens before.
+        if refs.as_atomic().load(Acquire) != 1 {
+            return None;
+        }
+        // SAFETY: The only reference is borrowed mutably, and others are made from it alone. The object is
+        // never moved.
+        Some(unsafe { Pin::new_unchecked(&mut (*this.0.as_ptr()).data) })
+    }
+}
+
 impl<T> Clone for SlabArc<T> {
     fn clone(&self) -> Self {
         // SAFETY: Live by the type's invariant.

@@ -125,24 +125,17 @@ impl Chan {
         node: impl Into<Option<NodeId>>,
         creds: Creds,
         op: &O,
-        mut payload: Payload,
+        payload: Payload,
         end: Option<KBox<dyn End>>,
     ) {
-        let req = prepared.req.clone();
         if !prepared.gated {
-            req.count();
+            prepared.req.count();
         }
+        let filled =
+            Request::fill_background(&mut prepared.req, node.into(), creds, op, payload, end);
+        let req = prepared.req.clone();
         // From here on the request itself passes the wake-up on, when it leaves the engine.
         let gated = core::mem::replace(&mut prepared.gated, false);
-
-        let filled = req.fill(node.into(), creds, op, &mut payload);
-        if let Ok(mut args) = req.args.lend() {
-            args.end = end;
-            if filled.is_err() {
-                args.swap_payload(&mut payload);
-            }
-            let _ = args.return_();
-        }
         let sent = filled.and_then(|()| self.submit_background(req.clone(), Admit::Forced));
         if let Err(error) = sent {
             if gated {

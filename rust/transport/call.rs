@@ -64,17 +64,34 @@ enum Waited {
 }
 
 impl Chan {
-    /// Sends a request and waits for the answer. Gives the payload back, and besides the answer the
-    /// bytes of payload that the daemon has sent.
+    /// Sends a request without payload and waits for the answer. `then` is given the reply while the request
+    /// still exists and is counted, so that it need not be moved; it should be quick.
     ///
     /// A caller that is killed leaves a request that the daemon has, unless that is switched off
-    /// ([`moduleparam::killable`]): the payload stays with the request, as what `leave` gives.
+    /// ([`moduleparam::killable`]): it stays with what `leave` gives.
     ///
     /// # Errors
     ///
     /// The daemon's; `EIO` for a malformed reply; `ECONNREFUSED` after a failed INIT; `EINTR` if
     /// killed; `ECONNABORTED` if the connection ended meanwhile, `ENOTCONN` if before; `ENOMEM`.
-    pub(crate) fn call<O: Op>(
+    #[inline]
+    pub(crate) fn call<O: Op, R>(
+        self: &Arc<Self>,
+        how: How,
+        node: impl Into<Option<NodeId>>,
+        creds: Creds,
+        op: &O,
+        leave: &mut dyn FnMut() -> Orphan,
+        then: impl FnOnce(O::Out) -> R,
+    ) -> Result<R> {
+        let req = self.exchange(how, node.into(), creds, op, None, leave)?;
+        let result = req.args.collect().ok_or(EIO)?;
+        Ok(then(result.decode(op)?))
+    }
+
+    /// As [`call`](Self::call), with a payload, which is given back, unless the request is left; also gives
+    /// the number of bytes of payload that the daemon has sent.
+    pub(crate) fn call_with<O: Op>(
         self: &Arc<Self>,
         how: How,
         node: impl Into<Option<NodeId>>,
@@ -83,31 +100,35 @@ impl Chan {
         mut payload: Payload,
         leave: &mut dyn FnMut() -> Orphan,
     ) -> (Result<(O::Out, usize)>, Payload) {
-        let result = self.exchange(how, node.into(), creds, op, &mut payload, leave);
+        let sent = self.exchange(how, node.into(), creds, op, Some(&mut payload), leave);
+        let result = sent.and_then(|req| {
+            let mut result = req.args.collect().ok_or(EIO)?;
+            result.swap_payload(&mut payload);
+            Ok((result.decode(op)?, result.result()?))
+        });
         (result, payload)
     }
 
+    /// A request that has ended, whose result is to be collected.
+    #[inline(always)]
     fn exchange<O: Op>(
         self: &Arc<Self>,
         how: How,
         node: Option<NodeId>,
         creds: Creds,
         op: &O,
-        payload: &mut Payload,
+        payload: Option<&mut Payload>,
         leave: &mut dyn FnMut() -> Orphan,
-    ) -> Result<(O::Out, usize)> {
-        let req = self.begin(how)?;
-        req.fill(node, creds, op, payload)?;
+    ) -> Result<Req> {
+        let mut req = self.begin(how)?;
+        Request::fill(&mut req, node, creds, op, payload)?;
         match self.send_and_wait(&req, how, leave) {
             Ok(Waited::Done) => {}
             Ok(Waited::Left) => return Err(EINTR),
             // Not sent: ends here.
             Err(error) => req.end_if_here(error),
         }
-        let mut result = req.args.collect().ok_or(EIO)?;
-        result.swap_payload(payload);
-        let len = result.result()?;
-        Ok((result.decode(op)?, len))
+        Ok(req)
     }
 
     /// A counted request, once its caller may go on.

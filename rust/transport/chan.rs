@@ -312,16 +312,20 @@ impl Chan {
     /// about to wait for the reader that it wakes.
     #[inline]
     pub(super) fn carry_out(&self, effects: Effects, sync: bool) {
-        if effects != Effects::default() {
-            self.carry_out_some(effects, sync);
+        if sync && effects == Effects::readers(1) {
+            self.readers.wake_up_sync();
+            self.fasync.kill_in();
+        } else if effects != Effects::default() {
+            self.carry_out_some(effects);
         }
     }
 
-    fn carry_out_some(&self, mut effects: Effects, sync: bool) {
+    /// What is left to do for most.
+    #[inline(never)]
+    fn carry_out_some(&self, mut effects: Effects) {
         loop {
             match effects.readers {
                 0 => {}
-                1 if sync => self.readers.wake_up_sync(),
                 Effects::ALL => self.readers.wake_up_all(),
                 n => self.readers.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
             }

@@ -8,7 +8,10 @@
 
 use super::{
     args::Args,
-    background::Done,
+    background::{
+        Done,
+        End, //
+    },
     chan::Chan,
     engine,
     orphan::{
@@ -142,34 +145,54 @@ impl Request {
         self.chan.counted.store(true, Relaxed);
     }
 
-    /// Encodes an operation into a request that has not been sent.
+    /// Encodes an operation into a request that nobody else has a reference to yet.
     ///
     /// # Errors
     ///
     /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the payload
     /// is left alone then.
     pub(super) fn fill<O: Op>(
-        &self,
+        req: &mut Req,
         node: Option<NodeId>,
         creds: Creds,
         op: &O,
-        payload: &mut Payload,
+        payload: Option<&mut Payload>,
     ) -> Result {
         // Else the header would lie about the length of the message.
-        if usize::try_from(op.payload_in()) != Ok(payload.len_out()) {
+        let len = payload.as_ref().map_or(0, |payload| payload.len_out());
+        if usize::try_from(op.payload_in()) != Ok(len) {
             return Err(EIO);
         }
-        let mut args = self.args.lend().map_err(|_| EIO)?;
-        let filled = args.fill(node, creds, op, self.chan.minor());
-        if filled.is_ok() {
+        let minor = req.chan.minor();
+        let this = SlabArc::get_mut(req).ok_or(EIO)?.project();
+        let args = this.args.args_mut();
+        args.fill(node, creds, op, minor)?;
+        if let Some(payload) = payload {
             args.swap_payload(payload);
-            self.opcode.store(O::OPCODE.get(), Relaxed);
-            self.len
-                .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
-            self.created.store(Jiffies64::now().to_u64(), Relaxed);
         }
-        // Nobody else knows the request, so it cannot have been aborted.
-        let _ = args.return_();
+        this.opcode.store(O::OPCODE.get(), Relaxed);
+        this.len
+            .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
+        this.created.store(Jiffies64::now().to_u64(), Relaxed);
+        Ok(())
+    }
+
+    /// As [`fill`](Self::fill), of a background request: `end` is told its end, and gets the payload then,
+    /// even where this fails.
+    pub(super) fn fill_background<O: Op>(
+        req: &mut Req,
+        node: Option<NodeId>,
+        creds: Creds,
+        op: &O,
+        mut payload: Payload,
+        end: Option<KBox<dyn End>>,
+    ) -> Result {
+        let filled = Self::fill(req, node, creds, op, Some(&mut payload));
+        let args = SlabArc::get_mut(req).ok_or(EIO)?.project().args.args_mut();
+        if filled.is_err() {
+            args.swap_payload(&mut payload);
+        }
+        args.end = end;
         filled
     }
 

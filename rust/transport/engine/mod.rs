@@ -153,7 +153,8 @@ impl Effects {
     /// In a count: all of them.
     pub(crate) const ALL: u32 = u32::MAX;
 
-    fn readers(readers: u32) -> Self {
+    /// Some readers, and nothing else.
+    pub(crate) fn readers(readers: u32) -> Self {
         Effects {
             readers,
             ..Effects::default()

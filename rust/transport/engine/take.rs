@@ -234,7 +234,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// The rest of leaving a device: what is around a slot that was there forgets it.
-    #[inline]
+    #[inline(always)]
     fn left_device(&mut self, index: u32, was: &Was) {
         if was.state == State::Processing {
             self.table
@@ -254,8 +254,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         self.store.close_gap::<MAIN, P>(was.links);
     }
 
-    /// The engine lets go of a slot in state `Processing` or `Copying`.
-    #[inline]
+    /// The engine lets go of a slot in state `Processing` or `Copying`. Inlined where replies are found, so
+    /// that what the slot was stays in registers.
+    #[inline(always)]
     pub(super) fn let_go(&mut self, index: u32) -> Option<(P, Effects)> {
         if self.store.get(index)?.interrupt {
             self.leave_interrupts(index);
@@ -267,6 +268,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
 
     /// The engine lets go of a request that a reader or writer has at hand, which is about to end
     /// it. `None` if it has let go of it already (abort, release of the device).
+    #[inline(never)]
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<(P, Effects)> {
         let slot = self.store.lookup(ticket)?;
         if !matches!(slot.state, State::Processing | State::Copying) {
