@@ -206,6 +206,7 @@ impl Args {
     /// # Errors
     ///
     /// `EINVAL` for a reply of the wrong length.
+    #[inline(always)]
     pub(super) fn start_reply(&mut self, body_len: usize) -> Result {
         let split = self.expect.split(body_len).map_err(|_| EINVAL)?;
         if split.own > self.bytes.room() {

@@ -244,6 +244,7 @@ struct Memory<'a> {
 
 impl Memory<'_> {
     /// Copies to the daemon as far as that goes without a fault; returns how much.
+    #[inline(always)]
     fn put(&mut self, from: &[u8]) -> usize {
         let pinned = self.page.as_mut().map_or(0, |page| page.copy_to(from));
         match from.get(pinned..) {
@@ -253,6 +254,7 @@ impl Memory<'_> {
     }
 
     /// Copies from the daemon as far as that goes without a fault; returns how much.
+    #[inline(always)]
     fn get(&mut self, to: &mut [u8]) -> usize {
         let pinned = self.page.as_mut().map_or(0, |page| page.copy_from(to));
         match to.get_mut(pinned..) {

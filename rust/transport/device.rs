@@ -131,10 +131,17 @@ impl Device {
     /// # Errors
     ///
     /// `EPERM` if not mounted, `ERESTARTSYS` after a signal.
+    #[inline]
     fn wait_installed(&self) -> Result<&Installed> {
-        if let Some(installed) = self.installed() {
-            return Ok(installed);
+        match self.installed() {
+            Some(installed) => Ok(installed),
+            None => self.wait_for_mount(),
         }
+    }
+
+    /// The rest of [`wait_installed`](Self::wait_installed).
+    #[cold]
+    fn wait_for_mount(&self) -> Result<&Installed> {
         if !self.is_sync_init() {
             return Err(EPERM);
         }

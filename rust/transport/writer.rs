@@ -84,6 +84,7 @@ pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) 
 }
 
 /// The reply to an INTERRUPT.
+#[inline(never)]
 fn interrupt_reply(
     installed: &Installed,
     request: Unique,
@@ -114,6 +115,7 @@ fn interrupt_reply(
 }
 
 /// The reply to a request.
+#[inline(always)]
 fn reply(
     installed: &Installed,
     unique: Unique,

@@ -137,7 +137,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Puts a slot that is on no list at the end of pending.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter_pending(&mut self, index: u32, notify: Option<Unique>) {
         let unique = match notify {
             Some(unique) => unique,

@@ -98,7 +98,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
 
     /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None` in
     /// all others.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_usual(&mut self, device: Device) -> Option<Request<P>> {
         if !self.connected
             || !self.interrupts.is_empty()
@@ -162,7 +162,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         (count, count < max && !self.forgets.is_empty())
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_request(&mut self, device: Device) -> Option<Request<P>> {
         let index = self.pending.first;
         if index == NIL {
