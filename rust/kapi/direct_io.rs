@@ -247,6 +247,7 @@ impl Segs for UserPages {
 }
 
 impl Drop for UserPages {
+    #[inline(never)]
     fn drop(&mut self) {
         for seg in &self.segs {
             if self.dirty {

@@ -365,6 +365,7 @@ impl ReadFolios {
 }
 
 impl Drop for ReadFolios {
+    #[inline(never)]
     fn drop(&mut self) {
         self.end(EIO.to_errno());
     }
@@ -442,6 +443,7 @@ impl WriteFolios {
 }
 
 impl Drop for WriteFolios {
+    #[inline(never)]
     fn drop(&mut self) {
         if let (true, Some(last)) = (self.locked, self.segs.last()) {
             // SAFETY: By the type's invariant we hold the lock.

@@ -449,6 +449,7 @@ impl PipeSource<'_> {
 }
 
 impl Drop for PipeSource<'_> {
+    #[inline(never)]
     fn drop(&mut self) {
         self.unsteal();
         let guard = self.pipe.lock();

@@ -207,6 +207,7 @@ fn put_page(buf: &bindings::pipe_buffer) {
 }
 
 impl Drop for PipeSink<'_> {
+    #[inline(never)]
     fn drop(&mut self) {
         self.bufs.iter().for_each(put_page);
     }

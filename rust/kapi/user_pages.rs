@@ -112,6 +112,7 @@ impl UserPage {
 
 impl Drop for UserPage {
     /// Sleeps if the page was written to.
+    #[cold]
     fn drop(&mut self) {
         let mut page = self.page.as_ptr();
         // SAFETY: Pinned once by `extract()`.

@@ -214,6 +214,9 @@ impl Args {
         }
         self.bytes.len = split.own;
         self.payload_len = split.payload;
+        if split.payload == 0 && self.payload.is_none() {
+            return Ok(());
+        }
         self.payload.start_in(split.payload)
     }
 

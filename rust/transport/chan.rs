@@ -312,8 +312,12 @@ impl Chan {
     /// about to wait for the reader that it wakes.
     #[inline]
     pub(super) fn carry_out(&self, effects: Effects, sync: bool) {
-        if sync && effects == Effects::readers(1) {
-            self.readers.wake_up_sync();
+        if effects == Effects::readers(1) {
+            if sync {
+                self.readers.wake_up_sync();
+            } else {
+                self.readers.wake_up_nr(1);
+            }
             self.fasync.kill_in();
         } else if effects != Effects::default() {
             self.carry_out_some(effects);

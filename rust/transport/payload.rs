@@ -92,6 +92,7 @@ impl Payload {
     ///
     /// `EINVAL` if that is more than there is room for; `ENOMEM` if a vector came without its
     /// capacity.
+    #[inline(never)]
     pub(super) fn start_in(&mut self, len: usize) -> Result {
         if len > self.room() {
             return Err(EINVAL);
