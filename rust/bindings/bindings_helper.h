@@ -27,6 +27,7 @@
 #include <linux/wait.h>
 
 #include "../helpers/fuse_trace.h"
+#include "../helpers/static_keys.h"
 #include "../helpers/trace_calls.h"
 
 /*

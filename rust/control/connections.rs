@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All connections that are mounted, and their directories in the control filesystem, if that is
-//! mounted.
+//! All connections that are mounted, and their directories: in debugfs, and in the control filesystem,
+//! if that is mounted.
 //!
 //! C counterpart: `fuse_conn_list`, `fuse_control_sb`, `fuse_mutex` (inode.c, control.c). "fuse_mutex"
 //! is taken with `s_umount` held; below it come the control superblock's killsb semaphore, and the
 //! locks of its directories.
 
-use super::fusectl::{self, FuseCtl};
+use super::{
+    debug::Files,
+    fusectl::{self, FuseCtl},
+};
 use crate::{
     kapi::{
         mutex::StaticMutex,
@@ -55,9 +58,15 @@ impl Connection {
     }
 }
 
+/// A connection that is mounted.
+struct Mounted {
+    connection: Arc<Connection>,
+    _debug: Files,
+}
+
 /// What there is.
 struct Connections {
-    all: KVec<Arc<Connection>>,
+    all: KVec<Mounted>,
     /// The control filesystem's superblock, if it has been mounted; it may be gone since.
     control: Option<Arc<LiveSuper<FuseCtl>>>,
 }
@@ -83,6 +92,8 @@ impl Connections {
 ///
 /// ENOMEM.
 pub(crate) fn add(connection: Arc<Connection>) -> Result {
+    let chan = connection.chan().ok_or(EINVAL)?;
+    let debug = Files::new(connection.dev, &chan)?;
     let mut connections = CONNECTIONS.lock();
     connections.all.reserve(1, GFP_KERNEL)?;
     connections
@@ -90,7 +101,10 @@ pub(crate) fn add(connection: Arc<Connection>) -> Result {
         .unwrap_or(Ok(()))?;
     connections
         .all
-        .push_within_capacity(connection)
+        .push_within_capacity(Mounted {
+            connection,
+            _debug: debug,
+        })
         .map_err(|_| ENOMEM)
 }
 
@@ -98,19 +112,21 @@ pub(crate) fn add(connection: Arc<Connection>) -> Result {
 /// and what is around it.
 pub(crate) fn remove(dev: u32) {
     let mut connections = CONNECTIONS.lock();
-    let Some(index) = connections.all.iter().position(|c| c.dev == dev) else {
+    let position = |mounted: &Mounted| mounted.connection.dev == dev;
+    let Some(index) = connections.all.iter().position(position) else {
         return;
     };
-    let Ok(connection) = connections.all.remove(index) else {
+    // Dropped at the end, when no lock is held any more; so is its reference to the channel.
+    let Ok(mounted) = connections.all.remove(index) else {
         return;
     };
+    let connection = &mounted.connection;
     // No memory stays behind at unload.
     if connections.all.is_empty() {
         connections.all = KVec::new();
     }
-    // The reference is dropped at the end, when no lock is held any more.
     let _chan = connection.chan.lock().take();
-    connections.with_control(|sb| fusectl::remove(sb, &connection));
+    connections.with_control(|sb| fusectl::remove(sb, connection));
     drop(connections);
 }
 
@@ -121,8 +137,8 @@ pub(crate) fn remove(dev: u32) {
 /// ENOMEM.
 pub(super) fn show_all(sb: &SuperBlock<FuseCtl>) -> Result {
     let mut connections = CONNECTIONS.lock();
-    for connection in &connections.all {
-        fusectl::add(sb, connection)?;
+    for mounted in &connections.all {
+        fusectl::add(sb, &mounted.connection)?;
     }
     connections.control = Some(sb.live().clone());
     Ok(())

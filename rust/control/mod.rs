@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an administrator sees and sets: the control filesystem, the sysctls `fs.fuse.*`, and defaults
-//! of the module's parameters.
+//! What an administrator sees and sets: the control filesystem, the sysctls `fs.fuse.*`, defaults of
+//! the module's parameters, and debugfs.
 //!
 //! C counterpart: `control.c`, `sysctl.c`. Sits on the transport, and knows no inode of a mount; `fs`
 //! tells it of each connection ([`connections`]).
 
 pub(crate) mod connections;
+mod debug;
 mod files;
 mod fusectl;
 
 use crate::kapi::{
+    debugfs,
     file_system_type,
     moduleparam,
     sysctl::SysctlTable,
@@ -23,6 +25,7 @@ pub(crate) struct Registration {
     _fusectl: file_system_type::Registration<fusectl::FuseCtl>,
     _mount_point: SysfsMountPoint,
     _sysctls: SysctlTable,
+    _debug: debugfs::Root,
 }
 
 impl Registration {
@@ -39,6 +42,7 @@ impl Registration {
             _fusectl: fusectl::FUSE_CTL_FS_TYPE.register()?,
             _mount_point: mount_point,
             _sysctls: sysctls,
+            _debug: debugfs::Root::new(c"fuse"),
         })
     }
 }

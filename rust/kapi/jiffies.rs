@@ -41,6 +41,13 @@ impl Jiffies64 {
         Self(self.0.wrapping_add(ticks))
     }
 
+    /// Milliseconds from `earlier` until this; 0 if that is later.
+    pub(crate) fn millis_since(self, earlier: Self) -> u64 {
+        let ticks = self.0.saturating_sub(earlier.0);
+        // SAFETY: Arithmetic.
+        unsafe { bindings::jiffies64_to_msecs(ticks) }
+    }
+
     /// `time_before64(self, other)`.
     #[inline]
     pub(crate) fn before(self, other: Self) -> bool {

@@ -174,6 +174,12 @@ impl<T, L> Lend<T, L> {
         self.state.is_sent()
     }
 
+    /// See [`LendState::is_orphan`].
+    #[inline]
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.state.is_orphan()
+    }
+
     /// Has the request ended, and may its result be collected?
     #[inline]
     pub(crate) fn is_done(&self) -> bool {

@@ -1,10 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The current task: signals.
+//! Tasks: signals to the current one, and who is who.
 //!
-//! C header: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h).
+//! C headers: [`include/linux/sched/signal.h`](srctree/include/linux/sched/signal.h),
+//! [`include/linux/pid.h`](srctree/include/linux/pid.h).
 
 use crate::bindings;
+use kernel::task::Task;
+
+/// Bytes of a task's name, and a 0.
+const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
+
+/// The current task's number (`current->pid`), in the first namespace.
+#[inline]
+pub(crate) fn current_pid() -> i32 {
+    // SAFETY: The current task is there, and its number does not change.
+    unsafe { (*Task::current_raw()).pid }
+}
+
+/// The name of the task that has this number now, which may be another than had it before. Ends with
+/// the first 0.
+pub(crate) fn task_comm(pid: i32) -> Option<[u8; TASK_COMM_LEN]> {
+    let mut comm = [0; TASK_COMM_LEN];
+    // SAFETY: Writes that many bytes.
+    unsafe { bindings::task_comm(pid, comm.as_mut_ptr().cast()) }.then_some(comm)
+}
 
 /// Lets others run if they should. C: `cond_resched()`. May sleep.
 #[inline]

@@ -21,6 +21,7 @@ use super::{
         Submitted, //
     },
     forget::Forgets,
+    latency::Latency,
     notify::Notified,
     request::Req, //
 };
@@ -117,6 +118,7 @@ pub(crate) struct Chan {
     /// Looks for requests that take longer.
     #[pin]
     pub(super) timeout_work: DelayedWork<Self>,
+    pub(super) latency: Latency,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }
@@ -150,6 +152,7 @@ impl Chan {
                 seq: Atomic::new(0),
                 request_timeout: Atomic::new(0),
                 timeout_work <- new_delayed_work!("fuse_chan::timeout"),
+                latency: Latency::new(),
                 notified: SetOnce::new(),
             }),
             GFP_KERNEL,

@@ -23,6 +23,8 @@ mod device;
 )]
 pub(crate) mod engine;
 mod forget;
+mod latency;
+mod look;
 mod notify;
 mod orphan;
 mod payload;
@@ -49,6 +51,11 @@ pub(crate) use self::{
         Registration, //
     },
     forget::Forget,
+    latency::Counted,
+    look::{
+        Sight,
+        Stage, //
+    },
     notify::Notified,
     orphan::{
         Orphan,

@@ -101,6 +101,7 @@ pub(super) fn read(
                 Next::Nothing => continue,
             },
         };
+        request.payload.time_taken();
         if let Some(result) = send(chan, &request, room, copier) {
             return result;
         }

@@ -14,6 +14,7 @@ use super::{
     },
     chan::Chan,
     engine,
+    latency::Times,
     orphan::{
         self,
         Orphan, //
@@ -38,6 +39,7 @@ use crate::{
             KmemCacheGuard,
             SlabArc, //
         },
+        task::current_pid,
         trace,
         wait::RcuWait, //
     },
@@ -115,6 +117,10 @@ pub(super) struct Request {
     len: Atomic<u32>,
     /// When it was about to be queued, in ticks since boot.
     created: Atomic<u64>,
+    /// The inode that it is about, and the task that sends it; for onlookers.
+    pub(super) node: Atomic<u64>,
+    pub(super) pid: Atomic<i32>,
+    pub(super) times: Times,
 }
 
 impl Request {
@@ -135,6 +141,9 @@ impl Request {
             opcode: Atomic::new(0),
             len: Atomic::new(0),
             created: Atomic::new(0),
+            node: Atomic::new(0),
+            pid: Atomic::new(0),
+            times: Times::new(),
         });
         SlabArc::pin_init(&CACHE, gfp, init)
     }
@@ -174,6 +183,9 @@ impl Request {
         this.len
             .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
         this.created.store(Jiffies64::now().to_u64(), Relaxed);
+        this.node.store(node.map_or(0, NodeId::get), Relaxed);
+        this.pid.store(current_pid(), Relaxed);
+        req.time_queued();
         Ok(())
     }
 
@@ -215,6 +227,7 @@ impl Request {
                 error,
             )
         });
+        self.time_ended(error);
         if let Some(end) = ender.end.take() {
             end.end(Done::new(&mut ender));
         }

@@ -29,6 +29,8 @@ pub(crate) enum Place {
 /// A request that was seen.
 #[derive(Debug)]
 pub(crate) struct Seen<'a, P> {
+    /// The number of its slot.
+    pub(crate) slot: u32,
     /// The request.
     pub(crate) payload: &'a P,
     /// Its id; 0 while it is held back, and while its reply is being written.
@@ -45,7 +47,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         let stop = from.saturating_add(STEP).min(end);
         let mut index = from;
         while index < stop {
-            let slot = self.store.get(index)?;
+            let number = index;
+            let slot = self.store.get(number)?;
             index = index.wrapping_add(1);
             let place = match slot.state {
                 State::Free | State::Device | State::Leaving => continue,
@@ -58,6 +61,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
                 continue;
             };
             let seen = Seen {
+                slot: number,
                 payload,
                 unique: Unique(slot.unique),
                 place,

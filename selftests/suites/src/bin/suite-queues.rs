@@ -2,6 +2,8 @@
 
 //! Suite `queues`: what happens to requests besides being answered.
 
+#[path = "../queues/debug.rs"]
+mod debug;
 #[path = "../queues/device.rs"]
 mod device;
 #[path = "../queues/notify.rs"]
@@ -14,6 +16,7 @@ mod timeout;
 fn main() {
     let mut all = notify::cases();
     all.extend(resend::cases());
+    all.extend(debug::cases());
     all.extend(timeout::cases());
     ktap::run("queues", all, suites::GAPS);
 }
