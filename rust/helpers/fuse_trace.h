@@ -151,15 +151,20 @@ TRACE_EVENT(fuse_request_end,
 		  __entry->unique, __entry->len, __entry->error)
 );
 
+/*
+ * "device" numbers the open device that a step is about, 0 for none. Steps about no
+ * request have unique and opcode 0.
+ */
 DECLARE_EVENT_CLASS(fuse_step,
-	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 seq),
+	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 device, u64 seq),
 
-	TP_ARGS(connection, unique, opcode, seq),
+	TP_ARGS(connection, unique, opcode, device, seq),
 
 	TP_STRUCT__entry(
 		__field(dev_t,			connection)
 		__field(uint64_t,		unique)
 		__field(enum fuse_opcode,	opcode)
+		__field(uint64_t,		device)
 		__field(uint64_t,		seq)
 	),
 
@@ -167,33 +172,65 @@ DECLARE_EVENT_CLASS(fuse_step,
 		__entry->connection	=	connection;
 		__entry->unique		=	unique;
 		__entry->opcode		=	opcode;
+		__entry->device		=	device;
 		__entry->seq		=	seq;
 	),
 
-	TP_printk("connection %u req %llu opcode %u (%s) seq %llu",
+	TP_printk("connection %u req %llu opcode %u (%s) device %llu seq %llu",
 		  __entry->connection, __entry->unique, __entry->opcode,
-		  __print_symbolic(__entry->opcode, FUSE_OPCODES), __entry->seq)
+		  __print_symbolic(__entry->opcode, FUSE_OPCODES),
+		  __entry->device, __entry->seq)
 );
 
+#define FUSE_STEP(name)							\
+DEFINE_EVENT(fuse_step, name,						\
+	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 device, u64 seq), \
+	TP_ARGS(connection, unique, opcode, device, seq))
+
+/* A background request is held back until there is room for it; it has no number yet. */
+FUSE_STEP(fuse_request_held);
+
 /* The caller has put its request on the pending list. */
-DEFINE_EVENT(fuse_step, fuse_request_queued,
-	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 seq),
-	TP_ARGS(connection, unique, opcode, seq));
+FUSE_STEP(fuse_request_queued);
 
 /* A reader took it off pending and filed it under processing. */
-DEFINE_EVENT(fuse_step, fuse_request_taken,
-	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 seq),
-	TP_ARGS(connection, unique, opcode, seq));
+FUSE_STEP(fuse_request_taken);
+
+/* A killed caller has taken back what the daemon had not read. */
+FUSE_STEP(fuse_request_cancelled);
+
+/* It is to be sent again: off processing, and to the front of pending. */
+FUSE_STEP(fuse_request_recalled);
+
+/* A reader or writer lets go of it, as it ends. */
+FUSE_STEP(fuse_request_removed);
+
+/* The engine lets go of it, as its device or all of the channel ends. */
+FUSE_STEP(fuse_request_dropped);
+
+/* Its INTERRUPT is to be read. */
+FUSE_STEP(fuse_interrupt_queued);
+
+/* A reader took its INTERRUPT. */
+FUSE_STEP(fuse_interrupt_taken);
 
 /* A writer found it under processing by its unique id. */
-DEFINE_EVENT(fuse_step, fuse_reply_found,
-	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 seq),
-	TP_ARGS(connection, unique, opcode, seq));
+FUSE_STEP(fuse_reply_found);
+
+/* The writer of its reply waits for a page: it is where an abort finds it. */
+FUSE_STEP(fuse_reply_parked);
 
 /* The reply is in the request; the caller is woken next. */
-DEFINE_EVENT(fuse_step, fuse_reply_copied,
-	TP_PROTO(u32 connection, u64 unique, u32 opcode, u64 seq),
-	TP_ARGS(connection, unique, opcode, seq));
+FUSE_STEP(fuse_reply_copied);
+
+/* A device belongs to the channel. */
+FUSE_STEP(fuse_device_added);
+
+/* A device is closed: nothing is read or found through it any more. */
+FUSE_STEP(fuse_device_released);
+
+/* Nothing is queued, read or found any more. */
+FUSE_STEP(fuse_chan_aborted);
 
 #endif /* _FUSE_TRACE_H */
 

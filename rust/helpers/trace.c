@@ -25,22 +25,24 @@ void fuse_helper_trace_request_end(u32 connection, u64 unique, u32 len, s32 erro
 	trace_fuse_request_end(connection, unique, len, error);
 }
 
-void fuse_helper_trace_request_queued(u32 connection, u64 unique, u32 opcode, u64 seq)
-{
-	trace_fuse_request_queued(connection, unique, opcode, seq);
+#define FUSE_STEP_BODY(name)						\
+FUSE_STEP_CALL(name)							\
+{									\
+	trace_fuse_##name(connection, unique, opcode, device, seq);	\
 }
 
-void fuse_helper_trace_request_taken(u32 connection, u64 unique, u32 opcode, u64 seq)
-{
-	trace_fuse_request_taken(connection, unique, opcode, seq);
-}
-
-void fuse_helper_trace_reply_found(u32 connection, u64 unique, u32 opcode, u64 seq)
-{
-	trace_fuse_reply_found(connection, unique, opcode, seq);
-}
-
-void fuse_helper_trace_reply_copied(u32 connection, u64 unique, u32 opcode, u64 seq)
-{
-	trace_fuse_reply_copied(connection, unique, opcode, seq);
-}
+FUSE_STEP_BODY(request_held)
+FUSE_STEP_BODY(request_queued)
+FUSE_STEP_BODY(request_taken)
+FUSE_STEP_BODY(request_cancelled)
+FUSE_STEP_BODY(request_recalled)
+FUSE_STEP_BODY(request_removed)
+FUSE_STEP_BODY(request_dropped)
+FUSE_STEP_BODY(interrupt_queued)
+FUSE_STEP_BODY(interrupt_taken)
+FUSE_STEP_BODY(reply_found)
+FUSE_STEP_BODY(reply_parked)
+FUSE_STEP_BODY(reply_copied)
+FUSE_STEP_BODY(device_added)
+FUSE_STEP_BODY(device_released)
+FUSE_STEP_BODY(chan_aborted)

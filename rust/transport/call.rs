@@ -31,6 +31,7 @@ use crate::{
         lend::Orphaned,
         moduleparam,
         task,
+        trace,
         wait::Signals, //
     },
 };
@@ -229,6 +230,9 @@ impl Chan {
         let taken = {
             let mut engine = self.engine.lock();
             let taken = engine.cancel(ticket);
+            if taken.is_some() {
+                trace::fuse_request_cancelled(|| req.step(0));
+            }
             self.update_readable(&engine);
             taken
         };

@@ -31,6 +31,7 @@ use crate::{
         bitops::AtomicBits,
         fasync::Fasync,
         task,
+        trace,
         wait::{
             new_wait_queue,
             Signals,
@@ -197,8 +198,11 @@ impl Chan {
         self.connection.load(Relaxed)
     }
 
-    pub(super) fn next_seq(&self) -> u64 {
-        self.seq.fetch_add(1, Relaxed)
+    /// What an event says of a step; what it is not about is 0. To be called with the engine's lock
+    /// held.
+    pub(super) fn step(&self, unique: u64, opcode: u32, device: u64) -> trace::Step {
+        let seq = self.seq.fetch_add(1, Relaxed);
+        (self.connection(), unique, opcode, device, seq)
     }
 
     /// Still connected? Only a hint, as it may end at any time.
@@ -501,6 +505,9 @@ impl Chan {
             let mut engine = self.engine.lock();
             let aborted = engine.abort(with_err);
             self.update_readable(&engine);
+            if aborted.is_some() {
+                trace::fuse_chan_aborted(|| self.step(0, 0, 0));
+            }
             aborted
         };
         let Some(aborted) = aborted else {
@@ -518,6 +525,23 @@ impl Chan {
         self.end_drained(Drain::All);
     }
 
+    /// The engine lets go of a request that a reader or writer is about to end.
+    #[cold]
+    pub(super) fn remove(&self, ticket: engine::Ticket) {
+        let removed = {
+            let mut engine = self.engine.lock();
+            let removed = engine.remove(ticket);
+            self.update_readable(&engine);
+            if let Some((req, _)) = &removed {
+                trace::fuse_request_removed(|| req.step(0));
+            }
+            removed
+        };
+        if let Some((_, effects)) = removed {
+            self.carry_out(effects, false);
+        }
+    }
+
     /// Ends the requests that the engine lets go of, a few at a time.
     pub(super) fn end_drained(&self, which: Drain) {
         loop {
@@ -526,6 +550,9 @@ impl Chan {
                 let batch = engine.drain(which);
                 // A background request that goes lets the next one through.
                 self.update_readable(&engine);
+                for req in batch.requests.iter().flatten() {
+                    trace::fuse_request_dropped(|| req.step(0));
+                }
                 batch
             };
             self.carry_out(batch.effects, false);

@@ -39,6 +39,7 @@ use crate::kapi::{
         PipeSink,
         SpliceFlags, //
     },
+    trace,
     wait::{
         new_wait_queue,
         Signals,
@@ -188,7 +189,14 @@ impl Device {
         if self.installed().is_some() {
             return Err(EINVAL);
         }
-        let added = chan.engine.lock().add_device();
+        let added = {
+            let mut engine = chan.engine.lock();
+            let added = engine.add_device();
+            if let Ok(id) = &added {
+                trace::fuse_device_added(|| chan.step(0, 0, id.number()));
+            }
+            added
+        };
         Ok(match added {
             Ok(id) => Ok(self.installed.populate(Installed {
                 chan: chan.clone(),
@@ -324,7 +332,11 @@ impl MiscDevice for Device {
         let Some(Installed { chan, id }) = this.installed() else {
             return;
         };
-        let Released { last, effects } = chan.engine.lock().release(*id);
+        let Released { last, effects } = {
+            let mut engine = chan.engine.lock();
+            trace::fuse_device_released(|| chan.step(0, 0, id.number()));
+            engine.release(*id)
+        };
         // Just that: there is nothing new, so no SIGIO.
         if effects.readers != 0 {
             chan.readers.wake_up_all();

@@ -94,7 +94,7 @@ pub(super) fn read(
         }
         let mut engine = chan.engine.lock();
         let request = match engine.take_usual(*id) {
-            Some(request) => taken(chan, engine, request),
+            Some(request) => taken(chan, *id, engine, request),
             None => match take(chan, *id, engine, room, copier) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
@@ -122,18 +122,12 @@ enum Next {
 #[inline(always)]
 fn taken(
     chan: &Chan,
+    id: engine::Device,
     engine: SpinLockGuard<'_, Engine>,
     request: engine::Request<Req>,
 ) -> engine::Request<Req> {
     chan.update_readable(&engine);
-    trace::fuse_request_taken(|| {
-        (
-            chan.connection(),
-            request.unique.0,
-            request.payload.opcode.load(Relaxed),
-            chan.next_seq(),
-        )
-    });
+    trace::fuse_request_taken(|| request.payload.step(id.number()));
     request
 }
 
@@ -148,10 +142,15 @@ fn take(
 ) -> Next {
     let mut forgets = Forgets::default();
     let next = match engine.take(id, max_forgets(chan, room), &mut forgets) {
-        Taken::Request(request) => return Next::Request(taken(chan, engine, request)),
+        Taken::Request(request) => return Next::Request(taken(chan, id, engine, request)),
         next => next,
     };
     chan.update_readable(&engine);
+    if let Taken::Interrupt(unique) = &next {
+        trace::fuse_interrupt_taken(|| {
+            chan.step(unique.0 & !engine::Unique::RESEND, 0, id.number())
+        });
+    }
     drop(engine);
     Next::Done(match next {
         Taken::Request(_) | Taken::Empty => return Next::Nothing,
@@ -211,20 +210,6 @@ fn interrupt(copier: &mut Copier<'_>, unique: engine::Unique) -> Result<usize> {
     Ok(len)
 }
 
-/// The engine lets go of a request that ends before its reply.
-#[cold]
-fn remove(chan: &Chan, ticket: engine::Ticket) {
-    let removed = {
-        let mut engine = chan.engine.lock();
-        let removed = engine.remove(ticket);
-        chan.update_readable(&engine);
-        removed
-    };
-    if let Some((_, effects)) = removed {
-        chan.carry_out(effects, false);
-    }
-}
-
 /// Copies a request out. `None`: there is nothing to return for it, go on with the next one.
 fn send(
     chan: &Chan,
@@ -239,7 +224,7 @@ fn send(
 
     if len > room {
         let (ender, _) = lease.end();
-        remove(chan, request.ticket);
+        chan.remove(request.ticket);
         // SETXATTR is special: its value may be of any size.
         let too_large = req.opcode.load(Relaxed) == Opcode::Setxattr.get();
         let error = if too_large { E2BIG } else { EIO };
@@ -251,7 +236,7 @@ fn send(
     Some(match copy_out(lease, copier) {
         Ok(lease) if !request.reply => {
             let (ender, aborted) = lease.end();
-            remove(chan, request.ticket);
+            chan.remove(request.ticket);
             req.end(ender, if aborted { ECONNABORTED.to_errno() } else { 0 });
             Ok(len)
         }
@@ -283,7 +268,7 @@ fn send(
         Err(Failed::Gone) => Err(disconnected(chan)),
         Err(Failed::Fault(error, lease)) => {
             let (ender, aborted) = lease.end();
-            remove(chan, request.ticket);
+            chan.remove(request.ticket);
             if aborted {
                 req.end(ender, ECONNABORTED.to_errno());
                 Err(disconnected(chan))

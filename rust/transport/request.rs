@@ -213,6 +213,12 @@ impl Request {
         Jiffies64::from_u64(self.created.load(Relaxed))
     }
 
+    /// What an event says of a step of this request, on a device or (0) on none.
+    pub(super) fn step(&self, device: u64) -> trace::Step {
+        let (unique, opcode) = (self.unique.load(Relaxed), self.opcode.load(Relaxed));
+        self.chan.step(unique, opcode, device)
+    }
+
     /// Ends the request: sets the error, tells who wants to know, wakes up the caller, or undoes the
     /// reply if the caller has left. To be called without any lock.
     ///
@@ -262,9 +268,12 @@ impl engine::Payload for Req {
         self.args.claim()
     }
 
-    #[inline]
     fn recall(&self) -> bool {
-        self.args.recall()
+        let recalled = self.args.recall();
+        if recalled {
+            trace::fuse_request_recalled(|| self.step(0));
+        }
+        recalled
     }
 
     #[inline]
@@ -272,6 +281,14 @@ impl engine::Payload for Req {
         self.unique.store(unique.0, Relaxed);
         let (connection, opcode) = (|| self.chan.connection(), || self.opcode.load(Relaxed));
         trace::fuse_request_send(|| (connection(), unique.0, opcode(), self.len.load(Relaxed)));
-        trace::fuse_request_queued(|| (connection(), unique.0, opcode(), self.chan.next_seq()));
+        trace::fuse_request_queued(|| self.step(0));
+    }
+
+    fn held(&self) {
+        trace::fuse_request_held(|| self.step(0));
+    }
+
+    fn interrupt_queued(&self) {
+        trace::fuse_interrupt_queued(|| self.step(0));
     }
 }

@@ -156,10 +156,7 @@ fn reply(
 
     let (ender, aborted) = lease.end();
     if let Some(ticket) = listed {
-        let removed = chan.engine.lock().remove(ticket);
-        if let Some((_, effects)) = removed {
-            chan.carry_out(effects, false);
-        }
+        chan.remove(ticket);
     }
     if aborted {
         req.end(ender, ECONNABORTED.to_errno());
@@ -167,14 +164,7 @@ fn reply(
     }
     match result {
         Ok(errno) => {
-            trace::fuse_reply_copied(|| {
-                (
-                    chan.connection(),
-                    unique.get(),
-                    req.opcode.load(Relaxed),
-                    chan.next_seq(),
-                )
-            });
+            trace::fuse_reply_copied(|| req.step(id.number()));
             req.end(ender, errno);
             Ok(())
         }
@@ -192,14 +182,7 @@ fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>
     let claimed = engine.claim(id, engine::Unique(unique.get()));
     if let Some(claimed) = &claimed {
         chan.update_readable(&engine);
-        trace::fuse_reply_found(|| {
-            (
-                chan.connection(),
-                unique.get(),
-                claimed.payload.opcode.load(Relaxed),
-                chan.next_seq(),
-            )
-        });
+        trace::fuse_reply_found(|| claimed.payload.step(id.number()));
     }
     claimed
 }
@@ -264,9 +247,15 @@ fn copy_rest_in<'a>(
 #[cold]
 fn relist(installed: &Installed, req: &Req) -> Result<Ticket> {
     let Installed { chan, id } = installed;
-    let refused = match chan.engine.lock().relist(*id, req.clone()) {
-        Ok(ticket) => return Ok(ticket),
-        Err(refused) => refused,
+    let refused = {
+        let mut engine = chan.engine.lock();
+        match engine.relist(*id, req.clone()) {
+            Ok(ticket) => {
+                trace::fuse_reply_parked(|| req.step(id.number()));
+                return Ok(ticket);
+            }
+            Err(refused) => refused,
+        }
     };
     // Its reference to the request is dropped here, after the lock.
     match refused.why {

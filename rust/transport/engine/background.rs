@@ -53,6 +53,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if let Some(slot) = self.store.get_mut(index) {
             slot.state = State::Background;
             slot.background = true;
+            if let Some(payload) = &slot.payload {
+                payload.held();
+            }
         }
         self.num_background = self.num_background.wrapping_add(1);
         if self.num_background == self.max_background {

@@ -116,6 +116,12 @@ pub(crate) trait Payload: Clone {
     fn queued(&self, unique: Unique) {
         let _ = unique;
     }
+
+    /// It is held back in the background. For the trace event.
+    fn held(&self) {}
+
+    /// Its INTERRUPT was queued. For the trace event.
+    fn interrupt_queued(&self) {}
 }
 
 /// The queue of FORGETs, whose memory the caller brings along. First in, first out.
@@ -136,6 +142,13 @@ pub(crate) trait ForgetQueue: Default {
 /// An open device of this channel, towards the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Device(Ticket);
+
+impl Device {
+    /// A number that no other device of the channel has or will have. For trace events.
+    pub(crate) fn number(self) -> u64 {
+        self.0.stamp
+    }
+}
 
 /// Whom to wake up, once the lock has been dropped.
 #[must_use]

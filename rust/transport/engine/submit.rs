@@ -177,6 +177,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     pub(super) fn enter_interrupts(&mut self, index: u32) -> Effects {
         if let Some(slot) = self.store.get_mut(index) {
             slot.interrupt = true;
+            if let Some(payload) = &slot.payload {
+                payload.interrupt_queued();
+            }
         }
         self.interrupts = self.store.push_back::<SIDE, P>(self.interrupts, index);
         Effects::readers(1)

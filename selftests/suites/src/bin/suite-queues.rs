@@ -10,6 +10,8 @@ mod device;
 mod notify;
 #[path = "../queues/resend.rs"]
 mod resend;
+#[path = "../queues/steps.rs"]
+mod steps;
 #[path = "../queues/timeout.rs"]
 mod timeout;
 
@@ -17,6 +19,7 @@ fn main() {
     let mut all = notify::cases();
     all.extend(resend::cases());
     all.extend(debug::cases());
+    all.extend(steps::cases());
     all.extend(timeout::cases());
     ktap::run("queues", all, suites::GAPS);
 }
