@@ -26,6 +26,20 @@ declare -A MODULES
 
 out_of() { echo "$BUILD/out/$1-$2-$3"; }
 
+# Each trace that the run in folder OUT has recorded must be one that the engine can follow.
+replay_traces() {
+	local out=$1 trace
+	: >"$out/replay"
+	for trace in "$out"/files/trace/*; do
+		# Without any this is the pattern itself, which is rejected.
+		if tc "$BUILD/bin/replay" "$trace" >>"$out/replay" 2>&1; then
+			printf 'pass\treplay %s\t\n' "${trace##*/}"
+		else
+			printf 'fail\treplay %s\t%s\n' "${trace##*/}" "$(tail -n 1 "$out/replay")"
+		fi
+	done
+}
+
 # Runs suite NAME in a machine: IMPL LIMIT OPTIONS, on kernel FLAVOUR. In a shell of its own.
 vm_suite() {
 	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) options=$5 append='' out key='' start=$SECONDS variable
@@ -62,6 +76,9 @@ vm_suite() {
 			printf 'fail\tmachine\tsee below\n' >>"$out/results"
 		fi
 		key=
+	fi
+	if [[ $impl = rust && ,$options, = *,replay,* ]]; then
+		replay_traces "$out" >>"$out/results"
 	fi
 	! grep -q ^fail "$out/results" || key=
 	echo $((SECONDS - start)) >"$out/seconds"

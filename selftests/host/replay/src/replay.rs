@@ -5,7 +5,7 @@
 use super::engine::{Admit, Device, Drain, Refusal, Resend, Slot, Taken, Ticket, Unique};
 use super::event::{Event, MAX_BACKGROUND};
 use super::kit::{self, NoForgets, Req, TestEngine};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 const INIT: u32 = 26;
@@ -74,7 +74,11 @@ pub fn replay(events: &[Event]) -> Result<Summary, String> {
             return Err(format!("line {}: step {number} is missing", event.line));
         }
     }
-    let mut replay = Replay::new(steps)?;
+    check_copied(&steps)?;
+    // No step of the engine: it may stand between any two. Only that of INIT says when its limit is set.
+    let all = steps.clone();
+    steps.retain(|event| event.name != "reply_copied" || event.opcode == INIT);
+    let mut replay = Replay::new(steps, &all)?;
     let limit = events.iter().find(|event| event.name == MAX_BACKGROUND);
     replay.max_background = limit.and_then(|event| event.unique.try_into().ok());
     let mut at = 0;
@@ -88,6 +92,27 @@ pub fn replay(events: &[Event]) -> Result<Summary, String> {
     replay.finish()
 }
 
+/// A reply is copied after its request was found.
+fn check_copied(steps: &[&Event]) -> Result<(), String> {
+    let mut found = HashSet::new();
+    for event in steps {
+        let of = (event.unique, event.opcode);
+        match event.name.as_str() {
+            "reply_found" => {
+                found.insert(of);
+            }
+            "reply_copied" if !found.contains(&of) => {
+                return Err(format!(
+                    "line {}: reply_copied: not found before",
+                    event.line
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
     if holds {
         Ok(())
@@ -97,15 +122,15 @@ fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(events: Vec<&'a Event>) -> Result<Self, String> {
+    fn new(events: Vec<&'a Event>, all: &[&Event]) -> Result<Self, String> {
         let mut engine = TestEngine::new();
         let _ = engine.set_initialized();
         kit::queued();
         let mut summary = Summary {
-            steps: events.len(),
+            steps: all.len(),
             ..Summary::default()
         };
-        for event in &events {
+        for event in all {
             *summary.kinds.entry(event.name.clone()).or_default() += 1;
         }
         let mut replay = Replay {
@@ -196,6 +221,8 @@ impl<'a> Replay<'a> {
         let run = self.events[at..].iter().take_while(queued).count();
         let cause = at + run;
         let through = match self.events.get(cause) {
+            // Tells of what it lets through after itself.
+            Some(event) if event.name == "request_held" => 0,
             Some(_) => {
                 let before = self.engine.clone();
                 let tickets: Vec<Ticket> = self.requests.iter().map(|r| r.ticket).collect();
@@ -331,9 +358,7 @@ impl<'a> Replay<'a> {
                 self.requests[id].ticket = listed.map_err(|_| "refused")?;
             }
             "reply_copied" => {
-                let id = self.request(event)?;
-                ensure(self.requests[id].claimed, "not found before")?;
-                let limit = self.max_background.filter(|_| event.opcode == INIT);
+                let limit = self.max_background;
                 if let Some(limit) = limit {
                     let _ = self.engine.set_max_background(limit);
                 }

@@ -8,6 +8,8 @@ mod debug;
 mod device;
 #[path = "../queues/notify.rs"]
 mod notify;
+#[path = "../queues/record.rs"]
+mod record;
 #[path = "../queues/resend.rs"]
 mod resend;
 #[path = "../queues/steps.rs"]
@@ -20,6 +22,7 @@ fn main() {
     all.extend(resend::cases());
     all.extend(debug::cases());
     all.extend(steps::cases());
+    all.extend(record::cases());
     all.extend(timeout::cases());
     ktap::run("queues", all, suites::GAPS);
 }

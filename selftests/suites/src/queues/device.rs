@@ -17,7 +17,16 @@ pub struct Clone(OwnedFd);
 impl Clone {
     /// Of the connection that `m` serves.
     pub fn of(m: &Mock) -> Clone {
-        let dev = open_dev(false).expect("open");
+        Clone::with(m, false)
+    }
+
+    /// The same, not to be waited for.
+    pub fn nonblocking(m: &Mock) -> Clone {
+        Clone::with(m, true)
+    }
+
+    fn with(m: &Mock, nonblock: bool) -> Clone {
+        let dev = open_dev(nonblock).expect("open");
         let of: u32 = m.dev().as_raw_fd() as u32;
         // SAFETY: the argument is a number, read by the kernel.
         let r = unsafe { libc::ioctl(dev.as_raw_fd(), CLONE as _, &of) };
@@ -27,7 +36,12 @@ impl Clone {
 
     /// One read(2).
     pub fn read(&self, m: &Mock) -> Request {
-        read_request(self.0.as_fd(), m.buf, &m.rec).expect("read of the clone")
+        self.try_read(m).expect("read of the clone")
+    }
+
+    /// The same, which may fail.
+    pub fn try_read(&self, m: &Mock) -> Res<Request> {
+        read_request(self.0.as_fd(), m.buf, &m.rec)
     }
 
     /// One write(2).

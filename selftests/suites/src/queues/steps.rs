@@ -38,10 +38,10 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// All events of ours are on while it lives.
-struct Tracing;
+pub struct Tracing;
 
 impl Tracing {
-    fn start() -> Tracing {
+    pub fn start() -> Tracing {
         let _ = fs::write("/sys/kernel/tracing/trace", "");
         Tracing::switch("1");
         Tracing
@@ -52,10 +52,15 @@ impl Tracing {
         set(p, v).expect("events");
     }
 
+    /// The log.
+    pub fn text(&self) -> String {
+        fs::read_to_string("/sys/kernel/tracing/trace").expect("trace")
+    }
+
     /// The steps of a connection, in the order of the log.
     fn steps(&self, id: u32) -> Vec<Step> {
-        let text = fs::read_to_string("/sys/kernel/tracing/trace").expect("trace");
-        text.lines()
+        self.text()
+            .lines()
             .filter(|line| line.contains(&format!(": connection {id} ")))
             .filter_map(Step::parse)
             .collect()
