@@ -28,8 +28,8 @@ use crate::{
             DentryOperationsTable, //
         },
         jiffies::Jiffies64,
+        moduleparam,
         namei::LookupFlags,
-        rcu::RcuBox,
         rcu_walk::{
             RcuDentry,
             RcuInode, //
@@ -55,7 +55,7 @@ pub(crate) struct FuseDentry {
 
 impl FuseDentry {
     /// Until when the daemon vouches for the name.
-    fn time(&self) -> Jiffies64 {
+    pub(super) fn time(&self) -> Jiffies64 {
         Jiffies64::from_u64(self.time.load(Relaxed))
     }
 
@@ -94,6 +94,9 @@ impl Dentry {
             self.set_op_delete(false);
         }
         self.data().time.store(time.to_u64(), Relaxed);
+        if moduleparam::inval_wq() != 0 {
+            self.drop_after(time);
+        }
     }
 }
 
@@ -148,12 +151,12 @@ impl DentryOperations<Fuse> for Operations {
         data.time().has_passed()
     }
 
-    fn d_init() -> Result<RcuBox<FuseDentry>> {
-        RcuBox::new(FuseDentry {
+    fn d_init() -> FuseDentry {
+        FuseDentry {
             time: Atomic::new(0),
             // Older than any epoch, of which the first is 1: not valid until looked up.
             epoch: Atomic::new(0),
-        })
+        }
     }
 }
 

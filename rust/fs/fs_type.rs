@@ -5,6 +5,7 @@
 //! C counterpart: `fuse_fs_type`, `fuse_kill_sb_anon`, `fuse_conn_destroy` (inode.c).
 
 use super::{
+    expiry,
     options::{MountContext, PARAMETERS},
     Fuse, SuperBlock,
 };
@@ -35,6 +36,7 @@ impl FileSystem for Fuse {
     }
 
     fn kill_sb(sb: &SuperBlock) {
+        expiry::remove(sb);
         // Without a root the device was never installed: there is nobody to talk to.
         if !sb.has_root() {
             return;

@@ -17,6 +17,7 @@ mod create;
 pub(crate) mod dentry;
 mod dir;
 mod direct_io;
+mod expiry;
 pub(crate) mod file;
 mod flush;
 mod fs_type;
@@ -44,7 +45,8 @@ use crate::kapi::{
     self,
     file_system_type,
     inode_cache::InodeCacheGuard,
-    inode_hold::InodeHoldQueue, //
+    inode_hold::InodeHoldQueue,
+    moduleparam::InvalWorker, //
 };
 use kernel::prelude::*;
 
@@ -73,6 +75,7 @@ pub(crate) type OpeningFile = kapi::file::OpeningFile<Fuse>;
 /// superblock left: superblocks hold the module.
 pub(crate) struct Registration {
     _type: file_system_type::Registration<Fuse>,
+    _expiry: InvalWorker,
     _holds: InodeHoldQueue,
     /// Waits for inodes that are being freed.
     _inodes: InodeCacheGuard<Fuse>,
@@ -87,8 +90,10 @@ impl Registration {
     pub(crate) fn new() -> Result<Self> {
         let inodes = inode::init()?;
         let holds = InodeHoldQueue::new()?;
+        let expiry = expiry::start()?;
         Ok(Self {
             _type: fs_type::FUSE_FS_TYPE.register()?,
+            _expiry: expiry,
             _holds: holds,
             _inodes: inodes,
         })

@@ -7,7 +7,7 @@
 
 use super::{
     conn::{Conn, ConnParams},
-    dentry, init,
+    dentry, expiry, init,
     mount::Mount,
     notify, super_ops, Fuse,
 };
@@ -236,6 +236,7 @@ impl FsContextOperations for MountContext {
         sb.setup_bdi(BDI_MAX_RATIO)?;
         sb.set_default_d_op(&dentry::OPS);
 
+        expiry::add(sb)?;
         let root = sb.root_inode(kind, perm)?;
         let root = sb.d_make_root(root)?;
 

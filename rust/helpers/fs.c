@@ -115,6 +115,15 @@ void fuse_helper_d_set_op_delete(struct dentry *dentry, bool ask)
 	spin_unlock(&dentry->d_lock);
 }
 
+/* An unused dentry goes to the list, any other one with its last reference. */
+void fuse_helper_d_expire(struct dentry *dentry, struct list_head *dispose)
+{
+	spin_lock(&dentry->d_lock);
+	dentry->d_flags |= DCACHE_OP_DELETE;
+	__move_to_shrink_list(dentry, dispose);
+	spin_unlock(&dentry->d_lock);
+}
+
 #if BITS_PER_LONG != 64
 u64 fuse_helper_get_jiffies_64(void)
 {

@@ -15,6 +15,7 @@
 //!   one turns positive under the parent's lock only.
 
 use super::{
+    dentry_tree::DentryObject,
     fs::Types,
     inode::Inode,
     super_block::SuperBlock, //
@@ -42,7 +43,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `d_fsdata` points to a `T::Dentry`: made by `d_init`, freed a grace period after `d_release`.
+/// `d_fsdata` points to a [`DentryObject<T>`]: made by `d_init`, freed a grace period after `d_release`.
 #[repr(transparent)]
 pub(crate) struct Dentry<T: Types>(Opaque<bindings::dentry>, PhantomData<T>);
 
@@ -85,9 +86,9 @@ impl<T: Types> Dentry<T> {
 
     /// The filesystem's own data (`d_fsdata`).
     pub(crate) fn data(&self) -> &T::Dentry {
-        // SAFETY: By the type's invariant `d_fsdata` points to a `T::Dentry` that lives as long as
-        // the dentry.
-        unsafe { &*(*self.as_ptr()).d_fsdata.cast() }
+        // SAFETY: By the type's invariant `d_fsdata` points to an object that lives as long as the
+        // dentry.
+        unsafe { &(*(*self.as_ptr()).d_fsdata.cast::<DentryObject<T>>()).data }
     }
 
     /// The superblock (`d_sb`).

@@ -18,6 +18,7 @@ use super::{
         qstr_bytes,
         Dentry, //
     },
+    dentry_tree::DentryObject,
     fs::Types,
     inode::Inode,
     namei::LookupFlags,
@@ -26,6 +27,7 @@ use super::{
         RcuDentry,
         RcuInode, //
     },
+    super_block::SuperBlock,
 };
 use crate::bindings;
 use core::{
@@ -77,12 +79,8 @@ pub(crate) trait DentryOperations<T: Types> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Makes the private data of a new dentry. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    fn d_init() -> Result<RcuBox<T::Dentry>>;
+    /// Makes the private data of a new dentry, which is dropped a grace period after the dentry.
+    fn d_init() -> T::Dentry;
 }
 
 /// A table of dentry operations for `T`.
@@ -167,9 +165,11 @@ unsafe extern "C" fn d_init<T: Types, O: DentryOperations<T>>(
     dentry: *mut bindings::dentry,
 ) -> c_int {
     from_result(|| {
-        let data = O::d_init()?;
+        let object = RcuBox::new(DentryObject::<T>::new(O::d_init(), dentry))?.into_raw();
+        // SAFETY: Nobody else knows the object.
+        unsafe { DentryObject::init(object) };
         // SAFETY: Nobody else sees the dentry.
-        unsafe { (*dentry).d_fsdata = RcuBox::into_raw(data).cast() };
+        unsafe { (*dentry).d_fsdata = object.cast() };
         Ok(0)
     })
 }
@@ -179,10 +179,17 @@ unsafe extern "C" fn d_init<T: Types, O: DentryOperations<T>>(
 /// Called by the VFS, once, for a dentry that only RCU walk still sees.
 unsafe extern "C" fn d_release<T: Types>(dentry: *mut bindings::dentry) {
     // SAFETY: The dentry is alive.
-    let data = unsafe { (*dentry).d_fsdata }.cast::<T::Dentry>();
-    if !ptr::eq(data, ptr::null()) {
+    let object = unsafe { (*dentry).d_fsdata }.cast::<DentryObject<T>>();
+    if !ptr::eq(object, ptr::null()) {
+        // SAFETY: The superblock outlives its dentries, and nobody has a reference to this one.
+        unsafe {
+            SuperBlock::<T>::from_raw((*dentry).d_sb)
+                .live()
+                .tree()
+                .remove(object)
+        };
         // SAFETY: The pointer came from `into_raw()` in `d_init()`, and is not used any more but by
         // RCU walk, which the box waits for.
-        drop(unsafe { RcuBox::from_raw(data) });
+        drop(unsafe { RcuBox::from_raw(object) });
     }
 }

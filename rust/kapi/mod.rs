@@ -11,6 +11,7 @@ pub(crate) mod cred;
 pub(crate) mod debugfs;
 pub(crate) mod dentry;
 pub(crate) mod dentry_operations;
+pub(crate) mod dentry_tree;
 pub(crate) mod dir_context;
 pub(crate) mod direct_io;
 pub(crate) mod fasync;

@@ -13,8 +13,8 @@
 //!   killsb semaphore held for reading ([`LiveSuper`]), which `kill_sb` takes for writing first.
 
 use super::{
-    dentry::Dentry, fs::Types, fs_context::ParamString, inode::Inode, rcu::RcuBox, rwsem::RwSem,
-    user_namespace::UserNamespace,
+    dentry::Dentry, dentry_tree::DentryTree, fs::Types, fs_context::ParamString, inode::Inode,
+    rcu::RcuBox, rwsem::RwSem, user_namespace::UserNamespace,
 };
 use crate::bindings;
 use core::{marker::PhantomData, ops::Deref, ptr};
@@ -314,6 +314,8 @@ impl<'a, T: Types> NewSuperBlock<'a, T> {
 pub(crate) struct LiveSuper<T: Types> {
     #[pin]
     killsb: RwSem<SbPtr<T>>,
+    #[pin]
+    tree: DentryTree,
 }
 
 /// The pointer in a [`LiveSuper`]; null when there is no superblock.
@@ -332,7 +334,13 @@ impl<T: Types> LiveSuper<T> {
                 c"LiveSuper::killsb",
                 static_lock_class!(),
             ),
+            tree <- DentryTree::new(),
         })
+    }
+
+    /// The superblock's dentries by time.
+    pub(super) fn tree(&self) -> &DentryTree {
+        &self.tree
     }
 
     /// Calls `f` with the superblock, which is not shut down meanwhile; `None` if there is none,

@@ -4,6 +4,8 @@
 
 #[path = "../control/files.rs"]
 mod files;
+#[path = "../control/inval.rs"]
+mod inval;
 #[path = "../control/many.rs"]
 mod many;
 #[path = "../control/params.rs"]
@@ -18,6 +20,7 @@ mod tree;
 fn main() {
     let mut all = tree::cases();
     all.extend(files::cases());
+    all.extend(inval::cases());
     all.extend(many::cases());
     all.extend(params::cases());
     all.extend(sysctl::cases());
