@@ -27,7 +27,10 @@ pub fn cases() -> Vec<Case> {
         answer_to_unknown,
         second_signal_is_silent,
         fatal_while_queued,
+        fatal_while_queued_and_interrupted,
         fatal_while_with_daemon,
+        fatal_after_interrupt,
+        fatal_after_enosys,
         fatal_reader_then_others_go_on,
         flush_is_interrupted_too,
         read_and_write_are_interrupted,
@@ -56,27 +59,40 @@ fn interrupt(m: &mut Mock, of: &Request) -> Request {
     i
 }
 
-fn answered_eintr() {
+/// A caller whose LOOKUP the daemon has.
+fn asked() -> (Mock, Caller, Request) {
     let mut m = Mock::new();
     let c = caller(&mut m, false);
     let r = m.expect_name(Op::LOOKUP, "x");
+    (m, c, r)
+}
+
+/// The same, signalled since; its INTERRUPT, which the daemon has too, is the last.
+fn interrupted() -> (Mock, Caller, Request, Request) {
+    let (mut m, c, r) = asked();
     c.kill(libc::SIGUSR1);
-    interrupt(&mut m, &r);
-    m.fail(&r, EINTR);
-    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    let i = interrupt(&mut m, &r);
+    (m, c, r, i)
+}
+
+/// What the caller gets, and that nothing more comes.
+#[track_caller]
+fn ends(m: Mock, c: Caller, want: Res<u64>) {
+    assert_eq!(c.join::<Res<u64>>(), want);
     m.finish();
+}
+
+fn answered_eintr() {
+    let (m, c, r, _) = interrupted();
+    m.fail(&r, EINTR);
+    ends(m, c, Err(EINTR));
 }
 
 /// The daemon may as well finish what it does.
 fn answered_normally() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    interrupt(&mut m, &r);
+    let (m, c, r, _) = interrupted();
     m.reply(&r, &Entry::new(Attr::file(7, 1)).bytes());
-    assert_eq!(c.join::<Res<u64>>(), Ok(7));
-    m.finish();
+    ends(m, c, Ok(7));
 }
 
 /// EINTR from the daemon is EINTR, whether or not the handler restarts system calls.
@@ -87,14 +103,11 @@ fn restarted_by_flag() {
     c.kill(libc::SIGUSR1);
     interrupt(&mut m, &r);
     m.fail(&r, EINTR);
-    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
-    m.finish();
+    ends(m, c, Err(EINTR));
 }
 
 fn request_before_signal_is_read() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
+    let (mut m, c, r) = asked();
     m.expect_none();
     c.kill(libc::SIGUSR1);
     interrupt(&mut m, &r);
@@ -118,8 +131,7 @@ fn signal_before_request_is_read() {
     assert_eq!((r.op, r.name()), (Op::LOOKUP, "x".into()), "{r:?}");
     interrupt(&mut m, &r);
     m.fail(&r, EINTR);
-    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
-    m.finish();
+    ends(m, c, Err(EINTR));
 }
 
 /// Until the caller sleeps in a way that the signal no longer wakes: in C, killable.
@@ -142,9 +154,7 @@ fn wait_for_no_pending_signal(c: &Caller) {
 
 /// The answer takes a queued INTERRUPT away with it.
 fn answered_before_interrupt_is_read() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
+    let (m, c, r) = asked();
     c.kill(libc::SIGUSR1);
     suites::daemon::until("the INTERRUPT", || m.pending().then_some(()));
     m.fail(&r, ENOENT);
@@ -154,11 +164,7 @@ fn answered_before_interrupt_is_read() {
 }
 
 fn enosys_means_never_again() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    let i = interrupt(&mut m, &r);
+    let (mut m, c, r, i) = interrupted();
     m.fail(&i, ENOSYS);
     m.fail(&r, EINTR);
     assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
@@ -169,15 +175,12 @@ fn enosys_means_never_again() {
     wait_for_no_pending_signal(&c);
     m.expect_none();
     m.fail(&r, ENOENT);
-    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
-    m.finish();
+    ends(m, c, Err(ENOENT));
 }
 
 /// "Not yet known": it is sent again.
 fn eagain_asks_again() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
+    let (mut m, c, r) = asked();
     c.kill(libc::SIGUSR1);
     for _ in 0..5 {
         let i = interrupt(&mut m, &r);
@@ -185,16 +188,11 @@ fn eagain_asks_again() {
     }
     interrupt(&mut m, &r);
     m.fail(&r, EINTR);
-    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
-    m.finish();
+    ends(m, c, Err(EINTR));
 }
 
 fn eagain_after_the_answer() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    let i = interrupt(&mut m, &r);
+    let (m, c, r, i) = interrupted();
     m.fail(&r, EINTR);
     assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
     assert_eq!(m.write(&message(i.unique, -libc::EAGAIN, &[])), Err(ENOENT));
@@ -203,26 +201,17 @@ fn eagain_after_the_answer() {
 }
 
 fn other_answers_are_ignored() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    let i = interrupt(&mut m, &r);
+    let (m, c, r, i) = interrupted();
     for e in [0, -libc::EINTR, -libc::EIO, -libc::ENOENT] {
         assert_eq!(m.write(&message(i.unique, e, &[])), Ok(16));
     }
     assert!(!m.pending());
     m.fail(&r, ENOENT);
-    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
-    m.finish();
+    ends(m, c, Err(ENOENT));
 }
 
 fn answer_with_payload() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    let i = interrupt(&mut m, &r);
+    let (m, c, r, i) = interrupted();
     assert_eq!(m.write(&message(i.unique, 0, &[0; 4])), Err(EINVAL));
     assert_eq!(
         m.write(&message(i.unique, -libc::EAGAIN, &[0; 4])),
@@ -230,8 +219,7 @@ fn answer_with_payload() {
     );
     assert!(!m.pending());
     m.fail(&r, ENOENT);
-    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
-    m.finish();
+    ends(m, c, Err(ENOENT));
 }
 
 fn answer_to_unknown() {
@@ -250,24 +238,18 @@ fn answer_to_unknown() {
     assert_eq!(m.write(&message(r.unique | 1, 0, &[])), Ok(16));
     assert!(!m.pending());
     m.fail(&r, ENOENT);
-    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
-    m.finish();
+    ends(m, c, Err(ENOENT));
 }
 
 fn second_signal_is_silent() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
-    c.kill(libc::SIGUSR1);
-    interrupt(&mut m, &r);
+    let (mut m, c, r, _) = interrupted();
     for _ in 0..3 {
         c.kill(libc::SIGUSR1);
         wait_for_no_pending_signal(&c);
     }
     m.expect_none();
     m.fail(&r, ENOENT);
-    assert_eq!(c.join::<Res<u64>>(), Err(ENOENT));
-    m.finish();
+    ends(m, c, Err(ENOENT));
 }
 
 /// Killed while its request is queued: the daemon never hears of it.
@@ -287,16 +269,58 @@ fn fatal_while_queued() {
     m.finish();
 }
 
-/// Killed while the daemon has it: INTERRUPT comes, and after the answer the caller is gone.
-fn fatal_while_with_daemon() {
+/// The same for one that was interrupted before: there is no INTERRUPT of what was never read.
+fn fatal_while_queued_and_interrupted() {
     let mut m = Mock::new();
     let mut c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
+    suites::daemon::until("the request", || m.pending().then_some(()));
+    c.wait_asleep();
+    c.kill(libc::SIGUSR1);
+    suites::daemon::until("the signal to be seen", || {
+        c.state().starts_with('D').then_some(())
+    });
+    c.kill(libc::SIGKILL);
+    assert!(libc::WIFSIGNALED(c.reap()));
+    assert!(!m.pending(), "the request of a dead caller");
+    m.finish();
+}
+
+/// Killed while the daemon has it: INTERRUPT comes, and after the answer the caller is gone.
+fn fatal_while_with_daemon() {
+    let (mut m, mut c, r) = asked();
     c.kill(libc::SIGKILL);
     interrupt(&mut m, &r);
     // Whether the caller waits for it or not, the answer is taken.
     m.fail(&r, EINTR);
     assert!(libc::WIFSIGNALED(c.reap()));
+    m.finish();
+}
+
+/// Killed when the daemon knows already that it was interrupted: it is not told twice.
+fn fatal_after_interrupt() {
+    let (mut m, mut c, r, _) = interrupted();
+    c.kill(libc::SIGKILL);
+    m.expect_none();
+    m.fail(&r, EINTR);
+    assert!(libc::WIFSIGNALED(c.reap()));
+    m.expect_none();
+    m.finish();
+}
+
+/// Killed in a request to a daemon that knows no INTERRUPT.
+fn fatal_after_enosys() {
+    let (mut m, c, r, i) = interrupted();
+    m.fail(&i, ENOSYS);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<u64>>(), Err(EINTR));
+    let mut c = caller(&mut m, false);
+    let r = m.expect_name(Op::LOOKUP, "x");
+    c.wait_asleep();
+    c.kill(libc::SIGKILL);
+    m.expect_none();
+    m.fail(&r, ENOENT);
+    assert!(libc::WIFSIGNALED(c.reap()));
+    m.expect_none();
     m.finish();
 }
 
@@ -446,13 +470,10 @@ fn create_interrupted() {
 
 /// Stopped and continued, the caller gets its answer.
 fn stop_and_continue() {
-    let mut m = Mock::new();
-    let c = caller(&mut m, false);
-    let r = m.expect_name(Op::LOOKUP, "x");
+    let (mut m, c, r) = asked();
     c.kill(libc::SIGSTOP);
     interrupt(&mut m, &r);
     c.kill(libc::SIGCONT);
     m.reply(&r, &Entry::new(Attr::file(3, 1)).bytes());
-    assert_eq!(c.join::<Res<u64>>(), Ok(3));
-    m.finish();
+    ends(m, c, Ok(3));
 }

@@ -83,25 +83,10 @@ fn interrupts_come_first() {
     let ra = m.expect_name(Op::LOOKUP, "a");
     let b = looking(&mut m, "b");
     a.kill(libc::SIGUSR1);
-    // The INTERRUPT is queued when it has been seen to be there: b's request is there already.
-    let start = std::time::Instant::now();
-    loop {
-        // a sleeps again once it has queued it.
-        if start.elapsed() > std::time::Duration::from_millis(1)
-            && a.state().starts_with(['S', 'D'])
-        {
-            let pending =
-                std::fs::read_to_string(format!("/proc/{}/status", a.pid)).unwrap_or_default();
-            let bit = pending
-                .lines()
-                .find_map(|l| l.strip_prefix("SigPnd:\t"))
-                .map(str::to_string);
-            if bit.is_some() && start.elapsed() > std::time::Duration::from_millis(200) {
-                break;
-            }
-        }
-        std::thread::yield_now();
-    }
+    // It has queued its INTERRUPT before it sleeps again, where that signal no longer wakes it.
+    suites::daemon::until("the signal to be seen", || {
+        a.state().starts_with('D').then_some(())
+    });
     let i = m.request();
     assert_eq!(i.op, Op::INTERRUPT, "{i:?}");
     assert_eq!(i.get("unique"), ra.unique);
