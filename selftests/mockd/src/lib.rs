@@ -21,6 +21,7 @@ pub mod pipe;
 pub mod record;
 pub mod reply;
 pub mod request;
+pub mod ring;
 pub mod table;
 pub mod user;
 pub mod wire;

@@ -5,6 +5,7 @@
 pub mod daemon;
 pub mod fusectl;
 pub mod setting;
+pub mod userns;
 
 /// The file of tests that wait for a later issue.
 pub const GAPS: &str = include_str!("../../expected-gaps");

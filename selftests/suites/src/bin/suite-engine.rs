@@ -8,12 +8,16 @@ mod clones;
 mod events;
 #[path = "../engine/moves.rs"]
 mod moves;
+#[path = "../engine/namespaces.rs"]
+mod namespaces;
 #[path = "../engine/splice_read.rs"]
 mod splice_read;
 #[path = "../engine/splice_write.rs"]
 mod splice_write;
 #[path = "../engine/sync_init.rs"]
 mod sync_init;
+#[path = "../engine/uring.rs"]
+mod uring;
 
 fn main() {
     let mut all = splice_read::cases();
@@ -22,5 +26,7 @@ fn main() {
     all.extend(events::cases());
     all.extend(clones::cases());
     all.extend(sync_init::cases());
+    all.extend(namespaces::cases());
+    all.extend(uring::cases());
     ktap::run("engine", all, suites::GAPS);
 }

@@ -12,7 +12,7 @@ use mockd::mock::read_request;
 use mockd::mount::{is_mounted, open_dev, umount, Context};
 use mockd::pipe::Pipe;
 use mockd::record::Recorder;
-use mockd::reply::{message, raw};
+use mockd::reply::{attr_out, message, raw, Attr};
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
@@ -43,6 +43,7 @@ pub fn cases() -> Vec<Case> {
         preinit_umount_unread,
         preinit_caller_waits,
         preinit_caller_killed,
+        preinit_getattr,
         preinit_close,
         preinit_force,
     ]
@@ -521,6 +522,32 @@ fn preinit_caller_killed() {
     m.fail(&r, EINTR);
     assert_eq!(c.join::<Res<()>>(), Err(EINTR));
     m.finish();
+}
+
+/// The first thing asked for is the root, with the kernel's own checks of permission or without.
+fn preinit_getattr() {
+    for checks in [false, true] {
+        let setup = if checks {
+            Setup::default().opt("default_permissions", "")
+        } else {
+            Setup::default()
+        };
+        let mut m = Mock::uninit(&setup);
+        let r = m.expect(Op::INIT);
+        let c = m.call("", |p| user::lstat(p).map(|s| (s.mode, s.size)));
+        c.wait_asleep();
+        assert!(!m.pending());
+        m.reply(&r, &Init::plain().bytes());
+        let r = m.expect(Op::GETATTR);
+        assert_eq!(r.node, mockd::wire::ROOT);
+        let attr = Attr {
+            size: 77,
+            ..Attr::dir(1)
+        };
+        m.reply(&r, &attr_out(mockd::reply::ZERO, &attr));
+        assert_eq!(c.join::<Res<(u32, u64)>>(), Ok((attr.mode, 77)));
+        m.finish();
+    }
 }
 
 fn preinit_close() {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An ordinary user in namespaces of their own.
+
+use std::path::Path;
+
+/// Becomes `user`, who is root, and the only one, in new user and mount namespaces.
+pub fn enter(user: u32) {
+    mockd::user::become_user(user, user);
+    // A process that has changed its user does not own its files in /proc otherwise.
+    // SAFETY: prctl and unshare with integers.
+    unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, 1);
+        assert_eq!(
+            libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS),
+            0,
+            "{}",
+            mockd::errno::last()
+        );
+    }
+    let put = |file: &str, text: &str| {
+        std::fs::write(Path::new("/proc/self").join(file), text).expect(file)
+    };
+    put("setgroups", "deny");
+    put("uid_map", &format!("0 {user} 1"));
+    put("gid_map", &format!("0 {user} 1"));
+}
