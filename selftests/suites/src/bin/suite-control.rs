@@ -2,6 +2,8 @@
 
 //! Suite `control`: what an administrator sees and sets.
 
+#[path = "../control/abort.rs"]
+mod abort;
 #[path = "../control/files.rs"]
 mod files;
 #[path = "../control/inval.rs"]
@@ -20,6 +22,7 @@ mod tree;
 fn main() {
     let mut all = tree::cases();
     all.extend(files::cases());
+    all.extend(abort::cases());
     all.extend(inval::cases());
     all.extend(many::cases());
     all.extend(params::cases());

@@ -6,14 +6,23 @@ use std::path::Path;
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
 use mockd::user;
 use mockd::wire::Op;
-use mockd::Mock;
+use mockd::{Caller, Init, Mock, Request, Setup};
 use suites::fusectl;
 use suites::setting::set;
 
 pub fn cases() -> Vec<Case> {
-    cases![formats, events_of_a_request, events_of_an_error]
+    cases![
+        formats,
+        events_of_a_request,
+        events_of_an_error,
+        events_of_the_background,
+        events_of_the_interrupted,
+        events_of_the_killed,
+    ]
 }
 
 const EVENTS: &str = "/sys/kernel/tracing/events/fuse";
@@ -166,4 +175,109 @@ fn events_of_an_error() {
     );
     drop(t);
     m.umount();
+}
+
+/// A request of the background is sent when its turn has come. FORGETs are no requests.
+fn events_of_the_background() {
+    let init = Init {
+        max_background: 1,
+        ..Init::plain()
+    };
+    let (mut m, mut fs) = (Mock::with(&Setup::default(), &init), Memfs::new());
+    fs.file("a", b"");
+    fs.file("b", b"");
+    let id = fusectl::id(&m.mnt);
+    let t = Tracing::start();
+    let c = m.caller(|mnt, _| {
+        ["a", "b"]
+            .iter()
+            .try_for_each(|n| user::close(user::open(&mnt.join(n), libc::O_RDWR, 0)?))
+    });
+    let mut kept: Vec<Request> = vec![];
+    let r: Res<()> = m.serve(c, &mut |r| {
+        if r.op == Op::RELEASE {
+            kept.push(r.clone());
+            return Answer::None;
+        }
+        fs.handle(r)
+    });
+    assert_eq!((r, kept.len()), (Ok(()), 1));
+    let sent = |n: usize| {
+        let lines = t.lines(id);
+        let sent = lines.iter().filter(|l| l.contains("(FUSE_RELEASE) len"));
+        assert_eq!(sent.count(), n, "{lines:?}");
+    };
+    sent(1);
+    m.reply(&kept[0], &[]);
+    let second = m.expect(Op::RELEASE);
+    sent(2);
+    m.fail(&second, EIO);
+    suites::daemon::until("a FORGET", || {
+        user::drop_caches();
+        m.pending().then_some(())
+    });
+    m.drain(&mut |r| fs.handle(r));
+    let lines = t.lines(id);
+    assert!(!lines.iter().any(|l| l.contains("FORGET")), "{lines:?}");
+    let (u, v) = (kept[0].unique, second.unique);
+    // The first one's end makes room for the second: which of that is told first is not compared.
+    for (u, error) in [(u, 0), (v, -5)] {
+        let of = |l: &&String| l.contains(&format!(" req {u} "));
+        assert_eq!(
+            lines.iter().filter(of).collect::<Vec<_>>(),
+            [
+                &format!("send: connection {id} req {u} opcode 18 (FUSE_RELEASE) len 64 "),
+                &format!("sent: connection {id} req {u} opcode 18 (FUSE_RELEASE)"),
+                &format!("end: connection {id} req {u} len 16 error {error}"),
+            ]
+        );
+    }
+    drop(t);
+    m.finish();
+}
+
+/// An INTERRUPT is no request either.
+fn events_of_the_interrupted() {
+    let mut m = Mock::new();
+    let id = fusectl::id(&m.mnt);
+    let t = Tracing::start();
+    let c = m.caller(|mnt, _| {
+        user::catch_signal(libc::SIGUSR1, false);
+        user::lstat(&mnt.join("name")).map(drop)
+    });
+    let r = m.expect(Op::LOOKUP);
+    c.kill(libc::SIGUSR1);
+    m.expect(Op::INTERRUPT);
+    m.fail(&r, EINTR);
+    assert_eq!(c.join::<Res<()>>(), Err(EINTR));
+    let u = r.unique;
+    assert_eq!(
+        t.lines(id),
+        [
+            format!("send: connection {id} req {u} opcode 1 (FUSE_LOOKUP) len 45 "),
+            format!("sent: connection {id} req {u} opcode 1 (FUSE_LOOKUP)"),
+            format!("end: connection {id} req {u} len 16 error -4"),
+        ]
+    );
+    drop(t);
+    m.finish();
+}
+
+/// One whose caller is killed before it was read does not even end.
+fn events_of_the_killed() {
+    let mut m = Mock::new();
+    let id = fusectl::id(&m.mnt);
+    let t = Tracing::start();
+    let mut c: Caller = m.call("name", |p| user::lstat(p).map(drop));
+    suites::daemon::until("the request", || m.pending().then_some(()));
+    c.wait_asleep();
+    c.kill(libc::SIGKILL);
+    c.reap();
+    let lines = t.lines(id);
+    assert!(
+        matches!(&lines[..], [l] if l.starts_with("send: ")),
+        "{lines:?}"
+    );
+    drop(t);
+    m.finish();
 }
