@@ -24,8 +24,11 @@ pub fn cases() -> Vec<Case> {
         read_is_whole,
         clone_without_mount,
         unknown_ioctl,
+        nonblock_set_later,
         seek_and_mmap,
+        positions_mean_nothing,
         node_of_device,
+        names_to_load_by,
         fdinfo,
     ]
 }
@@ -196,6 +199,61 @@ fn read_is_whole() {
     m.finish();
 }
 
+/// O_NONBLOCK is a matter of the moment, not of the open.
+fn nonblock_set_later() {
+    let mut m = Mock::new();
+    let set = |flags: i32| {
+        // SAFETY: integers.
+        check(unsafe { libc::fcntl(m.dev().as_raw_fd(), libc::F_SETFL, flags) }).expect("fcntl");
+    };
+    set(libc::O_NONBLOCK);
+    assert_eq!(m.read().err(), Some(EAGAIN));
+    set(0);
+    let dev = m.dev().as_raw_fd();
+    let reader = mockd::Caller::spawn(None, |_| {
+        // SAFETY: the descriptor is inherited.
+        let dev = unsafe { BorrowedFd::borrow_raw(dev) };
+        user::read(&dev, 1 << 20).map(|b| b.len())
+    });
+    reader.wait_asleep();
+    let c = m.call("x", |p| user::lstat(p).map(drop));
+    assert_eq!(reader.join::<Res<usize>>(), Ok(42));
+    umount(&m.mnt, libc::MNT_FORCE | libc::MNT_DETACH).expect("umount");
+    assert_eq!(c.join::<Res<()>>(), Err(ECONNABORTED));
+    m.without_record();
+}
+
+/// pread(2) and pwrite(2) are read and write; what does not wait by its own flag, and what needs a
+/// position, is refused.
+fn positions_mean_nothing() {
+    let mut m = Mock::new();
+    let fd = m.dev().as_raw_fd();
+    let c = m.call("x", |p| user::lstat(p).map(drop));
+    c.wait_asleep();
+    suites::daemon::until("the request", || m.pending().then_some(()));
+    let out = std::fs::File::create(ktap::dir().join("out")).expect("create");
+    let mut b = vec![0u8; 1 << 20];
+    let iov = libc::iovec {
+        iov_base: b.as_mut_ptr().cast(),
+        iov_len: b.len(),
+    };
+    // SAFETY: the vector's buffer is valid.
+    unsafe {
+        let p = libc::preadv2(fd, &iov, 1, -1, libc::RWF_NOWAIT);
+        assert_eq!(check(p as i64), Err(EOPNOTSUPP));
+        let p = libc::sendfile(out.as_raw_fd(), fd, std::ptr::null_mut(), b.len());
+        assert_eq!(check(p as i64), Err(EINVAL));
+    }
+    let b = user::pread(&m.dev(), 1 << 20, 12345).expect("pread");
+    let r = mockd::Request::parse(&b).expect("request");
+    assert_eq!((r.op, r.name()), (Op::LOOKUP, "x".into()));
+    let reply = message(r.unique, -libc::ENOENT, &[]);
+    assert_eq!(user::pwrite(&m.dev(), &reply, 999), Ok(16));
+    assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
+    m.without_record();
+    m.finish();
+}
+
 const FUSE_DEV_IOC_CLONE: u64 = 0x8004_e500;
 
 fn ioctl(fd: &impl AsRawFd, cmd: u64, arg: *mut u32) -> Res<i64> {
@@ -226,7 +284,7 @@ fn seek_and_mmap() {
     let m = Mock::new();
     // SAFETY: integers.
     let r = check(unsafe { libc::lseek(m.dev().as_raw_fd(), 0, libc::SEEK_SET) });
-    println!("lseek: {r:?}");
+    assert_eq!(r, Err(ESPIPE));
     // SAFETY: a new mapping.
     let p = unsafe {
         libc::mmap(
@@ -251,6 +309,16 @@ fn node_of_device() {
     assert!(misc.lines().any(|l| l.trim() == "229 fuse"), "{misc}");
     let fs = std::fs::read_to_string("/proc/filesystems").expect("filesystems");
     assert!(fs.lines().any(|l| l == "nodev\tfuse"), "{fs}");
+}
+
+/// By these names the module is loaded when somebody opens the device or mounts.
+fn names_to_load_by() {
+    let module = std::fs::read("/run/rust_fuse/fuse.ko").expect("module");
+    for name in ["devname:fuse", "char-major-10-229", "fs-fuse", "fs-fusectl"] {
+        let want = format!("\0alias={name}\0");
+        let has = module.windows(want.len()).any(|w| w == want.as_bytes());
+        assert!(has, "{name}");
+    }
 }
 
 fn fdinfo() {
