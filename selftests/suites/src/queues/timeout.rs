@@ -3,18 +3,21 @@
 //! Request timeouts: a daemon that takes too long loses its connection. They are looked after every 15
 //! seconds, so these cases take their time.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mem::{read_at, Held, PAGE};
+use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Setup};
 use suites::setting::Setting;
+
+use crate::device::Clone;
 
 pub fn cases() -> Vec<Case> {
     cases![unmounted_before, aborts_what_is_late]
@@ -170,6 +173,38 @@ fn aborts_what_is_late() {
         timeout: PERIOD,
     });
 
+    // Read through another descriptor than the first. No caller may have a copy of it.
+    let mut other = asking(15);
+    let c = look(&mut other, "x");
+    let clone = Clone::of(&other);
+    assert_eq!(clone.read(&other).op, Op::LOOKUP);
+    late.push(Late {
+        what: "with the other descriptor",
+        m: other,
+        c,
+        timeout: PERIOD,
+    });
+
+    // Nothing but a request of the background, which is held back.
+    let mut background = asking(15);
+    let limit = suites::fusectl::dir(&background.mnt).join("max_background");
+    suites::setting::set(&limit, "0").expect("limit");
+    let mut fs = Memfs::new();
+    fs.file("f", b"");
+    let start = Instant::now();
+    let r: Res<()> = background.run(&mut fs, |mnt| {
+        user::close(user::open(&mnt.join("f"), libc::O_RDWR, 0)?)
+    });
+    assert_eq!((r, background.rec.count(Op::RELEASE)), (Ok(()), 0));
+    // Its end is seen by a process that does nothing but wait for it.
+    let (fd, patience) = (background.dev().as_raw_fd(), ktap::patience());
+    let waiter = Caller::spawn(None, |_| {
+        // SAFETY: the descriptor is inherited.
+        let dev = unsafe { BorrowedFd::borrow_raw(fd) };
+        mockd::caller::readable(dev, 2 * Duration::from_secs(PERIOD) + patience);
+        start.elapsed().as_millis() as u64
+    });
+
     // In the middle of being read.
     let mut copied = asking(15);
     let held = Held::new((1 << 18) / PAGE + 2);
@@ -203,6 +238,10 @@ fn aborts_what_is_late() {
 
     drop(with_daemon.aborted());
     late.into_iter().for_each(|l| drop(l.aborted()));
+    drop(clone);
+    let ms: u64 = waiter.join();
+    assert!(ms >= PERIOD * 1000 - JIFFIES, "in the background: {ms} ms");
+    assert_eq!(background.read().err(), Some(ENODEV));
     let Late { what, m, c, .. } = copied;
     let (r, ms): (Res<()>, u64) = c.join();
     assert_eq!(r, Err(ECONNABORTED), "{what}");
