@@ -177,7 +177,7 @@ vm_rows() {
 	done
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug options <<<"$row"
-		if [[ $kind != vm ]] || ! wanted "$name" "${options:-}"; then continue; fi
+		if [[ $kind != vm || ${!flavour} = - ]] || ! wanted "$name" "${options:-}"; then continue; fi
 		for impl in "${impls[@]}"; do
 			TODO+=("$name $impl ${!flavour} ${options:-}")
 			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! System calls on a mount, with each of their allocations and copies failing in turn. Nothing that must be sent is
+//! lost: the counts of what was opened and released, looked up and forgotten are equal in the end.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use ktap::{cases, Case};
+use mockd::errno::{check as check_call, *};
+use mockd::mem::{read_at, write_at, Pages, PAGE};
+use mockd::memfs::Memfs;
+use mockd::wire::{Op, FOPEN_DIRECT_IO};
+use mockd::{user, Mock};
+
+use crate::nth::{prepare, until_clean};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        on_names,
+        on_files,
+        on_direct_files,
+        control_files,
+        mounting,
+        unmounting,
+    ]
+}
+
+/// One call: its name, what prepares it, the call, what undoes it; all with the mount's path.
+type Row = (&'static str, fn(&Path), fn(&Path) -> Res<()>, fn(&Path));
+
+/// What came of a row: its name, results with their numbers (0 for success), and faults reached.
+type Line = (String, Vec<(i32, u32)>, u32);
+
+fn nothing(_: &Path) {}
+
+fn make(m: &Path) {
+    let _ = user::open(&m.join("a"), libc::O_CREAT | libc::O_WRONLY, 0o644);
+}
+
+fn clean(m: &Path) {
+    for n in ["a", "b"] {
+        let _ = user::unlink(&m.join(n));
+        let _ = user::rmdir(&m.join(n));
+    }
+}
+
+fn names() -> Vec<Row> {
+    vec![
+        (
+            "lstat",
+            nothing,
+            |m| user::lstat(&m.join("f")).map(drop),
+            nothing,
+        ),
+        (
+            "lstat, none there",
+            nothing,
+            |m| user::lstat(&m.join("x")).map(drop),
+            nothing,
+        ),
+        ("mkdir", clean, |m| user::mkdir(&m.join("a"), 0o755), clean),
+        (
+            "mknod",
+            clean,
+            |m| user::mknod(&m.join("a"), libc::S_IFREG | 0o644, 0),
+            clean,
+        ),
+        (
+            "symlink",
+            clean,
+            |m| user::symlink("f", &m.join("a")),
+            clean,
+        ),
+        (
+            "readlink",
+            nothing,
+            |m| user::readlink(&m.join("l")).map(drop),
+            nothing,
+        ),
+        (
+            "link",
+            clean,
+            |m| user::link(&m.join("f"), &m.join("a")),
+            clean,
+        ),
+        ("unlink", make, |m| user::unlink(&m.join("a")), clean),
+        (
+            "rmdir",
+            |m| {
+                let _ = user::mkdir(&m.join("a"), 0o755);
+            },
+            |m| user::rmdir(&m.join("a")),
+            clean,
+        ),
+        (
+            "rename",
+            make,
+            |m| user::rename(&m.join("a"), &m.join("b")),
+            clean,
+        ),
+        (
+            "rename2",
+            make,
+            |m| user::rename2(&m.join("a"), &m.join("b"), libc::RENAME_NOREPLACE),
+            clean,
+        ),
+        (
+            "chmod",
+            nothing,
+            |m| user::chmod(&m.join("f"), 0o600),
+            nothing,
+        ),
+        (
+            "utimes",
+            nothing,
+            |m| user::utimes(&m.join("f"), Some((1, 2)), None),
+            nothing,
+        ),
+        (
+            "truncate",
+            nothing,
+            |m| user::truncate(&m.join("f"), 10_000),
+            nothing,
+        ),
+        (
+            "access",
+            nothing,
+            |m| user::access(&m.join("f"), libc::R_OK),
+            nothing,
+        ),
+        ("statfs", nothing, |m| user::statfs(m).map(drop), nothing),
+        (
+            "open",
+            nothing,
+            |m| user::open(&m.join("f"), libc::O_RDWR, 0).map(drop),
+            nothing,
+        ),
+        (
+            "creat",
+            clean,
+            |m| user::open(&m.join("a"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop),
+            clean,
+        ),
+        (
+            "opendir",
+            nothing,
+            |m| user::open(m, libc::O_RDONLY | libc::O_DIRECTORY, 0).map(drop),
+            nothing,
+        ),
+        ("readdir", nothing, list, nothing),
+    ]
+}
+
+/// Runs the rows on a mount; `setup` changes the file system behind.
+fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
+    prepare();
+    let mut fs = Memfs::new();
+    // Names and attributes are asked for each time.
+    (fs.entry_valid, fs.attr_valid) = (mockd::reply::ZERO, mockd::reply::ZERO);
+    fs.file("f", &[7; 20_000]);
+    fs.add(1, "l", libc::S_IFLNK | 0o777, b"f");
+    setup(&mut fs);
+    let mut m = Mock::new();
+    m.without_record();
+    let report: Vec<Line> = m.run(&mut fs, |mnt| {
+        // Made now.
+        buffer();
+        OTHER.with(AsRawFd::as_raw_fd);
+        let one = |row: &Row| {
+            let (name, before, call, after) = *row;
+            let o = until_clean(|| before(mnt), || call(mnt), |_| after(mnt));
+            println!("{name}: {}", o.text());
+            let results = o
+                .results
+                .into_iter()
+                .map(|(e, n)| (e.unwrap_or(0), n))
+                .collect();
+            (name.to_string(), results, o.injected)
+        };
+        rows.iter().map(one).collect()
+    });
+    // What nobody refers to any more is forgotten; then the balance is exact.
+    suites::daemon::until("all nodes forgotten", || {
+        user::drop_caches();
+        m.drain(&mut |r| fs.handle(r));
+        fs.held().is_empty().then_some(())
+    });
+    let count = |op| m.rec.count(op);
+    assert_eq!(
+        count(Op::OPEN) + count(Op::CREATE),
+        count(Op::RELEASE),
+        "OPEN and CREATE, RELEASE"
+    );
+    assert_eq!(
+        count(Op::OPENDIR),
+        count(Op::RELEASEDIR),
+        "OPENDIR, RELEASEDIR"
+    );
+    let mut bad = Vec::new();
+    for (name, results, injected) in &report {
+        if *injected == 0 {
+            bad.push(format!("{name}: nothing was injected"));
+        }
+        // The name that "none there" looks up is not there.
+        let fine = [
+            0,
+            libc::ENOMEM,
+            libc::EFAULT,
+            libc::EINTR,
+            if name.contains("none") {
+                libc::ENOENT
+            } else {
+                0
+            },
+        ];
+        for (e, n) in results
+            .iter()
+            .filter(|(e, _)| !fine.contains(e) && !listed(name, *e))
+        {
+            bad.push(format!("{name}: {:?} {n} times", Errno(*e)));
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    m.finish();
+}
+
+/// Other errors that C gives too, with the reason.
+fn listed(name: &str, e: i32) -> bool {
+    match (name, e) {
+        // A read that could not be made into a page is a bad page.
+        ("read" | "mapped" | "write in part", libc::EIO) => true,
+        _ => false,
+    }
+}
+
+fn on_names() {
+    check(names(), |_| ());
+}
+
+fn file(m: &Path) -> Res<OwnedFd> {
+    user::open(&m.join("f"), libc::O_RDWR, 0)
+}
+
+thread_local! {
+    static FILE: std::cell::RefCell<Option<OwnedFd>> = const { std::cell::RefCell::new(None) };
+    /// Made before there are faults: where data comes from and goes to, and a file that is none of ours.
+    static BUFFER: Pages = {
+        let mut pages = Pages::new(8);
+        pages.bytes(0, 8 * PAGE).fill(1);
+        pages
+    };
+    static OTHER: OwnedFd = std::fs::File::create("/dev/shm/fault").expect("file").into();
+}
+
+fn buffer() -> usize {
+    BUFFER.with(Pages::addr)
+}
+
+/// All entries of the directory.
+fn list(m: &Path) -> Res<()> {
+    let fd = user::open(m, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    // SAFETY: a buffer of that size.
+    while check_call(unsafe {
+        libc::syscall(libc::SYS_getdents64, fd.as_raw_fd(), buffer(), 8 * PAGE)
+    })? != 0
+    {}
+    Ok(())
+}
+
+/// Opens anew, without what is in the page cache.
+fn open_file(m: &Path) {
+    FILE.set(None);
+    FILE.set(Some(file(m).expect("open")));
+}
+
+fn close_file(_: &Path) {
+    FILE.set(None);
+}
+
+fn with_file<T>(f: impl FnOnce(&OwnedFd) -> Res<T>) -> Res<()> {
+    FILE.with_borrow(|file| f(file.as_ref().ok_or(EBADF)?).map(drop))
+}
+
+fn mapped() -> Res<()> {
+    FILE.with_borrow(|file| {
+        let fd = file.as_ref().ok_or(EBADF)?.as_raw_fd();
+        // SAFETY: a new mapping, unmapped below.
+        let at = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                PAGE,
+                libc::PROT_READ,
+                libc::MAP_PRIVATE,
+                fd,
+                0,
+            )
+        };
+        if at == libc::MAP_FAILED {
+            return Err(last());
+        }
+        // The page is touched by the kernel, so that a fault that fails is an error and no signal.
+        let r = OTHER.with(|f| write_at(f.as_raw_fd(), at as usize, 16));
+        // SAFETY: the mapping of above.
+        unsafe { libc::munmap(at, PAGE) };
+        r.map(drop)
+    })
+}
+
+fn on_files() {
+    let rows: Vec<Row> = vec![
+        (
+            "read",
+            open_file,
+            |_| with_file(|f| read_at(f.as_raw_fd(), buffer(), 20_000)),
+            close_file,
+        ),
+        (
+            "write",
+            open_file,
+            |_| with_file(|f| write_at(f.as_raw_fd(), buffer(), 9000)),
+            close_file,
+        ),
+        (
+            "write in part",
+            open_file,
+            |_| with_file(|f| write_at(f.as_raw_fd(), buffer(), 100)),
+            close_file,
+        ),
+        ("fsync", open_file, |_| with_file(user::fsync), close_file),
+        ("fstat", open_file, |_| with_file(user::fstat), close_file),
+        (
+            "ftruncate",
+            open_file,
+            |_| with_file(|f| user::ftruncate(f, 20_000)),
+            close_file,
+        ),
+        ("mapped", open_file, |_| mapped(), close_file),
+        (
+            "close",
+            open_file,
+            |_| user::close(FILE.take().ok_or(EBADF)?),
+            close_file,
+        ),
+    ];
+    check(rows, |_| ());
+}
+
+fn on_direct_files() {
+    let rows: Vec<Row> = vec![
+        (
+            "direct read",
+            open_file,
+            |_| with_file(|f| read_at(f.as_raw_fd(), buffer(), 20_000)),
+            close_file,
+        ),
+        (
+            "direct write",
+            open_file,
+            |_| with_file(|f| write_at(f.as_raw_fd(), buffer(), 9000)),
+            close_file,
+        ),
+        (
+            "direct read to nowhere",
+            open_file,
+            |_| with_file(|f| read_at(f.as_raw_fd(), 4096, 100)),
+            close_file,
+        ),
+    ];
+    check(rows, |fs| fs.open_flags = FOPEN_DIRECT_IO);
+}
+
+/// mount(2), until it gets through; each that does is used and taken away.
+fn mounting() {
+    prepare();
+    let at = ktap::dir().join("m");
+    std::fs::create_dir(&at).expect("directory");
+    for api in [mockd::Api::Mount, mockd::Api::Fsopen] {
+        let setup = mockd::Setup::default().api(api);
+        let o = until_clean(
+            || (),
+            || {
+                let dev = mockd::mount::open_dev(false)?;
+                let r = setup.mount(std::os::fd::AsFd::as_fd(&dev), &at);
+                drop(dev);
+                r
+            },
+            |r| {
+                if mockd::mount::is_mounted(&at) {
+                    mockd::mount::umount(&at, 0).expect("umount");
+                } else {
+                    assert!(r.is_err(), "mounted without an error, and it is not there");
+                }
+            },
+        );
+        println!("{api:?}: {}", o.text());
+        assert!(o.injected > 5, "{}", o.text());
+        // C says ENOTCONN where it has no memory for INIT.
+        let c = (ktap::implementation() == ktap::Impl::C).then_some(libc::ENOTCONN);
+        let fine = [None, Some(libc::ENOMEM), Some(libc::EFAULT), c];
+        assert!(
+            o.results.keys().all(|e| fine.contains(e)),
+            "{api:?}: {}",
+            o.text()
+        );
+    }
+}
+
+/// umount(2): either it is still there, or it is gone.
+fn unmounting() {
+    prepare();
+    let mock = std::cell::RefCell::new(None::<Mock>);
+    let o = until_clean(
+        || {
+            let mut m = Mock::new();
+            m.without_record();
+            // With an inode that goes with it.
+            m.run(&mut Memfs::new(), |mnt| user::mkdir(&mnt.join("d"), 0o755))
+                .expect("mkdir");
+            mock.replace(Some(m));
+        },
+        || mockd::mount::umount(&mock.borrow().as_ref().ok_or(EBADF)?.mnt, 0),
+        |r| {
+            let m = mock.take().expect("mount");
+            assert_eq!(mockd::mount::is_mounted(&m.mnt), r.is_err(), "{r:?}");
+            if r.is_err() {
+                m.umount();
+            }
+        },
+    );
+    println!("{}", o.text());
+    assert!(o.injected > 0, "{}", o.text());
+    let fine = [None, Some(libc::ENOMEM), Some(libc::EFAULT)];
+    assert!(o.results.keys().all(|e| fine.contains(e)), "{}", o.text());
+}
+
+/// A file of the control filesystem is opened and read.
+fn control_files() {
+    prepare();
+    let m = Mock::new();
+    let file = suites::fusectl::dir(&m.mnt).join("waiting");
+    buffer();
+    let o = until_clean(
+        || (),
+        || {
+            let fd = user::open(&file, libc::O_RDONLY, 0)?;
+            read_at(fd.as_raw_fd(), buffer(), 100).map(drop)
+        },
+        drop,
+    );
+    println!("{}", o.text());
+    assert!(o.injected > 0, "{}", o.text());
+    let fine = [None, Some(libc::ENOMEM), Some(libc::EFAULT)];
+    assert!(o.results.keys().all(|e| fine.contains(e)), "{}", o.text());
+    m.finish();
+}
