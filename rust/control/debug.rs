@@ -246,12 +246,14 @@ impl DebugFile for Latency {
     fn write(&self, text: &[u8]) -> Result {
         let mut key = self.key.lock();
         match text {
+            // An unmounted connection has no requests.
+            b"1" if !self.chan.connected() => Ok(()),
+            b"1" if key.is_some() => self.chan.measure(true),
             b"1" => {
-                // An unmounted connection has no requests.
-                if key.is_none() && self.chan.connected() {
-                    *key = Some(LatencyKey::new()?);
-                }
-                self.chan.measure(key.is_some())
+                let new = LatencyKey::new()?;
+                self.chan.measure(true)?;
+                *key = Some(new);
+                Ok(())
             }
             b"0" => {
                 self.chan.measure(false)?;
