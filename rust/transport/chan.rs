@@ -331,7 +331,7 @@ impl Chan {
         }
     }
 
-    /// What is left to do for most.
+    /// Anything but one reader.
     #[inline(never)]
     fn carry_out_some(&self, mut effects: Effects) {
         loop {

@@ -279,8 +279,10 @@ impl engine::Payload for Req {
     #[inline]
     fn queued(&self, unique: engine::Unique) {
         self.unique.store(unique.0, Relaxed);
-        let (connection, opcode) = (|| self.chan.connection(), || self.opcode.load(Relaxed));
-        trace::fuse_request_send(|| (connection(), unique.0, opcode(), self.len.load(Relaxed)));
+        trace::fuse_request_send(|| {
+            let (opcode, len) = (self.opcode.load(Relaxed), self.len.load(Relaxed));
+            (self.chan.connection(), unique.0, opcode, len)
+        });
         trace::fuse_request_queued(|| self.step(0));
     }
 
