@@ -224,6 +224,24 @@ impl Caller {
         unsafe { libc::kill(self.pid, sig) };
     }
 
+    /// Runs `f`, which wakes the process, to its end before the process gets on: both on one processor, and this
+    /// thread at a higher priority. `f` does not sleep.
+    pub fn behind<T>(&self, f: impl FnOnce() -> T) -> T {
+        let all = affinity();
+        // SAFETY: A set of processors is plain bits.
+        let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: Sets a bit.
+        unsafe { libc::CPU_SET(0, &mut one) };
+        set_affinity(self.pid, &one);
+        set_affinity(0, &one);
+        set_scheduler(libc::SCHED_FIFO, 1);
+        let v = f();
+        set_scheduler(libc::SCHED_OTHER, 0);
+        set_affinity(0, &all);
+        set_affinity(self.pid, &all);
+        v
+    }
+
     /// Waits for the process to be gone.
     pub fn reap(&mut self) -> i32 {
         let end = Instant::now() + crate::mock::patience();
@@ -272,6 +290,26 @@ impl Caller {
             .is_none_or(|flags| flags & PF_EXITING != 0)
     }
 
+    /// Waits until the process, which was sent a signal, sleeps so that this signal does not wake it any more: it
+    /// waits for what only the daemon, or SIGKILL, or an end of the connection brings.
+    #[track_caller]
+    pub fn wait_signalled(&self) {
+        let end = Instant::now() + crate::mock::patience();
+        loop {
+            let state = self.state();
+            if state.starts_with('D') {
+                return;
+            }
+            assert!(!state.starts_with('Z'), "it did not wait: {state}");
+            assert!(
+                Instant::now() < end,
+                "caller {} does not wait on after its signal: {state}",
+                self.pid
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// True if the process sleeps inside a system call, or has ended.
     fn asleep(&self) -> bool {
         let s = self.state();
@@ -302,6 +340,35 @@ impl Caller {
             std::thread::yield_now();
         }
     }
+}
+
+/// Where this thread may run.
+fn affinity() -> libc::cpu_set_t {
+    // SAFETY: Plain bits, which the call fills in.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let r = libc::sched_getaffinity(0, size_of_val(&set), &mut set);
+        assert_eq!(r, 0, "{}", crate::errno::last());
+        set
+    }
+}
+
+/// Says where a task runs, or (0) this thread; it may be gone.
+fn set_affinity(pid: i32, set: &libc::cpu_set_t) {
+    // SAFETY: The set is as long as said.
+    let r = unsafe { libc::sched_setaffinity(pid, size_of_val(set), set) };
+    let e = crate::errno::last();
+    assert!(r == 0 || (pid != 0 && e == crate::errno::ESRCH), "{e}");
+}
+
+/// Of this thread.
+fn set_scheduler(policy: i32, priority: i32) {
+    let param = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: The parameter is valid.
+    let r = unsafe { libc::sched_setscheduler(0, policy, &param) };
+    assert_eq!(r, 0, "{}", crate::errno::last());
 }
 
 impl Drop for Caller {

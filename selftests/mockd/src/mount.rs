@@ -234,6 +234,16 @@ pub fn open_dev(nonblock: bool) -> Res<OwnedFd> {
     }
 }
 
+/// `FUSE_DEV_IOC_CLONE`
+pub const DEV_IOC_CLONE: u32 = 0x8004_e500;
+
+/// Makes a device that nobody uses serve the connection of `other`, too.
+pub fn clone_dev(dev: &impl AsRawFd, other: &impl AsRawFd) -> Res<()> {
+    let other = other.as_raw_fd();
+    // SAFETY: the argument is a number, read by the kernel.
+    check(unsafe { libc::ioctl(dev.as_raw_fd(), DEV_IOC_CLONE as _, &other) }).map(drop)
+}
+
 /// The lines of /proc/self/mounts whose mount point is `target`, the last one first.
 pub fn mounts_of(target: &Path) -> Vec<String> {
     let t = target.to_str().expect("utf-8");

@@ -4,7 +4,9 @@
 
 pub mod daemon;
 pub mod fusectl;
+pub mod releases;
 pub mod setting;
+pub mod tracing;
 pub mod userns;
 
 /// The file of tests that wait for a later issue.

@@ -9,9 +9,10 @@ use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::user;
-use mockd::wire::Op;
 use mockd::Mock;
 use suites::setting::Setting;
+
+use crate::tree::holder;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -110,17 +111,7 @@ fn names_in_use_go_last() {
     fs.entry_valid = (1, 0);
     let used = fs.file("used", b"");
     let free = fs.file("free", b"");
-    let mut c = m.caller(|mnt, io| {
-        let f = user::open(&mnt.join("used"), libc::O_RDONLY, 0);
-        io.put(f.as_ref().map(drop).map_err(|e| *e));
-        io.wait();
-    });
-    for op in [Op::LOOKUP, Op::OPEN] {
-        let r = m.expect(op);
-        let a = fs.handle(&r);
-        m.answer(&r, &a).expect("answer");
-    }
-    assert_eq!(c.get::<Res<()>>(), Ok(()));
+    let c = holder(&mut m, &mut fs, "used");
     look_up(&mut m, &mut fs, &["free"]);
     await_forgets(&mut m, &mut fs, &[free]);
     assert_eq!(fs.held(), [(used, 1)]);

@@ -7,12 +7,12 @@ use std::path::Path;
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
-use mockd::mock::Answer;
 use mockd::user;
 use mockd::wire::Op;
-use mockd::{Caller, Init, Mock, Request, Setup};
+use mockd::{Caller, Init, Mock, Setup};
 use suites::fusectl;
-use suites::setting::set;
+use suites::releases::unanswered;
+use suites::tracing::{Tracing, EVENTS};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -25,7 +25,6 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const EVENTS: &str = "/sys/kernel/tracing/events/fuse";
 const NAMES: [&str; 3] = ["fuse_request_send", "fuse_request_sent", "fuse_request_end"];
 
 /// All of a file that may be longer than one read.
@@ -93,49 +92,31 @@ fn formats() {
     }
 }
 
-/// Switches the three events on, while it lives.
-struct Tracing;
-
-impl Tracing {
-    fn start() -> Tracing {
-        let _ = std::fs::write("/sys/kernel/tracing/trace", "");
-        Tracing::switch("1");
-        Tracing
-    }
-
-    fn switch(v: &str) {
-        for name in NAMES {
-            set(&Path::new(EVENTS).join(name).join("enable"), v).expect(name);
-        }
-    }
-
-    /// What the events have said of one connection.
-    fn lines(&self, id: u32) -> Vec<String> {
-        whole(Path::new("/sys/kernel/tracing/trace"))
-            .lines()
-            .filter_map(|l| l.split_once(": fuse_request_").map(|l| l.1.to_string()))
-            .filter(|l| l.contains(&format!(" connection {id} ")))
-            .collect()
-    }
+/// The three events, on.
+fn tracing() -> Tracing {
+    Tracing::of(&NAMES)
 }
 
-impl Drop for Tracing {
-    fn drop(&mut self) {
-        Tracing::switch("0");
-    }
+/// What the events have said of one connection.
+fn lines(t: &Tracing, id: u32) -> Vec<String> {
+    t.text()
+        .lines()
+        .filter_map(|l| l.split_once(": fuse_request_").map(|l| l.1.to_string()))
+        .filter(|l| l.contains(&format!(" connection {id} ")))
+        .collect()
 }
 
 fn events_of_a_request() {
     let mut m = Mock::new();
     let id = fusectl::id(&m.mnt);
-    let t = Tracing::start();
+    let t = tracing();
     let c = m.call("name", |p| user::lstat(p).map(drop));
     let r = m.expect(Op::LOOKUP);
     m.fail(&r, ENOENT);
     assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
     let u = r.unique;
     assert_eq!(
-        t.lines(id),
+        lines(&t, id),
         [
             format!("send: connection {id} req {u} opcode 1 (FUSE_LOOKUP) len 45 "),
             format!("sent: connection {id} req {u} opcode 1 (FUSE_LOOKUP)"),
@@ -150,7 +131,7 @@ fn events_of_a_request() {
 fn events_of_an_error() {
     let mut m = Mock::new();
     let id = fusectl::id(&m.mnt);
-    let t = Tracing::start();
+    let t = tracing();
     let a = m.call("a", |p| user::lstat(p).map(drop));
     let r = m.expect(Op::LOOKUP);
     let b = m.call("b", |p| user::lstat(p).map(drop));
@@ -160,7 +141,7 @@ fn events_of_an_error() {
         assert_eq!(c.join::<Res<()>>(), Err(ECONNABORTED));
     }
     let (u, v) = (r.unique, r.unique + 2);
-    let mut lines = t.lines(id);
+    let mut lines = lines(&t, id);
     // In which order the two end is not told.
     lines[3..].sort();
     assert_eq!(
@@ -184,26 +165,12 @@ fn events_of_the_background() {
         ..Init::plain()
     };
     let (mut m, mut fs) = (Mock::with(&Setup::default(), &init), Memfs::new());
-    fs.file("a", b"");
-    fs.file("b", b"");
     let id = fusectl::id(&m.mnt);
-    let t = Tracing::start();
-    let c = m.caller(|mnt, _| {
-        ["a", "b"]
-            .iter()
-            .try_for_each(|n| user::close(user::open(&mnt.join(n), libc::O_RDWR, 0)?))
-    });
-    let mut kept: Vec<Request> = vec![];
-    let r: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!((r, kept.len()), (Ok(()), 1));
+    let t = tracing();
+    let kept = unanswered(&mut m, &mut fs, 2);
+    assert_eq!(kept.len(), 1);
     let sent = |n: usize| {
-        let lines = t.lines(id);
+        let lines = lines(&t, id);
         let sent = lines.iter().filter(|l| l.contains("(FUSE_RELEASE) len"));
         assert_eq!(sent.count(), n, "{lines:?}");
     };
@@ -217,7 +184,7 @@ fn events_of_the_background() {
         m.pending().then_some(())
     });
     m.drain(&mut |r| fs.handle(r));
-    let lines = t.lines(id);
+    let lines = lines(&t, id);
     assert!(!lines.iter().any(|l| l.contains("FORGET")), "{lines:?}");
     let (u, v) = (kept[0].unique, second.unique);
     // The first one's end makes room for the second: which of that is told first is not compared.
@@ -240,7 +207,7 @@ fn events_of_the_background() {
 fn events_of_the_interrupted() {
     let mut m = Mock::new();
     let id = fusectl::id(&m.mnt);
-    let t = Tracing::start();
+    let t = tracing();
     let c = m.caller(|mnt, _| {
         user::catch_signal(libc::SIGUSR1, false);
         user::lstat(&mnt.join("name")).map(drop)
@@ -252,7 +219,7 @@ fn events_of_the_interrupted() {
     assert_eq!(c.join::<Res<()>>(), Err(EINTR));
     let u = r.unique;
     assert_eq!(
-        t.lines(id),
+        lines(&t, id),
         [
             format!("send: connection {id} req {u} opcode 1 (FUSE_LOOKUP) len 45 "),
             format!("sent: connection {id} req {u} opcode 1 (FUSE_LOOKUP)"),
@@ -267,13 +234,13 @@ fn events_of_the_interrupted() {
 fn events_of_the_killed() {
     let mut m = Mock::new();
     let id = fusectl::id(&m.mnt);
-    let t = Tracing::start();
+    let t = tracing();
     let mut c: Caller = m.call("name", |p| user::lstat(p).map(drop));
     suites::daemon::until("the request", || m.pending().then_some(()));
     c.wait_asleep();
     c.kill(libc::SIGKILL);
     c.reap();
-    let lines = t.lines(id);
+    let lines = lines(&t, id);
     assert!(
         matches!(&lines[..], [l] if l.starts_with("send: ")),
         "{lines:?}"

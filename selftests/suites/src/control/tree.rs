@@ -10,7 +10,7 @@ use mockd::memfs::Memfs;
 use mockd::mount::{mount, umount};
 use mockd::user;
 use mockd::wire::Op;
-use mockd::{Init, Mock, Setup};
+use mockd::{Caller, Init, Mock, Setup};
 use suites::fusectl::{self, CONNECTIONS};
 use suites::setting::get;
 
@@ -201,14 +201,11 @@ fn gone_with_the_mount() {
     assert!(!dir.exists());
 }
 
-/// Detached from all names, the mount goes on while a file of it is open.
-fn gone_with_the_last_file() {
-    let mut m = Mock::new();
-    let mut fs = Memfs::new();
-    fs.file("f", b"x");
-    let dir = fusectl::dir(&m.mnt);
+/// A caller that has opened a file, and waits.
+#[track_caller]
+pub fn holder(m: &mut Mock, fs: &mut Memfs, name: &str) -> Caller {
     let mut c = m.caller(|mnt, io| {
-        let f = user::open(&mnt.join("f"), libc::O_RDONLY, 0);
+        let f = user::open(&mnt.join(name), libc::O_RDONLY, 0);
         io.put(f.as_ref().map(drop).map_err(|e| *e));
         io.wait();
     });
@@ -218,6 +215,16 @@ fn gone_with_the_last_file() {
         m.answer(&r, &a).expect("answer");
     }
     assert_eq!(c.get::<Res<()>>(), Ok(()));
+    c
+}
+
+/// Detached from all names, the mount goes on while a file of it is open.
+fn gone_with_the_last_file() {
+    let mut m = Mock::new();
+    let mut fs = Memfs::new();
+    fs.file("f", b"x");
+    let dir = fusectl::dir(&m.mnt);
+    let c = holder(&mut m, &mut fs, "f");
     umount(&m.mnt, libc::MNT_DETACH).expect("umount");
     assert_eq!(names(&dir), FILES);
     c.go();

@@ -74,19 +74,6 @@ pub fn answer(m: &Mock, fs: &mut Memfs, r: &Request) {
         .unwrap_or_else(|e| panic!("answer to {r:?}: {e}"));
 }
 
-/// Waits until a task that was killed sleeps so that nothing but the answer wakes it.
-#[track_caller]
-pub fn wait_stuck(c: &Caller) {
-    suites::daemon::until("the killed caller to wait for its answer", || {
-        assert!(
-            !c.state().starts_with('Z'),
-            "it did not wait: {}",
-            c.state()
-        );
-        c.state().starts_with('D').then_some(())
-    });
-}
-
 /// Aborts the connection, and leaves the mount.
 #[track_caller]
 pub fn abort(m: &Mock) {

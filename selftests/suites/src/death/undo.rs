@@ -408,7 +408,7 @@ fn wire_when_not_killable() {
         c.kill(libc::SIGKILL);
         let i = m.expect(Op::INTERRUPT);
         assert_eq!(i.get("unique"), r.unique);
-        kit::wait_stuck(&c);
+        c.wait_signalled();
         kit::answer(&m, &mut fs, &r);
         suites::daemon::until("the killed caller to go", || {
             m.drain(&mut |r| fs.handle(r));

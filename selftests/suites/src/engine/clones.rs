@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FUSE_DEV_IOC_CLONE: several descriptors of one connection, each with its own requests. And what
+//! FUSE_CLONE: several descriptors of one connection, each with its own requests. And what
 //! else is a descriptor's: fdinfo, ioctls of a 32-bit process.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mock::read_request;
-use mockd::mount::{open_dev, umount};
+use mockd::mount::{clone_dev, open_dev, umount, DEV_IOC_CLONE as CLONE};
 use mockd::reply::{message, Entry};
 use mockd::user;
 use mockd::wire::Op;
@@ -33,7 +33,6 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const CLONE: u32 = 0x8004_e500;
 const BACKING_OPEN: u32 = 0x4010_e501;
 const BACKING_CLOSE: u32 = 0x4004_e502;
 const SYNC_INIT: u32 = 0xe503;
@@ -50,7 +49,7 @@ fn clone_fd(fd: &impl AsRawFd, other: u32) -> Res<()> {
 /// A new descriptor of the same connection.
 pub fn clone_of(dev: BorrowedFd<'_>) -> Res<OwnedFd> {
     let fd = open_dev(false)?;
-    clone_fd(&fd, dev.as_raw_fd() as u32)?;
+    clone_dev(&fd, &dev)?;
     Ok(fd)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mock::read_request;
-use mockd::mount::{is_mounted, open_dev, umount, Context};
+use mockd::mount::{clone_dev, is_mounted, open_dev, umount, Context};
 use mockd::pipe::Pipe;
 use mockd::record::Recorder;
 use mockd::reply::{attr_out, message, raw, Attr};
@@ -437,8 +437,7 @@ fn sync_write_does_not_wait() {
     assert!(!info.expect("fdinfo").contains("fuse_connection"));
     // To clone into it is to mount it, in a way.
     let m = Mock::new();
-    let b = m.dev().as_raw_fd() as u32;
-    assert_eq!(ioctl(&dev, 0x8004_e500, &raw const b as usize), Ok(0));
+    assert_eq!(clone_dev(&dev, &m.dev()), Ok(()));
     m.finish();
 }
 

@@ -56,6 +56,21 @@ impl Outcome {
     }
 }
 
+/// What a call may give that cannot have memory, or not copy.
+const SHORT: [Option<i32>; 3] = [None, Some(ENOMEM.0), Some(EFAULT.0)];
+
+impl Outcome {
+    /// There were at least so many faults, and the call gave nothing but what is to be expected of them, or one
+    /// of `others`.
+    #[track_caller]
+    pub fn check(&self, least: u32, others: &[Errno]) {
+        println!("{}", self.text());
+        assert!(self.injected >= least, "{}", self.text());
+        let fine = |e| SHORT.contains(e) || others.iter().any(|o| *e == Some(o.0));
+        assert!(self.results.keys().all(fine), "{}", self.text());
+    }
+}
+
 /// Calls `f` with the nth place failing; whether that place was reached.
 pub fn with_fault<T>(n: u32, f: impl FnOnce() -> T) -> (T, bool) {
     let text = n.to_string();

@@ -175,9 +175,7 @@ impl<'a> Cell<'a> {
         if self.row.waits {
             self.caller.wait_asleep();
             self.caller.kill(libc::SIGUSR1);
-            until("the caller to have seen its signal", || {
-                self.caller.state().starts_with('D').then_some(())
-            });
+            self.caller.wait_signalled();
         }
     }
 
@@ -315,7 +313,8 @@ impl<'a> Cell<'a> {
                 Some(self.m)
             }
             End::Closed => {
-                drop(self.m);
+                // It ends the requests that the daemon has before it aborts: nobody asks again in between.
+                self.caller.behind(|| drop(self.m));
                 None
             }
         };

@@ -19,8 +19,10 @@ use mockd::{Caller, Init, Mock, Setup};
 
 use suites::daemon::Daemon;
 use suites::fusectl;
+use suites::releases::unanswered;
 
 use super::notify::{send, RESEND};
+use super::steps::look;
 
 pub fn cases() -> Vec<Case> {
     match ktap::implementation() {
@@ -106,14 +108,6 @@ fn read(m: &Mock) -> (String, Vec<Row>) {
     requests(&fs::read_to_string(dir(m).join("requests")).expect("requests"))
 }
 
-fn look(m: &mut Mock, name: &str) -> Caller {
-    let name = name.to_string();
-    m.caller(move |mnt, _| {
-        user::catch_signal(libc::SIGUSR1, false);
-        user::lstat(&mnt.join(name)).map(drop)
-    })
-}
-
 #[track_caller]
 fn queued(m: &mut Mock, name: &str) -> Caller {
     let c = look(m, name);
@@ -164,23 +158,8 @@ fn where_requests_are() {
     };
     let mut m = with(&Setup::default(), &init);
     let mut fs = Memfs::new();
-    for name in ["a", "b", "c"] {
-        fs.file(name, b"");
-    }
-    let c = m.caller(|mnt, _| {
-        ["a", "b", "c"]
-            .iter()
-            .try_for_each(|n| user::close(user::open(&mnt.join(n), libc::O_RDWR, 0)?))
-    });
-    let mut kept = Vec::new();
-    let served: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!((served, kept.len()), (Ok(()), 1));
+    let kept = unanswered(&mut m, &mut fs, 3);
+    assert_eq!(kept.len(), 1);
     let with_daemon = look(&mut m, "x");
     let r = m.expect_name(Op::LOOKUP, "x");
     let pending = queued(&mut m, "y");

@@ -2,15 +2,12 @@
 
 //! A second descriptor of a connection.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use mockd::errno::*;
 use mockd::mock::read_request;
-use mockd::mount::open_dev;
+use mockd::mount::{clone_dev, open_dev};
 use mockd::{Mock, Request};
-
-/// `FUSE_DEV_IOC_CLONE`
-const CLONE: u32 = 0x8004_e500;
 
 pub struct Clone(OwnedFd);
 
@@ -27,10 +24,7 @@ impl Clone {
 
     fn with(m: &Mock, nonblock: bool) -> Clone {
         let dev = open_dev(nonblock).expect("open");
-        let of: u32 = m.dev().as_raw_fd() as u32;
-        // SAFETY: the argument is a number, read by the kernel.
-        let r = unsafe { libc::ioctl(dev.as_raw_fd(), CLONE as _, &of) };
-        assert_eq!(r, 0, "clone: {}", std::io::Error::last_os_error());
+        clone_dev(&dev, &m.dev()).expect("clone");
         Clone(dev)
     }
 

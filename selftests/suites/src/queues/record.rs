@@ -19,9 +19,10 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
 
+use suites::tracing::Tracing;
+
 use super::device::Clone;
 use super::notify::{send, RESEND};
-use super::steps::Tracing;
 
 pub fn cases() -> Vec<Case> {
     match ktap::implementation() {
@@ -85,7 +86,7 @@ struct Load {
 impl Load {
     fn start() -> Load {
         fs::write("/sys/kernel/tracing/buffer_size_kb", "8192").expect("buffer");
-        let tracing = Tracing::start();
+        let tracing = Tracing::all();
         let init = Init {
             max_background: MAX_BACKGROUND,
             ..Init::plain()

@@ -18,6 +18,8 @@ use mockd::{Attr, Caller, Init, Mock, Request, Setup};
 use std::os::fd::AsRawFd;
 
 use super::device::Clone;
+use suites::releases::unanswered;
+
 use super::notify::{send, RESEND};
 
 pub fn cases() -> Vec<Case> {
@@ -299,22 +301,8 @@ fn background() {
     };
     let mut m = Mock::with(&Setup::default(), &init);
     let mut fs = Memfs::new();
-    fs.file("a", b"");
-    fs.file("b", b"");
-    let c = m.caller(|mnt, _| {
-        ["a", "b"]
-            .iter()
-            .try_for_each(|n| user::close(user::open(&mnt.join(n), libc::O_RDWR, 0)?))
-    });
-    let mut kept = Vec::new();
-    let served: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!((served, kept.len()), (Ok(()), 1));
+    let kept = unanswered(&mut m, &mut fs, 2);
+    assert_eq!(kept.len(), 1);
     resend(&m);
     let first = again(&mut m, &kept[0]);
     m.expect_none();

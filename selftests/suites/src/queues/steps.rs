@@ -2,9 +2,7 @@
 
 //! The trace events of the queues' steps. Ours alone: C has three events, see suite `control`.
 
-use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::sync::Arc;
 
 use ktap::{cases, Case, Impl};
@@ -17,7 +15,8 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Setup};
 use suites::fusectl;
-use suites::setting::set;
+use suites::releases::unanswered;
+use suites::tracing::Tracing;
 
 use super::device::Clone;
 use super::notify::{send, RESEND};
@@ -37,47 +36,19 @@ pub fn cases() -> Vec<Case> {
     }
 }
 
-/// All events of ours are on while it lives.
-pub struct Tracing;
-
-impl Tracing {
-    pub fn start() -> Tracing {
-        let _ = fs::write("/sys/kernel/tracing/trace", "");
-        Tracing::switch("1");
-        Tracing
-    }
-
-    fn switch(v: &str) {
-        let p = Path::new("/sys/kernel/tracing/events/fuse/enable");
-        set(p, v).expect("events");
-    }
-
-    /// The log.
-    pub fn text(&self) -> String {
-        fs::read_to_string("/sys/kernel/tracing/trace").expect("trace")
-    }
-
-    /// The steps of a connection, in the order of the log.
-    fn steps(&self, id: u32) -> Vec<Step> {
-        self.text()
-            .lines()
-            .filter(|line| line.contains(&format!(": connection {id} ")))
-            .filter_map(Step::parse)
-            .collect()
-    }
-
-    /// Without what happens outside of the queues.
-    fn names(&self, id: u32) -> Vec<String> {
-        let steps = self.steps(id);
-        let names = steps.iter().map(|step| step.name.clone());
-        names.filter(|name| name != "reply_copied").collect()
-    }
+/// The steps of a connection, in the order of the log.
+fn steps(t: &Tracing, id: u32) -> Vec<Step> {
+    t.text()
+        .lines()
+        .filter(|line| line.contains(&format!(": connection {id} ")))
+        .filter_map(Step::parse)
+        .collect()
 }
 
-impl Drop for Tracing {
-    fn drop(&mut self) {
-        Tracing::switch("0");
-    }
+/// Without what happens outside of the queues.
+fn names(t: &Tracing, id: u32) -> Vec<String> {
+    let names = steps(t, id).into_iter().map(|step| step.name);
+    names.filter(|name| name != "reply_copied").collect()
 }
 
 #[derive(Debug, Clone)]
@@ -117,7 +88,8 @@ fn with(init: &Init) -> (Mock, u32) {
     (m, id)
 }
 
-fn look(m: &mut Mock, name: &str) -> Caller {
+/// A caller whose LOOKUP a signal interrupts.
+pub fn look(m: &mut Mock, name: &str) -> Caller {
     let name = name.to_string();
     m.caller(move |mnt, _| {
         user::catch_signal(libc::SIGUSR1, false);
@@ -127,12 +99,12 @@ fn look(m: &mut Mock, name: &str) -> Caller {
 
 fn answered() {
     let (mut m, id) = with(&Init::plain());
-    let t = Tracing::start();
+    let t = Tracing::all();
     let c = look(&mut m, "x");
     let r = m.expect_name(Op::LOOKUP, "x");
     m.fail(&r, ENOENT);
     assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
-    let steps = t.steps(id);
+    let steps = steps(&t, id);
     let names: Vec<_> = steps.iter().map(|s| s.name.as_str()).collect();
     let expected = [
         "request_queued",
@@ -154,7 +126,7 @@ fn answered() {
 
 fn interrupted_and_resent() {
     let (mut m, id) = with(&Init::plain());
-    let t = Tracing::start();
+    let t = Tracing::all();
     let c = look(&mut m, "x");
     let first = m.expect_name(Op::LOOKUP, "x");
     c.kill(libc::SIGUSR1);
@@ -167,7 +139,7 @@ fn interrupted_and_resent() {
     m.fail(&r, EINTR);
     assert_eq!(c.join::<Res<()>>(), Err(EINTR));
     assert_eq!(
-        t.names(id),
+        names(&t, id),
         [
             "request_queued",
             "request_taken",
@@ -182,20 +154,20 @@ fn interrupted_and_resent() {
             "reply_found",
         ]
     );
-    assert!(t.steps(id).iter().all(|s| s.unique == first.unique));
+    assert!(steps(&t, id).iter().all(|s| s.unique == first.unique));
     drop(t);
     m.finish();
 }
 
 fn killed_in_the_queue() {
     let (mut m, id) = with(&Init::plain());
-    let t = Tracing::start();
+    let t = Tracing::all();
     let mut c = look(&mut m, "x");
     suites::daemon::until("the request", || m.pending().then_some(()));
     c.wait_asleep();
     c.kill(libc::SIGKILL);
     c.reap();
-    assert_eq!(t.names(id), ["request_queued", "request_cancelled"]);
+    assert_eq!(names(&t, id), ["request_queued", "request_cancelled"]);
     drop(t);
     m.finish();
 }
@@ -206,28 +178,12 @@ fn held_back() {
         ..Init::plain()
     });
     let mut fs = Memfs::new();
-    fs.file("f", b"");
-    let t = Tracing::start();
-    let c = m.caller(|mnt, _| {
-        for _ in 0..2 {
-            user::close(user::open(&mnt.join("f"), libc::O_RDWR, 0)?)?;
-        }
-        Ok::<(), Errno>(())
-    });
-    let mut kept = Vec::new();
-    let served: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!(served, Ok(()));
+    let t = Tracing::all();
+    let kept = unanswered(&mut m, &mut fs, 2);
     m.reply(&kept[0], &[]);
     let second = m.expect(Op::RELEASE);
     m.reply(&second, &[]);
-    let steps: Vec<_> = t
-        .steps(id)
+    let steps: Vec<_> = steps(&t, id)
         .into_iter()
         .filter(|s| s.opcode == 18 && s.name != "reply_copied")
         .map(|s| (s.name, s.unique))
@@ -259,7 +215,7 @@ fn held_back() {
 
 fn devices() {
     let (mut m, id) = with(&Init::plain());
-    let t = Tracing::start();
+    let t = Tracing::all();
     let c = look(&mut m, "x");
     suites::daemon::until("the request", || m.pending().then_some(()));
     // After the caller, which would inherit it.
@@ -267,7 +223,7 @@ fn devices() {
     clone.read(&m);
     drop(clone);
     assert_eq!(c.join::<Res<()>>(), Err(ECONNABORTED));
-    let steps = t.steps(id);
+    let steps = steps(&t, id);
     let names: Vec<_> = steps.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(
         names,
@@ -290,7 +246,7 @@ fn devices() {
 fn aborted() {
     let (mut m, id) = with(&Init::plain());
     let held = Held::new((1 << 18) / PAGE + 2);
-    let t = Tracing::start();
+    let t = Tracing::all();
     let a = look(&mut m, "a");
     m.expect_name(Op::LOOKUP, "a");
     let b = look(&mut m, "b");
@@ -311,7 +267,7 @@ fn aborted() {
     held.fill(1, &[]);
     assert_eq!(reader.join().expect("reader"), Err(ENODEV));
     assert_eq!(
-        t.names(id),
+        names(&t, id),
         [
             "request_queued",
             "request_taken",
@@ -331,7 +287,7 @@ fn aborted() {
 /// Several processors: no number twice, none left out, and each request goes its way.
 fn numbered_in_order() {
     let (mut m, id) = with(&Init::plain());
-    let t = Tracing::start();
+    let t = Tracing::all();
     let mut callers: Vec<_> = (0..4)
         .map(|i| {
             m.caller(move |mnt, _| {
@@ -346,7 +302,7 @@ fn numbered_in_order() {
     while !callers.iter_mut().all(Caller::ended) {
         std::thread::yield_now();
     }
-    let mut steps = t.steps(id);
+    let mut steps = steps(&t, id);
     drop(t);
     for c in callers {
         assert_eq!(c.join::<Res<()>>(), Ok(()));

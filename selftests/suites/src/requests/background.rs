@@ -5,11 +5,11 @@
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
-use mockd::mock::Answer;
 use mockd::mount::umount;
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Init, Mock, Setup};
+use suites::releases::unanswered;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -23,27 +23,6 @@ pub fn cases() -> Vec<Case> {
         close_does_not_wait_for_release,
         readahead_goes_in_the_background,
     ]
-}
-
-/// Opens and closes `n` files and leaves their RELEASEs unanswered; gives how many were seen.
-fn unanswered(m: &mut Mock, fs: &mut Memfs, n: usize) -> Vec<mockd::Request> {
-    for i in 0..n {
-        fs.file(&format!("f{i}"), b"");
-    }
-    let c = m.caller(|mnt, _| {
-        (0..n)
-            .try_for_each(|i| user::close(user::open(&mnt.join(format!("f{i}")), libc::O_RDWR, 0)?))
-    });
-    let mut kept = Vec::new();
-    let r: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!(r, Ok(()));
-    kept
 }
 
 /// The device's own limit is 12.

@@ -276,9 +276,7 @@ fn fatal_while_queued_and_interrupted() {
     suites::daemon::until("the request", || m.pending().then_some(()));
     c.wait_asleep();
     c.kill(libc::SIGUSR1);
-    suites::daemon::until("the signal to be seen", || {
-        c.state().starts_with('D').then_some(())
-    });
+    c.wait_signalled();
     c.kill(libc::SIGKILL);
     assert!(libc::WIFSIGNALED(c.reap()));
     assert!(!m.pending(), "the request of a dead caller");

@@ -84,9 +84,7 @@ fn interrupts_come_first() {
     let b = looking(&mut m, "b");
     a.kill(libc::SIGUSR1);
     // It has queued its INTERRUPT before it sleeps again, where that signal no longer wakes it.
-    suites::daemon::until("the signal to be seen", || {
-        a.state().starts_with('D').then_some(())
-    });
+    a.wait_signalled();
     let i = m.request();
     assert_eq!(i.op, Op::INTERRUPT, "{i:?}");
     assert_eq!(i.get("unique"), ra.unique);
