@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use ktap::patience;
 use mockd::mount::{is_mounted, umount};
 
+use crate::fusectl;
+
 /// A program that is a daemon, by name: in `$RF_BIN`, then where programs are.
 pub fn find(name: &str) -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = std::env::var("RF_BIN")
@@ -105,9 +107,17 @@ impl Daemon {
         until("end of the daemon", || self.child.try_wait().expect("wait"))
     }
 
+    /// Waits until no request is with the daemon. A RELEASE that it is reading when the unmount
+    /// aborts the connection fails that read with ECONNABORTED, and libfuse ends well on ENODEV only.
+    #[track_caller]
+    pub fn settle(&self) {
+        fusectl::await_waiting(&self.mnt, 0);
+    }
+
     /// Unmounts, and expects the daemon to notice and to end well.
     #[track_caller]
     pub fn stop(mut self) {
+        self.settle();
         umount(&self.mnt, 0).expect("umount");
         let st = self.wait();
         assert!(st.success(), "daemon ended with {st}");

@@ -281,6 +281,7 @@ fn umount_when_busy() {
 
 fn fusermount_unmounts() {
     let mut d = start(Kind::Sshfs);
+    d.settle();
     sh(&ktap::dir(), "fusermount3 -u mnt");
     assert!(d.wait().success());
     assert!(!mockd::mount::is_mounted(&d.mnt));

@@ -74,9 +74,9 @@ pub fn answer(m: &Mock, fs: &mut Memfs, r: &Request) {
         .unwrap_or_else(|e| panic!("answer to {r:?}: {e}"));
 }
 
-/// Aborts the connection, and leaves the mount.
+/// Aborts the connection with umount -f, and leaves the mount.
 #[track_caller]
-pub fn abort(m: &Mock) {
+pub fn force(m: &Mock) {
     let busy = user::open(&m.mnt, libc::O_PATH, 0).expect("open");
     assert_eq!(umount(&m.mnt, libc::MNT_FORCE), Err(EBUSY));
     drop(busy);
@@ -190,21 +190,4 @@ impl std::ops::Deref for Pages {
     fn deref(&self) -> &Held {
         &self.held
     }
-}
-
-/// How many requests wait, says `fusectl`; `None` where there is no such file system.
-pub fn waiting(m: &Mock) -> Option<u32> {
-    let dev = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let mnt = m.mnt.to_str()?;
-    let dev = dev.lines().find_map(|l| {
-        let f: Vec<&str> = l.split(' ').collect();
-        (f.get(4) == Some(&mnt)).then(|| f[2].to_string())
-    })?;
-    let (_, minor) = dev.split_once(':')?;
-    let file = |dir: &str| format!("{dir}/{minor}/waiting");
-    let dir = "/sys/fs/fuse/connections";
-    if !std::path::Path::new(&file(dir)).exists() {
-        mockd::mount::mount("none", std::path::Path::new(dir), "fusectl", 0, "").ok()?;
-    }
-    std::fs::read_to_string(file(dir)).ok()?.trim().parse().ok()
 }

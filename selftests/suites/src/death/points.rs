@@ -12,6 +12,7 @@ use mockd::mock::Answer;
 use mockd::mount::umount;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
+use suites::fusectl;
 
 use crate::kit::{self, Stuck};
 use crate::table::{self, Kind, Operation};
@@ -41,6 +42,8 @@ enum End {
     /// SIGKILL to the caller; the daemon answers afterwards.
     Kill,
     /// umount -f.
+    Force,
+    /// A write to the file `abort` of the control filesystem.
     Abort,
     /// The daemon's last descriptor is closed.
     Close,
@@ -58,23 +61,30 @@ macro_rules! points {
 
 points! {
     queued_kill: Queued, Kill;
+    queued_umount_f: Queued, Force;
     queued_abort: Queued, Abort;
     queued_close: Queued, Close;
     copied_out_kill: CopiedOut, Kill;
+    copied_out_umount_f: CopiedOut, Force;
     copied_out_abort: CopiedOut, Abort;
     copied_out_close: CopiedOut, Close;
     with_daemon_kill: WithDaemon, Kill;
+    with_daemon_umount_f: WithDaemon, Force;
     with_daemon_abort: WithDaemon, Abort;
     with_daemon_close: WithDaemon, Close;
     copied_in_kill: CopiedIn, Kill;
+    copied_in_umount_f: CopiedIn, Force;
     copied_in_abort: CopiedIn, Abort;
     copied_in_close: CopiedIn, Close;
     background_kill: Background, Kill;
+    background_umount_f: Background, Force;
     background_abort: Background, Abort;
     background_close: Background, Close;
     interrupted_kill: Interrupted, Kill;
+    interrupted_umount_f: Interrupted, Force;
     interrupted_abort: Interrupted, Abort;
     interrupted_close: Interrupted, Close;
+    orphaned_umount_f: Orphaned, Force;
     orphaned_abort: Orphaned, Abort;
     orphaned_close: Orphaned, Close;
 }
@@ -260,20 +270,21 @@ impl Point {
     fn end(self, end: End) {
         match end {
             End::Kill => self.kill(),
-            End::Abort => self.abort(),
+            End::Force => self.abort(end, kit::force),
+            End::Abort => self.abort(end, |m| fusectl::abort(&m.mnt).expect("abort")),
             End::Close => self.close(),
         }
     }
 
-    fn abort(self) {
-        kit::abort(&self.m);
-        caller_ends(self.c, self.o, self.place, End::Abort);
+    fn abort(self, end: End, act: fn(&Mock)) {
+        act(&self.m);
+        caller_ends(self.c, self.o, self.place, end);
         match self.has {
             Has::Reader(s) => assert_eq!(s.go_on(), Err(ENODEV)),
             Has::Writer(s) => assert_eq!(s.go_on(), Err(ENOENT)),
             Has::Nothing | Has::Request(_) => {}
         }
-        check_waiting(&self.m);
+        fusectl::await_waiting(&self.m.mnt, 0);
         umount(&self.m.mnt, 0).expect("umount");
     }
 
@@ -284,6 +295,7 @@ impl Point {
             s.kill();
         }
         caller_ends(self.c, self.o, self.place, End::Close);
+        fusectl::await_waiting(&mnt, 0);
         umount(&mnt, 0).expect("umount");
     }
 
@@ -316,7 +328,7 @@ impl Point {
         }
         self.until_gone();
         self.m.drain(&mut |r| self.fs.handle(r));
-        check_waiting(&self.m);
+        fusectl::await_waiting(&self.m.mnt, 0);
         kit::close_down(&mut self.m, &mut self.fs);
     }
 
@@ -343,12 +355,6 @@ fn caller_ends(mut c: Caller, o: &Operation, place: Place, end: End) {
     if !copying || !matches!(result, Err(EIO | ECONNABORTED)) {
         assert_eq!(result, o.aborted);
     }
-}
-
-fn check_waiting(m: &Mock) {
-    suites::daemon::until("no request to wait", || {
-        matches!(kit::waiting(m), None | Some(0)).then_some(())
-    });
 }
 
 /// Fills the background: one RELEASE that the daemon does not answer.

@@ -3,6 +3,7 @@
 //! Many callers, several daemon threads, no order at all: callers die in the middle, signals arrive, some
 //! requests are never answered, mounts are taken away by force.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use mockd::reply::message;
 use mockd::wire::Op;
 use mockd::{mount, Caller, Init, Mock, Request, Setup};
 use rustix::fd::BorrowedFd;
+use suites::{fusectl, setting};
 
 use crate::daemon::{self, letters, send, Behind, Tally};
 use crate::mutate::Class;
@@ -62,7 +64,7 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
         Init::plain().bytes()
     };
     let _ = m.write(&message(r.unique, 0, &bytes));
-    let number = connection(&m);
+    let waiting = fusectl::dir(&m.mnt).join("waiting");
 
     let shared = Shared {
         behind: Mutex::new(behind),
@@ -84,7 +86,7 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
             })
             .collect();
         run(&mut m, &mut callers, rng, quota, &shared, &dev);
-        finish(&m, callers, rng.bool(), &shared, number);
+        finish(&m, callers, rng.bool(), &shared, &waiting);
         for t in threads {
             t.join().expect("daemon thread");
         }
@@ -219,13 +221,7 @@ fn until_gone(c: &mut Caller, mut help: impl FnMut()) {
 }
 
 /// Takes the mount away, in an orderly way or by force, and sees everybody out.
-fn finish(
-    m: &Mock,
-    mut callers: Vec<Caller>,
-    by_force: bool,
-    shared: &Shared,
-    number: Option<u32>,
-) {
+fn finish(m: &Mock, mut callers: Vec<Caller>, by_force: bool, shared: &Shared, waiting: &Path) {
     callers.iter().for_each(|c| c.kill(libc::SIGKILL));
     if by_force {
         // Whoever is inside is told ECONNABORTED; the rest of this call says EBUSY while anybody is.
@@ -238,14 +234,12 @@ fn finish(
         });
     }
     while unpark(m.dev(), shared, &mut Rng::with_seed(1)) {}
-    if let Some(file) = number.map(|n| format!("/sys/fs/fuse/connections/{n}/waiting")) {
-        suites::daemon::until("no request waiting", || {
-            match std::fs::read_to_string(&file) {
-                Ok(text) => (text.trim() == "0").then_some(()),
-                Err(_) => Some(()),
-            }
-        });
-    }
+    suites::daemon::until("no request waiting", || match setting::get(waiting) {
+        Ok(text) => (text.trim() == "0").then_some(()),
+        // Unmounted by force, with nobody inside.
+        Err(ENOENT) => Some(()),
+        Err(e) => panic!("waiting: {e}"),
+    });
     if mount::is_mounted(&m.mnt) {
         suites::daemon::until("unmounting", || match mount::umount(&m.mnt, 0) {
             Ok(()) => Some(()),
@@ -254,12 +248,4 @@ fn finish(
             Err(e) => panic!("umount: {e}"),
         });
     }
-}
-
-/// The number under which the connection is in sysfs: that of its device.
-fn connection(m: &Mock) -> Option<u32> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let mnt = m.mnt.to_str()?;
-    let line = text.lines().find(|l| l.split(' ').nth(4) == Some(mnt))?;
-    line.split(' ').nth(2)?.split_once(':')?.1.parse().ok()
 }
