@@ -15,7 +15,8 @@ use super::{
     mode::{
         FileType,
         Rdev,
-        S_IALLUGO, //
+        S_IALLUGO,
+        S_IFMT, //
     },
     time::{
         Timeout,
@@ -86,94 +87,207 @@ impl FuseAttrOut {
         }
     }
 
-    /// The replies to GETATTR and SETATTR.
+    /// The replies to GETATTR and SETATTR, looked at where they lie.
     #[inline(always)]
+    pub(super) fn look<R>(
+        body: Body<'_>,
+        minor: Minor,
+        then: impl FnOnce(Result<Attr<'_>, BadAttr>, Timeout) -> R,
+    ) -> Result<R, BadReply> {
+        let len = Self::wire_len(minor);
+        let short;
+        let raw: &Self = match body.whole(len) {
+            Some(raw) => raw,
+            None => {
+                short = body.short(len)?;
+                &short
+            }
+        };
+        let valid = Timeout::new(raw.attr_valid, raw.attr_valid_nsec);
+        Ok(then(Attr::new(&raw.attr), valid))
+    }
+
+    /// The same, to be kept.
     pub(super) fn decode(
         body: Body<'_>,
         minor: Minor,
     ) -> Result<Result<AttrReply, BadAttr>, BadReply> {
-        let raw: Self = body.short(Self::wire_len(minor))?;
-        Ok(Attr::new(&raw.attr).map(|attr| AttrReply {
-            attr,
-            valid: Timeout::new(raw.attr_valid, raw.attr_valid_nsec),
-        }))
+        Self::look(body, minor, |attr, valid| {
+            attr.map(|attr| AttrReply {
+                attr: attr.into(),
+                valid,
+            })
+        })
     }
 }
 
-/// Attributes, checked.
+/// Attributes, checked, where the reply lies: they are many, and moving them around costs something.
 ///
 /// What is not checked, as in C: that the type is that of the inode (`inode_wrong_type`, which makes
 /// the inode bad), and ids, which the daemon's user namespace may not map.
+///
+/// # Invariants
+///
+/// The size is at most `i64::MAX`, and the type one of the seven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attr {
-    /// For `stat`; any number, and not the node.
-    pub ino: u64,
-    /// Bytes, at most `i64::MAX`.
-    pub size: i64,
-    /// Units of 512 bytes; any number.
-    pub blocks: u64,
-    /// Last access.
-    pub atime: Timestamp,
-    /// Last change of the contents.
-    pub mtime: Timestamp,
-    /// Last change of contents or attributes.
-    pub ctime: Timestamp,
-    /// The type.
-    pub kind: FileType,
-    /// Permissions, set-id and sticky bits: at most 0o7777.
-    pub perm: u16,
-    /// Links; any number.
-    pub nlink: u32,
-    /// The owner, in the daemon's user namespace.
-    pub uid: u32,
-    /// The group, in the daemon's user namespace.
-    pub gid: u32,
-    /// Of a device.
-    pub rdev: Rdev,
-    /// The preferred block size as a power of two, at most 31; `None` for the superblock's.
-    pub blkbits: Option<u8>,
-    /// Known ones only.
-    pub flags: AttrFlags,
+pub struct Attr<'a> {
+    raw: &'a FuseAttr,
 }
 
-impl Attr {
+impl<'a> Attr<'a> {
     /// Checks what a daemon sent.
     ///
     /// # Errors
     ///
     /// [`BadAttr`] for a type that is none, and a size beyond `i64::MAX`.
     #[inline(always)]
-    pub fn new(raw: &FuseAttr) -> Result<Self, BadAttr> {
-        Ok(Self {
-            ino: raw.ino,
-            size: i64::try_from(raw.size).map_err(|_| BadAttr)?,
-            blocks: raw.blocks,
-            atime: Timestamp::from_wire(raw.atime, raw.atimensec),
-            mtime: Timestamp::from_wire(raw.mtime, raw.mtimensec),
-            ctime: Timestamp::from_wire(raw.ctime, raw.ctimensec),
-            kind: FileType::from_mode(raw.mode).ok_or(BadAttr)?,
-            perm: (raw.mode & S_IALLUGO) as u16,
-            nlink: raw.nlink,
-            uid: raw.uid,
-            gid: raw.gid,
-            rdev: Rdev::from_raw(raw.rdev),
-            blkbits: raw.blksize.checked_ilog2().map(|bits| bits as u8),
-            flags: AttrFlags::from_bits(raw.flags).masked(AttrFlags::KNOWN),
-        })
+    pub fn new(raw: &'a FuseAttr) -> Result<Self, BadAttr> {
+        if i64::try_from(raw.size).is_err() || FileType::from_mode(raw.mode).is_none() {
+            return Err(BadAttr);
+        }
+        // INVARIANT: Just checked.
+        Ok(Self { raw })
+    }
+
+    /// For `stat`; any number, and not the node.
+    #[inline]
+    pub fn ino(self) -> u64 {
+        self.raw.ino
+    }
+
+    /// Bytes, at most `i64::MAX`.
+    #[inline]
+    pub fn size(self) -> i64 {
+        self.raw.size as i64
+    }
+
+    /// Units of 512 bytes; any number.
+    #[inline]
+    pub fn blocks(self) -> u64 {
+        self.raw.blocks
+    }
+
+    /// Last access.
+    #[inline]
+    pub fn atime(self) -> Timestamp {
+        Timestamp::from_wire(self.raw.atime, self.raw.atimensec)
+    }
+
+    /// Last change of the contents.
+    #[inline]
+    pub fn mtime(self) -> Timestamp {
+        Timestamp::from_wire(self.raw.mtime, self.raw.mtimensec)
+    }
+
+    /// Last change of contents or attributes.
+    #[inline]
+    pub fn ctime(self) -> Timestamp {
+        Timestamp::from_wire(self.raw.ctime, self.raw.ctimensec)
+    }
+
+    /// The type.
+    #[inline]
+    pub fn kind(self) -> FileType {
+        // By the invariant it is one.
+        FileType::from_mode(self.raw.mode).unwrap_or(FileType::Regular)
+    }
+
+    /// Permissions, set-id and sticky bits: at most 0o7777.
+    #[inline]
+    pub fn perm(self) -> u16 {
+        (self.raw.mode & S_IALLUGO) as u16
     }
 
     /// Type and permissions.
     #[inline]
-    pub fn mode(&self) -> u32 {
-        self.kind.bits() | u32::from(self.perm)
+    pub fn mode(self) -> u32 {
+        self.raw.mode & (S_IFMT | S_IALLUGO)
+    }
+
+    /// Links; any number.
+    #[inline]
+    pub fn nlink(self) -> u32 {
+        self.raw.nlink
+    }
+
+    /// The owner, in the daemon's user namespace.
+    #[inline]
+    pub fn uid(self) -> u32 {
+        self.raw.uid
+    }
+
+    /// The group, in the daemon's user namespace.
+    #[inline]
+    pub fn gid(self) -> u32 {
+        self.raw.gid
+    }
+
+    /// Of a device.
+    #[inline]
+    pub fn rdev(self) -> Rdev {
+        Rdev::from_raw(self.raw.rdev)
+    }
+
+    /// The preferred block size as a power of two, at most 31; `None` for the superblock's.
+    #[inline]
+    pub fn blkbits(self) -> Option<u8> {
+        self.raw.blksize.checked_ilog2().map(|bits| bits as u8)
+    }
+
+    /// Known ones only.
+    #[inline]
+    pub fn flags(self) -> AttrFlags {
+        AttrFlags::from_bits(self.raw.flags).masked(AttrFlags::KNOWN)
+    }
+}
+
+/// Attributes, checked, to be kept.
+///
+/// # Invariants
+///
+/// Those of [`Attr`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct KeptAttr(FuseAttr);
+
+impl From<Attr<'_>> for KeptAttr {
+    #[inline]
+    fn from(attr: Attr<'_>) -> Self {
+        // INVARIANT: The same.
+        Self(*attr.raw)
+    }
+}
+
+impl KeptAttr {
+    /// Those of an empty file of which only this is known.
+    pub(super) fn empty(ino: u64, kind: FileType, perm: u16) -> Self {
+        // INVARIANT: A type, and no size.
+        Self(FuseAttr {
+            ino,
+            mode: kind.bits() | (u32::from(perm) & S_IALLUGO),
+            nlink: 1,
+            ..FuseAttr::default()
+        })
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Attr<'_> {
+        // INVARIANT: The same.
+        Attr { raw: &self.0 }
     }
 }
 
 /// The reply to GETATTR and SETATTR.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AttrReply {
-    /// The attributes.
-    pub attr: Attr,
+    attr: KeptAttr,
     /// How long they are good.
     pub valid: Timeout,
+}
+
+impl AttrReply {
+    /// The attributes.
+    #[inline]
+    pub fn attr(&self) -> Attr<'_> {
+        self.attr.get()
+    }
 }

@@ -14,7 +14,8 @@ use core::mem;
 use zerocopy::{
     FromBytes,
     Immutable,
-    IntoBytes, //
+    IntoBytes,
+    KnownLayout, //
 };
 
 /// Fills a buffer from its start.
@@ -117,7 +118,7 @@ impl Reply {
     ///
     /// [`BadReply::Length`] if it is too short or too long: the daemon's write fails with EINVAL,
     /// the request ends with EIO.
-    #[inline]
+    #[inline(always)]
     pub fn split(self, body_len: usize) -> Result<Split, BadReply> {
         let fits = match self {
             Self::None => false,
@@ -179,6 +180,18 @@ impl<'a> Body<'a> {
         let value = reader.take_short(len)?;
         reader.end()?;
         Ok(value)
+    }
+
+    /// One struct where it lies, if that is all there is, and its first `len` bytes are all of it.
+    #[inline]
+    pub(super) fn whole<T>(self, len: usize) -> Option<&'a T>
+    where
+        T: FromBytes + KnownLayout + Immutable,
+    {
+        match T::ref_from_bytes(self.own) {
+            Ok(value) if self.payload == 0 && len == size_of::<T>() => Some(value),
+            _ => None,
+        }
     }
 
     /// For an operation whose reply is all payload, at most `max` bytes.

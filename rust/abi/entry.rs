@@ -8,7 +8,8 @@
 use super::{
     attr::{
         Attr,
-        FuseAttr, //
+        FuseAttr,
+        KeptAttr, //
     },
     codec::{
         Body,
@@ -84,7 +85,7 @@ impl FuseEntryOut {
             },
             entry_valid: self.entry_valid(),
             attr_valid: Timeout::new(self.attr_valid, self.attr_valid_nsec),
-            attr: Attr::new(&self.attr)?,
+            attr: Attr::new(&self.attr)?.into(),
         })
     }
 
@@ -94,7 +95,7 @@ impl FuseEntryOut {
             .filter(|node| !node.is_root())
             .ok_or(BadReply::Node)?;
         let entry = self.found(node)?;
-        if entry.attr.kind != kind {
+        if entry.attr().kind() != kind {
             return Err(BadReply::Kind);
         }
         Ok(entry)
@@ -112,6 +113,23 @@ impl FuseEntryOut {
 }
 
 impl Entry {
+    /// The root, of which only type and permissions are known.
+    pub fn root(kind: FileType, perm: u16) -> Self {
+        Self {
+            node: NodeId::ROOT,
+            generation: Generation::ZERO,
+            entry_valid: Timeout::ZERO,
+            attr_valid: Timeout::ZERO,
+            attr: KeptAttr::empty(NodeId::ROOT.get(), kind, perm),
+        }
+    }
+
+    /// The attributes.
+    #[inline]
+    pub fn attr(&self) -> Attr<'_> {
+        self.attr.get()
+    }
+
     /// The node of an entry that nobody wants any more, whatever else it says; `None` if it is
     /// negative, and for the root, which is not given back.
     pub fn node_of(body: Body<'_>, minor: Minor) -> Option<NodeId> {
@@ -131,6 +149,5 @@ pub struct Entry {
     pub entry_valid: Timeout,
     /// How long the attributes are good.
     pub attr_valid: Timeout,
-    /// The attributes.
-    pub attr: Attr,
+    attr: KeptAttr,
 }

@@ -90,7 +90,7 @@ pub(super) fn valid_until(timeout: Timeout) -> Jiffies64 {
 
 /// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits
 /// (`fuse_change_attributes_i()`). May sleep.
-pub(super) fn change(inode: &Inode, attr: &Attr, valid: Jiffies64, asked: AskedAt) {
+pub(super) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: AskedAt) {
     let fi = inode.data();
 
     let old_size = {
@@ -102,12 +102,12 @@ pub(super) fn change(inode: &Inode, attr: &Attr, valid: Jiffies64, asked: AskedA
         }
         change_locked(inode, &mut inner, attr, valid, asked.evict_ctr);
         let old_size = inode.i_size_read();
-        inode.i_size_write(attr.size);
+        inode.i_size_write(attr.size());
         old_size
     };
 
-    if inode.is_reg() && old_size != attr.size {
-        inode.truncate_pagecache(attr.size);
+    if inode.is_reg() && old_size != attr.size() {
+        inode.truncate_pagecache(attr.size());
         // A page that stays is one that is being used: as in C, nothing to be done.
         let _ = inode.invalidate_inode_pages2();
     }
@@ -117,7 +117,7 @@ pub(super) fn change(inode: &Inode, attr: &Attr, valid: Jiffies64, asked: AskedA
 pub(super) fn change_locked(
     inode: &Inode,
     inner: &mut Inner,
-    attr: &Attr,
+    attr: Attr<'_>,
     valid: Jiffies64,
     evict_ctr: u64,
 ) {
@@ -132,7 +132,7 @@ pub(super) fn change_locked(
     fi.i_time.store(valid.to_u64(), Relaxed);
 
     // The type stays: who calls has checked that it is the same.
-    let orig_mode = (inode.i_mode() & S_IFMT) | attr.perm;
+    let orig_mode = (inode.i_mode() & S_IFMT) | attr.perm();
     let mode = if conn.default_permissions() {
         orig_mode
     } else {
@@ -140,23 +140,23 @@ pub(super) fn change_locked(
         orig_mode & !S_ISVTX
     };
     fi.orig_mode.store(orig_mode.into(), Relaxed);
-    fi.orig_ino.store(attr.ino, Relaxed);
+    fi.orig_ino.store(attr.ino(), Relaxed);
     fi.blkbits.store(
-        attr.blkbits.unwrap_or_else(|| inode.i_blkbits()).into(),
+        attr.blkbits().unwrap_or_else(|| inode.i_blkbits()).into(),
         Relaxed,
     );
 
     inode.set_attributes(&Attributes {
-        ino: attr.ino,
+        ino: attr.ino(),
         mode,
-        uid: make_kuid(&conn.user_ns, attr.uid),
-        gid: make_kgid(&conn.user_ns, attr.gid),
-        blocks: attr.blocks,
-        atime: attr.atime.into(),
-        mtime: attr.mtime.into(),
-        ctime: attr.ctime.into(),
+        uid: make_kuid(&conn.user_ns, attr.uid()),
+        gid: make_kgid(&conn.user_ns, attr.gid()),
+        blocks: attr.blocks(),
+        atime: attr.atime().into(),
+        mtime: attr.mtime().into(),
+        ctime: attr.ctime().into(),
     });
-    inode.set_nlink(attr.nlink);
+    inode.set_nlink(attr.nlink());
     // Someone else may have made it set-id, or given it capabilities.
     inode.clear_nosec();
 }

@@ -20,6 +20,7 @@ use crate::{
         AttrFlags,
         Entry,
         Name,
+        Op,
         Timeout, //
     },
     kapi::{
@@ -172,7 +173,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
-    let valid = conn.call_then(dir, &lookup, Undo::forget, |out| {
+    let take = |out| {
         let (node, entry) = match out {
             LookupOut::Negative { .. } => return false,
             LookupOut::BadAttr { node } => (node, None),
@@ -185,17 +186,20 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         }
         fi.inc_nlookup();
 
-        let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, &e.attr)) else {
+        let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
             return false;
         };
         attr::change(
             inode,
-            &entry.attr,
+            entry.attr(),
             attr::valid_until(entry.attr_valid),
             asked,
         );
         dentry.change_entry_timeout(entry.entry_valid);
         true
+    };
+    let valid = conn.call_parse(dir, &lookup, Undo::forget, |body, minor| {
+        lookup.decode(body, minor).map(take)
     });
     match valid {
         Err(e) if e == ENOMEM || e == EINTR => Err(e),
@@ -205,5 +209,5 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
 
 /// Whether the daemon says that another filesystem is to be mounted there.
 fn is_automount(entry: &Entry) -> bool {
-    entry.attr.flags.contains(AttrFlags::SUBMOUNT)
+    entry.attr().flags().contains(AttrFlags::SUBMOUNT)
 }

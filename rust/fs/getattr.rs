@@ -15,7 +15,8 @@ use super::{
 use crate::{
     abi::{
         op::Getattr,
-        Attr, //
+        Attr,
+        BadAttr, //
     },
     kapi::{
         mnt_idmapping::MntIdmap,
@@ -123,40 +124,45 @@ pub(super) fn do_getattr(
         fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),
     };
 
-    conn.call_then(
+    let take = |attr: Result<Attr<'_>, BadAttr>, valid| {
+        let attr = match attr {
+            Ok(attr) if !inode.inode_wrong_type(attr.mode() as u16) => attr,
+            _ => {
+                inode.data().make_bad();
+                return Err(EIO);
+            }
+        };
+        attr::change(inode, attr, attr::valid_until(valid), asked);
+        if let Some(stat) = stat {
+            fill(idmap, inode, attr, stat);
+        }
+        Ok(())
+    };
+    conn.call_parse(
         (inode, file),
         &op,
         || Undo::Nothing,
-        |reply| {
-            let reply = match reply {
-                Ok(reply) if !inode.inode_wrong_type(reply.attr.mode() as u16) => reply,
-                _ => {
-                    inode.data().make_bad();
-                    return Err(EIO);
-                }
-            };
-            attr::change(inode, &reply.attr, attr::valid_until(reply.valid), asked);
-            if let Some(stat) = stat {
-                fill(idmap, inode, &reply.attr, stat);
-            }
-            Ok(())
-        },
+        |body, minor| Getattr::look(body, minor, take),
     )?
 }
 
 /// Reports attributes just as the daemon has given them, stale or not (`fuse_fillattr()`).
-fn fill(idmap: &MntIdmap, inode: &Inode, attr: &Attr, stat: &mut Kstat) {
+fn fill(idmap: &MntIdmap, inode: &Inode, attr: Attr<'_>, stat: &mut Kstat) {
     let ns = &inode.conn().user_ns;
 
     stat.set_dev(inode);
-    stat.set_ino(attr.ino);
-    stat.set_mode((inode.i_mode() & S_IFMT) | attr.perm);
-    stat.set_nlink(attr.nlink);
-    stat.set_uid(idmap.map_uid(ns, make_kuid(ns, attr.uid)));
-    stat.set_gid(idmap.map_gid(ns, make_kgid(ns, attr.gid)));
+    stat.set_ino(attr.ino());
+    stat.set_mode((inode.i_mode() & S_IFMT) | attr.perm());
+    stat.set_nlink(attr.nlink());
+    stat.set_uid(idmap.map_uid(ns, make_kuid(ns, attr.uid())));
+    stat.set_gid(idmap.map_gid(ns, make_kgid(ns, attr.gid())));
     stat.set_rdev(inode.i_rdev());
-    stat.set_times(attr.atime.into(), attr.mtime.into(), attr.ctime.into());
-    stat.set_size(attr.size);
-    stat.set_blocks(attr.blocks);
-    stat.set_blkbits(attr.blkbits.unwrap_or_else(|| inode.i_blkbits()));
+    stat.set_times(
+        attr.atime().into(),
+        attr.mtime().into(),
+        attr.ctime().into(),
+    );
+    stat.set_size(attr.size());
+    stat.set_blocks(attr.blocks());
+    stat.set_blkbits(attr.blkbits().unwrap_or_else(|| inode.i_blkbits()));
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     abi::{
         op::{Init, InitOut},
-        InitFlags,
+        Body, InitFlags, Op,
     },
     kapi::{
         cred::{capable, CAP_SYS_ADMIN},
@@ -71,9 +71,10 @@ pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
             file: None,
             inodes: [None, None],
         };
+        let decode = |body: Body<'_>, minor| init.decode(body, minor);
         let result = conn
             .chan
-            .call(How::AbortOnKill, None, creds, &init, &mut leave, |out| out);
+            .call(How::AbortOnKill, None, creds, &init, &mut leave, decode);
         end.process(result);
         return if conn.chan.conn_error() {
             Err(ENOTCONN)

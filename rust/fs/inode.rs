@@ -22,13 +22,10 @@ use super::{
 use crate::{
     abi::{
         Attr,
-        AttrFlags,
         Entry,
         FileType,
         Generation,
-        NodeId,
-        Rdev,
-        Timeout, //
+        NodeId, //
     },
     kapi::{
         bitops::AtomicBits,
@@ -50,10 +47,7 @@ use crate::{
             MutexGuard, //
         },
         rcu::RcuArc,
-        stat::{
-            new_decode_dev,
-            S_IALLUGO, //
-        },
+        stat::new_decode_dev,
         wait::{
             new_wait_queue,
             WaitQueue, //
@@ -200,7 +194,7 @@ impl Inode {
     }
 
     /// Whether the daemon means another object by this inode's node (`fuse_stale_inode()`).
-    pub(super) fn is_stale(&self, generation: Generation, attr: &Attr) -> bool {
+    pub(super) fn is_stale(&self, generation: Generation, attr: Attr<'_>) -> bool {
         self.i_generation() != generation.get() || self.inode_wrong_type(attr.mode() as u16)
     }
 
@@ -260,7 +254,7 @@ impl SuperBlock {
 
         let found = loop {
             match self.iget5_locked(entry.node.get(), &key)? {
-                Iget::Old(inode) if inode.is_stale(entry.generation, &entry.attr) => {
+                Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr()) => {
                     // The node was given to another object: I/O on the old one is to fail.
                     inode.data().make_bad();
                     if entry.node.is_root() {
@@ -284,7 +278,7 @@ impl SuperBlock {
         inode.data().inc_nlookup();
         attr::change(
             inode,
-            &entry.attr,
+            entry.attr(),
             attr::valid_until(entry.attr_valid),
             asked,
         );
@@ -303,45 +297,22 @@ impl SuperBlock {
     ///
     /// ENOMEM.
     pub(super) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
-        let attr = Attr {
-            ino: NodeId::ROOT.get(),
-            kind,
-            perm: perm & S_IALLUGO,
-            nlink: 1,
-            size: 0,
-            blocks: 0,
-            atime: Default::default(),
-            mtime: Default::default(),
-            ctime: Default::default(),
-            uid: 0,
-            gid: 0,
-            rdev: Rdev::ZERO,
-            blkbits: None,
-            flags: AttrFlags::EMPTY,
-        };
-        let entry = Entry {
-            node: NodeId::ROOT,
-            generation: Generation::ZERO,
-            entry_valid: Timeout::ZERO,
-            attr_valid: Timeout::ZERO,
-            attr,
-        };
-        self.iget(&entry, AskedAt::CREATED)
+        self.iget(&Entry::root(kind, perm), AskedAt::CREATED)
     }
 }
 
 /// Sets a new inode up, by its type (`fuse_init_inode()`).
 fn init_inode(new: &mut NewInode<Fuse>, entry: &Entry) {
-    let attr = &entry.attr;
+    let attr = entry.attr();
 
     new.set_noatime();
     new.set_nocmtime();
     new.set_generation(entry.generation.get());
     new.set_type(attr.mode() as u16);
-    new.i_size_write(attr.size);
-    new.inode_set_mtime(attr.mtime.into());
-    new.inode_set_ctime(attr.ctime.into());
-    match attr.kind {
+    new.i_size_write(attr.size());
+    new.inode_set_mtime(attr.mtime().into());
+    new.inode_set_ctime(attr.ctime().into());
+    match attr.kind() {
         FileType::Regular => {
             new.set_iops(&dir::COMMON_INODE_OPERATIONS);
             super::open::init_file_inode(new);
@@ -353,7 +324,7 @@ fn init_inode(new: &mut NewInode<Fuse>, entry: &Entry) {
         FileType::Symlink => new.set_iops(&symlink::SYMLINK_INODE_OPERATIONS),
         FileType::CharDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket => {
             new.set_iops(&dir::COMMON_INODE_OPERATIONS);
-            new.init_special_inode(new_decode_dev(attr.rdev.get()));
+            new.init_special_inode(new_decode_dev(attr.rdev().get()));
         }
     }
     // Daemons without POSIX_ACL, which is not offered, keep their ACLs to themselves.

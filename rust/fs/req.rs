@@ -7,7 +7,7 @@
 
 use super::{conn::Conn, file::FuseFile, File, Inode};
 use crate::{
-    abi::{Creds, Op},
+    abi::{BadReply, Body, Creds, Minor, Op},
     kapi::{
         cred::{current_fsgid, current_fsuid},
         inode_hold::HeldInode,
@@ -62,7 +62,7 @@ impl Conn {
     /// there is no daemon; EINTR, also where a killed caller has not waited for the reply ([`left`]);
     /// ENOMEM; EOVERFLOW ([`caller`](Self::caller)).
     pub(crate) fn call<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
-        self.call_then(on, op, || Undo::Nothing, |out| out)
+        self.call_undo(on, op, || Undo::Nothing)
     }
 
     /// As [`call`](Self::call), where the reply gives something: if the caller does not wait for it,
@@ -73,26 +73,27 @@ impl Conn {
         op: &O,
         undo: impl FnMut() -> Undo,
     ) -> Result<O::Out> {
-        self.call_then(on, op, undo, |out| out)
+        self.call_parse(on, op, undo, |body, minor| op.decode(body, minor))
     }
 
-    /// As [`call_undo`](Self::call_undo); gives the reply to `then` before the request is freed, which saves
-    /// moving it around.
+    /// As [`call_undo`](Self::call_undo), with what `parse` makes of the reply's body: that saves moving it
+    /// around.
     #[inline]
-    pub(crate) fn call_then<'a, O: Op, R>(
+    pub(crate) fn call_parse<'a, O: Op, R>(
         &self,
         on: impl Into<On<'a>>,
         op: &O,
         mut undo: impl FnMut() -> Undo,
-        then: impl FnOnce(O::Out) -> R,
+        parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
         if self.chan.conn_error() {
             return Err(ECONNREFUSED);
         }
         let (on, caller) = (on.into(), self.caller()?);
         let mut leave = || on.leave(undo());
+        let node = on.inode.nodeid();
         self.chan
-            .call(How::Normal, on.inode.nodeid(), caller, op, &mut leave, then)
+            .call(How::Normal, node, caller, op, &mut leave, parse)
     }
 
     /// As [`call`](Self::call), with data that goes along; also gives the number of bytes received.
@@ -127,8 +128,9 @@ impl Conn {
         let (on, caller) = (on.into(), self.caller_munged());
         let mut leave = || on.leave(Undo::Nothing);
         let node = on.inode.nodeid();
+        let decode = |body: Body<'_>, minor| op.decode(body, minor);
         self.chan
-            .call(How::Forced, node, caller, op, &mut leave, |out| out)
+            .call(How::Forced, node, caller, op, &mut leave, decode)
     }
 }
 

@@ -151,7 +151,7 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>) -> Result {
         }
     })?;
     let reply = match reply {
-        Ok(reply) if !inode.inode_wrong_type(reply.attr.mode() as u16) => reply,
+        Ok(reply) if !inode.inode_wrong_type(reply.attr().mode() as u16) => reply,
         _ => {
             fi.make_bad();
             return Err(EIO);
@@ -166,18 +166,18 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>) -> Result {
         } else {
             reply.valid
         };
-        attr::change_locked(inode, &mut inner, &reply.attr, attr::valid_until(valid), 0);
+        attr::change_locked(inode, &mut inner, reply.attr(), attr::valid_until(valid), 0);
         let old_size = inode.i_size_read();
-        inode.i_size_write(reply.attr.size);
+        inode.i_size_write(reply.attr().size());
         old_size
     };
 
-    if inode.is_reg() && old_size != reply.attr.size {
-        if reply.attr.size > old_size {
+    if inode.is_reg() && old_size != reply.attr().size() {
+        if reply.attr().size() > old_size {
             // What was mapped beyond the old end must not come to light.
-            inode.truncate_pagecache_range(old_size, reply.attr.size.saturating_sub(1));
+            inode.truncate_pagecache_range(old_size, reply.attr().size().saturating_sub(1));
         }
-        inode.truncate_pagecache(reply.attr.size);
+        inode.truncate_pagecache(reply.attr().size());
         // What cannot be dropped is in use, and stays.
         let _ = inode.invalidate_inode_pages2();
     }

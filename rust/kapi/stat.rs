@@ -24,8 +24,6 @@ pub(crate) const S_ISUID: u16 = bindings::S_ISUID as u16;
 pub(crate) const S_ISGID: u16 = bindings::S_ISGID as u16;
 pub(crate) const S_ISVTX: u16 = bindings::S_ISVTX as u16;
 pub(crate) const S_IXGRP: u16 = bindings::S_IXGRP as u16;
-/// All of a mode but the type.
-pub(crate) const S_IALLUGO: u16 = 0o7777;
 /// Execute permission for anyone.
 pub(crate) const S_IXUGO: u16 = (bindings::S_IXUSR | bindings::S_IXGRP | bindings::S_IXOTH) as u16;
 

@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     abi::{
+        BadReply,
+        Body,
         Creds,
+        Minor,
         NodeId,
         Op, //
     },
@@ -65,8 +68,8 @@ enum Waited {
 }
 
 impl Chan {
-    /// Sends a request without payload and waits for the answer. `then` is given the reply while the request
-    /// still exists and is counted, so that it need not be moved; it should be quick.
+    /// Sends a request without payload and waits for the answer. `parse` is given the reply's body where it
+    /// lies, while the request still exists and is counted; it should be quick.
     ///
     /// A caller that is killed leaves a request that the daemon has, unless that is switched off
     /// ([`moduleparam::killable`]): it stays with what `leave` gives.
@@ -83,11 +86,11 @@ impl Chan {
         creds: Creds,
         op: &O,
         leave: &mut dyn FnMut() -> Orphan,
-        then: impl FnOnce(O::Out) -> R,
+        parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
         let req = self.exchange(how, node.into(), creds, op, None, leave)?;
         let result = req.args.collect().ok_or(EIO)?;
-        Ok(then(result.decode(op)?))
+        result.parse(parse)
     }
 
     /// As [`call`](Self::call), with a payload, which is given back, unless the request is left; also gives

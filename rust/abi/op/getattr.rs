@@ -7,6 +7,7 @@
 use super::Op;
 use crate::abi::{
     attr::{
+        Attr,
         AttrReply,
         FuseAttrOut, //
     },
@@ -23,6 +24,7 @@ use crate::abi::{
     flags::GetattrFlags,
     ids::FileHandle,
     opcode::Opcode,
+    time::Timeout,
     version::Minor,
 };
 use zerocopy_derive::{
@@ -53,6 +55,22 @@ pub struct Getattr {
     pub fh: Option<FileHandle>,
 }
 
+impl Getattr {
+    /// As [`decode`](Op::decode), looked at where the reply lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Op::decode).
+    #[inline(always)]
+    pub fn look<R>(
+        body: Body<'_>,
+        minor: Minor,
+        then: impl FnOnce(Result<Attr<'_>, BadAttr>, Timeout) -> R,
+    ) -> Result<R, BadReply> {
+        FuseAttrOut::look(body, minor, then)
+    }
+}
+
 impl Op for Getattr {
     const OPCODE: Opcode = Opcode::Getattr;
     /// An inode whose attributes are bad becomes bad itself, and its caller gets EIO.
@@ -76,7 +94,6 @@ impl Op for Getattr {
         Reply::Fixed(FuseAttrOut::wire_len(minor))
     }
 
-    #[inline(always)]
     fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Self::Out, BadReply> {
         FuseAttrOut::decode(body, minor)
     }

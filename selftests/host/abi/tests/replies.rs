@@ -172,39 +172,58 @@ fn attributes_as_sent() {
         dummy: u32::MAX,
         attr: raw_attr(0o104755),
     };
-    let expected = Attr {
-        ino: 3,
-        size: 5,
-        blocks: 8,
-        atime: Timestamp::new(10, 13),
-        mtime: Timestamp::new(11, 14),
-        ctime: Timestamp::new(12, 15),
-        kind: FileType::Regular,
-        perm: 0o4755,
-        nlink: 2,
-        uid: 1000,
-        gid: 1001,
-        rdev: Rdev::new(1, 3),
-        blkbits: Some(12),
-        flags: AttrFlags::SUBMOUNT,
+    let check = |attr: Attr<'_>, blkbits, flags| {
+        assert_eq!((attr.ino(), attr.size(), attr.blocks()), (3, 5, 8));
+        assert_eq!(attr.atime(), Timestamp::new(10, 13));
+        assert_eq!(attr.mtime(), Timestamp::new(11, 14));
+        assert_eq!(attr.ctime(), Timestamp::new(12, 15));
+        assert_eq!((attr.kind(), attr.perm()), (FileType::Regular, 0o4755));
+        assert_eq!(attr.mode(), 0o104755);
+        assert_eq!((attr.nlink(), attr.uid(), attr.gid()), (2, 1000, 1001));
+        assert_eq!(attr.rdev(), Rdev::new(1, 3));
+        assert_eq!((attr.blkbits(), attr.flags()), (blkbits, flags));
     };
     for &minor in MINORS.iter().filter(|&&minor| minor >= 9) {
         let reply = decode(Getattr { fh: None }, raw.as_bytes(), minor);
         let reply = reply.expect("a length").expect("attributes");
-        assert_eq!((reply.attr, reply.valid), (expected, Timeout::new(30, 31)));
-        assert_eq!(reply.attr.mode(), 0o104755);
+        check(reply.attr(), Some(12), AttrFlags::SUBMOUNT);
+        assert_eq!(reply.valid, Timeout::new(30, 31));
         let again = decode(common::setattr(), raw.as_bytes(), minor);
         assert_eq!(again, Ok(Ok(reply)));
     }
     // Before 7.9 the block size and the flags are not there, and are zero.
-    let old = Attr {
-        blkbits: None,
-        flags: AttrFlags::EMPTY,
-        ..expected
-    };
     for minor in [0, 8] {
         let reply = decode(Getattr { fh: None }, &raw.as_bytes()[..96], minor);
-        assert_eq!(reply.expect("a length").map(|reply| reply.attr), Ok(old));
+        let reply = reply.expect("a length").expect("attributes");
+        check(reply.attr(), None, AttrFlags::EMPTY);
+    }
+}
+
+/// A reply is looked at where it lies, or in a copy if it lies badly: no matter.
+#[test]
+fn attributes_anywhere() {
+    let raw = FuseAttrOut {
+        attr_valid: 30,
+        attr: raw_attr(0o100644),
+        ..Default::default()
+    };
+    for at in 0..8 {
+        let mut place = [0u8; 112];
+        place[at..at + 104].copy_from_slice(raw.as_bytes());
+        let body = Body::new(&place[at..at + 104], 0);
+        let seen = Getattr::look(body, Minor::OURS, |attr, valid| {
+            (attr.map(|attr| attr.ino()), valid)
+        });
+        assert_eq!(seen, Ok((Ok(3), Timeout::new(30, 0))));
+        // Not with a payload, nor with another length.
+        for body in [
+            Body::new(&place[at..at + 104], 1),
+            Body::new(&place[at..at + 103], 0),
+            Body::new(&place[..at], 0),
+        ] {
+            let seen = Getattr::look(body, Minor::OURS, |_, _| ());
+            assert_eq!(seen, Err(BadReply::Length));
+        }
     }
 }
 
@@ -224,8 +243,8 @@ fn every_mode() {
                 assert!(valid, "{mode:o}");
                 // Bits above the type mean nothing, as in C.
                 assert_eq!(attr.mode(), mode & 0xffff, "{mode:o}");
-                assert_eq!(FileType::from_mode(mode), Some(attr.kind));
-                assert_eq!(attr.kind.bits(), mode & 0o170000);
+                assert_eq!(FileType::from_mode(mode), Some(attr.kind()));
+                assert_eq!(attr.kind().bits(), mode & 0o170000);
             }
         }
     }
@@ -234,11 +253,11 @@ fn every_mode() {
 #[test]
 fn sizes_fit_into_loff_t() {
     let attr = |size| {
-        Attr::new(&FuseAttr {
+        let raw = FuseAttr {
             size,
             ..raw_attr(0o100644)
-        })
-        .map(|attr| attr.size)
+        };
+        Attr::new(&raw).map(|attr| attr.size())
     };
     assert_eq!(attr(0), Ok(0));
     assert_eq!(attr(i64::MAX as u64), Ok(i64::MAX));
@@ -248,17 +267,14 @@ fn sizes_fit_into_loff_t() {
 
 #[test]
 fn nanoseconds_are_clamped_and_seconds_are_signed() {
-    let attr = |atimensec| {
-        Attr::new(&FuseAttr {
-            atimensec,
-            mtimensec: atimensec,
-            ctimensec: atimensec,
-            atime: u64::MAX,
-            mtime: 1 << 63,
-            ctime: i64::MAX as u64,
-            ..raw_attr(0o100644)
-        })
-        .expect("attributes")
+    let attr = |atimensec| FuseAttr {
+        atimensec,
+        mtimensec: atimensec,
+        ctimensec: atimensec,
+        atime: u64::MAX,
+        mtime: 1 << 63,
+        ctime: i64::MAX as u64,
+        ..raw_attr(0o100644)
     };
     for (nsec, clamped) in [
         (0, 0),
@@ -266,11 +282,12 @@ fn nanoseconds_are_clamped_and_seconds_are_signed() {
         (1_000_000_000, 999_999_999),
         (u32::MAX, 999_999_999),
     ] {
-        let attr = attr(nsec);
+        let raw = attr(nsec);
+        let attr = Attr::new(&raw).expect("attributes");
         for (time, secs) in [
-            (attr.atime, -1),
-            (attr.mtime, i64::MIN),
-            (attr.ctime, i64::MAX),
+            (attr.atime(), -1),
+            (attr.mtime(), i64::MIN),
+            (attr.ctime(), i64::MAX),
         ] {
             assert_eq!((time.secs(), time.nsecs()), (secs, clamped));
         }
@@ -285,11 +302,11 @@ fn nanoseconds_are_clamped_and_seconds_are_signed() {
 #[test]
 fn block_sizes_become_powers_of_two() {
     let blkbits = |blksize| {
-        let attr = Attr::new(&FuseAttr {
+        let raw = FuseAttr {
             blksize,
             ..raw_attr(0o100644)
-        });
-        attr.expect("attributes").blkbits
+        };
+        Attr::new(&raw).expect("attributes").blkbits()
     };
     assert_eq!(blkbits(0), None);
     assert_eq!(blkbits(1), Some(0));
@@ -300,11 +317,11 @@ fn block_sizes_become_powers_of_two() {
 
 #[test]
 fn unknown_flags_are_dropped() {
-    let attr = Attr::new(&FuseAttr {
+    let raw = FuseAttr {
         flags: u32::MAX,
         ..raw_attr(0o100644)
-    });
-    let flags = attr.expect("attributes").flags;
+    };
+    let flags = Attr::new(&raw).expect("attributes").flags();
     assert_eq!(flags, AttrFlags::SUBMOUNT | AttrFlags::DAX);
 
     let raw = FuseOpenOut {
@@ -374,14 +391,17 @@ fn lookup_finds() {
         assert_eq!(entry.entry_valid, Timeout::new(20, 21));
         assert_eq!(entry.attr_valid, Timeout::new(30, 31));
         assert_eq!(
-            (entry.attr.kind, entry.attr.gid),
+            (entry.attr().kind(), entry.attr().gid()),
             (FileType::Directory, 1001)
         );
         let (blkbits, flags) = match minor {
             0..=8 => (None, AttrFlags::EMPTY),
             _ => (Some(12), AttrFlags::SUBMOUNT),
         };
-        assert_eq!((entry.attr.blkbits, entry.attr.flags), (blkbits, flags));
+        assert_eq!(
+            (entry.attr().blkbits(), entry.attr().flags()),
+            (blkbits, flags)
+        );
     }
 }
 
@@ -526,7 +546,7 @@ fn create_has_an_entry_and_a_handle() {
     for (minor, len) in [(8, 120), (9, 128), (46, 128)] {
         let own = [&raw_entry(5, 0o100644).as_bytes()[..len], open.as_bytes()].concat();
         let out = decode(op(), &own, minor).expect("a file");
-        assert_eq!((out.entry.node, out.entry.attr.uid), (node(5), 1000));
+        assert_eq!((out.entry.node, out.entry.attr().uid()), (node(5), 1000));
         assert_eq!(out.open.fh, FileHandle::from_raw(99));
         assert_eq!(out.open.flags, OpenOutFlags::DIRECT_IO);
     }
@@ -591,13 +611,13 @@ fn the_filesystems_size() {
 /// Whatever the bytes: no panic, and what comes out keeps its promises.
 #[test]
 fn garbage_is_refused_or_checked() {
-    fn check(attr: &Attr) {
-        assert!(attr.size >= 0 && attr.perm <= 0o7777);
-        assert!(attr.blkbits.is_none_or(|bits| bits <= 31));
-        for time in [attr.atime, attr.mtime, attr.ctime] {
+    fn check(attr: Attr<'_>) {
+        assert!(attr.size() >= 0 && attr.perm() <= 0o7777);
+        assert!(attr.blkbits().is_none_or(|bits| bits <= 31));
+        for time in [attr.atime(), attr.mtime(), attr.ctime()] {
             assert!(time.nsecs() < 1_000_000_000);
         }
-        assert_eq!(attr.flags.without(AttrFlags::KNOWN), AttrFlags::EMPTY);
+        assert_eq!(attr.flags().without(AttrFlags::KNOWN), AttrFlags::EMPTY);
     }
     let mut taken = 0u64;
     for seed in common::seeds() {
@@ -610,9 +630,9 @@ fn garbage_is_refused_or_checked() {
                 wire[at..at + 8].copy_from_slice(&random.edgy().to_ne_bytes());
             }
             if let Ok(LookupOut::Found(entry)) = lookup(&raw, 46) {
-                check(&entry.attr);
+                check(entry.attr());
                 assert_eq!(entry.node.get(), raw.nodeid);
-                assert_eq!(entry.attr.mode(), raw.attr.mode & 0xffff);
+                assert_eq!(entry.attr().mode(), raw.attr.mode & 0xffff);
                 assert!(entry.entry_valid.nsecs() < 1_000_000_000);
                 taken += 1;
             }
@@ -626,6 +646,17 @@ fn garbage_is_refused_or_checked() {
         }
     }
     assert!(taken > 1000, "nothing but refusals: {taken}");
+}
+
+/// So that a request has room for it whatever the daemon's version.
+#[test]
+fn replies_are_longest_in_our_version() {
+    for case in cases() {
+        let ours = case.op.reply(Minor::OURS).space();
+        for &minor in MINORS {
+            assert!(case.op.reply(Minor::new(minor)).space() <= ours);
+        }
+    }
 }
 
 /// Every operation, random bytes of any length, any version: no panic, and the same answer twice.
