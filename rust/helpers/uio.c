@@ -10,28 +10,29 @@ bool fuse_helper_iov_iter_is_kvec(const struct iov_iter *i)
 	return iov_iter_is_kvec(i);
 }
 
-bool fuse_helper_user_backed_iter(const struct iov_iter *i)
-{
-	return user_backed_iter(i);
-}
-
 static __always_inline size_t step_to_user(void __user *to, size_t progress,
 					   size_t len, void *from, void *unused)
 {
-	return copy_to_user(to, from + progress, len);
+	from += progress;
+	if (!check_copy_size(from, len, true))
+		return len;
+	return _inline_copy_to_user(to, from, len);
 }
 
 static __always_inline size_t step_from_user(void __user *from, size_t progress,
 					     size_t len, void *to, void *unused)
 {
-	return copy_from_user(to + progress, from, len);
+	to += progress;
+	if (!check_copy_size(to, len, false))
+		return len;
+	return _inline_copy_from_user(to, from, len);
 }
 
 /*
  * Copies what is resident and stops, without faulting, at what is not: the
  * count is exact. One helper for the three steps, as this is the hot path; and
  * one buffer, which is what daemons have for requests, goes without the detour
- * through the iterators of all kinds.
+ * through the iterators of all kinds, and without calls.
  */
 size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
 				       struct iov_iter *i)

@@ -47,9 +47,12 @@ impl IovIter {
     }
 
     /// Is this user memory (`user_backed_iter()`)?
+    #[inline]
     pub(crate) fn user_backed(&self) -> bool {
         // SAFETY: Valid by the contract of `from_raw()`.
-        unsafe { bindings::user_backed_iter(self.as_ptr()) }
+        let kind = unsafe { (*self.as_ptr()).iter_type };
+        u32::from(kind) == bindings::iter_type_ITER_UBUF
+            || u32::from(kind) == bindings::iter_type_ITER_IOVEC
     }
 
     /// Whether it is to be copied from (`iov_iter_rw() == WRITE`).

@@ -290,7 +290,7 @@ impl<W: Word> LendState<W> {
     /// lent, after it wrote the result.
     #[inline]
     pub(crate) fn finish(&self) -> Finished {
-        let (Ok(old) | Err(old)) = self.update(LENT, |w| Some((w & !LENT) | GONE | DONE));
+        let (Ok(old) | Err(old)) = self.update(GONE, |w| Some((w & !LENT) | GONE | DONE));
         if old & ORPHAN != 0 {
             Finished::Orphan
         } else {

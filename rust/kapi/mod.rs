@@ -54,6 +54,7 @@ pub(crate) mod pipe_fs_i;
 pub(crate) mod random;
 pub(crate) mod rcu;
 pub(crate) mod rcu_walk;
+pub(crate) mod room;
 pub(crate) mod rwsem;
 pub(crate) mod slab;
 pub(crate) mod splice;

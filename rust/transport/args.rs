@@ -7,7 +7,10 @@
 
 use super::{
     background::End,
-    copy::Copier,
+    copy::{
+        CopyIn,
+        CopyOut, //
+    },
     payload::{
         Payload,
         PayloadCursor, //
@@ -25,6 +28,7 @@ use crate::abi::{
     Reply,
     Writer, //
 };
+use crate::kapi::room::Room;
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
 
@@ -39,7 +43,7 @@ const UNIQUE: core::ops::Range<usize> = 8..16;
 /// A few bytes in place, more of them in memory of their own.
 struct Bytes {
     len: usize,
-    inline: [u8; OWN],
+    inline: Room<OWN>,
     heap: Option<KVec<u8>>,
 }
 
@@ -47,36 +51,40 @@ impl Bytes {
     fn new() -> impl Init<Self> {
         init!(Self {
             len: 0,
-            inline <- pin_init::init_zeroed(),
+            inline <- Room::new(),
             heap: None,
         })
     }
 
-    /// Makes room for `len` bytes, before anything is written.
+    /// A message of `len` bytes, all 0, with room for a reply of `reply`.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, only if `len` is more than [`OWN`].
+    /// `ENOMEM`, only if one of both is more than [`OWN`].
     #[inline]
-    fn reserve(&mut self, len: usize) -> Result {
-        if len > OWN {
-            let mut heap = KVec::with_capacity(len, GFP_KERNEL)?;
-            heap.resize(len, 0, GFP_KERNEL)?;
+    fn start(&mut self, len: usize, reply: usize) -> Result<&mut [u8]> {
+        self.len = len;
+        let room = len.max(reply);
+        if room > OWN {
+            let mut heap = KVec::with_capacity(room, GFP_KERNEL)?;
+            heap.resize(room, 0, GFP_KERNEL)?;
             self.heap = Some(heap);
+            return Ok(self.bytes_mut());
         }
-        Ok(())
+        self.inline.clear(room);
+        self.inline.get_mut(len).ok_or(EIO)
     }
 
     /// Bytes that there is room for.
     #[inline]
     fn room(&self) -> usize {
-        self.heap.as_ref().map_or(OWN, KVec::len)
+        self.heap.as_ref().map_or(self.inline.valid(), KVec::len)
     }
 
     #[inline]
     fn bytes(&self) -> &[u8] {
         let bytes = match &self.heap {
-            None => self.inline.get(..self.len),
+            None => self.inline.get(self.len),
             Some(heap) => heap.get(..self.len),
         };
         bytes.unwrap_or_default()
@@ -85,7 +93,7 @@ impl Bytes {
     #[inline]
     fn bytes_mut(&mut self) -> &mut [u8] {
         let bytes = match &mut self.heap {
-            None => self.inline.get_mut(..self.len),
+            None => self.inline.get_mut(self.len),
             Some(heap) => heap.get_mut(..self.len),
         };
         bytes.unwrap_or_default()
@@ -105,7 +113,7 @@ pub(super) struct Args {
     /// The result: 0 or a negative errno.
     pub(super) error: i32,
     /// Bytes of the reply, its header included; for the trace event.
-    pub(super) reply_len: u32,
+    pub(super) reply_len: usize,
     /// Who is told the end, of a background request.
     pub(super) end: Option<KBox<dyn End>>,
 }
@@ -116,6 +124,13 @@ pub(super) struct Cursor {
     /// Bytes of the message's, or the reply's, own part.
     own: usize,
     payload: PayloadCursor,
+}
+
+impl Cursor {
+    /// Bytes in all.
+    pub(super) fn bytes(&self) -> usize {
+        self.own.saturating_add(self.payload.bytes())
+    }
 }
 
 impl Args {
@@ -133,7 +148,7 @@ impl Args {
         })
     }
 
-    /// Encodes an operation.
+    /// Encodes an operation; returns the length of the message, payload included.
     ///
     /// # Errors
     ///
@@ -145,21 +160,21 @@ impl Args {
         creds: Creds,
         op: &O,
         minor: Minor,
-    ) -> Result {
+    ) -> Result<u32> {
         let in_len = op.in_len(minor);
         let header =
             InHeader::new(O::OPCODE, node, creds, in_len, op.payload_in()).map_err(|_| EIO)?;
 
         let len = in_len.checked_add(InHeader::SIZE).ok_or(EIO)?;
         self.expect = op.reply(minor);
-        self.bytes.reserve(len.max(self.expect.space()))?;
-        self.bytes.len = len;
-        let mut writer = Writer::new(self.bytes.bytes_mut());
+        // A reply is longest in our version, and that length is a constant.
+        let message = self.bytes.start(len, op.reply(Minor::OURS).space())?;
+        let mut writer = Writer::new(message);
         writer.put(&header).map_err(|_| EIO)?;
         op.encode(&mut writer, minor).map_err(|_| EIO)?;
 
         self.minor = minor;
-        Ok(())
+        Ok(header.len)
     }
 
     /// Exchanges the payload; what is sent must be as long as the operation said.
@@ -176,29 +191,48 @@ impl Args {
         core::mem::replace(&mut self.payload, Payload::None)
     }
 
-    /// Bytes of the whole message.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len.saturating_add(self.payload.len_out())
-    }
-
-    /// Sets the number under which the message goes out.
-    pub(super) fn set_unique(&mut self, unique: u64) {
-        if let Some(place) = self.bytes.bytes_mut().get_mut(UNIQUE) {
+    /// Copies the message out under this number as far as that goes without a fault; how far, if that is not
+    /// all.
+    #[inline(always)]
+    pub(super) fn start_copy_out(
+        &mut self,
+        unique: u64,
+        to: &mut impl CopyOut,
+    ) -> Result<(), Cursor> {
+        let message = self.bytes.bytes_mut();
+        if let Some(place) = message.get_mut(UNIQUE) {
             place.copy_from_slice(unique.as_bytes());
         }
+        let own = to.put(message);
+        if own == message.len() && self.payload.is_none() {
+            return Ok(());
+        }
+        self.copy_payload_out(own, to)
     }
 
-    /// Copies the message out as far as that goes without a fault. True if all has been copied.
-    #[inline(always)]
-    pub(super) fn copy_out(&self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
+    /// The rest of it, if there is any.
+    #[inline(never)]
+    fn copy_payload_out(&self, own: usize, to: &mut impl CopyOut) -> Result<(), Cursor> {
+        let mut cursor = Cursor {
+            own,
+            ..Cursor::default()
+        };
+        if own == self.bytes.len && self.payload.copy_out(&mut cursor.payload, to) {
+            return Ok(());
+        }
+        Err(cursor)
+    }
+
+    /// Copies more of the message out. True if all has been copied.
+    pub(super) fn copy_out(&self, cursor: &mut Cursor, to: &mut impl CopyOut) -> bool {
         let message = self.bytes.bytes();
         if let Some(rest @ [_, ..]) = message.get(cursor.own..) {
-            cursor.own = cursor.own.saturating_add(copier.put(rest));
+            cursor.own = cursor.own.saturating_add(to.put(rest));
             if cursor.own < message.len() {
                 return false;
             }
         }
-        self.payload.is_none() || self.payload.copy_out(&mut cursor.payload, copier)
+        self.payload.is_none() || self.payload.copy_out(&mut cursor.payload, to)
     }
 
     /// Prepares for a reply without an error, with `body_len` bytes after the header.
@@ -220,12 +254,36 @@ impl Args {
         self.payload.start_in(split.payload)
     }
 
-    /// Copies the reply in as far as that goes without a fault. True if all has been copied.
+    /// Copies the reply in as far as that goes without a fault; how far, if that is not all.
     #[inline(always)]
-    pub(super) fn copy_in(&mut self, cursor: &mut Cursor, copier: &mut Copier<'_>) -> bool {
+    pub(super) fn start_copy_in(&mut self, from: &mut impl CopyIn) -> Result<(), Cursor> {
+        let place = self.bytes.bytes_mut();
+        let own = if place.is_empty() { 0 } else { from.get(place) };
+        if own == place.len() && self.payload.is_none() {
+            return Ok(());
+        }
+        self.copy_payload_in(own, from)
+    }
+
+    /// The rest of it, if there is any.
+    #[inline(never)]
+    fn copy_payload_in(&mut self, own: usize, from: &mut impl CopyIn) -> Result<(), Cursor> {
+        let mut cursor = Cursor {
+            own,
+            ..Cursor::default()
+        };
+        let len = self.payload_len;
+        if own == self.bytes.len && self.payload.copy_in(len, &mut cursor.payload, from) {
+            return Ok(());
+        }
+        Err(cursor)
+    }
+
+    /// Copies more of the reply in. True if all has been copied.
+    pub(super) fn copy_in(&mut self, cursor: &mut Cursor, from: &mut impl CopyIn) -> bool {
         let own = self.bytes.bytes_mut();
         if let Some(rest @ [_, ..]) = own.get_mut(cursor.own..) {
-            cursor.own = cursor.own.saturating_add(copier.get(rest));
+            cursor.own = cursor.own.saturating_add(from.get(rest));
             if cursor.own < own.len() {
                 return false;
             }
@@ -233,7 +291,7 @@ impl Args {
         self.payload.is_none()
             || self
                 .payload
-                .copy_in(self.payload_len, &mut cursor.payload, copier)
+                .copy_in(self.payload_len, &mut cursor.payload, from)
     }
 
     /// The request's error, or bytes of payload in the reply.

@@ -26,7 +26,11 @@ use super::{
     request::Req, //
 };
 use crate::{
-    abi::Minor,
+    abi::{
+        op,
+        InHeader,
+        Minor, //
+    },
     kapi::{
         bitops::AtomicBits,
         fasync::Fasync,
@@ -67,6 +71,9 @@ type Segment = KVVec<Slot<Req>>;
 /// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may be.
 const DEFAULT_CONGESTION_THRESHOLD: u32 = Engine::MAX_BACKGROUND / 4 * 3;
 
+/// `FUSE_MIN_READ_BUFFER`.
+const MIN_READ_BUFFER: usize = 8192;
+
 /// What INIT settles for the transport.
 pub(crate) struct ChanParams {
     /// The daemon's minor version.
@@ -104,7 +111,8 @@ pub(crate) struct Chan {
     /// Operations that the daemon answered with ENOSYS, by number.
     lacks: [AtomicBits; 2],
     minor: Atomic<u32>,
-    max_write: Atomic<u32>,
+    /// Bytes that a reader must have room for.
+    min_read_buffer: Atomic<usize>,
     max_pages: Atomic<u32>,
     /// Background requests from which on readahead holds back.
     congestion_threshold: Atomic<u32>,
@@ -145,7 +153,7 @@ impl Chan {
                 no_interrupt: Atomic::new(false),
                 lacks: [AtomicBits::new(0), AtomicBits::new(0)],
                 minor: Atomic::new(0),
-                max_write: Atomic::new(0),
+                min_read_buffer: Atomic::new(MIN_READ_BUFFER),
                 max_pages: Atomic::new(0),
                 congestion_threshold: Atomic::new(DEFAULT_CONGESTION_THRESHOLD),
                 abort_err: Atomic::new(false),
@@ -221,7 +229,11 @@ impl Chan {
     pub(crate) fn set_initialized(&self, params: Option<ChanParams>) {
         if let Some(params) = params {
             self.minor.store(params.minor, Relaxed);
-            self.max_write.store(params.max_write, Relaxed);
+            let write = (params.max_write as usize)
+                .saturating_add(InHeader::SIZE)
+                .saturating_add(size_of::<op::FuseWriteIn>());
+            self.min_read_buffer
+                .store(write.max(MIN_READ_BUFFER), Relaxed);
             self.max_pages.store(params.max_pages, Relaxed);
         }
         // Pairs with `initialized()`.
@@ -260,9 +272,10 @@ impl Chan {
         Minor::new(self.minor.load(Relaxed))
     }
 
-    /// Bytes per WRITE, 0 before it is known.
-    pub(super) fn max_write(&self) -> u32 {
-        self.max_write.load(Relaxed)
+    /// Bytes that a reader must have room for: those of any request but SETXATTR.
+    #[inline]
+    pub(super) fn min_read_buffer(&self) -> usize {
+        self.min_read_buffer.load(Relaxed)
     }
 
     /// Requests that have not ended, those of callers held back included.
@@ -438,7 +451,10 @@ impl Chan {
             let submitted = {
                 let mut engine = self.engine.lock();
                 let submitted = submit(&mut engine, req, admit);
-                self.update_readable(&engine);
+                if submitted.as_ref().is_ok_and(|it| it.effects.readers != 0) {
+                    // A reader is woken up because there is something to read.
+                    self.readable.store(true, Relaxed);
+                }
                 submitted
             };
             match submitted {

@@ -8,10 +8,7 @@
 
 use super::{
     chan::Chan,
-    copy::{
-        Copier,
-        Way, //
-    },
+    copy::Memory,
     engine::{
         self,
         Drain,
@@ -253,8 +250,8 @@ impl MiscDevice for Device {
             return Err(EINVAL);
         }
         let room = to.count();
-        let mut copier = Copier::new(to, Way::Out);
-        reader::read(installed, is_nonblock(file), &mut copier, room)
+        let mut memory = Memory::new(to);
+        reader::read(installed, is_nonblock(file), &mut memory, room)
     }
 
     fn write_iter(&self, _file: &File, from: &mut IovIter) -> Result<usize> {
@@ -263,20 +260,21 @@ impl MiscDevice for Device {
             return Err(EINVAL);
         }
         let len = from.count();
-        writer::write(installed, &mut Copier::new(from, Way::In), len)
+        let mut memory = Memory::new(from);
+        writer::write(installed, &mut memory, len)
     }
 
     fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize> {
         let installed = self.wait_installed()?;
-        let mut copier = Copier::to_pipe(PipeSink::new(to)?);
-        reader::read(installed, is_nonblock(file), &mut copier, len)?;
-        copier.commit()
+        let mut sink = PipeSink::new(to)?;
+        reader::read(installed, is_nonblock(file), &mut sink, len)?;
+        sink.commit()
     }
 
     fn splice_write(&self, from: &Pipe, len: usize, flags: SpliceFlags) -> Result<usize> {
         let installed = self.installed().ok_or(EPERM)?;
-        let source = from.take(len, flags.contains(SpliceFlags::MOVE))?;
-        writer::write(installed, &mut Copier::from_pipe(source), len)
+        let mut source = from.take(len, flags.contains(SpliceFlags::MOVE))?;
+        writer::write(installed, &mut source, len)
     }
 
     fn fasync(&self) -> Result<&Fasync> {

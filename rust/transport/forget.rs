@@ -7,7 +7,7 @@
 
 use super::{
     chan::Chan,
-    copy::Copier,
+    copy::CopyOut,
     engine::{
         self,
         ForgetQueue, //
@@ -118,7 +118,7 @@ impl Chan {
 /// Copies `forgets` out as one message: FORGET if `single`, else BATCH_FORGET with `count` of
 /// them. Returns its length.
 pub(super) fn send(
-    copier: &mut Copier<'_>,
+    to: &mut impl CopyOut,
     unique: engine::Unique,
     mut forgets: Forgets,
     count: u32,
@@ -139,7 +139,7 @@ pub(super) fn send(
         let (head, tail) = message.split_at_mut(InHeader::SIZE);
         head.copy_from_slice(header.as_bytes());
         tail.copy_from_slice(body.as_bytes());
-        copier.put_all(&message)?;
+        to.put_all(&message)?;
         return Ok(len);
     }
 
@@ -150,8 +150,8 @@ pub(super) fn send(
         .and_then(|len| len.checked_add(fixed))
         .ok_or(EIO)?;
     let body = op::FuseBatchForgetIn { count, dummy: 0 };
-    copier.put_all(header(Opcode::BatchForget, unique, len)?.as_bytes())?;
-    copier.put_all(body.as_bytes())?;
+    to.put_all(header(Opcode::BatchForget, unique, len)?.as_bytes())?;
+    to.put_all(body.as_bytes())?;
 
     let mut part = [op::FuseForgetOne::default(); 16];
     loop {
@@ -165,7 +165,7 @@ pub(super) fn send(
         }
         match part.get(..filled) {
             None | Some([]) => return Ok(len),
-            Some(ones) => copier.put_all(ones.as_bytes())?,
+            Some(ones) => to.put_all(ones.as_bytes())?,
         }
     }
 }

@@ -6,7 +6,10 @@
 //! by the request while it is sent; comes back to the caller, or to the `End` of a background
 //! request. Takes no lock; copying does not sleep.
 
-use super::copy::Copier;
+use super::copy::{
+    CopyIn,
+    CopyOut, //
+};
 use crate::kapi::{
     direct_io::UserPages,
     folio::{
@@ -45,6 +48,13 @@ pub(crate) enum Payload {
 pub(super) struct PayloadCursor {
     bytes: usize,
     segs: SegCursor,
+}
+
+impl PayloadCursor {
+    /// Bytes in all.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Payload {
@@ -107,16 +117,16 @@ impl Payload {
     /// Copies to the daemon as far as that goes without a fault. True if all has been copied. Apart, for
     /// most requests have none.
     #[inline(never)]
-    pub(super) fn copy_out(&self, cursor: &mut PayloadCursor, copier: &mut Copier<'_>) -> bool {
+    pub(super) fn copy_out(&self, cursor: &mut PayloadCursor, to: &mut impl CopyOut) -> bool {
         let len = self.len_out();
         let rest = len.saturating_sub(cursor.bytes);
         if rest == 0 {
             return true;
         }
         let copied = match self {
-            Payload::In(bytes) => copier.put(bytes.get(cursor.bytes..).unwrap_or_default()),
-            Payload::WriteFolios(folios) => copier.put_folios(folios, &mut cursor.segs, rest),
-            Payload::UserIn(pages) => copier.put_segs(pages, &mut cursor.segs, rest),
+            Payload::In(bytes) => to.put(bytes.get(cursor.bytes..).unwrap_or_default()),
+            Payload::WriteFolios(folios) => to.put_folios(folios, &mut cursor.segs, rest),
+            Payload::UserIn(pages) => to.put_segs(pages, &mut cursor.segs, rest),
             Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
         };
         cursor.bytes = cursor.bytes.saturating_add(copied);
@@ -130,14 +140,14 @@ impl Payload {
         &mut self,
         len: usize,
         cursor: &mut PayloadCursor,
-        copier: &mut Copier<'_>,
+        from: &mut impl CopyIn,
     ) -> bool {
         let rest = len.saturating_sub(cursor.bytes);
         let copied = match self {
             _ if rest == 0 => 0,
-            Payload::Out(bytes, _) => copier.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
-            Payload::ReadFolios(folios) => copier.get_folios(folios, &mut cursor.segs, rest),
-            Payload::UserOut(pages) => copier.get_segs(pages, &mut cursor.segs, rest),
+            Payload::Out(bytes, _) => from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
+            Payload::ReadFolios(folios) => from.get_folios(folios, &mut cursor.segs, rest),
+            Payload::UserOut(pages) => from.get_segs(pages, &mut cursor.segs, rest),
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
         };
         cursor.bytes = cursor.bytes.saturating_add(copied);

@@ -13,7 +13,7 @@ use super::{
         Chan,
         Engine, //
     },
-    copy::Copier,
+    copy::CopyOut,
     device::Installed,
     engine::{
         self,
@@ -50,9 +50,6 @@ use kernel::{
 };
 use zerocopy::IntoBytes;
 
-/// `FUSE_MIN_READ_BUFFER`.
-const MIN_READ_BUFFER: usize = 8192;
-
 /// Why a request was not copied out.
 enum Failed<'a> {
     /// Aborted: to be ended with this.
@@ -69,18 +66,15 @@ enum Failed<'a> {
 ///
 /// `EINVAL` if the buffer is not large enough for any request; `EAGAIN` if nothing is there and
 /// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; those of
-/// [`Copier::fill`].
+/// [`CopyOut::fill`].
 pub(super) fn read(
     installed: &Installed,
     nonblock: bool,
-    copier: &mut Copier<'_>,
+    to: &mut impl CopyOut,
     room: usize,
 ) -> Result<usize> {
     let Installed { chan, id } = installed;
-    let write_room = (chan.max_write() as usize)
-        .saturating_add(InHeader::SIZE)
-        .saturating_add(size_of::<op::FuseWriteIn>());
-    if room < write_room.max(MIN_READ_BUFFER) {
+    if room < chan.min_read_buffer() {
         return Err(EINVAL);
     }
 
@@ -95,14 +89,14 @@ pub(super) fn read(
         let mut engine = chan.engine.lock();
         let request = match engine.take_usual(*id) {
             Some(request) => taken(chan, *id, engine, request),
-            None => match take(chan, *id, engine, room, copier) {
+            None => match take(chan, *id, engine, room, to) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
             },
         };
         request.payload.time_taken();
-        if let Some(result) = send(chan, &request, room, copier) {
+        if let Some(result) = send(chan, &request, room, to) {
             return result;
         }
     }
@@ -138,7 +132,7 @@ fn take(
     id: engine::Device,
     mut engine: SpinLockGuard<'_, Engine>,
     room: usize,
-    copier: &mut Copier<'_>,
+    to: &mut impl CopyOut,
 ) -> Next {
     let mut forgets = Forgets::default();
     let next = match engine.take(id, max_forgets(chan, room), &mut forgets) {
@@ -156,7 +150,7 @@ fn take(
         Taken::Request(_) | Taken::Empty => return Next::Nothing,
         Taken::Closed { with_err: true } => Err(ECONNABORTED),
         Taken::Closed { with_err: false } => Err(ENODEV),
-        Taken::Interrupt(unique) => interrupt(copier, unique),
+        Taken::Interrupt(unique) => interrupt(to, unique),
         Taken::Forgets {
             unique,
             count,
@@ -168,7 +162,7 @@ fn take(
             } else {
                 count
             };
-            forget::send(copier, unique, forgets, count, single)
+            forget::send(to, unique, forgets, count, single)
         }
     })
 }
@@ -198,7 +192,7 @@ fn take_forgets(chan: &Chan, room: usize, count: u32, forgets: &mut Forgets) -> 
 }
 
 /// Sends the INTERRUPT of a request.
-fn interrupt(copier: &mut Copier<'_>, unique: engine::Unique) -> Result<usize> {
+fn interrupt(to: &mut impl CopyOut, unique: engine::Unique) -> Result<usize> {
     let body = op::FuseInterruptIn { unique: unique.0 };
     let len = InHeader::SIZE.saturating_add(size_of_val(&body));
     let header = forget::header(Opcode::Interrupt, unique.interrupt(), len)?;
@@ -206,7 +200,7 @@ fn interrupt(copier: &mut Copier<'_>, unique: engine::Unique) -> Result<usize> {
     let (head, tail) = message.split_at_mut(InHeader::SIZE);
     head.copy_from_slice(header.as_bytes());
     tail.copy_from_slice(body.as_bytes());
-    copier.put_all(&message)?;
+    to.put_all(&message)?;
     Ok(len)
 }
 
@@ -215,12 +209,12 @@ fn send(
     chan: &Chan,
     request: &engine::Request<Req>,
     room: usize,
-    copier: &mut Copier<'_>,
+    to: &mut impl CopyOut,
 ) -> Option<Result<usize>> {
     let req = &request.payload;
     // Gone: aborted just now, and ended by the aborter.
-    let mut lease = req.args.lend().ok()?;
-    let len = lease.len();
+    let lease = req.args.lend().ok()?;
+    let len = req.len.load(Relaxed) as usize;
 
     if len > room {
         let (ender, _) = lease.end();
@@ -232,8 +226,7 @@ fn send(
         return None;
     }
 
-    lease.set_unique(request.unique.0);
-    Some(match copy_out(lease, copier) {
+    Some(match copy_out(lease, request.unique, len, to) {
         Ok(lease) if !request.reply => {
             let (ender, aborted) = lease.end();
             chan.remove(request.ticket);
@@ -289,41 +282,41 @@ fn disconnected(chan: &Chan) -> Error {
     }
 }
 
-/// Copies a message out.
+/// Copies a message of `len` bytes out.
 #[inline]
 fn copy_out<'a>(
-    lease: Lease<'a, Args, Orphan>,
-    copier: &mut Copier<'_>,
+    mut lease: Lease<'a, Args, Orphan>,
+    unique: engine::Unique,
+    len: usize,
+    to: &mut impl CopyOut,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
-    let mut cursor = Cursor::default();
-    let before = copier.remaining();
-    if lease.copy_out(&mut cursor, copier) {
-        Ok(lease)
-    } else {
-        copy_rest_out(lease, cursor, copier, before)
+    match lease.start_copy_out(unique.0, to) {
+        Ok(()) => Ok(lease),
+        Err(cursor) => copy_rest_out(lease, cursor, len, to),
     }
 }
 
-/// Copies the rest of a message out, parking the lease wherever pages must be faulted in. The daemon's memory
-/// had room for `before` bytes at the beginning of the message.
+/// Copies the rest of a message out, parking the lease wherever pages must be faulted in.
 #[cold]
 #[inline(never)]
 fn copy_rest_out<'a>(
     mut lease: Lease<'a, Args, Orphan>,
     mut cursor: Cursor,
-    copier: &mut Copier<'_>,
-    before: usize,
+    len: usize,
+    to: &mut impl CopyOut,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
-    let end = before.saturating_sub(lease.len());
+    // What the daemon's memory has room for behind the message.
+    let room = to.remaining().saturating_add(cursor.bytes());
+    let end = room.saturating_sub(len);
     loop {
         let parked = lease.park().map_err(Failed::Aborted)?;
-        let needed = copier.remaining().saturating_sub(end);
-        let filled = copier.fill(needed);
+        let needed = to.remaining().saturating_sub(end);
+        let filled = to.fill(needed);
         lease = parked.resume().map_err(|_| Failed::Gone)?;
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
         }
-        if lease.copy_out(&mut cursor, copier) {
+        if lease.copy_out(&mut cursor, to) {
             return Ok(lease);
         }
     }

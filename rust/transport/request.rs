@@ -111,10 +111,11 @@ pub(super) struct Request {
     /// Where the caller waits, if it does.
     pub(super) wait: RcuWait,
     pub(super) chan: Member,
-    /// The number on the wire; 0 before it has one. This and the next two are for trace events.
+    /// The number on the wire; 0 before it has one. This and the next are for trace events.
     pub(super) unique: Atomic<u64>,
     pub(super) opcode: Atomic<u32>,
-    len: Atomic<u32>,
+    /// Bytes of the message.
+    pub(super) len: Atomic<u32>,
     /// When it was about to be queued, in ticks since boot.
     created: Atomic<u64>,
     /// The inode that it is about, and the task that sends it; for onlookers.
@@ -175,13 +176,12 @@ impl Request {
         let minor = req.chan.minor();
         let this = SlabArc::get_mut(req).ok_or(EIO)?.project();
         let args = this.args.args_mut();
-        args.fill(node, creds, op, minor)?;
+        let len = args.fill(node, creds, op, minor)?;
         if let Some(payload) = payload {
             args.swap_payload(payload);
         }
         this.opcode.store(O::OPCODE.get(), Relaxed);
-        this.len
-            .store(args.len().try_into().unwrap_or(u32::MAX), Relaxed);
+        this.len.store(len, Relaxed);
         this.created.store(Jiffies64::now().to_u64(), Relaxed);
         this.node.store(node.map_or(0, NodeId::get), Relaxed);
         this.pid.store(current_pid(), Relaxed);
@@ -229,7 +229,7 @@ impl Request {
             (
                 self.chan.connection(),
                 self.unique.load(Relaxed),
-                ender.reply_len,
+                ender.reply_len.try_into().unwrap_or(u32::MAX),
                 error,
             )
         });

@@ -11,7 +11,7 @@ use super::{
         Cursor, //
     },
     chan::Chan,
-    copy::Copier,
+    copy::CopyIn,
     device::Installed,
     engine::{
         self,
@@ -58,13 +58,13 @@ enum Failed<'a> {
 ///
 /// # Errors
 ///
-/// `EINVAL` for a malformed one; `ENOENT` if there is no such request; those of [`Copier::fill`].
-pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) -> Result<usize> {
+/// `EINVAL` for a malformed one; `ENOENT` if there is no such request; those of [`CopyIn::fill`].
+pub(super) fn write(installed: &Installed, from: &mut impl CopyIn, len: usize) -> Result<usize> {
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }
     let mut header = [0u8; OutHeader::SIZE];
-    copier.get_all(&mut header)?;
+    from.get_all(&mut header)?;
     let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
 
     match header.parse(len).map_err(|_| EINVAL)? {
@@ -78,7 +78,7 @@ pub(super) fn write(installed: &Installed, copier: &mut Copier<'_>, len: usize) 
             unique,
             error,
             body_len,
-        } => reply(installed, unique, error, body_len, copier)?,
+        } => reply(installed, unique, error, len, body_len, from)?,
     }
     Ok(len)
 }
@@ -114,26 +114,20 @@ fn interrupt_reply(
     Ok(())
 }
 
-/// The reply to a request.
+/// The reply to a request, of `len` bytes with its header and `body_len` without.
 #[inline(always)]
 fn reply(
     installed: &Installed,
     unique: Unique,
     error: Option<Errno>,
+    len: usize,
     body_len: usize,
-    copier: &mut Copier<'_>,
+    from: &mut impl CopyIn,
 ) -> Result {
     let Installed { chan, id } = installed;
-    let Some(Claimed { payload, effects }) = claim(chan, *id, unique) else {
-        return Err(ENOENT);
-    };
-    let req = payload;
-    chan.carry_out(effects, false);
+    let req = claim(chan, *id, unique).ok_or(ENOENT)?;
     let mut lease = req.args.accept().ok_or(ENOENT)?;
-    lease.reply_len = body_len
-        .saturating_add(OutHeader::SIZE)
-        .try_into()
-        .unwrap_or(u32::MAX);
+    lease.reply_len = len;
 
     // What the daemon's write returns, and what the request ends with unless that is an error.
     let mut listed = None;
@@ -142,7 +136,7 @@ fn reply(
         Some(errno) => (lease, Ok(errno.to_negative())),
         None => match lease.start_reply(body_len) {
             Err(error) => (lease, Err(error)),
-            Ok(()) => match copy_in(installed, &req, lease, copier, &mut listed) {
+            Ok(()) => match copy_in(installed, &req, lease, from, &mut listed) {
                 Ok(lease) => (lease, Ok(0)),
                 Err(Failed::Fault(error, lease)) => (lease, Err(error)),
                 Err(Failed::Aborted(ender)) => {
@@ -176,15 +170,16 @@ fn reply(
 }
 
 /// Finds the request that a reply is for, and takes it out of the engine.
-#[inline]
-fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Claimed<Req>> {
+fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Req> {
     let mut engine = chan.engine.lock();
-    let claimed = engine.claim(id, engine::Unique(unique.get()));
-    if let Some(claimed) = &claimed {
+    let Claimed { payload, effects } = engine.claim(id, engine::Unique(unique.get()))?;
+    trace::fuse_reply_found(|| payload.step(id.number()));
+    if let Some(effects) = effects {
         chan.update_readable(&engine);
-        trace::fuse_reply_found(|| claimed.payload.step(id.number()));
+        drop(engine);
+        chan.carry_out(effects, false);
     }
-    claimed
+    Some(payload)
 }
 
 /// Copies a reply in.
@@ -193,14 +188,12 @@ fn copy_in<'a>(
     installed: &Installed,
     req: &'a Req,
     mut lease: Lease<'a, Args, Orphan>,
-    copier: &mut Copier<'_>,
+    from: &mut impl CopyIn,
     listed: &mut Option<Ticket>,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
-    let mut cursor = Cursor::default();
-    if lease.copy_in(&mut cursor, copier) {
-        Ok(lease)
-    } else {
-        copy_rest_in(installed, req, lease, cursor, copier, listed)
+    match lease.start_copy_in(from) {
+        Ok(()) => Ok(lease),
+        Err(cursor) => copy_rest_in(installed, req, lease, cursor, from, listed),
     }
 }
 
@@ -213,7 +206,7 @@ fn copy_rest_in<'a>(
     req: &'a Req,
     mut lease: Lease<'a, Args, Orphan>,
     mut cursor: Cursor,
-    copier: &mut Copier<'_>,
+    from: &mut impl CopyIn,
     listed: &mut Option<Ticket>,
 ) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
     loop {
@@ -228,12 +221,12 @@ fn copy_rest_in<'a>(
             }
         }
         let parked = lease.park().map_err(Failed::Aborted)?;
-        let filled = copier.fill(copier.remaining());
+        let filled = from.fill(from.remaining());
         lease = parked.resume().map_err(|_| Failed::Gone)?;
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
         }
-        if lease.copy_in(&mut cursor, copier) {
+        if lease.copy_in(&mut cursor, from) {
             return Ok(lease);
         }
     }

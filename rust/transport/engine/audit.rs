@@ -4,6 +4,7 @@
 
 use super::list::List;
 use super::slot::{Links, Slot, State, NIL};
+use super::table::Table;
 use super::{Device, Engine, ForgetQueue, Payload, Ticket};
 use core::ops::DerefMut;
 use std::format;
@@ -122,7 +123,8 @@ where
                 State::Processing => {
                     processing += 1;
                     ensure!(
-                        self.table.find(&self.store, slot.unique) == Some(index),
+                        Table::find(&self.store, self.table.bucket(slot.unique), slot.unique)
+                            == Some(index),
                         "{index} not found by unique"
                     );
                 }

@@ -8,6 +8,7 @@
 //! held.
 
 use super::slot::{Slot, State};
+use super::table::Table;
 use super::{Device, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Ticket, Unique};
 use core::ops::DerefMut;
 
@@ -16,8 +17,9 @@ use core::ops::DerefMut;
 pub(crate) struct Claimed<P> {
     /// The request, with its arguments lent to the writer.
     pub(crate) payload: P,
-    /// To be carried out before copying.
-    pub(crate) effects: Effects,
+    /// To be carried out before copying. `None`: of a request that nobody else waited behind, after
+    /// which there is as much to read as before.
+    pub(crate) effects: Option<Effects>,
 }
 
 /// What became of the reply to an INTERRUPT.
@@ -35,35 +37,49 @@ pub(crate) enum InterruptReply {
 }
 
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
-    /// The slot of a request that was read through `device`.
+    /// Bucket and slot of a request that was read through `device`.
     #[inline]
-    fn find(&mut self, device: Device, unique: Unique) -> Option<u32> {
-        if !self.connected || !self.is_device(device) {
+    fn find(&mut self, device: Device, unique: Unique) -> Option<(u32, u32)> {
+        if cfg!(test) {
+            assert!(self.is_device(device), "released");
+        }
+        if !self.connected {
             return None;
         }
-        let index = self.table.find(&self.store, unique.0)?;
+        let bucket = self.table.bucket(unique.0);
+        let index = Table::find(&self.store, bucket, unique.0)?;
         self.store
             .get(index)
             .filter(|slot| slot.owner == device.0.index)?;
-        Some(index)
+        Some((bucket, index))
     }
 
     /// Takes the request that a reply is for out of the engine, its arguments lent to the writer.
     ///
-    /// `None` (`ENOENT`) if there is none with this id that was read through this device, all of it.
+    /// `None` (`ENOENT`) if there is none with this id that was read through this device, all of it. The
+    /// device has not been released: whoever writes has its file open.
     ///
     /// Then copy the reply in. Usually that succeeds at once: `finish`, wake up the caller. If pages
     /// must be faulted in: [`Engine::relist`], `park`, fault, `resume`, copy, and in the end
     /// [`Engine::remove`] before `finish`.
     #[inline]
     pub(crate) fn claim(&mut self, device: Device, unique: Unique) -> Option<Claimed<P>> {
-        let index = self.find(device, unique)?;
+        let (bucket, index) = self.find(device, unique)?;
         let slot = self.store.get(index)?;
         if !slot.payload.as_ref()?.claim() {
             return None;
         }
-        let (payload, effects) = self.let_go(index)?;
-        Some(Claimed { payload, effects })
+        if slot.interrupt || slot.background {
+            let (payload, effects) = self.let_go(index)?;
+            return Some(Claimed {
+                payload,
+                effects: Some(effects),
+            });
+        }
+        Some(Claimed {
+            payload: self.let_go_alone(bucket, index)?,
+            effects: None,
+        })
     }
 
     /// Puts a claimed request where an abort finds it, while its writer faults pages in.
@@ -101,7 +117,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         unique: Unique,
         again: bool,
     ) -> InterruptReply {
-        let Some(index) = self.find(device, unique) else {
+        let Some((_, index)) = self.find(device, unique) else {
             return InterruptReply::NotFound;
         };
         let Some(slot) = self.store.get(index) else {

@@ -36,7 +36,7 @@ impl Table {
 
     /// The bucket of `unique`; there is at least one bucket.
     #[inline]
-    fn bucket(self, unique: u64) -> u32 {
+    pub(super) fn bucket(self, unique: u64) -> u32 {
         let hash = hash(unique);
         let bucket = hash & self.mask;
         if bucket < self.buckets {
@@ -64,13 +64,13 @@ impl Table {
         }
     }
 
-    /// The slot with exactly this unique.
+    /// The slot with exactly this unique, whose bucket is given.
     #[inline]
-    pub(super) fn find<P, B>(self, store: &Store<B>, unique: u64) -> Option<u32>
+    pub(super) fn find<P, B>(store: &Store<B>, bucket: u32, unique: u64) -> Option<u32>
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
-        let mut index = store.get(self.bucket(unique))?.bucket;
+        let mut index = store.get(bucket)?.bucket;
         loop {
             let slot = store.get(index)?;
             if slot.unique == unique {
@@ -80,13 +80,13 @@ impl Table {
         }
     }
 
-    /// Takes the slot out, whose `chain` was `rest`; it is not looked at.
+    /// Takes a slot out of its bucket. Its `chain` was `rest`; it is not looked at.
     #[inline]
-    pub(super) fn remove<P, B>(self, store: &mut Store<B>, index: u32, unique: u64, rest: u32)
+    pub(super) fn remove<P, B>(store: &mut Store<B>, bucket: u32, index: u32, rest: u32)
     where
         B: DerefMut<Target = [Slot<P>]>,
     {
-        let Some(head) = store.get_mut(self.bucket(unique)) else {
+        let Some(head) = store.get_mut(bucket) else {
             return;
         };
         if head.bucket == index {

@@ -9,6 +9,7 @@
 
 use super::list::{List, MAIN};
 use super::slot::{Links, Slot, State, Was, NIL};
+use super::table::Table;
 use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
 use core::ops::DerefMut;
 
@@ -97,14 +98,13 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None` in
-    /// all others.
+    /// all others. `device` has not been released: whoever reads has its file open.
     #[inline(always)]
     pub(crate) fn take_usual(&mut self, device: Device) -> Option<Request<P>> {
-        if !self.connected
-            || !self.interrupts.is_empty()
-            || !self.forgets.is_empty()
-            || !self.is_device(device)
-        {
+        if cfg!(test) {
+            assert!(self.is_device(device), "released");
+        }
+        if !self.connected || !self.interrupts.is_empty() || !self.forgets.is_empty() {
             return None;
         }
         self.take_request(device)
@@ -230,15 +230,14 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         slot.links = Links::NONE;
         slot.chain = NIL;
         self.leave_interrupts(index);
-        self.left_device(index, &was);
+        self.left_device(self.table.bucket(was.unique), index, &was);
     }
 
     /// The rest of leaving a device: what is around a slot that was there forgets it.
     #[inline(always)]
-    fn left_device(&mut self, index: u32, was: &Was) {
+    fn left_device(&mut self, bucket: u32, index: u32, was: &Was) {
         if was.state == State::Processing {
-            self.table
-                .remove(&mut self.store, index, was.unique, was.chain);
+            Table::remove(&mut self.store, bucket, index, was.chain);
         }
         let Links { next, prev } = was.links;
         if let Some(head) = self.store.get_mut(was.owner) {
@@ -254,16 +253,23 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         self.store.close_gap::<MAIN, P>(was.links);
     }
 
-    /// The engine lets go of a slot in state `Processing` or `Copying`. Inlined where replies are found, so
-    /// that what the slot was stays in registers.
-    #[inline(always)]
+    /// The engine lets go of a slot in state `Processing` or `Copying`.
+    #[inline(never)]
     pub(super) fn let_go(&mut self, index: u32) -> Option<(P, Effects)> {
-        if self.store.get(index)?.interrupt {
-            self.leave_interrupts(index);
-        }
+        let bucket = self.table.bucket(self.store.get(index)?.unique);
+        self.leave_interrupts(index);
         let (payload, was) = self.store.free(index)?;
-        self.left_device(index, &was);
+        self.left_device(bucket, index, &was);
         Some((payload?, self.released(&was)))
+    }
+
+    /// The same, where the bucket is known and nothing else changes: not in the background, and no interrupt.
+    /// Inlined where replies are found, so that what the slot was stays in registers.
+    #[inline(always)]
+    pub(super) fn let_go_alone(&mut self, bucket: u32, index: u32) -> Option<P> {
+        let (payload, was) = self.store.free(index)?;
+        self.left_device(bucket, index, &was);
+        payload
     }
 
     /// The engine lets go of a request that a reader or writer has at hand, which is about to end

@@ -41,6 +41,7 @@ struct Pair {
     spec: Spec,
     words: Vec<u32>,
     devices: Vec<Device>,
+    released: Vec<bool>,
     tickets: Vec<Option<Ticket>>,
     /// Of each request: the unique it was last read under.
     uniques: Vec<u64>,
@@ -67,6 +68,7 @@ impl Pair {
             engine,
             spec,
             words: vec![],
+            released: vec![false; devices],
             devices: ids,
             tickets: vec![],
             uniques: vec![],
@@ -164,6 +166,12 @@ impl Pair {
     }
 
     fn event(&mut self, event: Event) {
+        if let Event::Read(device) | Event::Reply(device, _) = event {
+            // Whose file is closed, so that nobody reads or writes any more.
+            if self.released[device] {
+                return;
+            }
+        }
         match event {
             Event::Submit { background, force } => {
                 let admit = if force { Admit::Forced } else { Admit::Gated };
@@ -191,7 +199,8 @@ impl Pair {
             Event::Reply(device, id) => {
                 let unique = self.uniques[usize::from(id)];
                 let claimed = self.engine.claim(self.devices[device], Unique(unique));
-                self.more |= claimed.as_ref().is_some_and(|claimed| claimed.effects.more);
+                let effects = claimed.as_ref().and_then(|claimed| claimed.effects);
+                self.more |= effects.is_some_and(|effects| effects.more);
                 let found = claimed.map(|claimed| claimed.payload.0);
                 assert_eq!(found, self.spec.reply(device, unique, &self.sent));
                 if let Some(id) = found {
@@ -240,6 +249,7 @@ impl Pair {
                 self.spec.initialize();
             }
             Event::Release(device) => {
+                self.released[device] = true;
                 let released = self.engine.release(self.devices[device]);
                 let ids = self.drain(Drain::Device(self.devices[device]));
                 let (expected, last) = self.spec.release(device);

@@ -110,7 +110,7 @@ impl State {
                         if early {
                             self.violated("S3: claimed before it was sent");
                         }
-                        self.effects(claimed.effects);
+                        self.effects(claimed.effects.unwrap_or_default());
                         self.writers[i] = Writer::Copy {
                             req: claimed.payload,
                         };

@@ -196,7 +196,7 @@ impl State {
         if claimed.payload != expected {
             self.violated("claimed another request");
         }
-        self.effects(claimed.effects);
+        self.effects(claimed.effects.unwrap_or_default());
         self.writers[i] = Writer::Copy {
             req: claimed.payload,
         };

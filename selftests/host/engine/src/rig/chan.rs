@@ -215,6 +215,14 @@ pub(crate) struct Chan {
     pub(crate) totals: Totals,
 }
 
+/// What becomes of the hint for sleeping readers.
+pub(crate) enum Hint {
+    /// What the engine says.
+    Ask,
+    Readable,
+    Same,
+}
+
 impl Chan {
     pub(crate) fn new(max_background: u32) -> Arc<Chan> {
         let mut engine = TestEngine::new();
@@ -239,10 +247,28 @@ impl Chan {
 
     /// One step of the engine, and the hint for sleeping readers after it.
     pub(crate) fn step<R>(&self, step: impl FnOnce(&mut TestEngine) -> R) -> R {
+        self.step_with(step, |_| Hint::Ask)
+    }
+
+    /// The same, where the channel knows the hint from the step's result.
+    pub(crate) fn step_with<R>(
+        &self,
+        step: impl FnOnce(&mut TestEngine) -> R,
+        hint: impl FnOnce(&R) -> Hint,
+    ) -> R {
         let mut engine = self.lock();
         let result = step(&mut engine);
         let readable = engine.is_readable() || !engine.is_connected();
-        self.readable.store(readable, Relaxed);
+        match hint(&result) {
+            Hint::Ask => self.readable.store(readable, Relaxed),
+            Hint::Readable => self.readable.store(true, Relaxed),
+            Hint::Same => {}
+        }
+        assert_eq!(
+            self.readable.load(Relaxed),
+            readable,
+            "the hint for readers"
+        );
         if super::sync::chance(16) {
             engine.audit().unwrap_or_else(|wrong| panic!("S2: {wrong}"));
         }
@@ -323,7 +349,14 @@ impl Chan {
         submit: fn(&mut TestEngine, Req, Admit) -> Result<Submitted, Refused<Req>>,
     ) -> Result<Submitted, Refusal> {
         loop {
-            match self.step(|engine| submit(engine, req, admit)) {
+            let submitted = self.step_with(
+                |engine| submit(engine, req, admit),
+                |submitted| match submitted {
+                    Ok(it) if it.effects.readers != 0 => Hint::Readable,
+                    _ => Hint::Same,
+                },
+            );
+            match submitted {
                 Ok(submitted) => {
                     self.carry_out(submitted.effects);
                     return Ok(submitted);

@@ -5,7 +5,7 @@
 //!
 //! Mirrors `transport/reader.rs` and `transport/writer.rs`.
 
-use super::chan::{Chan, End, Forgets, Req};
+use super::chan::{Chan, End, Forgets, Hint, Req};
 use super::engine::{self, Claimed, Device, InterruptReply, Refusal, Taken, Ticket, Unique};
 use super::lend_state::Returned;
 use super::sched::{Signals, Task};
@@ -133,11 +133,19 @@ impl Chan {
 
     /// Replies. False: no such request (any more).
     pub(crate) fn reply(&self, device: Device, unique: Unique) -> bool {
-        let claimed = self.step(|engine| engine.claim(device, unique));
+        let claimed = self.step_with(
+            |engine| engine.claim(device, unique),
+            |claimed| match claimed {
+                Some(it) if it.effects.is_some() => Hint::Ask,
+                _ => Hint::Same,
+            },
+        );
         let Some(Claimed { payload, effects }) = claimed else {
             return false;
         };
-        self.carry_out(effects);
+        if let Some(effects) = effects {
+            self.carry_out(effects);
+        }
         let req = payload;
         req.args.write(7);
         let mut listed: Option<Ticket> = None;
