@@ -44,14 +44,15 @@ account_close() {
 
 # host_suite NAME CRATE[,CRATE]: runs cargo test for crates of selftests/ and reads its lines.
 host_suite() {
-	local name=$1 crate log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0
+	local name=$1 crate log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0 variables
+	read -ra variables <<<"${SUITE_ENV:-}"
 	mkdir -p "$BUILD/out"
 	# The tests compare with the kernel's own headers; those of the toolchain root are older.
 	kernel_source
 	cargo_lock
 	: >"$log"
 	for crate in ${2//,/ }; do
-		tc env "KSRC=$SOURCE" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
+		tc env "KSRC=$SOURCE" "${variables[@]}" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
 			--config "$ROOT/selftests/.cargo/config.toml" --release ${CI:+--locked} >>"$log" 2>&1 </dev/null || rc=$?
 	done
 	cache_unlock
