@@ -5,6 +5,7 @@
 //! closed, and an abort.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use ktap::{cases, Case, Impl};
 use mockd::errno::*;
+use mockd::mem::{read_at, vector, Pages};
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::mount::{is_mounted, umount};
+use mockd::reply::message;
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
@@ -76,6 +79,30 @@ fn interrupt_and_resend(m: &mut Mock) {
     assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
 }
 
+/// Nor these: a reply whose page must be faulted in, and a read into memory that cannot be written.
+fn park_and_remove(m: &mut Mock) {
+    let c = m.caller(|mnt, _| user::lstat(&mnt.join("second")).map(drop));
+    let r = m.expect_name(Op::LOOKUP, "second");
+    let nothing = [0; size_of::<[u64; 16]>()];
+    let reply = message(r.unique, 0, &nothing);
+    let header = reply.len() - nothing.len();
+    // Never touched, so not there yet.
+    let body = Pages::new(1);
+    let pieces = [
+        (reply.as_ptr() as usize, header),
+        (body.addr(), nothing.len()),
+    ];
+    let fd = m.dev().as_raw_fd();
+    assert_eq!(vector(fd, true, &pieces), Ok(reply.len()));
+    assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
+
+    let c = m.caller(|mnt, _| user::lstat(&mnt.join("third")).map(drop));
+    suites::daemon::until("LOOKUP", || m.pending().then_some(()));
+    let none = Pages::with(64, libc::PROT_NONE);
+    assert_eq!(read_at(fd, none.addr(), none.len()), Err(EFAULT));
+    assert_eq!(c.join::<Res<()>>(), Err(EIO));
+}
+
 struct Load {
     tracing: Tracing,
     m: Mock,
@@ -94,6 +121,7 @@ impl Load {
         let mut m = Mock::with(&Setup::default(), &init);
         m.without_record();
         interrupt_and_resend(&mut m);
+        park_and_remove(&mut m);
         let callers = (0..6)
             .map(|i| m.caller(move |mnt, _| work(mnt, i)))
             .collect();
@@ -155,7 +183,13 @@ impl Load {
         drop(m);
         let text = tracing.text();
         drop(tracing);
-        for step in ["interrupt_queued", "request_recalled", "request_held"] {
+        for step in [
+            "interrupt_queued",
+            "request_recalled",
+            "request_held",
+            "reply_parked",
+            "request_removed",
+        ] {
             assert!(text.contains(step), "{step} is in the trace");
         }
         let dir = PathBuf::from(std::env::var("RF_OUT").expect("RF_OUT")).join("trace");
