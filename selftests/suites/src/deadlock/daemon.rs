@@ -70,8 +70,9 @@ impl Shared {
         self.entered.fetch_add(1, SeqCst);
         let r = f();
         let code = r.as_ref().map_or_else(|e| e.0, |_| 0);
-        let _ = self.first.compare_exchange(NONE, code, SeqCst, SeqCst);
+        // In this order: whoever sees a result sees that nobody is inside for it any more.
         self.inside.fetch_sub(1, SeqCst);
+        let _ = self.first.compare_exchange(NONE, code, SeqCst, SeqCst);
         r
     }
 }
