@@ -114,7 +114,7 @@ fn abort_of_many_reads() {
     let n = many();
     let m = reads(n);
     ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
-    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    fusectl::await_waiting(&m.mnt, 0);
     assert_eq!(m.read().err(), Some(ENODEV));
     m.umount();
 }
@@ -149,7 +149,7 @@ fn abort_of_many_taken() {
     let ops: Vec<Op> = (0..n).map(|_| m.request().op).collect();
     assert!(ops.iter().all(|op| [Op::READ, Op::FLUSH].contains(op)));
     ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
-    assert_eq!(fusectl::waiting(&m.mnt), 0);
+    fusectl::await_waiting(&m.mnt, 0);
     m.umount();
 }
 
