@@ -96,12 +96,12 @@ impl DebugFile for Requests {
     const MODE: u16 = 0o400;
 
     /// First the head, then a position for each slot.
-    fn find(&self, from: u64) -> Option<(u64, Line)> {
+    fn find(&self, from: u64) -> Result<Option<(u64, Line)>> {
         let Some(slot) = from.checked_sub(1) else {
-            return Some((0, Line::Head));
+            return Ok(Some((0, Line::Head)));
         };
-        let (slot, sight) = self.0.look(slot.try_into().ok()?)?;
-        Some((u64::from(slot).saturating_add(1), Line::Request(sight)))
+        let found = slot.try_into().ok().and_then(|slot| self.0.look(slot));
+        Ok(found.map(|(slot, sight)| (u64::from(slot).saturating_add(1), Line::Request(sight))))
     }
 
     fn show(&self, line: &Line, m: &SeqFile) {
@@ -211,15 +211,20 @@ impl DebugFile for Latency {
     const MODE: u16 = 0o600;
 
     /// First the head, then a position for each opcode.
-    fn find(&self, from: u64) -> Option<(u64, Paragraph)> {
+    fn find(&self, from: u64) -> Result<Option<(u64, Paragraph)>> {
         let Some(opcode) = from.checked_sub(1) else {
-            return Some((0, Paragraph::Head));
+            return Ok(Some((0, Paragraph::Head)));
         };
-        let counted = self.chan.counted(opcode.try_into().ok()?)?;
+        let found = opcode
+            .try_into()
+            .ok()
+            .and_then(|opcode| self.chan.counted(opcode));
+        let Some(counted) = found else {
+            return Ok(None);
+        };
         let at = u64::from(counted.opcode.get()).saturating_add(1);
-        // Without memory the text ends early.
-        let counted = KBox::new(counted, GFP_KERNEL).ok()?;
-        Some((at, Paragraph::Operation(counted)))
+        let counted = KBox::new(counted, GFP_KERNEL)?;
+        Ok(Some((at, Paragraph::Operation(counted))))
     }
 
     fn show(&self, paragraph: &Paragraph, m: &SeqFile) {

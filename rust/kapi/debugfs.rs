@@ -62,7 +62,11 @@ pub(crate) trait DebugFile: Send + Sync + Sized + 'static {
     type Item: Send;
 
     /// The piece at position `from`, or the next one, and its position; `None` at the end. May sleep.
-    fn find(&self, from: u64) -> Option<(u64, Self::Item)>;
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what the reader is to be told.
+    fn find(&self, from: u64) -> Result<Option<(u64, Self::Item)>>;
 
     /// Writes a piece. What does not fit into the buffer is written again later, to a larger one.
     fn show(&self, item: &Self::Item, m: &SeqFile);
@@ -255,7 +259,12 @@ unsafe fn find<F: DebugFile>(
 ) -> *mut c_void {
     // SAFETY: By the contract.
     let (data, piece, pos) = unsafe { (data::<F>(m), piece::<F>(m), &mut *pos) };
-    *piece = u64::try_from(*pos).ok().and_then(|from| data.find(from));
+    let found = u64::try_from(*pos).map_or(Ok(None), |from| data.find(from));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return error.to_ptr(),
+    };
+    *piece = found;
     match piece {
         Some((at, _)) => {
             *pos = bindings::loff_t::try_from(*at).unwrap_or(bindings::loff_t::MAX);
