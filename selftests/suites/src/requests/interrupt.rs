@@ -126,30 +126,12 @@ fn signal_before_request_is_read() {
     suites::daemon::until("the request", || m.pending().then_some(()));
     c.wait_asleep();
     c.kill(libc::SIGUSR1);
-    wait_for_no_pending_signal(&c);
+    c.wait_signalled();
     let r = m.request();
     assert_eq!((r.op, r.name()), (Op::LOOKUP, "x".into()), "{r:?}");
     interrupt(&mut m, &r);
     m.fail(&r, EINTR);
     ends(m, c, Err(EINTR));
-}
-
-/// Until the caller sleeps in a way that the signal no longer wakes: in C, killable.
-fn wait_for_no_pending_signal(c: &Caller) {
-    suites::daemon::until("the caller to have seen its signal", || {
-        c.state().starts_with(['D', 'S', 'I']).then(|| {
-            let s = std::fs::read_to_string(format!("/proc/{}/status", c.pid)).unwrap_or_default();
-            let n = s
-                .lines()
-                .find_map(|l| l.strip_prefix("voluntary_ctxt_switches:\t"));
-            n.and_then(|n| n.parse::<u64>().ok())
-                .filter(|n| *n > 0)
-                .map(drop)
-        })?
-    });
-    for _ in 0..100 {
-        std::thread::yield_now();
-    }
 }
 
 /// The answer takes a queued INTERRUPT away with it.
@@ -172,7 +154,7 @@ fn enosys_means_never_again() {
     let r = m.expect_name(Op::LOOKUP, "x");
     c.wait_asleep();
     c.kill(libc::SIGUSR1);
-    wait_for_no_pending_signal(&c);
+    c.wait_signalled();
     m.expect_none();
     m.fail(&r, ENOENT);
     ends(m, c, Err(ENOENT));
@@ -245,7 +227,7 @@ fn second_signal_is_silent() {
     let (mut m, c, r, _) = interrupted();
     for _ in 0..3 {
         c.kill(libc::SIGUSR1);
-        wait_for_no_pending_signal(&c);
+        c.wait_signalled();
     }
     m.expect_none();
     m.fail(&r, ENOENT);
@@ -447,7 +429,7 @@ fn ignored_signal_is_none() {
     c.wait_asleep();
     c.kill(libc::SIGUSR1);
     c.kill(libc::SIGUSR2);
-    wait_for_no_pending_signal(&c);
+    c.wait_asleep();
     m.expect_none();
     m.fail(&r, ENOENT);
     assert_eq!(c.join::<Res<()>>(), Err(ENOENT));
