@@ -5,14 +5,22 @@
 
 #[path = "../faults/calls.rs"]
 mod calls;
+#[path = "../faults/control.rs"]
+mod control;
 #[path = "../faults/device.rs"]
 mod device;
 #[path = "../faults/nth.rs"]
 mod nth;
+#[path = "../faults/replies.rs"]
+mod replies;
+#[path = "../faults/results.rs"]
+mod results;
 
 fn main() {
     let mut all = nth::cases();
     all.extend(calls::cases());
     all.extend(device::cases());
+    all.extend(replies::cases());
+    all.extend(control::cases());
     ktap::run("faults", all, suites::GAPS);
 }

@@ -13,14 +13,16 @@ use mockd::memfs::Memfs;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
 use mockd::{user, Mock};
 
-use crate::nth::{prepare, until_clean};
+use crate::nth::{prepare, rounds, until_clean};
 
 pub fn cases() -> Vec<Case> {
     cases![
         on_names,
         on_files,
         on_direct_files,
-        control_files,
+        reading_ahead,
+        on_mappings,
+        closing,
         mounting,
         unmounting,
     ]
@@ -28,9 +30,6 @@ pub fn cases() -> Vec<Case> {
 
 /// One call: its name, what prepares it, the call, what undoes it; all with the mount's path.
 type Row = (&'static str, fn(&Path), fn(&Path) -> Res<()>, fn(&Path));
-
-/// What came of a row: its name, results with their numbers (0 for success), and faults reached.
-type Line = (String, Vec<(i32, u32)>, u32);
 
 fn nothing(_: &Path) {}
 
@@ -163,22 +162,15 @@ fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
     setup(&mut fs);
     let mut m = Mock::new();
     m.without_record();
-    let report: Vec<Line> = m.run(&mut fs, |mnt| {
+    let wrong: Vec<String> = m.run(&mut fs, |mnt| {
         // Made now.
         buffer();
         OTHER.with(AsRawFd::as_raw_fd);
-        let one = |row: &Row| {
-            let (name, before, call, after) = *row;
-            let o = until_clean(|| before(mnt), || call(mnt), |_| after(mnt));
-            println!("{name}: {}", o.text());
-            let results = o
-                .results
-                .into_iter()
-                .map(|(e, n)| (e.unwrap_or(0), n))
-                .collect();
-            (name.to_string(), results, o.injected)
-        };
-        rows.iter().map(one).collect()
+        rows.iter()
+            .flat_map(|(name, before, call, after)| {
+                until_clean(|| before(mnt), || call(mnt), |_| after(mnt)).wrong(name, 1)
+            })
+            .collect()
     });
     // What nobody refers to any more is forgotten; then the balance is exact.
     suites::daemon::until("all nodes forgotten", || {
@@ -197,31 +189,8 @@ fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
         count(Op::RELEASEDIR),
         "OPENDIR, RELEASEDIR"
     );
-    let mut bad = Vec::new();
-    for (name, results, injected) in &report {
-        if *injected == 0 {
-            bad.push(format!("{name}: nothing was injected"));
-        }
-        let fine = [0, libc::ENOMEM, libc::EFAULT, libc::EINTR];
-        for (e, n) in results
-            .iter()
-            .filter(|(e, _)| !fine.contains(e) && !listed(name, *e))
-        {
-            bad.push(format!("{name}: {:?} {n} times", Errno(*e)));
-        }
-    }
-    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     m.finish();
-}
-
-/// Other errors that C gives too, with the reason.
-fn listed(name: &str, e: i32) -> bool {
-    match e {
-        libc::ENOENT => name == "lstat, none there",
-        // A read that could not be made into a page is a bad page.
-        libc::EIO => matches!(name, "read" | "mapped" | "write in part"),
-        _ => false,
-    }
 }
 
 fn on_names() {
@@ -232,15 +201,19 @@ fn file(m: &Path) -> Res<OwnedFd> {
     user::open(&m.join("f"), libc::O_RDWR, 0)
 }
 
+/// More pages than are read at once.
+const MANY: usize = 32;
+
 thread_local! {
     static FILE: std::cell::RefCell<Option<OwnedFd>> = const { std::cell::RefCell::new(None) };
     /// Made before there are faults: where data comes from and goes to, and a file that is none of ours.
     static BUFFER: Pages = {
-        let mut pages = Pages::new(8);
-        pages.bytes(0, 8 * PAGE).fill(1);
+        let mut pages = Pages::new(MANY);
+        pages.bytes(0, MANY * PAGE).fill(1);
         pages
     };
     static OTHER: OwnedFd = std::fs::File::create("/dev/shm/fault").expect("file").into();
+    static MAPPING: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 fn buffer() -> usize {
@@ -326,12 +299,6 @@ fn on_files() {
             close_file,
         ),
         ("mapped", open_file, |_| mapped(), close_file),
-        (
-            "close",
-            open_file,
-            |_| user::close(FILE.take().ok_or(EBADF)?),
-            close_file,
-        ),
     ];
     check(rows, |_| ());
 }
@@ -360,6 +327,123 @@ fn on_direct_files() {
     check(rows, |fs| fs.open_flags = FOPEN_DIRECT_IO);
 }
 
+/// What a fault left in the page cache is right, or read again.
+fn whole_file(m: &Path) {
+    with_file(|f| {
+        let bytes = user::pread(f, (MANY + 1) * PAGE, 0)?;
+        assert!(bytes.len() == MANY * PAGE && bytes.iter().all(|b| *b == 7));
+        Ok(())
+    })
+    .expect("read");
+    close_file(m);
+}
+
+/// A file of many pages.
+fn large(fs: &mut Memfs) {
+    let f = fs.nodes.values_mut().find(|n| n.data.len() == 20_000);
+    let f = f.expect("file");
+    f.data = vec![7; MANY * PAGE];
+    f.attr.size = f.data.len() as u64;
+}
+
+fn reading_ahead() {
+    let rows: Vec<Row> = vec![
+        (
+            "read of many pages",
+            open_file,
+            |_| with_file(|f| read_at(f.as_raw_fd(), buffer(), MANY * PAGE)),
+            whole_file,
+        ),
+        (
+            "readahead",
+            open_file,
+            |_| {
+                with_file(|f| {
+                    // SAFETY: integers.
+                    check_call(unsafe { libc::readahead(f.as_raw_fd(), 0, MANY * PAGE) as i64 })
+                })
+            },
+            whole_file,
+        ),
+    ];
+    check(rows, large);
+}
+
+/// Maps the whole file.
+fn map() -> Res<()> {
+    with_file(|f| {
+        let (null, fd) = (std::ptr::null_mut(), f.as_raw_fd());
+        // SAFETY: a new mapping, unmapped by `unmap`.
+        let at =
+            unsafe { libc::mmap(null, MANY * PAGE, libc::PROT_READ, libc::MAP_PRIVATE, fd, 0) };
+        if at == libc::MAP_FAILED {
+            return Err(last());
+        }
+        MAPPING.set(at as usize);
+        Ok(())
+    })
+}
+
+fn map_file(m: &Path) {
+    open_file(m);
+    map().expect("mmap");
+}
+
+fn unmap(m: &Path) {
+    let at = MAPPING.take();
+    if at != 0 {
+        // SAFETY: the mapping of `map`, which nobody refers to.
+        unsafe { libc::munmap(at as *mut _, MANY * PAGE) };
+    }
+    whole_file(m);
+}
+
+fn on_mappings() {
+    let rows: Vec<Row> = vec![
+        ("mmap", open_file, |_| map(), unmap),
+        (
+            "mmap read fault",
+            map_file,
+            // The kernel takes the faults, so that one that fails is an error and no signal.
+            |_| {
+                // SAFETY: the mapping of `map`.
+                check_call(unsafe {
+                    libc::madvise(
+                        MAPPING.get() as *mut _,
+                        MANY * PAGE,
+                        libc::MADV_POPULATE_READ,
+                    )
+                })
+                .map(drop)
+            },
+            unmap,
+        ),
+    ];
+    check(rows, large);
+}
+
+/// Whatever fails, the daemon gets one FLUSH for each close(2).
+fn closing() {
+    prepare();
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    m.without_record();
+    fs.file("f", &[7; 100]);
+    let (wrong, closed): (Vec<String>, u32) = m.run(&mut fs, |mnt| {
+        let mut closed = 0;
+        let o = rounds(
+            || Some(file(mnt).expect("open")),
+            |fd| user::close(fd.take().ok_or(EBADF)?),
+            |_, _| closed += 1,
+        );
+        (o.wrong("close", 1), closed)
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for op in [Op::OPEN, Op::FLUSH, Op::RELEASE] {
+        assert_eq!(m.rec.count(op), closed as usize, "{op:?}");
+    }
+    m.finish();
+}
+
 /// mount(2), until it gets through; each that does is used and taken away.
 fn mounting() {
     prepare();
@@ -383,55 +467,35 @@ fn mounting() {
                 }
             },
         );
-        println!("{api:?}");
-        // C says ENOTCONN where it has no memory for INIT.
-        let c: &[Errno] = match ktap::implementation() {
-            ktap::Impl::C => &[ENOTCONN],
-            ktap::Impl::Rust => &[],
-        };
-        o.check(6, c);
+        o.check(
+            match api {
+                mockd::Api::Mount => "mount",
+                mockd::Api::Fsopen => "fsopen",
+            },
+            6,
+        );
     }
 }
 
 /// umount(2): either it is still there, or it is gone.
 fn unmounting() {
     prepare();
-    let mock = std::cell::RefCell::new(None::<Mock>);
-    let o = until_clean(
+    let o = rounds(
         || {
             let mut m = Mock::new();
             m.without_record();
             // With an inode that goes with it.
             m.run(&mut Memfs::new(), |mnt| user::mkdir(&mnt.join("d"), 0o755))
                 .expect("mkdir");
-            mock.replace(Some(m));
+            m
         },
-        || mockd::mount::umount(&mock.borrow().as_ref().ok_or(EBADF)?.mnt, 0),
-        |r| {
-            let m = mock.take().expect("mount");
+        |m| mockd::mount::umount(&m.mnt, 0),
+        |m, r| {
             assert_eq!(mockd::mount::is_mounted(&m.mnt), r.is_err(), "{r:?}");
             if r.is_err() {
                 m.umount();
             }
         },
     );
-    o.check(1, &[]);
-}
-
-/// A file of the control filesystem is opened and read.
-fn control_files() {
-    prepare();
-    let m = Mock::new();
-    let file = suites::fusectl::dir(&m.mnt).join("waiting");
-    buffer();
-    let o = until_clean(
-        || (),
-        || {
-            let fd = user::open(&file, libc::O_RDONLY, 0)?;
-            read_at(fd.as_raw_fd(), buffer(), 100).map(drop)
-        },
-        drop,
-    );
-    o.check(1, &[]);
-    m.finish();
+    o.check("umount", 1);
 }

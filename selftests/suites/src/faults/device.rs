@@ -9,14 +9,14 @@ use std::time::Duration;
 use ktap::{cases, Case};
 use mockd::caller::readable;
 use mockd::errno::*;
-use mockd::mock::read_request;
+use mockd::mem::{read_at, Pages, PAGE};
 use mockd::mount::{clone_dev, open_dev};
 use mockd::pipe::Pipe;
 use mockd::reply::{message, Entry};
 use mockd::wire::Op;
 use mockd::{user, Attr, Init, Mock, Request, Setup};
 
-use crate::nth::{prepare, until_clean, with_fault, Outcome};
+use crate::nth::{prepare, rounds, until_clean, with_fault, Outcome, MOST};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -34,7 +34,11 @@ pub fn cases() -> Vec<Case> {
 /// One lookup after the other; `serve` is given the device with a request on it and the fault's number, and says
 /// what came of the faulty call, whether the fault was reached, and the request if it has been read. At least `least`
 /// faults must be.
-fn requests(least: u32, serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option<Request>)) {
+fn requests(
+    row: &str,
+    least: u32,
+    serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option<Request>),
+) {
     prepare();
     // So that a pipe has room for any request.
     let mut m = Mock::with(
@@ -46,13 +50,13 @@ fn requests(least: u32, serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option
     );
     m.without_record();
     let mut outcome = Outcome::default();
-    for n in 1..200 {
+    // The first without a fault, as in `rounds`.
+    for n in std::iter::once(MOST).chain(1..MOST) {
         let c = m.call(&format!("x{n}"), |p| user::lstat(p).map(|s| s.ino));
         assert!(readable(m.dev(), ktap::patience()), "no request");
         let (r, hit, read) = serve(&mut m, n);
         if hit {
-            outcome.injected += 1;
-            *outcome.results.entry(r.err().map(|e| e.0)).or_default() += 1;
+            outcome.add(&r);
         }
         // Whatever became of it, the caller ends: with the answer, or with EIO if that was lost with the fault.
         let entry = Entry::new(Attr::file(50, 0)).bytes();
@@ -67,9 +71,9 @@ fn requests(least: u32, serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option
             Err(ENOENT) => assert!(matches!(got, Ok(50) | Err(EIO)), "fault {n}: {got:?}"),
             Err(e) => panic!("answer after fault {n}: {e}"),
         }
-        if !hit {
+        if !hit && n != MOST {
             m.umount();
-            outcome.check(least, &[]);
+            outcome.check(row, least);
             return;
         }
     }
@@ -77,13 +81,18 @@ fn requests(least: u32, serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option
 }
 
 fn reading() {
-    requests(1, |m, n| {
-        let (dev, rec) = (m.dev(), m.rec.clone());
-        let (r, hit) = with_fault(n, || read_request(dev, m.buf, &rec));
-        match r {
-            Ok(r) => (Ok(()), hit, Some(r)),
-            Err(e) => (Err(e), hit, None),
-        }
+    let mut pages = Pages::new(4);
+    // All of it is there before there are faults.
+    pages.bytes(0, 4 * PAGE).fill(0);
+    let pages = std::cell::RefCell::new(pages);
+    requests("device read", 1, |m, n| {
+        let (dev, mut pages) = (m.dev().as_raw_fd(), pages.borrow_mut());
+        let (at, len) = (pages.addr(), pages.len());
+        let (r, hit) = with_fault(n, || read_at(dev, at, len));
+        let read = r.map(|len| {
+            Request::parse(pages.bytes(0, len)).unwrap_or_else(|e| panic!("bad request: {e}"))
+        });
+        (read.as_ref().map(drop).map_err(|e| *e), hit, read.ok())
     });
 }
 
@@ -110,7 +119,7 @@ fn write_prepared(
 }
 
 /// C pins the pages of the buffer before it copies: there is no place that may fail.
-fn of_a_write() -> u32 {
+pub fn of_a_write() -> u32 {
     match ktap::implementation() {
         ktap::Impl::C => 0,
         ktap::Impl::Rust => 1,
@@ -118,7 +127,9 @@ fn of_a_write() -> u32 {
 }
 
 fn writing() {
-    requests(of_a_write(), |m, n| write_with(n, m, |m, b| m.write(b)));
+    requests("device write", of_a_write(), |m, n| {
+        write_with(n, m, |m, b| m.write(b))
+    });
 }
 
 fn writing_in_pieces() {
@@ -130,12 +141,14 @@ fn writing_in_pieces() {
             &[(at, 10), (at + 10, 20), (at + 30, b.len() - 30)],
         )
     };
-    requests(of_a_write(), |m, n| write_with(n, m, pieces));
+    requests("device writev", of_a_write(), |m, n| {
+        write_with(n, m, pieces)
+    });
 }
 
 fn splicing_out() {
     let pipe = Pipe::new(16);
-    requests(1, |m, n| {
+    requests("splice out", 1, |m, n| {
         let dev = m.dev();
         let (r, hit) = with_fault(n, || pipe.splice_from(&dev, None, 8192, 0));
         match r {
@@ -153,7 +166,7 @@ fn splicing_out() {
 }
 
 fn splicing_in() {
-    requests(1, |m, n| {
+    requests("splice in", 1, |m, n| {
         let pipe = Pipe::new(16);
         let answer = |m: &Mock, bytes: &[u8]| pipe.splice_to(&m.dev(), bytes.len(), 0);
         write_prepared(n, m, |bytes| pipe.put(bytes), answer)
@@ -161,7 +174,7 @@ fn splicing_in() {
 }
 
 fn polling() {
-    requests(1, |m, n| {
+    requests("poll", 1, |m, n| {
         let dev = m.dev();
         let mut fd = libc::pollfd {
             fd: dev.as_raw_fd(),
@@ -174,16 +187,11 @@ fn polling() {
     });
 }
 
-/// Repeats `open`, which makes a device, with faults.
-fn devices(least: u32, before: impl FnMut(), open: impl FnMut() -> Res<()>) {
-    until_clean(before, open, drop).check(least, &[ENFILE]);
-}
-
 /// open(2) of the device, and its ioctl that makes another of the same connection.
 fn opening() {
     prepare();
     let m = Mock::new();
-    devices(4, || (), || clone_dev(&open_dev(false)?, &m.dev()));
+    until_clean(|| (), || clone_dev(&open_dev(false)?, &m.dev()), drop).check("device open", 4);
     m.finish();
 }
 
@@ -191,14 +199,11 @@ fn opening() {
 fn cloning() {
     prepare();
     let m = Mock::new();
-    let dev = std::cell::RefCell::new(None);
-    devices(
-        1,
-        || {
-            dev.replace(Some(open_dev(false).expect("device")));
-        },
-        || clone_dev(dev.borrow().as_ref().ok_or(EBADF)?, &m.dev()),
+    let o = rounds(
+        || open_dev(false).expect("device"),
+        |dev| clone_dev(dev, &m.dev()),
+        |_, _| (),
     );
-    drop(dev);
+    o.check("device clone", 1);
     m.finish();
 }

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a system call may give when a fault hits it: what C was seen to give, and where ours differs, why.
+
+use ktap::Impl;
+use mockd::errno::*;
+
+/// Success, in a list of results.
+pub const OK: Errno = Errno(0);
+
+/// What C gave, in several runs of all faults. A list without results is of a call that C makes without a place that
+/// could fail: where it pins memory of the daemon's, no fault is injected.
+const C: &[(&[Errno], &[&str])] = &[
+    (
+        &[OK, ENOMEM, EFAULT],
+        &[
+            "lstat",
+            "mkdir",
+            "mknod",
+            "symlink",
+            "readlink",
+            "link",
+            "unlink",
+            "rmdir",
+            "rename",
+            "rename2",
+            "chmod",
+            "utimes",
+            "truncate",
+            "access",
+            "statfs",
+            "open",
+            "creat",
+            "opendir",
+            "readdir",
+            "fstat",
+            "umount",
+            "device open",
+            "open waiting",
+            "open max_background",
+            "open congestion_threshold",
+        ],
+    ),
+    (&[ENOENT, ENOMEM, EFAULT], &["lstat, none there"]),
+    // INIT that cannot be sent ends the connection.
+    (&[OK, ENOMEM, EFAULT, ENOTCONN], &["mount", "fsopen"]),
+    (
+        &[OK, ENOMEM],
+        &[
+            "write",
+            "write in part",
+            "fsync",
+            "ftruncate",
+            "mapped",
+            "mmap",
+            // A table of pages is a place, too, if there is none yet.
+            "mmap read fault",
+            "direct read",
+            "direct write",
+            "device clone",
+            "splice out",
+            "splice in",
+            "READ reply, splice",
+            "READ reply, SPLICE_F_MOVE",
+        ],
+    ),
+    (&[ENOMEM, EFAULT], &["direct read to nowhere"]),
+    // Whatever the page cache has no memory for is read without it, or later.
+    (&[OK, EFAULT], &["read", "read of many pages"]),
+    (&[OK], &["readahead", "close"]),
+    (&[ENOMEM], &["device read", "INTERRUPT read"]),
+    (
+        &[EFAULT],
+        &[
+            "poll",
+            "read waiting",
+            "read max_background",
+            "read congestion_threshold",
+            "write max_background",
+            "write congestion_threshold",
+        ],
+    ),
+    (
+        &[],
+        &[
+            "device write",
+            "device writev",
+            "INIT reply",
+            "notify RESEND",
+            "notify INC_EPOCH",
+            "INTERRUPT reply",
+            "READ reply",
+            "READ reply, writev",
+            "write abort",
+        ],
+    ),
+];
+
+/// What ours gives besides.
+const OURS: &[(&[Errno], &[&str])] = &[
+    // A copy that fails is done again, with the page pinned.
+    (
+        &[OK],
+        &[
+            "device read",
+            "device write",
+            "device writev",
+            "INIT reply",
+            "notify RESEND",
+            "notify INC_EPOCH",
+            "INTERRUPT read",
+            "INTERRUPT reply",
+            "READ reply",
+            "READ reply, writev",
+        ],
+    ),
+    // There is no place in the way in which C gets the number of the descriptor.
+    (&[EFAULT], &["device clone"]),
+    // C has no such files.
+    (
+        &[OK, ENOMEM, EFAULT],
+        &[
+            "open requests",
+            "read requests",
+            "open latency",
+            "read latency",
+        ],
+    ),
+    (&[EFAULT], &["write latency 1", "write latency 0"]),
+];
+
+/// What the module under test may give in a row.
+pub fn allowed(row: &str) -> Vec<Errno> {
+    let tables: &[_] = match ktap::implementation() {
+        Impl::C => &[C],
+        Impl::Rust => &[C, OURS],
+    };
+    let lists = tables.iter().copied().flatten();
+    lists
+        .filter(|(_, rows)| rows.contains(&row))
+        .flat_map(|(results, _)| results.iter().copied())
+        .collect()
+}
