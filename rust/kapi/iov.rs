@@ -46,7 +46,7 @@ impl IovIter {
         }
     }
 
-    /// Is this user memory (`user_backed_iter()`)?
+    /// Is this user memory (`user_backed_iter()`)? Without a call, as it is asked for each message.
     #[inline]
     pub(crate) fn user_backed(&self) -> bool {
         // SAFETY: Valid by the contract of `from_raw()`.

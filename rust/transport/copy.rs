@@ -202,6 +202,33 @@ impl<'a> Memory<'a> {
         let page = self.page.insert(UserPage::extract(self.iter)?);
         Ok(needed.saturating_sub(page.left()).min(FAULT_AHEAD))
     }
+
+    /// Moves up to `max` bytes between folios and the pinned page, if there is one: through a buffer, as it
+    /// happens for one page after a fault. `piece` moves as much as its buffer holds, and says how much that
+    /// was. Returns how much in all, and how much is left for the iterator: nothing if the folios end.
+    fn bounce(
+        &mut self,
+        max: usize,
+        mut piece: impl FnMut(&mut UserPage, &mut [u8]) -> usize,
+    ) -> (usize, usize) {
+        let mut done = 0usize;
+        let Some(page) = &mut self.page else {
+            return (done, max);
+        };
+        let mut buf = [0; BOUNCE];
+        loop {
+            let rest = max.saturating_sub(done);
+            let want = page.left().min(BOUNCE).min(rest);
+            let Some(part @ [_, ..]) = buf.get_mut(..want) else {
+                return (done, rest);
+            };
+            let moved = piece(page, part);
+            done = done.saturating_add(moved);
+            if moved < want {
+                return (done, 0);
+            }
+        }
+    }
 }
 
 impl CopyOut for Memory<'_> {
@@ -218,23 +245,11 @@ impl CopyOut for Memory<'_> {
     }
 
     fn put_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
-        let mut done = 0usize;
-        if let Some(page) = &mut self.page {
-            // Through a buffer: happens for one page after a fault.
-            let mut buf = [0; BOUNCE];
-            loop {
-                let want = page.left().min(BOUNCE).min(max.saturating_sub(done));
-                let Some(part @ [_, ..]) = buf.get_mut(..want) else {
-                    break;
-                };
-                let got = folio_copy::copy_to_slice(list, cursor, part);
-                done = done.saturating_add(page.copy_to(part.get(..got).unwrap_or_default()));
-                if got < want {
-                    return done;
-                }
-            }
-        }
-        match max.saturating_sub(done) {
+        let (done, rest) = self.bounce(max, |page, part| {
+            let got = folio_copy::copy_to_slice(list, cursor, part);
+            page.copy_to(part.get(..got).unwrap_or_default())
+        });
+        match rest {
             0 => done,
             rest => done.saturating_add(folio_copy::copy_to_iter_atomic(
                 list, cursor, rest, self.iter,
@@ -271,23 +286,11 @@ impl CopyIn for Memory<'_> {
     }
 
     fn get_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
-        let mut done = 0usize;
-        if let Some(page) = &mut self.page {
-            let mut buf = [0; BOUNCE];
-            loop {
-                let want = page.left().min(BOUNCE).min(max.saturating_sub(done));
-                let Some(part @ [_, ..]) = buf.get_mut(..want) else {
-                    break;
-                };
-                page.copy_from(part);
-                let put = folio_copy::copy_from_slice(list, cursor, part);
-                done = done.saturating_add(put);
-                if put < want {
-                    return done;
-                }
-            }
-        }
-        match max.saturating_sub(done) {
+        let (done, rest) = self.bounce(max, |page, part| {
+            page.copy_from(part);
+            folio_copy::copy_from_slice(list, cursor, part)
+        });
+        match rest {
             0 => done,
             rest => done.saturating_add(folio_copy::copy_from_iter_atomic(
                 list, cursor, rest, self.iter,
