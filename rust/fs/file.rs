@@ -16,7 +16,7 @@ use super::{
 use crate::{
     abi::{
         op::{CreateOut, Open, OpenOut, Opendir, Release, Releasedir},
-        Body, Creds, FileHandle, NodeId, Op, OpenOutFlags,
+        Creds, FileHandle, NodeId, OpenOutFlags,
     },
     kapi::{
         fcntl::{O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC},
@@ -345,11 +345,10 @@ impl FuseFile {
                 inodes: [None, None],
             };
             let (caller, release) = (conn.caller_nocreds(), file.release_op());
-            let decode = |body: Body<'_>, minor| release.decode(body, minor);
             // What the daemon answers changes nothing.
             let _ = conn
                 .chan
-                .call(How::Forced, node, caller, &release, &mut leave, decode);
+                .call(How::Forced, node, caller, &release, &mut leave);
             if memory.is_none() {
                 // Left, to who does the rest.
                 return;

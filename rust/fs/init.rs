@@ -14,7 +14,7 @@ use super::{
 use crate::{
     abi::{
         op::{Init, InitOut},
-        Body, InitFlags, Op,
+        InitFlags,
     },
     kapi::{
         cred::{capable, CAP_SYS_ADMIN},
@@ -71,10 +71,9 @@ pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
             file: None,
             inodes: [None, None],
         };
-        let decode = |body: Body<'_>, minor| init.decode(body, minor);
         let result = conn
             .chan
-            .call(How::AbortOnKill, None, creds, &init, &mut leave, decode);
+            .call(How::AbortOnKill, None, creds, &init, &mut leave);
         end.process(result);
         return if conn.chan.conn_error() {
             Err(ENOTCONN)

@@ -93,7 +93,7 @@ impl Conn {
         let mut leave = || on.leave(undo());
         let node = on.inode.nodeid();
         self.chan
-            .call(How::Normal, node, caller, op, &mut leave, parse)
+            .call_parse(How::Normal, node, caller, op, &mut leave, parse)
     }
 
     /// As [`call`](Self::call), with data that goes along; also gives the number of bytes received.
@@ -128,9 +128,7 @@ impl Conn {
         let (on, caller) = (on.into(), self.caller_munged());
         let mut leave = || on.leave(Undo::Nothing);
         let node = on.inode.nodeid();
-        let decode = |body: Body<'_>, minor| op.decode(body, minor);
-        self.chan
-            .call(How::Forced, node, caller, op, &mut leave, decode)
+        self.chan.call(How::Forced, node, caller, op, &mut leave)
     }
 }
 

@@ -79,7 +79,7 @@ impl Chan {
     /// The daemon's; `EIO` for a malformed reply; `ECONNREFUSED` after a failed INIT; `EINTR` if
     /// killed; `ECONNABORTED` if the connection ended meanwhile, `ENOTCONN` if before; `ENOMEM`.
     #[inline]
-    pub(crate) fn call<O: Op, R>(
+    pub(crate) fn call_parse<O: Op, R>(
         self: &Arc<Self>,
         how: How,
         node: impl Into<Option<NodeId>>,
@@ -91,6 +91,21 @@ impl Chan {
         let req = self.exchange(how, node.into(), creds, op, None, leave)?;
         let result = req.args.collect().ok_or(EIO)?;
         result.parse(parse)
+    }
+
+    /// As [`call_parse`](Self::call_parse), with the reply as the operation has it.
+    #[inline]
+    pub(crate) fn call<O: Op>(
+        self: &Arc<Self>,
+        how: How,
+        node: impl Into<Option<NodeId>>,
+        creds: Creds,
+        op: &O,
+        leave: &mut dyn FnMut() -> Orphan,
+    ) -> Result<O::Out> {
+        self.call_parse(how, node, creds, op, leave, |body, minor| {
+            op.decode(body, minor)
+        })
     }
 
     /// As [`call`](Self::call), with a payload, which is given back, unless the request is left; also gives
