@@ -11,6 +11,7 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Setup};
 use suites::fusectl;
+use suites::releases::unanswered;
 use suites::setting::{get, set, Setting};
 
 pub fn cases() -> Vec<Case> {
@@ -325,27 +326,6 @@ fn limits_of_unprivileged_daemons() {
         assert_eq!(limits(&m), become_, "{asked:?}");
         m.finish();
     }
-}
-
-/// Opens and closes `n` files, which leaves as many RELEASEs; gives those that arrive.
-fn unanswered(m: &mut Mock, fs: &mut Memfs, n: usize) -> Vec<mockd::Request> {
-    for i in 0..n {
-        fs.file(&format!("f{i}"), b"");
-    }
-    let c = m.caller(|mnt, _| {
-        (0..n)
-            .try_for_each(|i| user::close(user::open(&mnt.join(format!("f{i}")), libc::O_RDWR, 0)?))
-    });
-    let mut kept = Vec::new();
-    let r: Res<()> = m.serve(c, &mut |r| {
-        if r.op == Op::RELEASE {
-            kept.push(r.clone());
-            return mockd::mock::Answer::None;
-        }
-        fs.handle(r)
-    });
-    assert_eq!(r, Ok(()));
-    kept
 }
 
 /// RELEASEs that wait for their turn, which a higher limit brings.

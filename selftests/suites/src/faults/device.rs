@@ -31,6 +31,19 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// With requests that fit into a small buffer or a pipe.
+pub fn mock() -> Mock {
+    let mut m = Mock::with(
+        &Setup::default(),
+        &Init {
+            max_write: 4096,
+            ..Init::plain()
+        },
+    );
+    m.without_record();
+    m
+}
+
 /// One lookup after the other; `serve` is given the device with a request on it and the fault's number, and says
 /// what came of the faulty call, whether the fault was reached, and the request if it has been read. At least `least`
 /// faults must be.
@@ -40,15 +53,7 @@ fn requests(
     serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option<Request>),
 ) {
     prepare();
-    // So that a pipe has room for any request.
-    let mut m = Mock::with(
-        &Setup::default(),
-        &Init {
-            max_write: 4096,
-            ..Init::plain()
-        },
-    );
-    m.without_record();
+    let mut m = mock();
     let mut outcome = Outcome::default();
     // The first without a fault, as in `rounds`.
     for n in std::iter::once(MOST).chain(1..MOST) {

@@ -16,7 +16,7 @@ use mockd::reply::{message, Entry};
 use mockd::wire::Op;
 use mockd::{user, Attr, Caller, Init, Mock, Request, Setup};
 
-use crate::device::of_a_write;
+use crate::device::{mock, of_a_write};
 use crate::nth::{prepare, rounds};
 
 pub fn cases() -> Vec<Case> {
@@ -28,19 +28,6 @@ pub fn cases() -> Vec<Case> {
         answering_read,
         moving_pages,
     ]
-}
-
-/// With requests that fit into a small buffer.
-fn mock() -> Mock {
-    let mut m = Mock::with(
-        &Setup::default(),
-        &Init {
-            max_write: 4096,
-            ..Init::plain()
-        },
-    );
-    m.without_record();
-    m
 }
 
 /// The connection works, or all is refused.
