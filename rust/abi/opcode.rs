@@ -148,4 +148,20 @@ impl Opcode {
     pub const fn get(self) -> u32 {
         self as u32
     }
+
+    /// Whether it changes what names stand for in the directories that it is about.
+    pub const fn changes_names(self) -> bool {
+        matches!(
+            self,
+            Self::Symlink
+                | Self::Mknod
+                | Self::Mkdir
+                | Self::Unlink
+                | Self::Rmdir
+                | Self::Rename
+                | Self::Rename2
+                | Self::Link
+                | Self::Create
+        )
+    }
 }

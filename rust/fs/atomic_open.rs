@@ -13,6 +13,7 @@ use super::{
         masked_perm,
         wire_name, //
     },
+    dentry::NamedAt,
     file::{
         atomic_o_trunc,
         FuseFile,
@@ -103,7 +104,7 @@ fn create_open(
     mode: u16,
 ) -> Result {
     let conn = dir.conn();
-    let epoch = conn.epoch();
+    let asked = NamedAt::now(conn);
     let mut new_file = NewFile::new(conn, Kind::File)?;
 
     let flags = flags & !O_NOCTTY;
@@ -133,8 +134,7 @@ fn create_open(
         data.sync_release(flags, false);
         return Err(e);
     }
-    entry.set_epoch(epoch);
-    entry.change_entry_timeout(out.entry.entry_valid);
+    entry.set_named(asked, out.entry.entry_valid);
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {

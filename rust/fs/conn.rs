@@ -94,6 +94,7 @@ pub(crate) struct Conn {
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
     epoch: Atomic<u32>,
+    late_ctr: Atomic<u32>,
 }
 
 impl Conn {
@@ -114,6 +115,7 @@ impl Conn {
             attr_version: Atomic::new(1),
             evict_ctr: Atomic::new(1),
             epoch: Atomic::new(1),
+            late_ctr: Atomic::new(0),
         }
     }
 
@@ -201,6 +203,16 @@ impl Conn {
     /// The epoch of dentries: those from an older one must be looked up again.
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch.load(Relaxed)
+    }
+
+    /// How many requests that change names have ended after their callers had left.
+    pub(super) fn late_ctr(&self) -> u32 {
+        self.late_ctr.load(Relaxed)
+    }
+
+    /// Counts one of them; its number.
+    pub(super) fn bump_late_ctr(&self) -> u32 {
+        self.late_ctr.fetch_add(1, Full).wrapping_add(1)
     }
 
     /// Begins a new epoch.

@@ -9,6 +9,7 @@
 
 use super::{
     conn::NoOp,
+    dentry::NamedAt,
     inode::AskedAt,
     lookup::splice,
     req::{
@@ -71,7 +72,7 @@ fn create_new_entry<'a, O: Op<Out = Entry>>(
 ) -> Result<Option<ARef<Dentry>>> {
     dir.check_bad()?;
     let conn = dir.conn();
-    let epoch = conn.epoch();
+    let asked = NamedAt::now(conn);
 
     let entry = conn.call_undo(on, op, Undo::forget).inspect_err(|e| {
         if *e == EEXIST || left(*e) {
@@ -86,7 +87,7 @@ fn create_new_entry<'a, O: Op<Out = Entry>>(
         }
     };
 
-    let other = splice(dentry.d_drop(), Some(inode), epoch, entry.entry_valid)?;
+    let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
     dir.dir_changed();
     Ok(other)
 }
@@ -151,7 +152,7 @@ pub(super) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Res
         kind: FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?,
         name: wire_name(new.name())?,
     };
-    match create_new_nondir(dir, (dir, inode), new, &op) {
+    match create_new_nondir(dir, (dir, Some(inode)), new, &op) {
         Ok(()) => {
             inode.update_ctime_in_cache();
             Ok(())

@@ -6,7 +6,11 @@
 
 use super::{
     attr,
-    inode::AskedAt,
+    conn::Conn,
+    inode::{
+        AskedAt,
+        FuseInode, //
+    },
     Dentry,
     Fuse,
     Inode, //
@@ -50,8 +54,30 @@ use kernel::{
 pub(crate) struct FuseDentry {
     /// In jiffies (64 bits): until when the daemon vouches for the name.
     time: Atomic<u64>,
-    /// The connection's epoch when the dentry was made.
+    /// [`NamedAt::epoch`].
     epoch: Atomic<u32>,
+    /// [`NamedAt::late_ctr`].
+    late_ctr: Atomic<u32>,
+}
+
+/// When a name was asked for, in the connection's counters; to tell whether what it stands for is still what the
+/// daemon said.
+#[derive(Clone, Copy)]
+pub(super) struct NamedAt {
+    /// [`Conn::epoch`].
+    epoch: u32,
+    /// [`Conn::late_ctr`].
+    late_ctr: u32,
+}
+
+impl NamedAt {
+    /// For a request that is sent after this.
+    pub(super) fn now(conn: &Conn) -> Self {
+        Self {
+            epoch: conn.epoch(),
+            late_ctr: conn.late_ctr(),
+        }
+    }
 }
 
 impl FuseDentry {
@@ -64,11 +90,19 @@ impl FuseDentry {
     fn is_from_before(&self, epoch: u32) -> bool {
         self.epoch.load(Relaxed) < epoch
     }
+
+    /// Whether the daemon does not vouch for the name any more, or something may have happened to it in the
+    /// directory since.
+    fn is_outdated(&self, dir: &FuseInode) -> bool {
+        self.time().has_passed() || dir.may_have_lost(self.late_ctr.load(Relaxed))
+    }
 }
 
 impl Dentry {
-    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`).
-    pub(super) fn change_entry_timeout(&self, valid: Timeout) {
+    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was asked for.
+    pub(super) fn set_named(&self, asked: NamedAt, valid: Timeout) {
+        self.data().epoch.store(asked.epoch, Relaxed);
+        self.data().late_ctr.store(asked.late_ctr, Relaxed);
         self.set_time(attr::valid_until(valid));
     }
 
@@ -81,11 +115,6 @@ impl Dentry {
     pub(super) fn invalidate_entry(&self) {
         self.d_invalidate();
         self.invalidate_entry_cache();
-    }
-
-    /// Notes when the name was looked up.
-    pub(super) fn set_epoch(&self, epoch: u32) {
-        self.data().epoch.store(epoch, Relaxed);
     }
 
     /// `fuse_dentry_settime()`.
@@ -117,7 +146,7 @@ impl DentryOperations<Fuse> for Operations {
         if inode.is_some_and(|inode| inode.data().is_bad()) {
             return Ok(false);
         }
-        if !dentry.data().time().has_passed() && !flags.wants_fresh() {
+        if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
             return Ok(true);
         }
         match inode {
@@ -139,7 +168,7 @@ impl DentryOperations<Fuse> for Operations {
         if inode.as_ref().is_some_and(|inode| inode.data().is_bad()) {
             return Ok(false);
         }
-        if !dentry.data().time().has_passed() && !flags.wants_fresh() {
+        if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
             return Ok(true);
         }
         match inode {
@@ -157,6 +186,7 @@ impl DentryOperations<Fuse> for Operations {
             time: Atomic::new(0),
             // Older than any epoch, of which the first is 1: not valid until looked up.
             epoch: Atomic::new(0),
+            late_ctr: Atomic::new(0),
         }
     }
 }
@@ -173,6 +203,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
+    let named = NamedAt::now(conn);
     let take = |out| {
         let (node, entry) = match out {
             LookupOut::Negative { .. } => return false,
@@ -195,7 +226,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
             attr::valid_until(entry.attr_valid),
             asked,
         );
-        dentry.change_entry_timeout(entry.entry_valid);
+        dentry.set_named(named, entry.entry_valid);
         true
     };
     let valid = conn.call_parse(dir, &lookup, Undo::forget, |body, minor| {

@@ -91,6 +91,9 @@ pub(crate) struct FuseInode {
     pub(super) inval_mask: AtomicBits,
     /// In jiffies (64 bits): until when the attributes are valid. Read in RCU walk.
     pub(super) i_time: Atomic<u64>,
+    /// Of a directory, [`Conn::late_ctr`](super::conn::Conn::late_ctr) when it was last changed by a request
+    /// whose caller had left; written under `inner`. Read in RCU walk.
+    names_late: Atomic<u32>,
     /// The mode as the daemon gave it, sticky bit included; written under `inner`.
     pub(super) orig_mode: Atomic<u32>,
     /// The inode number as the daemon gave it; written under `inner`.
@@ -128,6 +131,7 @@ impl FuseInode {
             state: AtomicBits::new(0),
             inval_mask: AtomicBits::new(u32::MAX),
             i_time: Atomic::new(0),
+            names_late: Atomic::new(0),
             orig_mode: Atomic::new(0),
             orig_ino: Atomic::new(0),
             blkbits: Atomic::new(0),
@@ -167,6 +171,12 @@ impl FuseInode {
         self.inval_mask.test(mask) || Jiffies64::from_u64(self.i_time.load(Relaxed)).has_passed()
     }
 
+    /// Whether a name in this directory may have changed, unseen, since it was asked for, which was when
+    /// `late_ctr` was this.
+    pub(super) fn may_have_lost(&self, late_ctr: u32) -> bool {
+        late_ctr < self.names_late.load(Relaxed)
+    }
+
     /// Counts a reference that the daemon has given us with an entry.
     pub(super) fn inc_nlookup(&self) {
         let mut inner = self.inner.lock();
@@ -196,6 +206,20 @@ impl Inode {
     /// Whether the daemon means another object by this inode's node (`fuse_stale_inode()`).
     pub(super) fn is_stale(&self, generation: Generation, attr: Attr<'_>) -> bool {
         self.i_generation() != generation.get() || self.inode_wrong_type(attr.mode() as u16)
+    }
+
+    /// A request about this inode has ended after its caller had left, so that nobody saw what has changed.
+    /// What was asked for before is stale.
+    pub(super) fn changed_unseen(&self, names: bool) {
+        let (conn, fi) = (self.conn(), self.data());
+        {
+            let mut inner = fi.inner.lock();
+            inner.attr_version = conn.bump_attr_version();
+            if names {
+                fi.names_late.store(conn.bump_late_ctr(), Relaxed);
+            }
+        }
+        self.invalidate_attr();
     }
 
     /// Keeps others out while a LOOKUP or READDIR of this directory is under way, if the daemon

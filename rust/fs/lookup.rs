@@ -8,6 +8,7 @@
 //! directory for daemons without PARALLEL_DIROPS.
 
 use super::{
+    dentry::NamedAt,
     inode::AskedAt,
     Dentry,
     Fuse,
@@ -41,7 +42,7 @@ struct Found {
 /// `lookup`.
 pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Option<ARef<Dentry>>> {
     dir.check_bad()?;
-    let epoch = dir.conn().epoch();
+    let asked = NamedAt::now(dir.conn());
 
     let found = {
         let _guard = dir.lock_dirops()?;
@@ -56,7 +57,7 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
         return Err(EIO);
     }
 
-    splice(entry, found.inode, epoch, found.valid)
+    splice(entry, found.inode, asked, found.valid)
 }
 
 /// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
@@ -67,17 +68,14 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
 pub(super) fn splice(
     entry: UnhashedDentry<'_, Fuse>,
     inode: Option<ARef<Inode>>,
-    epoch: u32,
+    asked: NamedAt,
     valid: Timeout,
 ) -> Result<Option<ARef<Dentry>>> {
-    let this = entry.named().dentry();
-    this.set_epoch(epoch);
-    this.change_entry_timeout(valid);
+    entry.named().dentry().set_named(asked, valid);
 
     let other = entry.d_splice_alias(inode)?;
     if let Some(other) = &other {
-        other.set_epoch(epoch);
-        other.change_entry_timeout(valid);
+        other.set_named(asked, valid);
     }
     Ok(other)
 }

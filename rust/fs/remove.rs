@@ -38,7 +38,8 @@ pub(super) fn unlink(dir: &Inode, entry: NamedDentry<'_, Fuse>) -> Result {
     let op = Unlink {
         name: wire_name(entry.name())?,
     };
-    removed(dir, entry, dir.conn().call(dir, &op))
+    let result = dir.conn().call((dir, entry.inode()), &op);
+    removed(dir, entry, result)
 }
 
 /// `rmdir`.
@@ -47,7 +48,8 @@ pub(super) fn rmdir(dir: &Inode, entry: NamedDentry<'_, Fuse>) -> Result {
     let op = Rmdir {
         name: wire_name(entry.name())?,
     };
-    removed(dir, entry, dir.conn().call(dir, &op))
+    let result = dir.conn().call((dir, entry.inode()), &op);
+    removed(dir, entry, result)
 }
 
 /// After UNLINK and RMDIR.
@@ -110,7 +112,7 @@ pub(super) fn rename(
             old: old_name,
             new: new_name,
         };
-        let result = conn.call((old_dir, new_dir), &op);
+        let result = conn.call((old_dir, Some(new_dir)), &op);
         return renamed(old_dir, old, new_dir, new, flags, result);
     }
 
@@ -123,7 +125,7 @@ pub(super) fn rename(
         old: old_name,
         new: new_name,
     };
-    let result = conn.call((old_dir, new_dir), &op);
+    let result = conn.call((old_dir, Some(new_dir)), &op);
     match renamed(old_dir, old, new_dir, new, flags, result) {
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Rename2);

@@ -5,12 +5,12 @@
 //! C counterpart: `req.c`. Adds to the channel's calls what only the filesystem knows: who the
 //! caller is in the daemon's namespaces, and what a request is about. Takes no locks; may sleep.
 
-use super::{conn::Conn, file::FuseFile, File, Inode};
+use super::{conn::Conn, file::FuseFile, File, Fuse, Inode};
 use crate::{
-    abi::{BadReply, Body, Creds, Minor, Op},
+    abi::{BadReply, Body, Creds, Minor, Op, Opcode},
     kapi::{
         cred::{current_fsgid, current_fsuid},
-        inode_hold::HeldInode,
+        inode_hold::{Ended, Touched},
         pid_namespace::current_pid_nr_ns,
         task::fatal_signal_pending,
         uidgid::{from_kgid, from_kgid_munged, from_kuid, from_kuid_munged},
@@ -90,7 +90,7 @@ impl Conn {
             return Err(ECONNREFUSED);
         }
         let (on, caller) = (on.into(), self.caller()?);
-        let mut leave = || on.leave(undo());
+        let mut leave = || on.leave(O::OPCODE, undo());
         let node = on.inode.nodeid();
         self.chan
             .call_parse(How::Normal, node, caller, op, &mut leave, parse)
@@ -112,7 +112,7 @@ impl Conn {
             Err(e) => return (Err(e), payload),
         };
         let on = on.into();
-        let mut leave = || on.leave(Undo::Nothing);
+        let mut leave = || on.leave(O::OPCODE, Undo::Nothing);
         let node = on.inode.nodeid();
         self.chan
             .call_with(How::Normal, node, caller, op, payload, &mut leave)
@@ -126,7 +126,7 @@ impl Conn {
     /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
     pub(crate) fn call_forced<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
         let (on, caller) = (on.into(), self.caller_munged());
-        let mut leave = || on.leave(Undo::Nothing);
+        let mut leave = || on.leave(O::OPCODE, Undo::Nothing);
         let node = on.inode.nodeid();
         self.chan.call(How::Forced, node, caller, op, &mut leave)
     }
@@ -151,11 +151,11 @@ impl<'a> From<&'a Inode> for On<'a> {
 }
 
 /// The request is sent to the first.
-impl<'a> From<(&'a Inode, &'a Inode)> for On<'a> {
-    fn from((inode, other): (&'a Inode, &'a Inode)) -> Self {
+impl<'a> From<(&'a Inode, Option<&'a Inode>)> for On<'a> {
+    fn from((inode, other): (&'a Inode, Option<&'a Inode>)) -> Self {
         Self {
             inode,
-            other: Some(other),
+            other,
             file: None,
         }
     }
@@ -183,24 +183,43 @@ impl<'a> From<(&'a Inode, Option<&'a File>)> for On<'a> {
 
 impl On<'_> {
     /// The caller is killed. What the request does to these nobody will say, so that they are to be
-    /// asked for.
+    /// asked for; and once more when it has ended, as what is asked for meanwhile may tell of before.
     #[cold]
-    fn leave(&self, undo: Undo) -> Orphan {
-        self.inode.invalidate_attr();
-        if let Some(other) = self.other {
-            other.invalidate_attr();
-        }
+    fn leave(&self, opcode: Opcode, undo: Undo) -> Orphan {
+        let touched = |inode: &Inode| {
+            inode.invalidate_attr();
+            if opcode.changes_names() {
+                Touched::new::<_, NamesChanged>(inode)
+            } else {
+                Touched::new::<_, AttrsChanged>(inode)
+            }
+        };
         Orphan {
             undo,
             file: self.file.map(|file| {
                 let data: Arc<FuseFile> = file.data_arc().into();
                 data as Arc<dyn Send + Sync>
             }),
-            inodes: [
-                Some(HeldInode::new(self.inode)),
-                self.other.map(HeldInode::new),
-            ],
+            inodes: [Some(touched(self.inode)), self.other.map(touched)],
         }
+    }
+}
+
+/// After a left request that may have changed attributes.
+enum AttrsChanged {}
+
+impl Ended<Fuse> for AttrsChanged {
+    fn ended(inode: &Inode) {
+        inode.changed_unseen(false);
+    }
+}
+
+/// After one that may have changed names, too.
+enum NamesChanged {}
+
+impl Ended<Fuse> for NamesChanged {
+    fn ended(inode: &Inode) {
+        inode.changed_unseen(true);
     }
 }
 

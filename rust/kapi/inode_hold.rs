@@ -82,7 +82,7 @@ pub(crate) fn flush() {
 /// # Invariants
 ///
 /// The inode lies in an [`InodeHead`], and the reference is ours.
-pub(crate) struct HeldInode(NonNull<bindings::inode>);
+struct HeldInode(NonNull<bindings::inode>);
 
 // SAFETY: References to inodes may be passed between threads.
 unsafe impl Send for HeldInode {}
@@ -91,7 +91,7 @@ unsafe impl Sync for HeldInode {}
 
 impl HeldInode {
     /// Takes a reference.
-    pub(crate) fn new<T: Types>(inode: &Inode<T>) -> Self {
+    fn new<T: Types>(inode: &Inode<T>) -> Self {
         inode.inc_ref();
         // INVARIANT: By that of `Inode`; the reference was taken above.
         Self(NonNull::from(inode).cast())
@@ -118,6 +118,48 @@ impl Drop for HeldInode {
                 bindings::queue_work(queue.0.as_ptr(), work);
             }
         }
+    }
+}
+
+/// What is done to an inode when a request that it was held for has ended.
+pub(crate) trait Ended<T: Types> {
+    /// May run in any context that may be preempted: takes no lock that sleeps.
+    fn ended(inode: &Inode<T>);
+}
+
+/// An inode, of whatever type, that is told when the request that it is held for has ended. May be dropped
+/// in any context.
+///
+/// # Invariants
+///
+/// `tell` is [`Touched::tell`] for the type of the inode.
+pub(crate) struct Touched {
+    held: HeldInode,
+    tell: unsafe fn(NonNull<bindings::inode>),
+}
+
+impl Touched {
+    /// Takes a reference. `E` says what is done in the end.
+    pub(crate) fn new<T: Types, E: Ended<T>>(inode: &Inode<T>) -> Self {
+        // INVARIANT: The inode is one of `T`.
+        Self {
+            held: HeldInode::new(inode),
+            tell: Self::tell::<T, E>,
+        }
+    }
+
+    /// The request has ended.
+    pub(crate) fn ended(&self) {
+        // SAFETY: By the type's invariant; we hold the inode.
+        unsafe { (self.tell)(self.held.0) }
+    }
+
+    /// # Safety
+    ///
+    /// `inode` is a valid inode of `T`.
+    unsafe fn tell<T: Types, E: Ended<T>>(inode: NonNull<bindings::inode>) {
+        // SAFETY: By the contract above.
+        E::ended(unsafe { Inode::from_raw(inode.as_ptr()) });
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     forget::Forget,
 };
 use crate::kapi::{
-    inode_hold::HeldInode,
+    inode_hold::Touched,
     lend::Orphaned, //
 };
 use kernel::{
@@ -48,8 +48,8 @@ pub(crate) struct Orphan {
     pub(crate) undo: Undo,
     /// The open file that the request is about, if one: RELEASE comes after the reply.
     pub(crate) file: Option<Arc<dyn Send + Sync>>,
-    /// The inodes that it is about: FORGET comes after the reply.
-    pub(crate) inodes: [Option<HeldInode>; 2],
+    /// The inodes that it is about: they are told of the reply, and FORGET comes after it.
+    pub(crate) inodes: [Option<Touched>; 2],
 }
 
 /// Ends a request whose caller has left.
@@ -62,6 +62,9 @@ pub(super) fn end(chan: &Chan, opcode: u32, orphaned: Orphaned<'_, Args, Orphan>
         chan.set_lacks(opcode);
     }
     args.finish_payload();
+    for inode in inodes.iter().flatten() {
+        inode.ended();
+    }
     match undo {
         Undo::Nothing => {}
         Undo::Forget(forget) => {

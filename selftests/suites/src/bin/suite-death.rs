@@ -6,6 +6,10 @@
 mod freeze;
 #[path = "../death/kit.rs"]
 mod kit;
+#[path = "../death/late.rs"]
+mod late;
+#[path = "../death/left.rs"]
+mod left;
 #[path = "../death/points.rs"]
 mod points;
 #[path = "../death/table.rs"]
@@ -18,6 +22,7 @@ mod waits;
 fn main() {
     let mut all = points::cases();
     all.extend(undo::cases());
+    all.extend(late::cases());
     all.extend(waits::cases());
     all.extend(freeze::cases());
     ktap::run("death", all, suites::GAPS);

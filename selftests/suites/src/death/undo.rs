@@ -10,10 +10,11 @@ use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::wire::Op;
-use mockd::{user, Caller, Init, Mock, Request, Setup};
+use mockd::{user, Caller, Mock, Request};
 
 use crate::kit::{self, NotKillable, Stuck};
-use crate::table::{self, Operation};
+use crate::left::{asked, only_ours, operation, Left};
+use crate::table;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -31,95 +32,6 @@ pub fn cases() -> Vec<Case> {
         wire_when_not_killable,
         flush_when_not_killable,
     ]
-}
-
-fn operation(name: &str) -> &'static Operation {
-    let found = table::ALL.iter().find(|o| o.name == name);
-    found.unwrap_or_else(|| panic!("no operation {name}"))
-}
-
-fn only_ours() {
-    if !kit::killable() {
-        ktap::skip("C's caller waits for the answer, killed or not");
-    }
-}
-
-/// A daemon that has the request of a killed caller, which is gone.
-struct Left {
-    m: Mock,
-    fs: Memfs,
-    r: Request,
-}
-
-/// A caller that has sent its request, which the daemon has.
-fn asked(o: &Operation) -> (Mock, Memfs, Caller, Request) {
-    let (mut fs, mut init) = (table::sample(), Init::plain());
-    (o.daemon)(&mut fs, &mut init);
-    let mut m = Mock::with(&Setup::default(), &init);
-    let caller = o.caller;
-    let mut c = m.caller(move |mnt, io| {
-        let act = caller(mnt);
-        io.put(());
-        io.wait();
-        act()
-    });
-    kit::serve_until_put(&mut m, &mut fs, &mut c);
-    c.go();
-    for _ in 0..o.before {
-        let r = kit::next(&mut m);
-        kit::answer(&m, &mut fs, &r);
-    }
-    let r = kit::next(&mut m);
-    assert_eq!(r.op, o.op, "{r:?}");
-    (m, fs, c, r)
-}
-
-impl Left {
-    fn by(name: &str) -> Left {
-        let (mut m, fs, mut c, r) = asked(operation(name));
-        m.without_record();
-        c.kill(libc::SIGKILL);
-        let i = m.expect(Op::INTERRUPT);
-        assert_eq!(i.get("unique"), r.unique);
-        c.reap();
-        Left { m, fs, r }
-    }
-
-    /// Answers as a daemon would that has done it; gives the answer.
-    fn answer(&mut self) -> Vec<u8> {
-        match self.fs.handle(&self.r) {
-            Answer::Ok(b) => {
-                self.m.reply(&self.r, &b);
-                b
-            }
-            a => panic!("{a:?}"),
-        }
-    }
-
-    /// All that has come since, but for what the killed caller's files cause.
-    fn all(&mut self) -> Vec<Request> {
-        let mut v = Vec::new();
-        while self.m.pending() {
-            v.push(self.m.request());
-        }
-        v
-    }
-
-    /// Nothing has come since but what the caller's exit makes of the files that it had, and FORGETs
-    /// of what it was to remove or rename: the names are dropped, as nobody knows what has them.
-    #[track_caller]
-    fn only_closes(&mut self) {
-        let names = matches!(self.r.op, Op::UNLINK | Op::RMDIR | Op::RENAME | Op::RENAME2);
-        for r in self.all() {
-            let forget = names && !r.forgets().is_empty();
-            assert!(forget || is_close(&r), "{r:?}");
-            kit::answer(&self.m, &mut self.fs, &r);
-        }
-    }
-
-    fn end(mut self) {
-        kit::close_down(&mut self.m, &mut self.fs);
-    }
 }
 
 /// The node of an entry.
@@ -216,11 +128,6 @@ fn errors() {
         l.only_closes();
         l.end();
     }
-}
-
-/// What the exit of the caller makes of the files that it had.
-fn is_close(r: &Request) -> bool {
-    matches!(r.op, Op::FLUSH | Op::RELEASE | Op::RELEASEDIR)
 }
 
 fn nothing_to_undo() {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What others see when the daemon does what a killed caller has asked for, after the caller has gone. What they were
+//! told before that is asked for again, however long it was to be good for.
+
+use std::time::Duration;
+
+use ktap::{cases, Case};
+use mockd::caller::readable;
+use mockd::errno::*;
+use mockd::mock::Answer;
+use mockd::reply::{Entry, LONG};
+use mockd::wire::Op;
+use mockd::{user, Caller};
+
+use crate::left::{only_ours, Left};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        names_removed,
+        names_made,
+        attributes,
+        links_of_what_is_removed,
+        lookup_under_way,
+        getattr_under_way,
+    ]
+}
+
+/// What lstat(2) is about here: the node and its mode.
+type Seen = Res<(u64, u32)>;
+
+fn lstat(l: &mut Left, name: &str) -> Caller {
+    l.m.call(name, |p| -> Seen {
+        user::lstat(p).map(|s| (s.ino, s.mode))
+    })
+}
+
+/// What lstat(2) says now, and whether the daemon was asked. That there is no such name it may keep, too.
+fn look(l: &mut Left, name: &str) -> (Seen, bool) {
+    let (c, mut asked) = (lstat(l, name), false);
+    let fs = &mut l.fs;
+    let seen = l.m.serve(c, &mut |r| {
+        asked |= matches!(r.op, Op::LOOKUP | Op::GETATTR);
+        match fs.handle(r) {
+            Answer::Err(ENOENT) if r.op == Op::LOOKUP => Answer::Ok(Entry::negative(LONG).bytes()),
+            a => a,
+        }
+    });
+    (seen, asked)
+}
+
+/// What is seen when the daemon has not done it, and is kept; then what is seen when it has.
+#[track_caller]
+fn before_and_after(l: &mut Left, name: &str) -> (Seen, Seen) {
+    let (before, _) = look(l, name);
+    assert_eq!(look(l, name), (before, false), "{name}, kept");
+    l.answer();
+    let (after, asked) = look(l, name);
+    assert!(asked, "{name}: {after:?} without asking");
+    assert_eq!(look(l, name), (after, false), "{name}, kept afterwards");
+    (before, after)
+}
+
+fn names_removed() {
+    only_ours();
+    for (op, name) in [
+        ("unlink", "f"),
+        ("rmdir", "d"),
+        ("rename", "f"),
+        ("rename2", "f"),
+    ] {
+        println!("{op}");
+        let mut l = Left::by(op);
+        let (before, after) = before_and_after(&mut l, name);
+        assert!(before.is_ok(), "{before:?}");
+        assert_eq!(after, Err(ENOENT));
+        l.end();
+    }
+    // One name for another.
+    let mut l = Left::by("rename");
+    let (f, _) = look(&mut l, "f");
+    let (before, after) = before_and_after(&mut l, "g");
+    assert_ne!(before, f);
+    assert_eq!(after, f);
+    l.end();
+}
+
+fn names_made() {
+    only_ours();
+    for op in ["mknod", "mkdir", "symlink", "link", "create", "rename2"] {
+        println!("{op}");
+        let mut l = Left::by(op);
+        let (before, after) = before_and_after(&mut l, "new");
+        assert_eq!(before, Err(ENOENT));
+        assert!(after.is_ok(), "{after:?}");
+        l.end();
+    }
+}
+
+fn attributes() {
+    only_ours();
+    let mut l = Left::by("setattr");
+    let (before, after) = before_and_after(&mut l, "f");
+    let mode = |seen: Seen| seen.map(|(_, mode)| mode & 0o777);
+    assert_eq!((mode(before), mode(after)), (Ok(0o644), Ok(0o600)));
+    l.end();
+}
+
+/// Someone else has the file.
+fn links_of_what_is_removed() {
+    only_ours();
+    let mut l = Left::by("unlink");
+    let mut c = l.m.caller(|mnt, io| {
+        let f = user::open(&mnt.join("f"), libc::O_PATH, 0).expect("open");
+        loop {
+            io.put(user::fstat(&f).map(|s| s.nlink));
+            io.wait();
+        }
+    });
+    let mut links = |l: &mut Left| -> Res<u64> {
+        suites::daemon::until("fstat", || {
+            l.m.drain(&mut |r| l.fs.handle(r));
+            readable(c.fd(), Duration::from_millis(1)).then_some(())
+        });
+        let n = c.get();
+        c.go();
+        n
+    };
+    assert_eq!(links(&mut l), Ok(1));
+    assert_eq!(links(&mut l), Ok(1));
+    l.answer();
+    // This one was already on its way.
+    links(&mut l).expect("fstat");
+    assert_eq!(links(&mut l), Ok(0));
+    c.kill(libc::SIGKILL);
+    c.reap();
+    l.end();
+}
+
+/// A LOOKUP that the daemon has answered in its mind, but not yet on the device.
+fn lookup_under_way() {
+    only_ours();
+    let mut l = Left::by("unlink");
+    let c = lstat(&mut l, "f");
+    let r = l.m.expect(Op::LOOKUP);
+    let old = l.fs.handle(&r);
+    l.answer();
+    l.m.answer(&r, &old).expect("answer");
+    // What the name was found to stand for may be asked about, in vain.
+    let fs = &mut l.fs;
+    let _: Seen = l.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(look(&mut l, "f"), (Err(ENOENT), true));
+    l.end();
+}
+
+/// The same with a GETATTR.
+fn getattr_under_way() {
+    only_ours();
+    let mut l = Left::by("setattr");
+    let c = lstat(&mut l, "f");
+    let r = l.m.expect(Op::GETATTR);
+    let old = l.fs.handle(&r);
+    l.answer();
+    l.m.answer(&r, &old).expect("answer");
+    assert!(c.join::<Seen>().is_ok());
+    let (seen, asked) = look(&mut l, "f");
+    assert_eq!(
+        (seen.map(|(_, mode)| mode & 0o777), asked),
+        (Ok(0o600), true)
+    );
+    l.end();
+}
