@@ -16,7 +16,7 @@ use mockd::reply::{message, Entry};
 use mockd::wire::Op;
 use mockd::{user, Attr, Init, Mock, Request, Setup};
 
-use crate::nth::{prepare, rounds, until_clean, with_fault, Outcome, MOST};
+use crate::nth::{plan, prepare, rounds, until_clean, with_fault, Outcome};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -55,34 +55,41 @@ fn requests(
     prepare();
     let mut m = mock();
     let mut outcome = Outcome::default();
-    // The first without a fault, as in `rounds`.
-    for n in std::iter::once(MOST).chain(1..MOST) {
-        let c = m.call(&format!("x{n}"), |p| user::lstat(p).map(|s| s.ino));
-        assert!(readable(m.dev(), ktap::patience()), "no request");
-        let (r, hit, read) = serve(&mut m, n);
-        if hit {
-            outcome.add(&r);
-        }
-        // Whatever became of it, the caller ends: with the answer, or with EIO if that was lost with the fault.
-        let entry = Entry::new(Attr::file(50, 0)).bytes();
-        let read = read.or_else(|| readable(m.dev(), Duration::ZERO).then(|| m.expect(Op::LOOKUP)));
-        let answered = match read {
-            Some(r) => m.write(&message(r.unique, 0, &entry)),
-            None => Err(ENOENT),
-        };
-        let got: Res<u64> = c.join();
-        match answered {
-            Ok(_) => assert_eq!(got, Ok(50), "fault {n}"),
-            Err(ENOENT) => assert!(matches!(got, Ok(50) | Err(EIO)), "fault {n}: {got:?}"),
-            Err(e) => panic!("answer after fault {n}: {e}"),
-        }
-        if !hit && n != MOST {
-            m.umount();
-            outcome.check(row, least);
-            return;
+    for round @ (places, n) in plan() {
+        places.choose();
+        let (r, hit) = one_request(&mut m, &format!("{places:?}{n}"), n, &serve);
+        if !outcome.add(round, &r, hit) {
+            break;
         }
     }
-    panic!("no end: {}", outcome.text());
+    m.umount();
+    outcome.check(row, least);
+}
+
+/// A lookup of a new name that is served with fault `n`.
+fn one_request(
+    m: &mut Mock,
+    name: &str,
+    n: u32,
+    serve: impl Fn(&mut Mock, u32) -> (Res<()>, bool, Option<Request>),
+) -> (Res<()>, bool) {
+    let c = m.call(name, |p| user::lstat(p).map(|s| s.ino));
+    assert!(readable(m.dev(), ktap::patience()), "no request");
+    let (r, hit, read) = serve(m, n);
+    // Whatever became of it, the caller ends: with the answer, or with EIO if that was lost with the fault.
+    let entry = Entry::new(Attr::file(50, 0)).bytes();
+    let read = read.or_else(|| readable(m.dev(), Duration::ZERO).then(|| m.expect(Op::LOOKUP)));
+    let answered = match read {
+        Some(r) => m.write(&message(r.unique, 0, &entry)),
+        None => Err(ENOENT),
+    };
+    let got: Res<u64> = c.join();
+    match answered {
+        Ok(_) => assert_eq!(got, Ok(50), "fault {n}"),
+        Err(ENOENT) => assert!(matches!(got, Ok(50) | Err(EIO)), "fault {n}: {got:?}"),
+        Err(e) => panic!("answer after fault {n}: {e}"),
+    }
+    (r, hit)
 }
 
 fn reading() {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use ktap::{cases, Case};
 use mockd::errno::{Errno, Res, EFAULT, ENOMEM};
@@ -37,22 +39,73 @@ pub fn prepare() {
         fs::write(format!("/sys/kernel/debug/{file}"), value)
             .unwrap_or_else(|e| panic!("{file}: {e}"));
     }
+    Places::All.choose();
+}
+
+/// Which places are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Places {
+    /// Those that a function of the module has led to.
+    OfModule,
+    All,
+}
+
+impl Places {
+    /// Has the kernel count only these.
+    pub fn choose(self) {
+        static TEXT: OnceLock<Range<usize>> = OnceLock::new();
+        let Range { start, end } = match self {
+            Places::OfModule => TEXT.get_or_init(module_text).clone(),
+            Places::All => 0..usize::MAX,
+        };
+        for attr in ["failslab", "fail_page_alloc", "fail_usercopy"] {
+            for (file, value) in [("require-start", start), ("require-end", end)] {
+                let file = format!("/sys/kernel/debug/{attr}/{file}");
+                fs::write(&file, format!("{value:#x}")).unwrap_or_else(|e| panic!("{file}: {e}"));
+            }
+        }
+    }
+}
+
+/// Where the code of the module under test is.
+fn module_text() -> Range<usize> {
+    let all = fs::read_to_string("/proc/kallsyms").expect("kallsyms");
+    let of_functions = all.lines().filter_map(|line| {
+        let (address, rest) = line.strip_suffix("[fuse]")?.split_once(' ')?;
+        let function = rest.starts_with(['t', 'T']);
+        function.then(|| usize::from_str_radix(address, 16).expect("address"))
+    });
+    let at: Vec<usize> = of_functions.collect();
+    let (first, last) = (at.iter().min(), at.iter().max());
+    let (first, last) = first.zip(last).expect("no function of the module");
+    assert_ne!(*first, 0, "addresses are hidden");
+    // No function is longer than that, and no code of others is near.
+    *first..*last + 0x1_0000
 }
 
 /// What a system call gave with faults: how many of them, and which results.
 #[derive(Default)]
 pub struct Outcome {
     pub injected: u32,
+    /// There is one under a function of the module.
+    pub in_module: bool,
     /// Results by error, [`OK`] for success, with their number.
     pub results: BTreeMap<i32, u32>,
 }
 
 impl Outcome {
-    /// A fault was reached, and this came of it.
-    pub fn add<T>(&mut self, r: &Res<T>) {
-        self.injected += 1;
-        let e = r.as_ref().err().unwrap_or(&OK);
-        *self.results.entry(e.0).or_default() += 1;
+    /// This came of a round; whether there is another.
+    pub fn add<T>(&mut self, (of, n): Round, r: &Res<T>, hit: bool) -> bool {
+        if hit {
+            match of {
+                Places::OfModule => self.in_module = true,
+                Places::All => self.injected += 1,
+            }
+            let e = r.as_ref().err().unwrap_or(&OK);
+            *self.results.entry(e.0).or_default() += 1;
+            assert!(n < MOST, "no end: {}", self.text());
+        }
+        hit || of == Places::OfModule || n == MOST
     }
 
     pub fn text(&self) -> String {
@@ -61,16 +114,25 @@ impl Outcome {
             .iter()
             .map(|(e, n)| format!("{} {n}", name(Errno(*e))))
             .collect();
-        format!("{} injected: {}", self.injected, all.join(", "))
+        let module = if self.in_module {
+            ""
+        } else {
+            ", none of the module's"
+        };
+        format!("{} injected{module}: {}", self.injected, all.join(", "))
     }
 
-    /// What is wrong with it: fewer than so many faults, or a result that the table does not have for this row.
+    /// What is wrong with it: fewer than so many faults, none of the module's, or a result that the table does not
+    /// have for this row.
     pub fn wrong(&self, row: &str, least: u32) -> Vec<String> {
         println!("{row}: {}", self.text());
         let allowed = results::allowed(row);
         let mut wrong = Vec::new();
         if self.injected < least {
             wrong.push(format!("{row}: {} injected", self.injected));
+        }
+        if !self.in_module && !results::nothing_of_module(row) {
+            wrong.push(format!("{row}: none of the module's"));
         }
         for (e, n) in &self.results {
             if !allowed.contains(&Errno(*e)) {
@@ -119,6 +181,17 @@ pub fn with_fault<T>(n: u32, f: impl FnOnce() -> T) -> (T, bool) {
     (v, hit)
 }
 
+/// Of which places the nth fails.
+pub type Round = (Places, u32);
+
+/// The rounds, the last of which is the one that does not reach a fault. The first has none either: memory of this
+/// process that is touched for the first time would be a place too, and the one of the call that has its number would
+/// never fail.
+pub fn plan() -> impl Iterator<Item = Round> {
+    let first = [(Places::All, MOST), (Places::OfModule, 1)];
+    first.into_iter().chain((1..).map(|n| (Places::All, n)))
+}
+
 /// Repeats `f` with the first, second, ... place failing, until it gets through without. `before` makes what each
 /// round works on and `after` tidies up, without faults.
 pub fn rounds<S, T>(
@@ -127,17 +200,13 @@ pub fn rounds<S, T>(
     mut after: impl FnMut(S, Res<T>),
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    // The first round is without a fault: memory of this process that is touched for the first time would be a place
-    // too, and the one of the call that has its number would never fail.
-    for n in std::iter::once(MOST).chain(1..) {
-        assert!(n <= MOST, "no end: {}", outcome.text());
+    for round in plan() {
+        round.0.choose();
         let mut state = before();
-        let (r, hit) = with_fault(n, || f(&mut state));
-        if hit {
-            outcome.add(&r);
-        }
+        let (r, hit) = with_fault(round.1, || f(&mut state));
+        let goes_on = outcome.add(round, &r, hit);
         after(state, r);
-        if !hit && n != MOST {
+        if !goes_on {
             break;
         }
     }

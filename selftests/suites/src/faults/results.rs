@@ -53,7 +53,6 @@ const C: &[(&[Errno], &[&str])] = &[
             "ftruncate",
             "mapped",
             "mmap",
-            // A table of pages is a place, too, if there is none yet.
             "mmap read fault",
             "direct read",
             "direct write",
@@ -140,4 +139,23 @@ pub fn allowed(row: &str) -> Vec<Errno> {
         .filter(|(_, rows)| rows.contains(&row))
         .flat_map(|(results, _)| results.iter().copied())
         .collect()
+}
+
+/// Rows in which nothing fails under a function of the module.
+const NOT_OF_MODULE: &[&str] = &[
+    // The VFS does all that may fail.
+    "mmap",
+    "poll",
+    "open waiting",
+    "open max_background",
+    "open congestion_threshold",
+    "write abort",
+    // So do those who read a seq_file.
+    "read requests",
+    "read latency",
+];
+
+/// Whether the module has no place in a row that could fail.
+pub fn nothing_of_module(row: &str) -> bool {
+    NOT_OF_MODULE.contains(&row) || allowed(row).is_empty()
 }
