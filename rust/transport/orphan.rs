@@ -5,7 +5,7 @@
 //! C counterpart: none; there a caller whose request the daemon has waits for the reply, killed or
 //! not. Runs where requests end, in the daemon's write(2) or in an aborter's context, without
 //! locks; it sleeps and allocates only where there was no memory when the caller left. Takes the
-//! engine's lock.
+//! engine's lock, and "FuseInode::inner" of the inodes that it tells.
 
 use super::{
     args::Args,
