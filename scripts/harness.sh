@@ -16,20 +16,33 @@ verdict() {
 	fi
 }
 
-# machine NAME PATTERN LIMIT COMMAND [QEMU-OPTION...]: the machine that runs the shell command must fail, and
+# fails NAME PATTERN LIMIT COMMAND [QEMU-OPTION...]: the machine that runs the shell command must fail, and
 # what is then shown must match.
-machine() {
+fails() {
 	local name=$1 pattern=$2 limit=$3 command=$4 out=$BUILD/out/harness-$1 shown truth=0
 	shift 4
+	trap 'end_child; exit 130' INT TERM
 	vm_prepare "$out" plain c "$MODULE" "$limit"
 	printf 'arg=sh\narg=-c\narg=%s\n' "$command" >>"$out/initrd/rf/job"
-	VM_SPARE=${VM_SPARE:-90} vm_boot "$out" plain "$limit" '' "$@"
+	vm_boot "$out" plain "$limit" '' "$@"
 	if shown=$(vm_verdict "$out"); then
 		verdict "$name" 0 "the run passed"
 		return
 	fi
 	! grep -qE "$pattern" <<<"$shown" || truth=1
 	verdict "$name" "$truth" "does not say $pattern: see $out"
+}
+
+# machine ...: as fails, beside others.
+RUNNING=0 STARTED=0
+machine() {
+	STARTED=$((STARTED + 1))
+	if ((RUNNING >= JOBS)); then
+		wait -n || true
+		RUNNING=$((RUNNING - 1))
+	fi
+	fails "$@" &
+	RUNNING=$((RUNNING + 1))
 }
 
 # ktap NAME EXPECTED TEXT: the result words for a piece of KTAP.
@@ -54,6 +67,9 @@ machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse
 machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
 machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
 VM_SPARE=2 machine stuck_machine 'the machine hung' 8 'true' -S
+wait
+ENDED=$(wc -l <"$results")
+((ENDED == STARTED)) || verdict machines 0 "$ENDED of $STARTED have a verdict"
 
 ktap ktap_pass 'pass:a pass:b' 'KTAP version 1\n1..2\nok 1 a\nok 2 b\n'
 ktap ktap_fail 'pass:a fail:b' 'KTAP version 1\n1..2\nok 1 a\nnot ok 2 b # why\n'
