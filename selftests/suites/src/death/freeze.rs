@@ -6,17 +6,27 @@ use std::fs;
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::reply::message;
 use mockd::wire::Op;
-use mockd::{user, Caller, Mock, Request};
+use mockd::{user, Caller, Init, Mock, Request, Setup};
 
-use crate::kit;
+use crate::{kit, points, table};
 
 pub fn cases() -> Vec<Case> {
-    cases![waiting_caller, interrupted_caller]
+    cases![
+        waiting_caller,
+        interrupted_caller,
+        before_init,
+        no_room_in_the_background,
+    ]
 }
 
 /// Freezes all tasks, and thaws them.
 fn freeze() {
+    if !std::path::Path::new("/sys/power/pm_test").exists() {
+        ktap::skip("a kernel without CONFIG_PM_DEBUG");
+    }
     let write = |file: &str, text: &str| {
         let file = format!("/sys/power/{file}");
         fs::write(&file, text).unwrap_or_else(|e| panic!("{file}: {e}"));
@@ -31,9 +41,6 @@ fn freeze() {
 fn asked(m: &mut Mock) -> (Caller, Request) {
     if !kit::killable() {
         ktap::skip("C's waits cannot be frozen: the suspend fails");
-    }
-    if !std::path::Path::new("/sys/power/pm_test").exists() {
-        ktap::skip("a kernel without CONFIG_PM_DEBUG");
     }
     let c = m.call("new", |p| {
         user::catch_signal(libc::SIGUSR1, false);
@@ -71,5 +78,47 @@ fn interrupted_caller() {
     assert!(!m.pending());
     m.fail(&r, EINTR);
     assert_eq!(c.join::<Res<()>>(), Err(EINTR));
+    m.finish();
+}
+
+/// Callers that must not go on yet wait so that they may be frozen, with C too.
+fn before_init() {
+    let mut m = Mock::uninit(&Setup::default());
+    m.without_record();
+    let init = m.expect(Op::INIT);
+    let c = m.call("d", |p| user::mkdir(p, 0o755));
+    c.wait_asleep();
+    freeze();
+    m.write(&message(init.unique, 0, &Init::plain().bytes()))
+        .expect("answer");
+    let mut fs = Memfs::new();
+    assert_eq!(m.serve::<Res<()>>(c, &mut |r| fs.handle(r)), Ok(()));
+    m.finish();
+}
+
+fn no_room_in_the_background() {
+    let (mut fs, init) = (
+        table::sample(),
+        Init {
+            max_background: 1,
+            ..Init::plain()
+        },
+    );
+    let mut m = Mock::with(&Setup::default(), &init);
+    m.without_record();
+    let busy = points::busy(&mut m, &mut fs);
+    let c = m.call("f", |p| {
+        let f = user::open(p, libc::O_RDONLY, 0)?;
+        user::pread(&f, 10, 0).map(|bytes| bytes.len())
+    });
+    for op in [Op::LOOKUP, Op::OPEN] {
+        let r = m.expect(op);
+        kit::answer(&m, &mut fs, &r);
+    }
+    c.wait_asleep();
+    freeze();
+    assert!(!m.pending(), "more than the limit");
+    m.reply(&busy, &[]);
+    assert_eq!(m.serve::<Res<usize>>(c, &mut |r| fs.handle(r)), Ok(10));
     m.finish();
 }

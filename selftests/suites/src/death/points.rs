@@ -358,7 +358,7 @@ fn caller_ends(mut c: Caller, o: &Operation, place: Place, end: End) {
 }
 
 /// Fills the background: one RELEASE that the daemon does not answer.
-fn busy(m: &mut Mock, fs: &mut Memfs) -> Request {
+pub fn busy(m: &mut Mock, fs: &mut Memfs) -> Request {
     let mut c = m.caller(|mnt, _| {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY;
         mockd::user::close(mockd::user::open(mnt, flags, 0)?)
