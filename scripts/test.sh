@@ -3,7 +3,8 @@
 # make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part, CASE=part[,part]
 # the cases of a suite with such a part in their names. SEED and N are for suites that choose at random: where from,
 # and how much.
-# For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies their limits.
+# For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies the bounds of time, and
+# SUITE_MEMORY=8G is what their machines have.
 . "$(dirname "$0")/lib/all.sh"
 
 SUITE=${SUITE:-} CASE=${CASE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
@@ -58,6 +59,7 @@ vm_suite() {
 	for variable in $SUITE_ENV; do
 		printf 'env=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done
+	((SUITE_TIME == 1)) || echo "env=RF_PATIENCE=$SUITE_TIME" >>"$out/initrd/rf/job"
 	if [[ ,$options, = *,seed,* ]]; then
 		echo "env=SEED=$SEED" >>"$out/initrd/rf/job"
 		[[ -z $N ]] || echo "env=N=$N" >>"$out/initrd/rf/job"

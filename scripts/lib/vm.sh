@@ -25,7 +25,15 @@ vm_prepare() {
 	fi
 }
 
-vm_memory() { if [[ $1 = debug ]]; then echo 2G; else echo 1G; fi; }
+vm_memory() {
+	if [[ -n ${SUITE_MEMORY:-} ]]; then
+		echo "$SUITE_MEMORY"
+	elif [[ $1 = debug ]]; then
+		echo 2G
+	else
+		echo 1G
+	fi
+}
 
 # vm_boot OUT FLAVOUR LIMIT [APPEND [QEMU-OPTION...]]: runs the machine of OUT to its end. The bound here is
 # for a machine that is stuck as a whole; init keeps the command's own limit and says where it hangs.

@@ -66,9 +66,10 @@ pub fn debug_kernel() -> bool {
     std::env::var("RF_KERNEL").as_deref() == Ok("debug")
 }
 
-/// A bound for waiting: generous, for it is only ever reached by a hang.
+/// A bound for waiting: generous, for it is only ever reached by a hang. `RF_PATIENCE` multiplies it, for long forms.
 pub fn patience() -> Duration {
-    Duration::from_secs(if debug_kernel() { 90 } else { 30 })
+    let times = std::env::var("RF_PATIENCE").map_or(1, |n| n.parse().expect("RF_PATIENCE"));
+    Duration::from_secs(if debug_kernel() { 90 } else { 30 }) * times
 }
 
 /// Time after which a whole case is given up.

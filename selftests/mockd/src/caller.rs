@@ -149,7 +149,7 @@ impl Caller {
 
     /// The next value that the caller puts.
     pub fn get<T: Msg>(&mut self) -> T {
-        match self.next(crate::mock::patience()) {
+        match self.next(ktap::patience()) {
             Some((TAG_PUT, b)) => T::decode(&b).expect("value from caller"),
             Some((TAG_PANIC, _)) => panic!("caller {} panicked", self.pid),
             Some(_) => panic!("caller {} ended instead of putting a value", self.pid),
@@ -205,7 +205,7 @@ impl Caller {
 
     /// Waits for the closure's value and for the end of the process.
     pub fn join<T: Msg>(mut self) -> T {
-        let got = self.next(crate::mock::patience());
+        let got = self.next(ktap::patience());
         match got {
             Some((TAG_END, b)) => {
                 let v = T::decode(&b).expect("value from caller");
@@ -244,7 +244,7 @@ impl Caller {
 
     /// Waits for the process to be gone.
     pub fn reap(&mut self) -> i32 {
-        let end = Instant::now() + crate::mock::patience();
+        let end = Instant::now() + ktap::patience();
         while !self.exited() {
             assert!(
                 Instant::now() < end,
@@ -294,7 +294,7 @@ impl Caller {
     /// waits for what only the daemon, or SIGKILL, or an end of the connection brings.
     #[track_caller]
     pub fn wait_signalled(&self) {
-        let end = Instant::now() + crate::mock::patience();
+        let end = Instant::now() + ktap::patience();
         loop {
             let state = self.state();
             if state.starts_with('D') {
@@ -329,7 +329,7 @@ impl Caller {
     /// Waits until the process sleeps in a system call or has ended, so that what it does next is
     /// done by others.
     pub fn wait_asleep(&self) {
-        let end = Instant::now() + crate::mock::patience();
+        let end = Instant::now() + ktap::patience();
         while !self.asleep() {
             assert!(
                 Instant::now() < end,

@@ -169,8 +169,7 @@ impl Held {
 
     /// Waits until somebody needs a page, and gives its number.
     pub fn wait(&self) -> usize {
-        self.wait_for(crate::mock::patience())
-            .expect("nobody faults")
+        self.wait_for(ktap::patience()).expect("nobody faults")
     }
 
     /// The same, for a time.

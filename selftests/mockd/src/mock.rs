@@ -20,12 +20,6 @@ use crate::request::Request;
 use crate::table::is_not_yet_sent;
 use crate::wire::Op;
 
-/// A bound for waiting: generous, for it is only ever reached by a hang.
-pub fn patience() -> Duration {
-    let debug = std::env::var("RF_KERNEL").as_deref() == Ok("debug");
-    Duration::from_secs(if debug { 90 } else { 30 })
-}
-
 /// What a handler gives for a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -142,7 +136,7 @@ impl Mock {
 
     fn fresh(&self, what: &str) -> Request {
         assert!(
-            readable(self.dev.as_fd(), patience()),
+            readable(self.dev.as_fd(), ktap::patience()),
             "no request, expected {what}"
         );
         self.read()
@@ -265,7 +259,7 @@ impl Mock {
         callers: &mut [Caller],
         handler: &mut dyn FnMut(&Request) -> Answer,
     ) {
-        let mut end = Instant::now() + patience();
+        let mut end = Instant::now() + ktap::patience();
         loop {
             if callers.iter_mut().all(|c| c.ended()) {
                 break;
@@ -297,7 +291,7 @@ impl Mock {
             drop(fds);
             if there || !self.backlog.is_empty() {
                 self.one(handler);
-                end = Instant::now() + patience();
+                end = Instant::now() + ktap::patience();
             }
         }
     }

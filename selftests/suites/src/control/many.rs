@@ -23,15 +23,24 @@ pub fn cases() -> Vec<Case> {
         abort_of_many_taken,
         abort_of_many_forgets,
         abort_of_many_releases,
+        abort_of_many_closed_files,
     ]
 }
 
-/// So many READs; each has a page of the page cache locked.
+/// So many READs; each has a page of the page cache locked. There cannot be more than 65,535.
 fn many() -> usize {
     if ktap::debug_kernel() {
         8_000
     } else {
         60_000
+    }
+}
+
+/// So many of what no limit holds back. `RF_MANY` makes them more, if the machine has the memory: a few KiB for each.
+fn unlimited() -> usize {
+    match std::env::var("RF_MANY") {
+        Ok(n) => n.parse().expect("RF_MANY"),
+        Err(_) => many() / 20,
     }
 }
 
@@ -155,7 +164,7 @@ fn abort_of_many_taken() {
 
 /// Names that were looked up; then all of them are forgotten at once, and the daemon does not look.
 fn abort_of_many_forgets() {
-    let n = many() / 20;
+    let n = unlimited();
     let (mut m, mut fs) = (mount(), Memfs::new());
     m.without_record();
     for i in 0..n {
@@ -173,6 +182,7 @@ fn abort_of_many_forgets() {
     m.umount();
 }
 
+/// RELEASEs that the daemon has taken.
 fn abort_of_many_releases() {
     let n = many() / 20;
     let (mut m, mut fs) = (mount(), Memfs::new());
@@ -194,5 +204,52 @@ fn abort_of_many_releases() {
     assert_eq!(fusectl::waiting(&m.mnt) as usize, n);
     assert_eq!(fusectl::abort(&m.mnt), Ok(()));
     assert_eq!(fusectl::waiting(&m.mnt), 0);
+    m.umount();
+}
+
+/// RELEASEs that it has not: a caller with many open files is killed.
+fn abort_of_many_closed_files() {
+    let n = unlimited();
+    let (mut m, mut fs) = (mount(), Memfs::new());
+    m.without_record();
+    fs.file("f", b"");
+    fs.on(Op::FLUSH, Answer::Err(ENOSYS));
+    let mut c = m.caller(move |mnt, io| {
+        let limit = libc::rlimit {
+            rlim_cur: n as u64 + 100,
+            rlim_max: n as u64 + 100,
+        };
+        // SAFETY: a limit to be read.
+        mockd::errno::check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })
+            .expect("RLIMIT_NOFILE");
+        let f = mnt.join("f");
+        let open = |_| user::open(&f, libc::O_RDONLY, 0).expect("open");
+        let files: Vec<_> = (0..n).map(open).collect();
+        // So that no FLUSH is sent any more.
+        user::close(open(n)).expect("close");
+        io.put(files.len());
+        io.wait();
+    });
+    let mut opened = 0;
+    while opened <= n {
+        let r = m.request();
+        opened += usize::from(r.op == Op::OPEN);
+        let a = fs.handle(&r);
+        m.answer(&r, &a).expect("answer");
+    }
+    let r = m.expect(Op::FLUSH);
+    m.fail(&r, ENOSYS);
+    assert_eq!(c.get::<usize>(), n);
+    c.kill(libc::SIGKILL);
+    c.reap();
+    // And that of the file that was closed.
+    fusectl::await_waiting(&m.mnt, n as u32 + 1);
+    if n >= many() {
+        ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
+    } else {
+        fusectl::abort(&m.mnt).expect("abort");
+    }
+    fusectl::await_waiting(&m.mnt, 0);
+    assert_eq!(m.read().err(), Some(ENODEV));
     m.umount();
 }

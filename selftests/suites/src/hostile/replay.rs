@@ -16,7 +16,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use fastrand::Rng;
 use mockd::caller::readable;
-use mockd::mock::patience;
 use mockd::reply::message;
 use mockd::table::{is_not_yet_sent, NOT_YET_OFFERED};
 use mockd::wire::{init_flag, Kind, Op};
@@ -154,7 +153,7 @@ fn wait(m: &Mock, caller: &mockd::Caller) -> bool {
         PollFd::new(&theirs, PollFlags::IN),
     ];
     let bound = Timespec {
-        tv_sec: patience().as_secs() as i64,
+        tv_sec: ktap::patience().as_secs() as i64,
         tv_nsec: 0,
     };
     loop {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use mockd::errno::*;
-use mockd::mock::{patience, read_request};
+use mockd::mock::read_request;
 use mockd::reply::message;
 use mockd::wire::Op;
 use mockd::{mount, Caller, Init, Mock, Request, Setup};
@@ -163,14 +163,14 @@ fn run(
     shared: &Shared,
     dev: &std::os::fd::OwnedFd,
 ) {
-    let (mut last, mut end) = (0, Instant::now() + patience());
+    let (mut last, mut end) = (0, Instant::now() + ktap::patience());
     loop {
         let sent = shared.sent.load(Ordering::Relaxed);
         if sent >= quota || callers.is_empty() {
             return;
         }
         if sent != last {
-            (last, end) = (sent, Instant::now() + patience());
+            (last, end) = (sent, Instant::now() + ktap::patience());
         }
         let state = || {
             callers
@@ -211,7 +211,7 @@ fn run(
 }
 
 fn until_gone(c: &mut Caller, mut help: impl FnMut()) {
-    let end = Instant::now() + patience();
+    let end = Instant::now() + ktap::patience();
     while !c.exited() {
         assert!(Instant::now() < end, "a killed caller stays: {}", c.state());
         help();
