@@ -158,19 +158,27 @@ impl Behind {
             Op::SETATTR if r.get("valid") as u32 & FATTR_SIZE != 0 => r.get("size"),
             _ => 0,
         };
+        let forgets = matches!(r.op, Op::FORGET | Op::BATCH_FORGET);
         let answer = if end > MOST {
             Answer::Err(EFBIG)
+        } else if forgets && self.world.only_common {
+            // When they come is a matter of time, and which nodes there are is not to depend on it.
+            Answer::None
         } else {
             self.fs.handle(r)
         };
+        self.world.nodes = self.fs.nodes.keys().copied().collect();
+        self.world.nodes.sort_unstable();
+        answer
+    }
+
+    /// This request's number is an old one from now on.
+    fn answered(&mut self, r: &Request) {
         if self.world.old.len() < 64 {
             self.world.old.push(r.unique);
         } else {
             self.world.old[(r.unique / 2 % 64) as usize] = r.unique;
         }
-        self.world.nodes = self.fs.nodes.keys().copied().collect();
-        self.world.nodes.sort_unstable();
-        answer
     }
 
     /// Whether this request is to be answered badly.
@@ -238,6 +246,7 @@ pub fn letters(rng: &mut Rng, r: &Request, behind: &mut Behind) -> Vec<Letter> {
             if_needed: false,
         });
     }
+    behind.answered(r);
     all
 }
 
