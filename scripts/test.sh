@@ -14,8 +14,8 @@ N=${N:-} SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 [[ $N$SEED =~ ^[0-9]+$ ]] || die "N=$N SEED=$SEED: numbers"
 [[ -z $CASE || -n $SUITE ]] || die "CASE=$CASE: of which SUITE?"
 
-# wanted NAME [OPTIONS]: a suite with the option "asked" runs only if SUITE names it.
-wanted() { if [[ -z $SUITE ]]; then [[ ,${2:-}, != *,asked,* ]]; else [[ ,$SUITE, = *,$1,* ]]; fi; }
+# wanted NAME: whether the suite is among those asked for, if any were.
+wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
 
 # Machines that run at the same time. Caller and daemon mostly wait for each other, so that one machine
 # keeps little more than one processor busy.
@@ -179,7 +179,7 @@ vm_rows() {
 	done
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug options <<<"$row"
-		if [[ $kind != vm || ${!flavour} = - ]] || ! wanted "$name" "${options:-}"; then continue; fi
+		if [[ $kind != vm || ${!flavour} = - ]] || ! wanted "$name"; then continue; fi
 		for impl in "${impls[@]}"; do
 			TODO+=("$name $impl ${!flavour} ${options:-}")
 			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"
@@ -223,7 +223,7 @@ main() {
 		if ((${#impls[@]} == 2)); then
 			for row in "${rows[@]}"; do
 				read -r name kind what plain debug options <<<"$row"
-				if [[ $kind != vm ]] || ! wanted "$name" "${options:-}"; then continue; fi
+				if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
 				compare "$name" "${options:-}"
 			done
 		fi

@@ -110,7 +110,7 @@ fn attributes() {
 fn links_of_what_is_removed() {
     only_ours();
     let mut l = Left::by("unlink");
-    let mut c = l.m.caller(|mnt, io| {
+    let mut c = l.m.caller::<()>(|mnt, io| {
         let f = user::open(&mnt.join("f"), libc::O_PATH, 0).expect("open");
         loop {
             io.put(user::fstat(&f).map(|s| s.nlink));
