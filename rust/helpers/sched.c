@@ -24,6 +24,12 @@ bool fuse_helper_current_dies_of_signal(void)
 	return (current->flags & PF_EXITING) && (current->exit_code & 0x7f);
 }
 
+/* Its value depends on CONFIG_LOCKDEP. */
+unsigned int fuse_helper_task_freezable_unsafe(void)
+{
+	return TASK_FREEZABLE_UNSAFE;
+}
+
 /*
  * For a task that waits for a daemon's answer. Frozen where it sleeps, it does
  * not hold up a suspend; the daemon, frozen as well, could not answer anyway. It

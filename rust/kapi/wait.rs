@@ -96,7 +96,8 @@ impl WaitQueue {
         }
         let mut state = signals.state();
         if freezable {
-            state |= bindings::TASK_FREEZABLE;
+            // SAFETY: Always safe.
+            state |= unsafe { bindings::task_freezable_unsafe() };
         }
         let flags = if exclusive {
             bindings::WQ_FLAG_EXCLUSIVE
@@ -130,7 +131,8 @@ impl WaitQueue {
         self.wait(Signals::All, false, true, condition)
     }
 
-    /// `wait_event_state_exclusive(.., TASK_KILLABLE | TASK_FREEZABLE)`.
+    /// `wait_event_state_exclusive(.., TASK_KILLABLE | TASK_FREEZABLE)`, by tasks that may hold locks: C's,
+    /// frozen there, make lockdep warn.
     pub(crate) fn wait_event_killable_exclusive(&self, condition: impl FnMut() -> bool) -> Result {
         self.wait(Signals::Fatal, true, true, condition)
     }
