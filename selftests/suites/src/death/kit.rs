@@ -18,6 +18,8 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Mock, Request};
 
+use crate::table::Operation;
+
 /// Our parameter; C has none, and behaves as if it were N.
 const KILLABLE: &str = "/sys/module/fuse/parameters/killable";
 
@@ -64,6 +66,28 @@ pub fn next(m: &mut Mock) -> Request {
     m.find("a request", |r| {
         !matches!(r.op, Op::FORGET | Op::BATCH_FORGET) && !mockd::table::is_not_yet_sent(r.op)
     })
+}
+
+/// A caller that is about to send the operation's request: all that comes before has been answered. It catches
+/// SIGUSR1.
+#[track_caller]
+pub fn start(o: &Operation, m: &mut Mock, fs: &mut Memfs) -> Caller {
+    let caller = o.caller;
+    let mut c = m.caller(move |mnt, io| {
+        user::catch_signal(libc::SIGUSR1, false);
+        let act = caller(mnt);
+        io.put(());
+        io.wait();
+        act()
+    });
+    serve_until_put(m, fs, &mut c);
+    c.go();
+    for _ in 0..o.before {
+        let r = next(m);
+        assert_ne!(r.op, o.op, "too early: {r:?}");
+        answer(m, fs, &r);
+    }
+    c
 }
 
 /// Answers `r` as `fs` does.

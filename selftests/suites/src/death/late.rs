@@ -137,32 +137,32 @@ fn links_of_what_is_removed() {
     l.end();
 }
 
-/// A LOOKUP that the daemon has answered in its mind, but not yet on the device.
-fn lookup_under_way() {
-    only_ours();
-    let mut l = Left::by("unlink");
-    let c = lstat(&mut l, "f");
-    let r = l.m.expect(Op::LOOKUP);
+/// What lstat(2) says whose request the daemon has answered in its mind, but on the device only after it has done
+/// what the killed caller had asked for.
+fn overtaken(l: &mut Left, op: Op) -> Seen {
+    let c = lstat(l, "f");
+    let r = l.m.expect(op);
     let old = l.fs.handle(&r);
     l.answer();
     l.m.answer(&r, &old).expect("answer");
-    // What the name was found to stand for may be asked about, in vain.
     let fs = &mut l.fs;
-    let _: Seen = l.m.serve(c, &mut |r| fs.handle(r));
+    l.m.serve(c, &mut |r| fs.handle(r))
+}
+
+fn lookup_under_way() {
+    only_ours();
+    let mut l = Left::by("unlink");
+    // What the name was found to stand for may be asked about, in vain.
+    let _ = overtaken(&mut l, Op::LOOKUP);
     assert_eq!(look(&mut l, "f"), (Err(ENOENT), true));
     l.end();
 }
 
-/// The same with a GETATTR.
 fn getattr_under_way() {
     only_ours();
     let mut l = Left::by("setattr");
-    let c = lstat(&mut l, "f");
-    let r = l.m.expect(Op::GETATTR);
-    let old = l.fs.handle(&r);
-    l.answer();
-    l.m.answer(&r, &old).expect("answer");
-    assert!(c.join::<Seen>().is_ok());
+    let seen = overtaken(&mut l, Op::GETATTR);
+    assert!(seen.is_ok());
     let (seen, asked) = look(&mut l, "f");
     assert_eq!(
         (seen.map(|(_, mode)| mode & 0o777), asked),

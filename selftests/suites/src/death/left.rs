@@ -34,19 +34,7 @@ pub fn asked(o: &Operation) -> (Mock, Memfs, Caller, Request) {
     let (mut fs, mut init) = (table::sample(), Init::plain());
     (o.daemon)(&mut fs, &mut init);
     let mut m = Mock::with(&Setup::default(), &init);
-    let caller = o.caller;
-    let mut c = m.caller(move |mnt, io| {
-        let act = caller(mnt);
-        io.put(());
-        io.wait();
-        act()
-    });
-    kit::serve_until_put(&mut m, &mut fs, &mut c);
-    c.go();
-    for _ in 0..o.before {
-        let r = kit::next(&mut m);
-        kit::answer(&m, &mut fs, &r);
-    }
+    let c = kit::start(o, &mut m, &mut fs);
     let r = kit::next(&mut m);
     assert_eq!(r.op, o.op, "{r:?}");
     (m, fs, c, r)

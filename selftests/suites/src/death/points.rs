@@ -186,21 +186,7 @@ impl Point {
         m.without_record();
         let busy = (place == Place::Background).then(|| busy(&mut m, &mut fs));
 
-        let caller = o.caller;
-        let mut c = m.caller(move |mnt, io| {
-            mockd::user::catch_signal(libc::SIGUSR1, false);
-            let act = caller(mnt);
-            io.put(());
-            io.wait();
-            act()
-        });
-        kit::serve_until_put(&mut m, &mut fs, &mut c);
-        c.go();
-        for _ in 0..o.before {
-            let r = kit::next(&mut m);
-            assert_ne!(r.op, o.op, "too early: {r:?}");
-            kit::answer(&m, &mut fs, &r);
-        }
+        let c = kit::start(o, &mut m, &mut fs);
         let mut p = Point {
             o,
             place,
