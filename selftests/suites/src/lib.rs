@@ -4,6 +4,7 @@
 
 pub mod daemon;
 pub mod fusectl;
+pub mod killable;
 pub mod releases;
 pub mod setting;
 pub mod tracing;

@@ -20,6 +20,7 @@ mod undo;
 mod waits;
 
 fn main() {
+    suites::killable::set(true);
     let mut all = points::cases();
     all.extend(undo::cases());
     all.extend(late::cases());

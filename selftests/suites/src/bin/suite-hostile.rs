@@ -26,5 +26,6 @@ mod userns;
 mod works;
 
 fn main() {
+    suites::killable::set(true);
     ktap::run("hostile", shards::cases(), suites::GAPS);
 }

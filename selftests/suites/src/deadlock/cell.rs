@@ -65,15 +65,13 @@ pub struct Want {
     pub others: Others,
 }
 
-/// A row: what C does, and ours with `killable=N`; and what ours does by default.
+/// A row: what C does, and ours with `killable=N`; and what ours does with `killable=Y`.
 pub struct Row {
     pub scene: Scene,
     pub event: Event,
     pub c: Want,
     pub ours: Want,
 }
-
-const KILLABLE: &str = "/sys/module/fuse/parameters/killable";
 
 impl Row {
     /// Tries it, on ours with `killable` in either position.
@@ -83,7 +81,7 @@ impl Row {
             Impl::Rust => {
                 for (killable, want) in [(false, &self.c), (true, &self.ours)] {
                     println!("killable={killable}");
-                    set_killable(killable);
+                    suites::killable::set(killable);
                     self.cell(want);
                 }
             }
@@ -168,11 +166,6 @@ pub fn umount_force(mnt: &Path) {
     let busy = user::open(mnt, libc::O_PATH, 0).expect("open");
     assert_eq!(umount(mnt, libc::MNT_FORCE), Err(EBUSY));
     drop(busy);
-}
-
-/// Sets our module's parameter.
-pub fn set_killable(yes: bool) {
-    std::fs::write(KILLABLE, if yes { "Y" } else { "N" }).expect(KILLABLE);
 }
 
 /// The number of a mount's connection.

@@ -114,7 +114,7 @@ const ENDS: [End; 5] = [
 fn round(rng: &mut Rng, shared: &'static Shared) -> End {
     shared.stop.store(false, SeqCst);
     if implementation() == Impl::Rust {
-        cell::set_killable(rng.u8(..8) != 0);
+        suites::killable::set(rng.u8(..8) != 0);
     }
     let references = cell::references();
     let mnt = std::env::current_dir().expect("directory").join("mnt");

@@ -6,7 +6,6 @@
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use ktap::Impl;
 use mockd::caller::readable;
 use mockd::errno::*;
 use mockd::mem::{read_at, write_at, Held, PAGE};
@@ -20,32 +19,21 @@ use mockd::{Caller, Mock, Request};
 
 use crate::table::Operation;
 
-/// Our parameter; C has none, and behaves as if it were N.
-const KILLABLE: &str = "/sys/module/fuse/parameters/killable";
+pub use suites::killable::get as killable;
 
-/// Whether a killed caller leaves a request that the daemon has.
-pub fn killable() -> bool {
-    ktap::implementation() == Impl::Rust
-        && std::fs::read_to_string(KILLABLE).expect(KILLABLE).trim() == "Y"
-}
-
-/// Switches that off, as it always is with C, until dropped.
+/// Has killed callers wait for their answers, as with C, until dropped.
 pub struct NotKillable(());
 
 impl NotKillable {
     pub fn new() -> NotKillable {
-        if ktap::implementation() == Impl::Rust {
-            std::fs::write(KILLABLE, "N").expect(KILLABLE);
-        }
+        suites::killable::set(false);
         NotKillable(())
     }
 }
 
 impl Drop for NotKillable {
     fn drop(&mut self) {
-        if ktap::implementation() == Impl::Rust {
-            std::fs::write(KILLABLE, "Y").expect(KILLABLE);
-        }
+        suites::killable::set(true);
     }
 }
 
