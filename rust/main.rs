@@ -54,6 +54,7 @@ pub(crate) struct FuseModule {
     #[pin]
     device: transport::Registration,
     filesystem: fs::Registration,
+    suspend: transport::suspend::Registration,
     /// Callbacks of ours may be queued still; they need the caches, which go after it.
     barrier: kapi::rcu::RcuBarrier,
     requests: transport::RequestCache,
@@ -69,6 +70,7 @@ impl kernel::InPlaceModule for FuseModule {
         try_pin_init!(Self {
             requests: transport::RequestCache::new()?,
             barrier: kapi::rcu::RcuBarrier,
+            suspend: transport::suspend::register()?,
             filesystem: fs::Registration::new()?,
             device <- transport::register(),
             control: control::Registration::new()?,

@@ -17,6 +17,7 @@ use crate::{
         },
         inode_hold,
     },
+    transport::suspend,
 };
 use kernel::{module::this_module, prelude::*};
 
@@ -36,12 +37,13 @@ impl FileSystem for Fuse {
     }
 
     fn kill_sb(sb: &SuperBlock) {
+        let chan = &sb.data().conn.chan;
         expiry::remove(sb);
+        suspend::remove(chan);
         // Without a root the device was never installed: there is nobody to talk to.
         if !sb.has_root() {
             return;
         }
-        let chan = &sb.data().conn.chan;
         chan.abort(false);
         chan.wait_aborted();
         connections::remove(sb.s_dev());

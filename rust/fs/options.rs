@@ -29,7 +29,7 @@ use crate::{
         },
         uidgid::{kgid_has_mapping, kuid_has_mapping, Kgid, Kuid},
     },
-    transport::{Chan, Device},
+    transport::{suspend, Chan, Device},
 };
 use kernel::{fs::File, page::PAGE_SHIFT, prelude::*, sync::Arc};
 
@@ -237,10 +237,11 @@ impl FsContextOperations for MountContext {
         sb.set_default_d_op(&dentry::OPS);
 
         expiry::add(sb)?;
+        let conn = sb.data().conn.clone();
+        suspend::add(conn.chan.clone())?;
         let root = sb.root_inode(kind, perm)?;
         let root = sb.d_make_root(root)?;
 
-        let conn = sb.data().conn.clone();
         conn.chan.set_connection(sb.s_dev());
         notify::set_up(sb)?;
         connections::add(Connection::new(

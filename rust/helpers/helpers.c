@@ -18,6 +18,7 @@
 #include "pipe_fs_i.c"
 #include "sched.c"
 #include "static_keys.c"
+#include "suspend.c"
 #include "sysctl.c"
 #include "uio.c"
 #include "user_namespace.c"

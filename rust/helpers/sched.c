@@ -30,16 +30,8 @@ unsigned int fuse_helper_task_freezable_unsafe(void)
 	return TASK_FREEZABLE_UNSAFE;
 }
 
-/*
- * For a task that waits for a daemon's answer. Frozen where it sleeps, it does
- * not hold up a suspend; the daemon, frozen as well, could not answer anyway. It
- * may hold locks of the VFS, hence _UNSAFE, as with network file systems: who
- * waits for those locks could not go on without the daemon either.
- */
-void fuse_helper_set_waiting_state(unsigned int state)
+void fuse_helper_set_current_state(unsigned int state)
 {
-	if (fuse_helper_param_killable())
-		state |= TASK_FREEZABLE_UNSAFE;
 	set_current_state(state);
 }
 

@@ -62,6 +62,7 @@ pub(crate) mod stat;
 pub(crate) mod statfs;
 pub(crate) mod super_block;
 pub(crate) mod super_operations;
+pub(crate) mod suspend;
 pub(crate) mod sysctl;
 pub(crate) mod sysfs;
 pub(crate) mod task;

@@ -8,6 +8,14 @@
 //! Conditions are closures that read what another task sets *before* it wakes. They run with the
 //! task's state set already, so they must not sleep. The order of the steps, so that no wake-up is lost
 //! or swallowed, is in [`wait_loop`].
+//!
+//! # Freezing
+//!
+//! A task that sleeps in a state with `TASK_FREEZABLE` is frozen where it is, for suspend and by a freezer of
+//! control groups (v1) alike; in any other it holds up the one and the other. `TASK_FREEZABLE_UNSAFE` is for
+//! who may hold locks: else lockdep warns. Who waits says by a closure whether it may be frozen. That is asked
+//! each time it goes to sleep, after its state was set and a full barrier: whoever makes the closure's answer
+//! another and then wakes it up need not fear that it sleeps on in the old state. It must not sleep.
 
 use super::wait_loop::{
     self,
@@ -41,6 +49,21 @@ impl Signals {
             Signals::None => bindings::TASK_UNINTERRUPTIBLE,
         }
     }
+}
+
+/// `TASK_FREEZABLE_UNSAFE`.
+#[inline]
+fn freezable_unsafe() -> u32 {
+    // SAFETY: A number.
+    unsafe { bindings::task_freezable_unsafe() }
+}
+
+/// Sets the current task's state anew, so that it may be frozen.
+#[cold]
+#[inline(never)]
+fn set_freezable_state(state: u32) {
+    // SAFETY: The current task sets its own state, as it has before.
+    unsafe { bindings::set_current_state(state | freezable_unsafe()) };
 }
 
 /// A list of sleeping tasks (`wait_queue_head_t`). Make it with [`new_wait_queue!`].
@@ -87,17 +110,12 @@ impl WaitQueue {
     fn wait(
         &self,
         signals: Signals,
-        freezable: bool,
+        freezable: impl Fn() -> bool,
         exclusive: bool,
         mut condition: impl FnMut() -> bool,
     ) -> Result {
         if condition() {
             return Ok(());
-        }
-        let mut state = signals.state();
-        if freezable {
-            // SAFETY: Always safe.
-            state |= unsafe { bindings::task_freezable_unsafe() };
         }
         let flags = if exclusive {
             bindings::WQ_FLAG_EXCLUSIVE
@@ -111,7 +129,8 @@ impl WaitQueue {
         let mut sleeper = OnQueue {
             head: self.head.get(),
             entry: &entry,
-            state,
+            state: signals.state(),
+            freezable,
             signal: false,
         };
         wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| ERESTARTSYS)
@@ -119,7 +138,7 @@ impl WaitQueue {
 
     /// Sleeps until `condition` holds, or until one of `signals` (`ERESTARTSYS`).
     pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
-        self.wait(signals, false, false, condition)
+        self.wait(signals, || false, false, condition)
     }
 
     /// `wait_event_interruptible_exclusive()`: as [`wait_event`](Self::wait_event), but one wake-up
@@ -128,13 +147,17 @@ impl WaitQueue {
         &self,
         condition: impl FnMut() -> bool,
     ) -> Result {
-        self.wait(Signals::All, false, true, condition)
+        self.wait(Signals::All, || false, true, condition)
     }
 
-    /// `wait_event_state_exclusive(.., TASK_KILLABLE | TASK_FREEZABLE)`, by tasks that may hold locks: C's,
-    /// frozen there, make lockdep warn.
-    pub(crate) fn wait_event_killable_exclusive(&self, condition: impl FnMut() -> bool) -> Result {
-        self.wait(Signals::Fatal, true, true, condition)
+    /// `wait_event_state_exclusive(.., TASK_KILLABLE)`, with `TASK_FREEZABLE_UNSAFE` if `freezable` says so;
+    /// see [there](self#freezing).
+    pub(crate) fn wait_event_killable_exclusive(
+        &self,
+        freezable: impl Fn() -> bool,
+        condition: impl FnMut() -> bool,
+    ) -> Result {
+        self.wait(Signals::Fatal, freezable, true, condition)
     }
 
     /// Wakes all non-exclusive waiters and one exclusive one, telling the scheduler that the waker is
@@ -177,21 +200,32 @@ impl WaitQueue {
 }
 
 /// The current task with an entry for a queue.
-struct OnQueue<'a> {
+struct OnQueue<'a, F> {
     head: *mut bindings::wait_queue_head,
     entry: &'a Opaque<bindings::wait_queue_entry>,
     state: u32,
+    freezable: F,
     signal: bool,
 }
 
-impl Sleeper for OnQueue<'_> {
+impl<F> OnQueue<'_, F> {
+    #[inline]
+    fn prepare_in(&mut self, state: u32) {
+        // SAFETY: Queue and entry are valid, by `WaitQueue::wait()`.
+        let error =
+            unsafe { bindings::prepare_to_wait_event(self.head, self.entry.get(), state as c_int) };
+        self.signal = error != 0;
+    }
+}
+
+impl<F: Fn() -> bool> Sleeper for OnQueue<'_, F> {
     #[inline]
     fn prepare(&mut self) {
-        // SAFETY: Queue and entry are valid, by `WaitQueue::wait()`.
-        let error = unsafe {
-            bindings::prepare_to_wait_event(self.head, self.entry.get(), self.state as c_int)
-        };
-        self.signal = error != 0;
+        self.prepare_in(self.state);
+        // Who has been woken up meanwhile is off the queue: not just the state is to be set anew.
+        if !self.signal && (self.freezable)() {
+            self.prepare_in(self.state | freezable_unsafe());
+        }
     }
 
     #[inline]
@@ -231,18 +265,25 @@ impl RcuWait {
     }
 
     /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time. It may be frozen
-    /// there, unless [`killable`](super::moduleparam::killable) is off.
+    /// there if `freezable` says so; see [there](self#freezing).
     ///
     /// # Errors
     ///
     /// `EINTR` after a signal of the kind named.
-    pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
+    #[inline(always)]
+    pub(crate) fn wait_event(
+        &self,
+        signals: Signals,
+        freezable: impl Fn() -> bool,
+        condition: impl FnMut() -> bool,
+    ) -> Result {
         // SAFETY: The object is valid; `current` stays alive while it waits here, and RCU keeps it
         // for a waker that still looks at it after `finish_rcuwait()`.
         unsafe { bindings::prepare_to_rcuwait(self.0.get()) };
         let mut sleeper = OnRcuWait {
             wait: self.0.get(),
             state: signals.state(),
+            freezable,
         };
         wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| EINTR)
     }
@@ -255,16 +296,20 @@ impl RcuWait {
 }
 
 /// The current task, in the place of a [`RcuWait`].
-struct OnRcuWait {
+struct OnRcuWait<F> {
     wait: *mut bindings::rcuwait,
     state: u32,
+    freezable: F,
 }
 
-impl Sleeper for OnRcuWait {
+impl<F: Fn() -> bool> Sleeper for OnRcuWait<F> {
     #[inline]
     fn prepare(&mut self) {
         // SAFETY: The current task sets its own state; it is reset by `finish_rcuwait()`.
-        unsafe { bindings::set_waiting_state(self.state) };
+        unsafe { bindings::set_current_state(self.state) };
+        if (self.freezable)() {
+            set_freezable_state(self.state);
+        }
     }
 
     #[inline]

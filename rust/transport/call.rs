@@ -19,6 +19,7 @@ use super::{
         Req,
         Request, //
     },
+    suspend,
 };
 use crate::{
     abi::{
@@ -190,13 +191,14 @@ impl Chan {
         leave: &mut dyn FnMut() -> Orphan,
     ) -> Waited {
         let done = || req.args.is_done();
+        let freezable = suspend::may_freeze_caller;
 
         // A signal has ended this task already, so that none will wake it any more.
         if how == How::Forced && task::dies_of_signal() && moduleparam::killable() {
             return self.leave_request(req, leave());
         }
         if !self.no_interrupt.load(Relaxed) {
-            if req.wait.wait_event(Signals::All, done).is_ok() {
+            if req.wait.wait_event(Signals::All, freezable, done).is_ok() {
                 return Waited::Done;
             }
             if req.args.interrupt() {
@@ -204,7 +206,7 @@ impl Chan {
             }
         }
         if how != How::Forced || moduleparam::killable() {
-            if req.wait.wait_event(Signals::Fatal, done).is_ok() {
+            if req.wait.wait_event(Signals::Fatal, freezable, done).is_ok() {
                 return Waited::Done;
             }
             match how {
@@ -216,7 +218,7 @@ impl Chan {
             }
         }
         // Without signals there is no error.
-        let _ = req.wait.wait_event(Signals::None, done);
+        let _ = req.wait.wait_event(Signals::None, freezable, done);
         Waited::Done
     }
 

@@ -23,7 +23,8 @@ use super::{
     forget::Forgets,
     latency::Latency,
     notify::Notified,
-    request::Req, //
+    request::Req,
+    suspend, //
 };
 use crate::{
     abi::{
@@ -397,7 +398,9 @@ impl Chan {
     #[inline(never)]
     fn wait_gate(&self, background: bool) -> Result {
         self.gate
-            .wait_event_killable_exclusive(|| !self.engine.lock().is_gated(background))
+            .wait_event_killable_exclusive(suspend::may_freeze_at_gate, || {
+                !self.engine.lock().is_gated(background)
+            })
             .map_err(|_| EINTR)?;
         // Who takes up no background slot may have got the wake-up of one that came free.
         if !background {

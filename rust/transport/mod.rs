@@ -6,6 +6,7 @@
 //! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
 //! [`call`], [`background`] and [`orphan`] are the callers' side, [`device`], [`reader`] and [`writer`] the
 //! daemon's, with [`copy`] between the two; [`forget`] and [`notify`] are apart, as they have no reply.
+//! [`suspend`] lets callers be frozen.
 
 mod args;
 mod background;
@@ -30,6 +31,7 @@ mod orphan;
 mod payload;
 mod reader;
 mod request;
+pub(crate) mod suspend;
 mod timeout;
 mod writer;
 

@@ -21,7 +21,8 @@ use super::{
         Ticket, //
     },
     orphan::Orphan,
-    request::Req, //
+    request::Req,
+    suspend, //
 };
 use crate::{
     abi::{
@@ -212,7 +213,10 @@ fn copy_rest_in<'a>(
     loop {
         if listed.is_none() {
             match relist(installed, req) {
-                Ok(ticket) => *listed = Some(ticket),
+                Ok(ticket) => {
+                    *listed = Some(ticket);
+                    suspend::relisted(req);
+                }
                 Err(error) if error == ENOTCONN => {
                     let (ender, _) = lease.end();
                     return Err(Failed::Aborted(ender));
