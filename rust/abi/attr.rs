@@ -58,6 +58,13 @@ pub struct FuseAttr {
 
 const _: () = assert!(size_of::<FuseAttr>() == 88);
 
+impl FuseAttr {
+    /// Those that we know.
+    pub(super) fn flags(&self) -> AttrFlags {
+        AttrFlags::from_bits(self.flags).masked(AttrFlags::KNOWN)
+    }
+}
+
 /// C: `struct fuse_attr_out`, unchecked.
 #[derive(
     Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -237,7 +244,7 @@ impl<'a> Attr<'a> {
     /// Known ones only.
     #[inline]
     pub fn flags(self) -> AttrFlags {
-        AttrFlags::from_bits(self.raw.flags).masked(AttrFlags::KNOWN)
+        self.raw.flags()
     }
 }
 

@@ -22,7 +22,6 @@ use crate::{
             LookupOut, //
         },
         AttrFlags,
-        Entry,
         Name,
         Op,
         Timeout, //
@@ -205,13 +204,14 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     };
     let named = NamedAt::now(conn);
     let take = |out| {
-        let (node, entry) = match out {
+        let (node, flags, entry) = match out {
             LookupOut::Negative { .. } => return false,
-            LookupOut::BadAttr { node } => (node, None),
-            LookupOut::Found(entry) => (entry.node, Some(entry)),
+            LookupOut::BadAttr { node, flags } => (node, flags, None),
+            LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
         };
-        if node != inode.nodeid() || entry.is_some_and(|e| is_automount(&e) != inode.is_automount())
-        {
+        // Whether another filesystem is to be mounted there.
+        let is_automount = flags.contains(AttrFlags::SUBMOUNT);
+        if node != inode.nodeid() || is_automount != inode.is_automount() {
             conn.chan.forget_one(node);
             return false;
         }
@@ -236,9 +236,4 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         Err(e) if e == ENOMEM || e == EINTR => Err(e),
         valid => Ok(valid.unwrap_or(false)),
     }
-}
-
-/// Whether the daemon says that another filesystem is to be mounted there.
-fn is_automount(entry: &Entry) -> bool {
-    entry.attr().flags().contains(AttrFlags::SUBMOUNT)
 }

@@ -20,6 +20,7 @@ use crate::abi::{
         BadReply,
         Overflow, //
     },
+    flags::AttrFlags,
     ids::NodeId,
     name::Name,
     opcode::Opcode,
@@ -47,10 +48,12 @@ pub enum LookupOut {
     /// A node whose attributes are impossible; the caller gets EIO.
     ///
     /// A plain lookup says no more (C sends no FORGET either); revalidation counts the reference, or
-    /// gives it back if the node is not the one it had.
+    /// gives it back if the node is not the one it had, or is to be mounted upon as that one is not.
     BadAttr {
         /// The node.
         node: NodeId,
+        /// What is said of it beside.
+        flags: AttrFlags,
     },
 }
 
@@ -80,7 +83,10 @@ impl Op for Lookup<'_> {
             },
             Some(node) => match raw.found(node) {
                 Ok(entry) => LookupOut::Found(entry),
-                Err(_) => LookupOut::BadAttr { node },
+                Err(_) => LookupOut::BadAttr {
+                    node,
+                    flags: raw.attr.flags(),
+                },
             },
         })
     }

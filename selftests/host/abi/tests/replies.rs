@@ -422,11 +422,22 @@ fn lookup_finds_nothing_for_a_while() {
 
 #[test]
 fn lookup_keeps_the_node_of_bad_attributes() {
-    let bad = LookupOut::BadAttr { node: node(5) };
-    assert_eq!(lookup(&raw_entry(5, 0), 46), Ok(bad));
+    let bad = |flags| {
+        Ok(LookupOut::BadAttr {
+            node: node(5),
+            flags,
+        })
+    };
+    let none = AttrFlags::from_bits(0);
+    assert_eq!(lookup(&raw_entry(5, 0), 46), bad(AttrFlags::SUBMOUNT));
     let mut raw = raw_entry(5, 0o100644);
     raw.attr.size = 1 << 63;
-    assert_eq!(lookup(&raw, 46), Ok(bad));
+    raw.attr.flags = 0;
+    assert_eq!(lookup(&raw, 46), bad(none));
+    raw.attr.flags = u32::MAX;
+    assert_eq!(lookup(&raw, 46), bad(AttrFlags::SUBMOUNT | AttrFlags::DAX));
+    // Not on the wire yet.
+    assert_eq!(lookup(&raw, 8), bad(none));
 }
 
 #[test]

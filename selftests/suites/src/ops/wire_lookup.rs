@@ -2,7 +2,10 @@
 
 //! Lookups, request by request: timeouts, negative entries, revalidation.
 
+use std::time::Duration;
+
 use ktap::{cases, Case};
+use mockd::caller::readable;
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
@@ -28,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         revalidated_other_generation,
         revalidated_gone,
         revalidated_error_kept,
+        revalidated_bad_attributes,
         revalidate_updates_attributes,
         components_looked_up_once,
         same_node_two_names,
@@ -263,6 +267,53 @@ fn revalidated_error_kept() {
     let (m, st) = revalidate(Err(EIO));
     assert_eq!(st, Err(EIO));
     m.finish();
+}
+
+/// The reference counts even if the attributes are of no use, unless a filesystem is to be mounted there, and was not
+/// before: then the FORGET comes at once, while the file is in use.
+fn revalidated_bad_attributes() {
+    const SUBMOUNT: u32 = 1 << 0;
+    let mut nodes = Vec::new();
+    for flags in [0, SUBMOUNT] {
+        let mut m = Mock::new();
+        let mut c = m.caller(|mnt, io| {
+            let p = &mnt.join("f");
+            let fd = user::open(p, libc::O_PATH, 0)?;
+            io.put(());
+            io.wait();
+            io.put(user::lstat(p).map(|s| s.size));
+            io.wait();
+            drop(fd);
+            Res::Ok(())
+        });
+        let good = Entry::new(Attr::file(2, 5)).entry_valid(ZERO);
+        let r = m.expect_name(Op::LOOKUP, "f");
+        m.reply(&r, &good.bytes());
+        c.get::<()>();
+        c.go();
+        let r = m.expect_name(Op::LOOKUP, "f");
+        let bad = Entry::new(Attr {
+            mode: 0,
+            flags,
+            ..Attr::file(2, 5)
+        });
+        m.reply(&r, &bad.bytes());
+        let mut handler = |r: &mockd::Request| match r.op {
+            Op::LOOKUP => Answer::Ok(good.bytes()),
+            _ => Answer::None,
+        };
+        suites::daemon::until("the second stat", || {
+            m.drain(&mut handler);
+            readable(c.fd(), Duration::from_millis(1)).then_some(())
+        });
+        assert_eq!(c.get::<Res<u64>>(), Ok(5));
+        m.drain(&mut handler);
+        nodes.push(m.rec.forgets());
+        c.go();
+        assert_eq!(m.serve::<Res<()>>(c, &mut handler), Ok(()));
+        m.finish();
+    }
+    assert_eq!(nodes, [[].into(), [(2, 1)].into()]);
 }
 
 fn revalidate_updates_attributes() {
