@@ -200,25 +200,37 @@ fn write_at(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result
     )
 }
 
-/// Goes on with `step` until all is done, less is done than was tried, or it fails. `step` returns
-/// how much it tried and how much it did, and has moved the iterator by the latter.
+/// What one request has come to.
+struct Step {
+    tried: usize,
+    /// So far the iterator has moved.
+    done: usize,
+    /// Why no more was tried, if the memory behind is bad.
+    rest: Result,
+}
+
+/// Goes on with `step` until all is done, less is done than was tried, or it fails. A bad place in memory is
+/// an error only if nothing was done before it.
 fn transfer(
     iter: &mut DirectIter<'_>,
     pos: &mut i64,
     max: u32,
-    mut step: impl FnMut(&mut DirectIter<'_>, i64, usize) -> Result<(usize, usize)>,
+    mut step: impl FnMut(&mut DirectIter<'_>, i64, usize) -> Result<Step>,
 ) -> Result<usize> {
     let mut total = 0;
     while iter.count() > 0 {
         let max = iter.count().min(max as usize);
-        let (tried, done) = match step(iter, *pos, max) {
-            Ok(done) => done,
+        let Step { tried, done, rest } = match step(iter, *pos, max) {
+            Ok(step) => step,
             Err(_) if total > 0 => break,
             Err(e) => return Err(e),
         };
         total += done;
         *pos = pos.saturating_add(i64::try_from(done)?);
         if done < tried {
+            if total == 0 {
+                rest?;
+            }
             break;
         }
     }
@@ -240,7 +252,7 @@ fn read_some(
     iter: &mut DirectIter<'_>,
     pos: i64,
     max: usize,
-) -> Result<(usize, usize)> {
+) -> Result<Step> {
     let file = iocb.file();
     let data = file.data();
     let conn = &data.conn;
@@ -254,14 +266,14 @@ fn read_some(
         })
     };
     if iter.user_backed() {
-        let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
+        let (pages, rest) = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
         let tried = pages.bytes();
         let (result, payload) = match op(tried) {
             Ok(op) => conn.call_with(file, &op, Payload::UserOut(pages)),
             Err(e) => (Err(e), Payload::UserOut(pages)),
         };
         drop(payload);
-        return settle(iter, tried, result.map(|(_, received)| received));
+        return settle(iter, tried, rest, result.map(|(_, received)| received));
     }
     // A request may outlive its caller, whose memory is not to be relied on then: take our own.
     let tried = kernel_bytes(iter, max, conn.max_pages());
@@ -272,7 +284,11 @@ fn read_some(
         (_, Payload::Out(buf, _)) => iter.copy_to(&buf),
         _ => return Err(EIO),
     };
-    Ok((tried, done))
+    Ok(Step {
+        tried,
+        done,
+        rest: Ok(()),
+    })
 }
 
 /// One WRITE of at most `max` bytes.
@@ -281,16 +297,16 @@ fn write_some(
     iter: &mut DirectIter<'_>,
     pos: i64,
     max: usize,
-) -> Result<(usize, usize)> {
+) -> Result<Step> {
     let file = iocb.file();
     let data = file.data();
     let conn = &data.conn;
-    let (tried, payload) = if iter.user_backed() {
-        let pages = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
-        (pages.bytes(), Payload::UserIn(pages))
+    let (tried, rest, payload) = if iter.user_backed() {
+        let (pages, rest) = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
+        (pages.bytes(), rest, Payload::UserIn(pages))
     } else {
         let buf = iter.copy_from(kernel_bytes(iter, max, conn.max_pages()))?;
-        (buf.len(), Payload::In(buf))
+        (buf.len(), Ok(()), Payload::In(buf))
     };
     let op = Write {
         fh: data.fh,
@@ -303,16 +319,22 @@ fn write_some(
     };
     let (result, payload) = conn.call_with(file, &op, payload);
     drop(payload);
-    settle(iter, tried, result.map(|(written, _)| written as usize))
+    settle(
+        iter,
+        tried,
+        rest,
+        result.map(|(written, _)| written as usize),
+    )
 }
 
 /// Moves the iterator back by what was not done.
 fn settle(
     iter: &mut DirectIter<'_>,
     tried: usize,
+    rest: Result,
     result: Result<usize>,
-) -> Result<(usize, usize)> {
+) -> Result<Step> {
     let done = result.as_ref().map_or(0, |&n| n.min(tried));
     iter.revert(tried - done);
-    result.map(|_| (tried, done))
+    result.map(|_| Step { tried, done, rest })
 }

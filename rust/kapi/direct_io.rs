@@ -80,11 +80,16 @@ impl<'i> DirectIter<'i> {
     }
 
     /// Pins at most `max_bytes` in at most `max_pages` pages of a user's memory, and advances. May
-    /// sleep. Fails where nothing could be pinned.
+    /// sleep. Fails where nothing could be pinned; if there is something before that place, the error
+    /// comes beside it.
     ///
     /// To be used where [`user_backed`](Self::user_backed): the pages of other iterators stay
     /// alive only as long as the caller waits.
-    pub(crate) fn pin_pages(&mut self, max_bytes: usize, max_pages: u32) -> Result<UserPages> {
+    pub(crate) fn pin_pages(
+        &mut self,
+        max_bytes: usize,
+        max_pages: u32,
+    ) -> Result<(UserPages, Result)> {
         if !self.user_backed() {
             return Err(EINVAL);
         }
@@ -95,16 +100,20 @@ impl<'i> DirectIter<'i> {
             dirty: !self.iter.is_source(),
         };
         let mut nr_pages = 0;
+        let mut rest = Ok(());
         while pages.bytes < max_bytes && nr_pages < max_pages {
             match self.pin_batch(&mut pages, max_bytes, BATCH.min(max_pages - nr_pages)) {
                 Ok(0) => break,
                 Ok(n) => nr_pages += n,
                 Err(e) if pages.bytes == 0 => return Err(e),
-                // What there is goes first; the next call fails.
-                Err(_) => break,
+                // What there is goes first.
+                Err(e) => {
+                    rest = Err(e);
+                    break;
+                }
             }
         }
-        Ok(pages)
+        Ok((pages, rest))
     }
 
     /// Pins the next few pages of one segment of the iterator; returns how many.

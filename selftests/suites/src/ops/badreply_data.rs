@@ -2,8 +2,11 @@
 
 //! Replies with contents that no honest daemon sends: links, data, directories.
 
+use std::os::fd::AsRawFd;
+
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::mem::{vector, Pages, PAGE};
 use mockd::reply::{dirent, write_out, Bytes};
 use mockd::user;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
@@ -19,6 +22,7 @@ pub fn cases() -> Vec<Case> {
         read_too_long,
         write_more_than_sent,
         write_nothing,
+        nothing_of_half_bad_memory,
         readdir_bad_names,
         readdir_too_long,
         readdir_offset_loops,
@@ -127,6 +131,50 @@ fn write_nothing() {
         let want = if flags == 0 { Err(EIO) } else { Ok(0) };
         assert_eq!(r, want, "flags {flags}");
     }
+}
+
+/// Direct transfers with memory of which the second page is not there, in one piece or in two: where the daemon does
+/// nothing, that is the error, and nobody tries again through the cache.
+fn nothing_of_half_bad_memory() {
+    const PIECES: [&[(usize, usize)]; 2] = [&[(0, 2 * PAGE)], &[(0, PAGE), (PAGE, PAGE)]];
+    let mut bad = Vec::new();
+    for (flags, direct) in [(FOPEN_DIRECT_IO, 0), (0, libc::O_DIRECT)] {
+        for op in [Op::READ, Op::WRITE] {
+            for pieces in PIECES {
+                for n in [0, 1, 2, PAGE] {
+                    let mut fs = sample();
+                    fs.open_flags = flags;
+                    let (r, w) = with_payload(
+                        op,
+                        &mut fs,
+                        |m| {
+                            let f = user::open(&m.join("f"), libc::O_RDWR | direct, 0)?;
+                            let memory = Pages::new(2);
+                            memory.unmap(1);
+                            let at = |p: &(usize, usize)| (memory.addr() + p.0, p.1);
+                            let pieces: Vec<_> = pieces.iter().map(at).collect();
+                            vector(f.as_raw_fd(), op == Op::WRITE, &pieces)
+                        },
+                        |_| match op {
+                            Op::WRITE => write_out(n as u32),
+                            _ => vec![7; n],
+                        },
+                    );
+                    let want = match n {
+                        0 => Err(EFAULT),
+                        // A short O_DIRECT write goes on through the cache.
+                        1 | 2 if direct != 0 && op == Op::WRITE => Ok(2 * n),
+                        n => Ok(n),
+                    };
+                    if r != want || (n == 0 && w.len() != 1) {
+                        let what = format!("{op:?} {flags} {direct:o} {pieces:?}");
+                        bad.push(format!("{what}, {n} done: {r:?}, daemon {w:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
 fn listed(b: Vec<u8>) -> Res<Vec<String>> {
