@@ -23,6 +23,7 @@ use super::{
     inode::AskedAt,
     lookup::lookup,
     open,
+    pages,
     req::left,
     Fuse,
     Inode,
@@ -147,11 +148,11 @@ fn create_open(
         }
         return Err(e);
     }
+    // Should this fail, the VFS closes the file.
     if atomic_o_trunc(conn) && flags & O_TRUNC != 0 {
-        inode.truncate_pagecache(0);
+        pages::truncate(&inode, 0)?;
     } else if !keep_cache {
-        // What cannot be dropped is in use, and stays.
-        let _ = inode.invalidate_inode_pages2();
+        pages::drop_clean(&inode)?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ use super::{
         Inner,
         State, //
     },
+    pages,
     Inode, //
 };
 use crate::{
@@ -107,9 +108,7 @@ pub(super) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: Ask
     };
 
     if inode.is_reg() && old_size != attr.size() {
-        inode.truncate_pagecache(attr.size());
-        // A page that stays is one that is being used: as in C, nothing to be done.
-        let _ = inode.invalidate_inode_pages2();
+        pages::resized(inode, attr.size());
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     attr::STATX_MODSIZE,
     inode::State,
     iomode::UncachedIo,
-    read, setattr,
+    pages, read, setattr,
     write::{write_flags, write_update_attr},
     Fuse,
 };
@@ -69,8 +69,7 @@ pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) 
         if written > 0 && pagemap::has_pages(inode) {
             // Readahead may have been at it meanwhile.
             let last = start.saturating_add(i64::try_from(written - 1)?);
-            let _ =
-                pagemap::invalidate_inode_pages2_range(inode, page_index(start), page_index(last));
+            let _ = pages::drop_written(inode, page_index(start), page_index(last));
         }
     }
     result
@@ -101,6 +100,31 @@ pub(super) fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Re
         setattr::do_truncate(file, inode.i_size_read());
     }
     result
+}
+
+/// A write past the page cache to a file that is in it, at the position of `iocb`, which moves
+/// (`generic_file_direct_write()`). `Ok(0)` where the cache could not be got out of the way. Needs
+/// `i_rwsem`.
+pub(super) fn write_past_cache(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    let inode = iocb.file().inode();
+    let (start, end) = range(iocb.pos(), from.count());
+    pagemap::filemap_write_and_wait_range(inode, start, end)?;
+    match pages::drop_range(inode, page_index(start), page_index(end)) {
+        Err(e) if e == EBUSY => return Ok(0),
+        result => result?,
+    }
+
+    let written = direct_write(iocb, from)?;
+    if written > 0 {
+        let (_, last) = range(start, written);
+        if pagemap::has_pages(inode)
+            && pages::drop_written(inode, page_index(start), page_index(last)).is_err()
+        {
+            pagemap::filemap_set_wb_err(inode, EIO);
+        }
+        iocb.set_pos(last.saturating_add(1));
+    }
+    Ok(written)
 }
 
 /// Whether a write must keep others out (`fuse_dio_wr_exclusive_lock()`).
@@ -189,7 +213,7 @@ fn write_at(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result
         .contains(OpenOutFlags::DIRECT_IO)
     {
         pagemap::filemap_write_and_wait_range(inode, start, end)?;
-        pagemap::invalidate_inode_pages2_range(inode, page_index(start), page_index(end))?;
+        pages::drop_range(inode, page_index(start), page_index(end))?;
     }
     let mut iter = DirectIter::new(from);
     transfer(

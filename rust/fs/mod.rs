@@ -30,6 +30,7 @@ pub(crate) mod mount;
 mod notify;
 mod open;
 mod options;
+mod pages;
 mod permission;
 mod read;
 mod readdir;

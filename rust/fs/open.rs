@@ -8,7 +8,7 @@
 use super::{
     attr,
     file::{atomic_o_trunc, FuseFile, Kind},
-    iomode, regular, Fuse, Inode, OpeningFile,
+    iomode, pages, regular, Fuse, Inode, OpeningFile,
 };
 use crate::{
     abi::OpenOutFlags,
@@ -37,13 +37,18 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
         return Err(e);
     }
 
-    if file.flags() & O_TRUNC != 0 && atomic_o_trunc(conn) {
+    let dropped = if file.flags() & O_TRUNC != 0 && atomic_o_trunc(conn) {
         // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
         attr::truncated_by_open(inode);
-        inode.truncate_pagecache(0);
+        pages::truncate(inode, 0)
     } else if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-        // What cannot be dropped is in use, and stays.
-        let _ = inode.invalidate_inode_pages2();
+        pages::drop_clean(inode)
+    } else {
+        Ok(())
+    };
+    if let Err(e) = dropped {
+        data.sync_release(file.flags(), false);
+        return Err(e);
     }
     Ok(data)
 }

@@ -28,7 +28,11 @@ use crate::{
         Dirents,
         OpenOutFlags, //
     },
-    kapi::dir_context::DirContext,
+    kapi::{
+        dir_context::DirContext,
+        truncate::invalidate_inode_pages2,
+        wait::Signals, //
+    },
     transport::Payload,
 };
 use kernel::{
@@ -52,7 +56,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     }
     if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
         // What cannot be dropped is in use, and stays.
-        let _ = inode.invalidate_inode_pages2();
+        let _ = invalidate_inode_pages2(inode, Signals::None);
     }
     Ok(data)
 }

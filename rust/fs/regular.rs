@@ -14,6 +14,7 @@ use super::{
     flush,
     getattr,
     open,
+    pages,
     read,
     write,
     File,
@@ -103,8 +104,7 @@ impl FileOperations<Fuse> for RegularFile {
                 // Others would not see what goes past the page cache.
                 return Err(ENODEV);
             }
-            // What cannot be dropped is in use, and stays.
-            let _ = file.inode().invalidate_inode_pages2();
+            pages::drop_clean(file.inode())?;
         }
         file.generic_file_mmap(vma)
     }

@@ -13,6 +13,7 @@ use super::{
     file::atomic_o_trunc,
     getattr,
     inode::State,
+    pages,
     Dentry,
     File,
     Fuse,
@@ -111,8 +112,7 @@ fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<
     if attr.has(ATTR_OPEN) && atomic_o_trunc(conn) {
         // OPEN has truncated the file; the page cache is left.
         inode.i_size_write(0);
-        inode.truncate_pagecache(0);
-        return Ok(());
+        return pages::truncate(inode, 0);
     }
 
     let state = &inode.data().state;
@@ -173,13 +173,7 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>) -> Result {
     };
 
     if inode.is_reg() && old_size != reply.attr().size() {
-        if reply.attr().size() > old_size {
-            // What was mapped beyond the old end must not come to light.
-            inode.truncate_pagecache_range(old_size, reply.attr().size().saturating_sub(1));
-        }
-        inode.truncate_pagecache(reply.attr().size());
-        // What cannot be dropped is in use, and stays.
-        let _ = inode.invalidate_inode_pages2();
+        pages::set_size(inode, old_size, reply.attr().size());
     }
     Ok(())
 }

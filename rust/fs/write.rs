@@ -11,7 +11,9 @@
 
 use super::{
     attr::STATX_MODSIZE,
+    direct_io,
     inode::State,
+    pages,
     Fuse,
     Inode, //
 };
@@ -51,7 +53,7 @@ fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize>
     if !iocb.is_direct() {
         return perform_write(iocb, from);
     }
-    let direct = iocb.generic_file_direct_write(from)?;
+    let direct = direct_io::write_past_cache(iocb, from)?;
     if from.count() == 0 {
         return Ok(direct);
     }
@@ -94,7 +96,7 @@ fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize
 
     if start > size {
         // What lies between was read as zeroes, perhaps, and is the daemon's to say now.
-        inode.truncate_pagecache_range(size, start - 1);
+        pages::truncate_range(inode, size, start - 1)?;
     }
     let state = &inode.data().state;
     if size < start.saturating_add(count) {
@@ -191,7 +193,7 @@ fn copy_folio(
     max: usize,
 ) -> Result<(LockedFolio, usize, usize)> {
     loop {
-        let mut folio = LockedFolio::write_begin(inode, page_index(pos))?;
+        let mut folio = LockedFolio::write_begin(inode, page_index(pos), pages::signals())?;
         let offset = folio.offset_of(pos);
         let size = folio.folio().size();
         let bytes = max.min(size.saturating_sub(offset));
@@ -213,7 +215,7 @@ fn copy_folio(
 /// (`fuse_send_write_pages()`).
 fn send(iocb: &Kiocb<'_, Fuse>, batch: WriteFolios, pos: i64, size: u32) -> Result<u32> {
     let data = iocb.file().data();
-    batch.wait_writeback();
+    batch.wait_writeback(pages::signals())?;
     let op = Write {
         fh: data.fh,
         offset: u64::try_from(pos)?,

@@ -20,6 +20,7 @@
 #include "static_keys.c"
 #include "suspend.c"
 #include "sysctl.c"
+#include "truncate.c"
 #include "uio.c"
 #include "user_namespace.c"
 #include "wait.c"

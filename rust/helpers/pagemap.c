@@ -71,17 +71,17 @@ struct address_space *fuse_helper_folio_mapping_locked(struct folio *folio)
 }
 
 /*
- * The folio may be locked for as long as the daemon takes to fill it, hence not
- * FGP_WRITEBEGIN, for which nobody can be killed.
+ * The folio may be locked for as long as the daemon takes to fill it, and for
+ * FGP_WRITEBEGIN nobody can be killed.
  */
 struct folio *fuse_helper_filemap_write_begin(struct address_space *mapping,
-					      pgoff_t index)
+					      pgoff_t index, bool killable)
 {
 	gfp_t gfp = mapping_gfp_mask(mapping);
 	struct folio *folio;
 	int err;
 
-	if (!fuse_helper_param_killable())
+	if (!killable)
 		return __filemap_get_folio(mapping, index, FGP_WRITEBEGIN, gfp);
 
 	/* FGP_FOR_MMAP: a new folio comes without the lock as well. */
@@ -92,16 +92,20 @@ struct folio *fuse_helper_filemap_write_begin(struct address_space *mapping,
 		if (IS_ERR(folio))
 			return folio;
 		err = folio_lock_killable(folio);
-		if (err) {
-			folio_put(folio);
-			return ERR_PTR(err);
-		}
+		if (err)
+			goto put;
 		if (likely(folio->mapping == mapping)) {
-			folio_wait_stable(folio);
-			return folio;
+			/* folio_wait_stable() */
+			if (mapping_stable_writes(mapping))
+				err = folio_wait_writeback_killable(folio);
+			if (likely(!err))
+				return folio;
 		}
 		folio_unlock(folio);
+put:
 		folio_put(folio);
+		if (err)
+			return ERR_PTR(err);
 	}
 }
 

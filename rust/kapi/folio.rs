@@ -10,11 +10,11 @@
 //! page cache, a [`LockedFolio`] is unlocked. Memory is reached by copying only, as others may
 //! write to it at any time.
 
-use super::{fs::Types, inode::Inode, iov::IovIter};
+use super::{fs::Types, inode::Inode, iov::IovIter, wait::Signals};
 use crate::bindings;
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
 use kernel::{
-    error::from_err_ptr,
+    error::{from_err_ptr, to_result},
     page::PAGE_SIZE,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
@@ -71,10 +71,16 @@ impl Folio {
         unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
     }
 
-    /// Waits until it is not being written back (`folio_wait_writeback()`).
-    pub(crate) fn wait_writeback(&self) {
-        // SAFETY: The folio is live; task context.
-        unsafe { bindings::folio_wait_writeback(self.as_ptr()) };
+    /// Waits until it is not being written back (`folio_wait_writeback_killable()`); `EINTR` if killed,
+    /// unless `signals` is [`Signals::None`].
+    pub(crate) fn wait_writeback(&self, signals: Signals) -> Result {
+        if signals == Signals::None {
+            // SAFETY: The folio is live; task context.
+            unsafe { bindings::folio_wait_writeback(self.as_ptr()) };
+            return Ok(());
+        }
+        // SAFETY: As above.
+        to_result(unsafe { bindings::folio_wait_writeback_killable(self.as_ptr()) })
     }
 }
 
@@ -88,11 +94,16 @@ pub(crate) struct LockedFolio(ARef<Folio>);
 impl LockedFolio {
     /// `__filemap_get_folio(FGP_WRITEBEGIN)`: the folio of `inode`'s page cache at a page index,
     /// made if there is none, stable and ready to be written to. May sleep; `EINTR` if killed, unless
-    /// [`killable`](super::moduleparam::killable) is off.
-    pub(crate) fn write_begin<T: Types>(inode: &Inode<T>, index: usize) -> Result<Self> {
+    /// `signals` is [`Signals::None`].
+    pub(crate) fn write_begin<T: Types>(
+        inode: &Inode<T>,
+        index: usize,
+        signals: Signals,
+    ) -> Result<Self> {
+        let killable = signals != Signals::None;
         // SAFETY: The inode is live, hence its mapping.
         let folio = from_err_ptr(unsafe {
-            bindings::filemap_write_begin((*inode.as_ptr()).i_mapping, index)
+            bindings::filemap_write_begin((*inode.as_ptr()).i_mapping, index, killable)
         })?;
         // SAFETY: The function returned a reference, which we take over, with the folio locked.
         Ok(Self(unsafe {
@@ -433,12 +444,14 @@ impl WriteFolios {
         self.bytes
     }
 
-    /// Waits until none of the folios is being written back.
-    pub(crate) fn wait_writeback(&self) {
+    /// Waits until none of the folios is being written back; `EINTR` if killed, unless `signals` is
+    /// [`Signals::None`].
+    pub(crate) fn wait_writeback(&self, signals: Signals) -> Result {
         for seg in &self.segs {
             // SAFETY: By the type's invariant the folio is live.
-            unsafe { Folio::from_raw(seg.folio()) }.wait_writeback();
+            unsafe { Folio::from_raw(seg.folio()) }.wait_writeback(signals)?;
         }
+        Ok(())
     }
 }
 

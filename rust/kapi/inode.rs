@@ -327,29 +327,6 @@ impl<T: Types> Inode<T> {
         unsafe { bindings::remove_inode_hash(self.as_ptr()) };
     }
 
-    /// Unmaps and drops the page cache beyond `size` (`truncate_pagecache()`). May sleep.
-    pub(crate) fn truncate_pagecache(&self, size: i64) {
-        // SAFETY: The inode is alive; the function takes the locks it needs.
-        unsafe { bindings::truncate_pagecache(self.as_ptr(), size) };
-    }
-
-    /// Unmaps and drops the page cache from `start` to `end`, inclusive
-    /// (`truncate_pagecache_range()`). May sleep.
-    pub(crate) fn truncate_pagecache_range(&self, start: i64, end: i64) {
-        // SAFETY: The inode is alive; the function takes the locks it needs.
-        unsafe { bindings::truncate_pagecache_range(self.as_ptr(), start, end) };
-    }
-
-    /// Unmaps and drops all clean page cache (`invalidate_inode_pages2()`). May sleep.
-    ///
-    /// # Errors
-    ///
-    /// EBUSY if a page could not be dropped.
-    pub(crate) fn invalidate_inode_pages2(&self) -> Result {
-        // SAFETY: The inode is alive, and with it `i_mapping`.
-        to_result(unsafe { bindings::invalidate_inode_pages2((*self.as_ptr()).i_mapping) })
-    }
-
     /// Checks by mode, owner and ACL whether the current task may do what `mask` (`MAY_*`) says
     /// (`generic_permission()`). May sleep.
     ///

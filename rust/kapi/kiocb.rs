@@ -110,13 +110,6 @@ impl<'a, T: Types> Kiocb<'a, T> {
         to_result(unsafe { bindings::kiocb_modified(self.as_ptr()) })
     }
 
-    /// `generic_file_direct_write()`: writes through `direct_IO`, with the page cache out of the
-    /// way. `Ok(0)` where the cache could not be got out of the way. Needs `i_rwsem`.
-    pub(crate) fn generic_file_direct_write(&mut self, from: &mut IovIter) -> Result<usize> {
-        // SAFETY: Both are valid and ours.
-        ssize_result(unsafe { bindings::generic_file_direct_write(self.as_ptr(), from.as_ptr()) })
-    }
-
     /// `direct_write_fallback()`: the result of a direct write whose rest went through the page
     /// cache.
     pub(crate) fn direct_write_fallback(

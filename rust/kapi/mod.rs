@@ -68,6 +68,7 @@ pub(crate) mod sysfs;
 pub(crate) mod task;
 pub(crate) mod timekeeping;
 pub(crate) mod trace;
+pub(crate) mod truncate;
 pub(crate) mod uidgid;
 pub(crate) mod user_namespace;
 pub(crate) mod user_pages;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The page cache of an inode: write it back, wait for it, drop it.
+//! The page cache of an inode: write it back, wait for it. [`super::truncate`] drops it.
 //!
 //! C header: [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h).
 //!
@@ -42,15 +42,10 @@ pub(crate) fn filemap_write_and_wait_range<T: Types>(
     to_result(unsafe { bindings::filemap_write_and_wait_range(mapping(inode), start, end) })
 }
 
-/// `invalidate_inode_pages2_range()`: drops the pages from `start` to `end` (included), unmapping
-/// them. EBUSY if one could not be.
-pub(crate) fn invalidate_inode_pages2_range<T: Types>(
-    inode: &Inode<T>,
-    start: usize,
-    end: usize,
-) -> Result {
+/// `filemap_set_wb_err()`: reports an error to those who sync the file next.
+pub(crate) fn filemap_set_wb_err<T: Types>(inode: &Inode<T>, err: Error) {
     // SAFETY: The inode is live, hence its mapping.
-    to_result(unsafe { bindings::invalidate_inode_pages2_range(mapping(inode), start, end) })
+    unsafe { bindings::filemap_set_wb_err(mapping(inode), err.to_errno()) };
 }
 
 /// Whether there is anything in the page cache (`mapping->nrpages`).
