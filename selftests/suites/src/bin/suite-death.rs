@@ -10,6 +10,8 @@ mod kit;
 mod late;
 #[path = "../death/left.rs"]
 mod left;
+#[path = "../death/pages.rs"]
+mod pages;
 #[path = "../death/points.rs"]
 mod points;
 #[path = "../death/table.rs"]
@@ -25,6 +27,7 @@ fn main() {
     all.extend(undo::cases());
     all.extend(late::cases());
     all.extend(waits::cases());
+    all.extend(pages::cases());
     all.extend(freeze::cases());
     ktap::run("death", all, suites::GAPS);
 }
