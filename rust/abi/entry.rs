@@ -107,8 +107,7 @@ impl FuseEntryOut {
         minor: Minor,
         kind: FileType,
     ) -> Result<Entry, BadReply> {
-        let raw: Self = body.short(Self::wire_len(minor))?;
-        raw.created(kind)
+        Entry::decode_created(body, minor, kind)
     }
 }
 
@@ -130,11 +129,14 @@ impl Entry {
         self.attr.get()
     }
 
-    /// The node of an entry that nobody wants any more, whatever else it says; `None` if it is
-    /// negative, and for the root, which is not given back.
-    pub fn node_of(body: Body<'_>, minor: Minor) -> Option<NodeId> {
-        let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor)).ok()?;
-        NodeId::new(raw.nodeid).filter(|node| !node.is_root())
+    /// Checks the body of a reply without an error to what makes an object of one type.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`]: the caller gets EIO.
+    pub fn decode_created(body: Body<'_>, minor: Minor, kind: FileType) -> Result<Self, BadReply> {
+        let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor))?;
+        raw.created(kind)
     }
 }
 

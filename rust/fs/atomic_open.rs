@@ -7,6 +7,10 @@
 //! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other locks.
 
 use super::{
+    behind::{
+        self,
+        Closer, //
+    },
     conn::NoOp,
     create::{
         self,
@@ -24,14 +28,16 @@ use super::{
     lookup::lookup,
     open,
     pages,
-    req::left,
     Fuse,
     Inode,
     OpeningFile, //
 };
 use crate::{
     abi::{
-        op::Create,
+        op::{
+            Create,
+            CreateOut, //
+        },
         OpenOutFlags, //
     },
     kapi::{
@@ -45,8 +51,18 @@ use crate::{
         inode_operations::AtomicOpen,
         open::FinishOpen, //
     },
+    transport::{
+        Done,
+        How, //
+    },
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
 
 /// `atomic_open`.
 pub(super) fn atomic_open(
@@ -59,6 +75,7 @@ pub(super) fn atomic_open(
     dir.check_bad()?;
     let conn = dir.conn();
 
+    dir.await_lookup(entry.name())?;
     if let Some(unhashed) = entry.in_lookup() {
         let other = lookup(dir, unhashed)?;
         if other.is_some() || entry.inode().is_some() {
@@ -76,7 +93,7 @@ pub(super) fn atomic_open(
             Ok(()) => return Ok(AtomicOpen::Opened),
             Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Create),
             Err(e) => {
-                if e == EEXIST || left(e) {
+                if e == EEXIST {
                     entry.invalidate_entry();
                 }
                 return Err(e);
@@ -106,7 +123,7 @@ fn create_open(
 ) -> Result {
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
-    let mut new_file = NewFile::new(conn, Kind::File)?;
+    let mut new_file = Some(NewFile::new(conn, Kind::File)?);
 
     let flags = flags & !O_NOCTTY;
     let (perm, umask) = masked_perm(dir, mode);
@@ -118,33 +135,43 @@ fn create_open(
         kill_suidgid: false,
         name: wire_name(entry.name())?,
     };
-    let out = conn.call_undo(dir, &op, || new_file.undo_create(flags))?;
-
-    let data = new_file.opened(out.entry.node, out.open);
-    let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
-        Ok(inode) => inode,
-        Err(e) => {
-            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC), true);
-            return Err(e);
+    let then = || {
+        let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));
+        let (file, closer) = (new_file.take(), Closer::current(conn, None));
+        move |done: &mut Done<'_>| {
+            let out = done.parse(CreateOut::decode);
+            if out.is_ok() || out.is_err_and(|e| e == EEXIST) {
+                // Nobody has the name, or another one.
+                dentry.unhash();
+                dentry.invalidate_entry_cache();
+            }
+            let (out, file) = (out.ok()?, file?);
+            dir.dir_changed();
+            let (inode, file) = created(&dir, file, &out, flags, How::Behind).ok()?;
+            behind::opened(inode, file, flags & !O_TRUNC, closer)
         }
     };
+    let out = conn.call_then(dir, &op, then)?;
+
+    let file_data = new_file.ok_or(EINTR)?;
+    let (inode, data) = created(dir, file_data, &out, flags, How::Forced)?;
     data.attach(&inode);
     let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
 
     if let Err(e) = entry.d_instantiate(inode.clone()) {
-        data.sync_release(flags, false);
+        data.sync_release(flags, false, How::Forced);
         return Err(e);
     }
     entry.set_named(asked, out.entry.entry_valid);
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {
-        data.sync_release(flags, false);
+        data.sync_release(flags, false, How::Forced);
         return Err(e);
     }
     if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
         if let Some(data) = data {
-            data.sync_release(flags, false);
+            data.sync_release(flags, false, How::Forced);
         }
         return Err(e);
     }
@@ -155,4 +182,26 @@ fn create_open(
         pages::drop_clean(&inode)?;
     }
     Ok(())
+}
+
+/// The inode and the data of a file that the daemon has made and opened.
+///
+/// # Errors
+///
+/// ENOMEM; the daemon's file has been given back then.
+fn created(
+    dir: &Inode,
+    file: NewFile,
+    out: &CreateOut,
+    flags: u32,
+    how: How,
+) -> Result<(ARef<Inode>, Arc<FuseFile>)> {
+    let data = file.opened(out.entry.node, out.open);
+    match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+        Ok(inode) => Ok((inode, data)),
+        Err(e) => {
+            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC), true, how);
+            Err(e)
+        }
+    }
 }

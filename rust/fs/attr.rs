@@ -52,8 +52,12 @@ use crate::{
             make_kuid, //
         },
     },
+    transport::Done,
 };
-use kernel::sync::atomic::Relaxed;
+use kernel::sync::{
+    aref::ARef,
+    atomic::Relaxed, //
+};
 
 /// What a write may change (`FUSE_STATX_MODIFY`).
 pub(super) const STATX_MODIFY: u32 = STATX_MTIME | STATX_CTIME | STATX_BLOCKS;
@@ -176,6 +180,12 @@ impl Inode {
         if !self.is_rdonly() {
             self.invalidate_attr_mask(STATX_ATIME);
         }
+    }
+
+    /// The same in place of a caller that has left.
+    pub(super) fn then_invalidate_atime(&self) -> impl FnOnce(&mut Done<'_>) + Send + 'static {
+        let inode = ARef::from(self);
+        move |_| inode.invalidate_atime()
     }
 
     /// After a change of the directory's contents (`fuse_dir_changed()`).

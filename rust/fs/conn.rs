@@ -6,6 +6,7 @@
 //! ([`RcuArc`](crate::kapi::rcu::RcuArc)), and dropping it does not sleep. Takes no locks:
 //! everything here is fixed at mount time, set once by INIT, or atomic.
 
+use super::left::LeftTable;
 use crate::{
     abi::{Minor, Opcode},
     kapi::{
@@ -94,7 +95,8 @@ pub(crate) struct Conn {
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
     epoch: Atomic<u32>,
-    late_ctr: Atomic<u32>,
+    /// Callers that have left.
+    pub(super) left: Arc<LeftTable>,
 }
 
 impl Conn {
@@ -104,6 +106,7 @@ impl Conn {
         params: ConnParams,
         user_ns: ARef<UserNamespace>,
         scramble_key: [u32; 4],
+        left: Arc<LeftTable>,
     ) -> Self {
         Self {
             chan,
@@ -115,7 +118,7 @@ impl Conn {
             attr_version: Atomic::new(1),
             evict_ctr: Atomic::new(1),
             epoch: Atomic::new(1),
-            late_ctr: Atomic::new(0),
+            left,
         }
     }
 
@@ -203,16 +206,6 @@ impl Conn {
     /// The epoch of dentries: those from an older one must be looked up again.
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch.load(Relaxed)
-    }
-
-    /// How many requests that change names have ended after their callers had left.
-    pub(super) fn late_ctr(&self) -> u32 {
-        self.late_ctr.load(Relaxed)
-    }
-
-    /// Counts one of them; its number.
-    pub(super) fn bump_late_ctr(&self) -> u32 {
-        self.late_ctr.fetch_add(1, Full).wrapping_add(1)
     }
 
     /// Begins a new epoch.

@@ -12,10 +12,6 @@ use super::{
     dentry::NamedAt,
     inode::AskedAt,
     lookup::splice,
-    req::{
-        left,
-        On, //
-    },
     Dentry,
     Fuse,
     Inode, //
@@ -39,7 +35,10 @@ use crate::{
         namei::current_umask,
         stat::new_encode_dev, //
     },
-    transport::Undo,
+    transport::{
+        Done,
+        Hold, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -62,57 +61,100 @@ pub(super) fn wire_name(name: &[u8]) -> Result<Name<'_>> {
     Name::new(name).ok_or(EINVAL)
 }
 
-/// Sends a request that makes an object, and gives the dentry its inode (`create_new_entry()`).
+/// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry its inode
+/// (`create_new_entry()`).
 /// Returns the dentry to use in place of `dentry`, if another.
-fn create_new_entry<'a, O: Op<Out = Entry>>(
-    dir: &'a Inode,
-    on: impl Into<On<'a>>,
+fn create_new_entry<O: Op<Out = Entry>>(
+    dir: &Inode,
+    linked: Option<&Inode>,
     dentry: NamedDentry<'_, Fuse>,
     op: &O,
+    kind: FileType,
 ) -> Result<Option<ARef<Dentry>>> {
     dir.check_bad()?;
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
 
-    let entry = conn.call_undo(on, op, Undo::forget).inspect_err(|e| {
-        if *e == EEXIST || left(*e) {
-            dentry.invalidate_entry();
-        }
-    })?;
-    let inode = match dir.sb().iget(&entry, AskedAt::CREATED) {
-        Ok(inode) => inode,
-        Err(e) => {
-            conn.chan.forget_one(entry.node);
-            return Err(e);
+    let mut left = false;
+    let then = || {
+        left = true;
+        let (dir, dentry) = (ARef::from(dir), ARef::from(dentry.dentry()));
+        let linked = linked.map(ARef::from);
+        move |done: &mut Done<'_>| {
+            let entry = done.parse(|body, minor| Entry::decode_created(body, minor, kind));
+            created_behind(&dir, &dentry, linked.as_deref(), entry);
         }
     };
+    let entry = conn.call_then((dir, linked), op, then).inspect_err(|e| {
+        if *e == EEXIST {
+            dentry.invalidate_entry();
+        }
+    });
+    if left {
+        return Err(EINTR);
+    }
+    let entry = entry.inspect_err(|e| {
+        if *e == EINTR {
+            if let Some(inode) = linked {
+                inode.invalidate_attr();
+            }
+        }
+    })?;
+    let inode = dir.sb().iget_or_forget(&entry, AskedAt::CREATED)?;
 
     let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
     dir.dir_changed();
     Ok(other)
 }
 
+/// In place of a caller that has left. The name is looked up anew, as nobody has it.
+fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: Result<Entry>) {
+    match entry {
+        Ok(entry) => {
+            dentry.unhash();
+            dir.dir_changed();
+            if dir.sb().iget_or_forget(&entry, AskedAt::CREATED).is_ok() {
+                if let Some(inode) = linked {
+                    inode.update_ctime_in_cache();
+                }
+            }
+        }
+        Err(e) if e == EEXIST => {
+            dentry.unhash();
+            dentry.invalidate_entry_cache();
+        }
+        Err(e) => {
+            if let Some(inode) = linked.filter(|_| e == EINTR) {
+                inode.invalidate_attr();
+            }
+        }
+    }
+}
+
 /// The same for what is not a directory, of which there is never another dentry.
-fn create_new_nondir<'a, O: Op<Out = Entry>>(
-    dir: &'a Inode,
-    on: impl Into<On<'a>>,
+fn create_new_nondir<O: Op<Out = Entry>>(
+    dir: &Inode,
+    linked: Option<&Inode>,
     dentry: NamedDentry<'_, Fuse>,
     op: &O,
+    kind: FileType,
 ) -> Result {
-    create_new_entry(dir, on, dentry, op).map(drop)
+    create_new_entry(dir, linked, dentry, op, kind).map(drop)
 }
 
 /// `mknod`, and `create` without an open.
 pub(super) fn mknod(dir: &Inode, dentry: NamedDentry<'_, Fuse>, mode: u16, rdev: u32) -> Result {
+    dir.await_names()?;
     let (perm, umask) = masked_perm(dir, mode);
+    let kind = FileType::from_mode(mode.into()).ok_or(EINVAL)?;
     let op = Mknod {
-        kind: FileType::from_mode(mode.into()).ok_or(EINVAL)?,
+        kind,
         perm,
         rdev: Rdev::from_raw(new_encode_dev(rdev)),
         umask,
         name: wire_name(dentry.name())?,
     };
-    create_new_nondir(dir, dir, dentry, &op)
+    create_new_nondir(dir, None, dentry, &op, kind)
 }
 
 /// `mkdir`.
@@ -121,22 +163,24 @@ pub(super) fn mkdir(
     dentry: NamedDentry<'_, Fuse>,
     mode: u16,
 ) -> Result<Option<ARef<Dentry>>> {
+    dir.await_names()?;
     let (perm, umask) = masked_perm(dir, mode);
     let op = Mkdir {
         perm,
         umask,
         name: wire_name(dentry.name())?,
     };
-    create_new_entry(dir, dir, dentry, &op)
+    create_new_entry(dir, None, dentry, &op, FileType::Directory)
 }
 
 /// `symlink`.
 pub(super) fn symlink(dir: &Inode, dentry: NamedDentry<'_, Fuse>, target: &[u8]) -> Result {
+    dir.await_names()?;
     let op = Symlink {
         name: wire_name(dentry.name())?,
         target: wire_name(target)?,
     };
-    create_new_nondir(dir, dir, dentry, &op)
+    create_new_nondir(dir, None, dentry, &op, FileType::Symlink)
 }
 
 /// `link`.
@@ -144,22 +188,24 @@ pub(super) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Res
     let conn = dir.conn();
     let inode = old.inode().ok_or(ENOENT)?;
 
+    dir.await_names()?;
+    // Who has left may have removed the last link.
+    if inode.await_hold(Hold::Exclusive)? && inode.i_nlink() == 0 {
+        return Err(ENOENT);
+    }
     if conn.lacks(NoOp::Link) {
         return Err(EPERM);
     }
+    let kind = FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?;
     let op = Link {
         old: inode.nodeid(),
-        kind: FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?,
+        kind,
         name: wire_name(new.name())?,
     };
-    match create_new_nondir(dir, (dir, Some(inode)), new, &op) {
+    match create_new_nondir(dir, Some(inode), new, &op, kind) {
         Ok(()) => {
             inode.update_ctime_in_cache();
             Ok(())
-        }
-        Err(e) if e == EINTR => {
-            inode.invalidate_attr();
-            Err(e)
         }
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Link);

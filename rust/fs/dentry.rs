@@ -7,10 +7,7 @@
 use super::{
     attr,
     conn::Conn,
-    inode::{
-        AskedAt,
-        FuseInode, //
-    },
+    inode::AskedAt,
     Dentry,
     Fuse,
     Inode, //
@@ -23,7 +20,6 @@ use crate::{
         },
         AttrFlags,
         Name,
-        Op,
         Timeout, //
     },
     kapi::{
@@ -39,13 +35,16 @@ use crate::{
             RcuInode, //
         },
     },
-    transport::Undo,
+    transport::Done,
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
     },
 };
 
@@ -55,18 +54,14 @@ pub(crate) struct FuseDentry {
     time: Atomic<u64>,
     /// [`NamedAt::epoch`].
     epoch: Atomic<u32>,
-    /// [`NamedAt::late_ctr`].
-    late_ctr: Atomic<u32>,
 }
 
-/// When a name was asked for, in the connection's counters; to tell whether what it stands for is still what the
+/// When a name was asked for, in the connection's counter; to tell whether what it stands for is still what the
 /// daemon said.
 #[derive(Clone, Copy)]
 pub(super) struct NamedAt {
     /// [`Conn::epoch`].
     epoch: u32,
-    /// [`Conn::late_ctr`].
-    late_ctr: u32,
 }
 
 impl NamedAt {
@@ -74,7 +69,6 @@ impl NamedAt {
     pub(super) fn now(conn: &Conn) -> Self {
         Self {
             epoch: conn.epoch(),
-            late_ctr: conn.late_ctr(),
         }
     }
 }
@@ -90,10 +84,9 @@ impl FuseDentry {
         self.epoch.load(Relaxed) < epoch
     }
 
-    /// Whether the daemon does not vouch for the name any more, or something may have happened to it in the
-    /// directory since.
-    fn is_outdated(&self, dir: &FuseInode) -> bool {
-        self.time().has_passed() || dir.may_have_lost(self.late_ctr.load(Relaxed))
+    /// Whether the daemon does not vouch for the name any more.
+    fn is_outdated(&self) -> bool {
+        self.time().has_passed()
     }
 }
 
@@ -101,7 +94,6 @@ impl Dentry {
     /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was asked for.
     pub(super) fn set_named(&self, asked: NamedAt, valid: Timeout) {
         self.data().epoch.store(asked.epoch, Relaxed);
-        self.data().late_ctr.store(asked.late_ctr, Relaxed);
         self.set_time(attr::valid_until(valid));
     }
 
@@ -138,6 +130,14 @@ enum Operations {}
 #[vtable]
 impl DentryOperations<Fuse> for Operations {
     fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
+        // In C, who has locked the directory for a change of names has waited for a killed caller with the lock.
+        if dir.await_if_locked()? && (dentry.is_unhashed() || dir.is_deaddir()) {
+            return Ok(false);
+        }
+        dir.settle();
+        if dentry.is_unhashed() {
+            return Ok(false);
+        }
         if dentry.data().is_from_before(dir.conn().epoch()) {
             return Ok(false);
         }
@@ -145,7 +145,7 @@ impl DentryOperations<Fuse> for Operations {
         if inode.is_some_and(|inode| inode.data().is_bad()) {
             return Ok(false);
         }
-        if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
+        if !dentry.data().is_outdated() && !flags.wants_fresh() {
             return Ok(true);
         }
         match inode {
@@ -160,6 +160,9 @@ impl DentryOperations<Fuse> for Operations {
         dentry: &RcuDentry<'_, Fuse>,
         flags: LookupFlags,
     ) -> Result<bool> {
+        if !dir.data().occupied.is_settled() {
+            return Err(ECHILD);
+        }
         if dentry.data().is_from_before(dir.sb_data().conn.epoch()) {
             return Ok(false);
         }
@@ -167,7 +170,7 @@ impl DentryOperations<Fuse> for Operations {
         if inode.as_ref().is_some_and(|inode| inode.data().is_bad()) {
             return Ok(false);
         }
-        if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
+        if !dentry.data().is_outdated() && !flags.wants_fresh() {
             return Ok(true);
         }
         match inode {
@@ -185,7 +188,6 @@ impl DentryOperations<Fuse> for Operations {
             time: Atomic::new(0),
             // Older than any epoch, of which the first is 1: not valid until looked up.
             epoch: Atomic::new(0),
-            late_ctr: Atomic::new(0),
         }
     }
 }
@@ -193,7 +195,6 @@ impl DentryOperations<Fuse> for Operations {
 /// Looks the name of a positive dentry up again: whether it still is that inode's.
 fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
     let conn = inode.conn();
-    let fi = inode.data();
     let asked = AskedAt {
         attr_version: conn.attr_version(),
         evict_ctr: 0,
@@ -203,37 +204,49 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         name: Name::new(name).ok_or(EIO)?,
     };
     let named = NamedAt::now(conn);
-    let take = |out| {
-        let (node, flags, entry) = match out {
-            LookupOut::Negative { .. } => return false,
-            LookupOut::BadAttr { node, flags } => (node, flags, None),
-            LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
-        };
-        // Whether another filesystem is to be mounted there.
-        let is_automount = flags.contains(AttrFlags::SUBMOUNT);
-        if node != inode.nodeid() || is_automount != inode.is_automount() {
-            conn.chan.forget_one(node);
-            return false;
+    let then = || {
+        let (dentry, inode) = (ARef::from(dentry), ARef::from(inode));
+        move |done: &mut Done<'_>| {
+            // If it is not valid, that is for the next one to find out.
+            let _ = done.parse(|body, minor| {
+                LookupOut::decode(body, minor).map(|out| take(&dentry, &inode, out, asked, named))
+            });
         }
-        fi.inc_nlookup();
-
-        let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
-            return false;
-        };
-        attr::change(
-            inode,
-            entry.attr(),
-            attr::valid_until(entry.attr_valid),
-            asked,
-        );
-        dentry.set_named(named, entry.entry_valid);
-        true
     };
-    let valid = conn.call_parse(dir, &lookup, Undo::forget, |body, minor| {
-        lookup.decode(body, minor).map(take)
+    let valid = conn.call_parse(dir, &lookup, then, |body, minor| {
+        LookupOut::decode(body, minor).map(|out| take(dentry, inode, out, asked, named))
     });
     match valid {
         Err(e) if e == ENOMEM || e == EINTR => Err(e),
         valid => Ok(valid.unwrap_or(false)),
     }
+}
+
+/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's.
+#[inline]
+fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: NamedAt) -> bool {
+    let (node, flags, entry) = match out {
+        LookupOut::Negative { .. } => return false,
+        LookupOut::BadAttr { node, flags } => (node, flags, None),
+        LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
+    };
+    // Whether another filesystem is to be mounted there.
+    let is_automount = flags.contains(AttrFlags::SUBMOUNT);
+    if node != inode.nodeid() || is_automount != inode.is_automount() {
+        inode.conn().chan.forget_one(node);
+        return false;
+    }
+    inode.data().inc_nlookup();
+
+    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
+        return false;
+    };
+    attr::change(
+        inode,
+        entry.attr(),
+        attr::valid_until(entry.attr_valid),
+        asked,
+    );
+    dentry.set_named(named, entry.entry_valid);
+    true
 }

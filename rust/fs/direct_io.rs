@@ -10,9 +10,12 @@ use super::{
     attr::STATX_MODSIZE,
     inode::State,
     iomode::UncachedIo,
-    pages, read, setattr,
+    left::Held,
+    pages, read,
+    req::{Holds, Subject},
+    setattr,
     write::{write_flags, write_update_attr},
-    Fuse,
+    File, Fuse, Inode,
 };
 use crate::{
     abi::{
@@ -28,9 +31,9 @@ use crate::{
         kiocb::{task_io_account_write, Kiocb},
         pagemap::{self, page_index},
     },
-    transport::Payload,
+    transport::{Done, Hold, Payload},
 };
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::aref::ARef};
 
 /// `read_iter` of a file that the daemon opened for direct I/O.
 pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
@@ -48,7 +51,7 @@ pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> 
 /// `write_iter` of a file that the daemon opened for direct I/O.
 pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let inode = iocb.file().inode();
-    let _lock = DioLock::new(iocb, from)?;
+    let lock = DioLock::new(iocb, from)?;
 
     let count = iocb.generic_write_checks(from)?;
     if count == 0 {
@@ -58,12 +61,15 @@ pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) 
     task_io_account_write(count);
     let result = if iocb.is_sync_kiocb() {
         let mut pos = start;
-        let result = write_at(iocb, from, &mut pos);
+        let mut left = false;
+        let result = write_at(iocb, from, &mut pos, lock.is_shared(), &mut left);
         iocb.set_pos(pos);
-        write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+        if !left {
+            write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+        }
         result
     } else {
-        direct_write(iocb, from)
+        write_past(iocb, from, lock.is_shared())
     };
     if let Ok(written) = result {
         if written > 0 && pagemap::has_pages(inode) {
@@ -86,13 +92,23 @@ pub(super) fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Resul
 
 /// `direct_IO` for writing: the page cache asks for a write past it. Needs `i_rwsem`.
 pub(super) fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    write_past(iocb, from, false)
+}
+
+/// A write past the page cache; `shared`, if others may run beside it.
+fn write_past(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter, shared: bool) -> Result<usize> {
     let file = iocb.file();
     let inode = file.inode();
     let count = i64::try_from(from.count())?;
     let extends = iocb.pos().saturating_add(count) > inode.i_size_read();
 
     let mut pos = iocb.pos();
-    let result = write_at(iocb, from, &mut pos);
+    let mut left = false;
+    let result = write_at(iocb, from, &mut pos, shared, &mut left);
+    if left {
+        // The rest is done when the answer has come.
+        return result;
+    }
     inode.invalidate_attr_mask(STATX_MODSIZE);
     write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
     if result.is_err() && extends {
@@ -147,7 +163,7 @@ enum DioLock<'a> {
     },
     Shared {
         // In this order.
-        _io: UncachedIo<'a>,
+        _io: UncachedIo<&'a Inode>,
         _lock: InodeLockShared<'a, Fuse>,
     },
 }
@@ -157,6 +173,7 @@ impl<'a> DioLock<'a> {
         let inode = iocb.file().inode();
         if !needs_exclusive(iocb, from) {
             let lock = inode.inode_lock_shared()?;
+            inode.await_hold(Hold::Shared)?;
             // Without the lock the end may have moved.
             if !read::past_eof(iocb, from, inode) {
                 if let Some(io) = UncachedIo::start(inode) {
@@ -167,9 +184,14 @@ impl<'a> DioLock<'a> {
                 }
             }
         }
-        Ok(DioLock::Exclusive {
-            _lock: inode.inode_lock()?,
-        })
+        let lock = inode.inode_lock()?;
+        inode.await_hold(Hold::Exclusive)?;
+        Ok(DioLock::Exclusive { _lock: lock })
+    }
+
+    /// Whether others may write beside it.
+    fn is_shared(&self) -> bool {
+        matches!(self, DioLock::Shared { .. })
     }
 }
 
@@ -203,7 +225,13 @@ fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter, pos: &mut i64) -> Result<us
 }
 
 /// WRITEs all of `from`, at `pos`, which moves; the position of `iocb` does not.
-fn write_at(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result<usize> {
+fn write_at(
+    iocb: &Kiocb<'_, Fuse>,
+    from: &mut IovIter,
+    pos: &mut i64,
+    shared: bool,
+    left: &mut bool,
+) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(*pos, from.count());
     if iocb
@@ -220,7 +248,7 @@ fn write_at(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result
         &mut iter,
         pos,
         iocb.file().data().conn.max_write(),
-        |iter, pos, max| write_some(iocb, iter, pos, max),
+        |iter, pos, max| write_some(iocb, iter, pos, max, shared, left),
     )
 }
 
@@ -293,7 +321,9 @@ fn read_some(
         let (pages, rest) = iter.pin_pages(max, iter.npages(conn.max_pages()))?;
         let tried = pages.bytes();
         let (result, payload) = match op(tried) {
-            Ok(op) => conn.call_with(file, &op, Payload::UserOut(pages)),
+            Ok(op) => conn.call_with(file, &op, Payload::UserOut(pages), || {
+                file.inode().then_invalidate_atime()
+            }),
             Err(e) => (Err(e), Payload::UserOut(pages)),
         };
         drop(payload);
@@ -303,7 +333,9 @@ fn read_some(
     let tried = kernel_bytes(iter, max, conn.max_pages());
     let op = op(tried)?;
     let buf = KVVec::with_capacity(tried, GFP_KERNEL)?;
-    let (result, payload) = conn.call_with(file, &op, Payload::Out(buf, tried));
+    let (result, payload) = conn.call_with(file, &op, Payload::Out(buf, tried), || {
+        file.inode().then_invalidate_atime()
+    });
     let done = match (result?, payload) {
         (_, Payload::Out(buf, _)) => iter.copy_to(&buf),
         _ => return Err(EIO),
@@ -321,6 +353,8 @@ fn write_some(
     iter: &mut DirectIter<'_>,
     pos: i64,
     max: usize,
+    shared: bool,
+    left: &mut bool,
 ) -> Result<Step> {
     let file = iocb.file();
     let data = file.data();
@@ -341,7 +375,16 @@ fn write_some(
         kill_suidgid: !capable(CAP_FSETID),
         flags: write_flags(iocb),
     };
-    let (result, payload) = conn.call_with(file, &op, payload);
+    let start = iocb.pos();
+    let then = || {
+        *left = true;
+        let inode = ARef::from(file.inode());
+        move |done: &mut Done<'_>| {
+            let written = done.decode(&op).map_or(0, |written| written.min(op.size));
+            wrote_behind(&inode, start, pos, written);
+        }
+    };
+    let (result, payload) = conn.call_with(Writing { file, shared }, &op, payload, then);
     drop(payload);
     settle(
         iter,
@@ -349,6 +392,44 @@ fn write_some(
         rest,
         result.map(|(written, _)| written as usize),
     )
+}
+
+/// The end of a write that began at `start`, in place of a caller that has left: `written` bytes at `pos` are the
+/// last. Nothing is taken back where it fails: nobody is there who could be told.
+fn wrote_behind(inode: &Inode, start: i64, pos: i64, written: u32) {
+    let end = pos.saturating_add(i64::from(written));
+    inode.invalidate_attr_mask(STATX_MODSIZE);
+    write_update_attr(inode, end, end > start);
+    if end > start && pagemap::has_pages(inode) {
+        // What cannot be dropped is in use, and stays.
+        let _ = pages::drop_written(inode, page_index(start), page_index(end.saturating_sub(1)));
+    }
+}
+
+/// A file that is being written to past the page cache.
+struct Writing<'a> {
+    file: &'a File,
+    shared: bool,
+}
+
+impl Holds for Writing<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.file(self.file)?;
+        if self.shared {
+            let inode = self.file.inode();
+            held.locked(inode)?;
+            // This one counts already, so that another does, too.
+            let io = UncachedIo::start(ARef::from(inode)).ok_or(EAGAIN)?;
+            held.other(KBox::new(io, GFP_KERNEL_ACCOUNT)? as KBox<dyn Send>)?;
+        }
+        Ok(())
+    }
+}
+
+impl Subject for Writing<'_> {
+    fn inode(&self) -> &Inode {
+        self.file.inode()
+    }
 }
 
 /// Moves the iterator back by what was not done.

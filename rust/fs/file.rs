@@ -10,26 +10,32 @@
 //! inode's lock when it is dropped ([`iomode`]).
 
 use super::{
+    behind::{self, Closer},
     conn::{Conn, NoOp},
-    iomode, Fuse, Inode,
+    iomode,
+    left::Held,
+    req::{Holds, Leaver},
+    Fuse, Inode,
 };
 use crate::{
     abi::{
-        op::{CreateOut, Open, OpenOut, Opendir, Release, Releasedir},
+        op::{Open, OpenOut, Opendir, Release, Releasedir},
         Creds, FileHandle, NodeId, OpenOutFlags,
     },
     kapi::{
-        fcntl::{O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC},
+        fcntl::{O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_RDONLY, O_TRUNC},
         gfp::Gfp,
         inode_hold::InodeHold,
         rcu::RcuArc,
+        task::is_kthread,
     },
-    transport::{Done, End, Forget, How, Orphan, Payload, Prepared, Undo},
+    transport::{Done, End, How, Payload, Prepared},
 };
 use core::mem::MaybeUninit;
 use kernel::{
     prelude::*,
     sync::{
+        aref::ARef,
         atomic::{Atomic, Relaxed},
         Arc, UniqueArc,
     },
@@ -43,6 +49,9 @@ pub(crate) struct FuseFile {
     pub(super) open_flags: OpenOutFlags,
     /// The flags of open(2) that the file had when it was closed.
     flags: Atomic<u32>,
+    /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work item closes the
+    /// file, it does so for that.
+    left_by: Atomic<u32>,
     /// Whether the file counts as one that uses the page cache; changed under the inode's lock.
     pub(super) cached_io: Atomic<bool>,
     kind: Kind,
@@ -69,74 +78,11 @@ struct ReleaseMemory {
 struct ReleaseEnd {
     /// The inode of the file. Its reference goes where it may be the last.
     inode: InodeHold<Fuse>,
-    /// A node that is to be given back, of a file that never got an inode.
-    forget: Option<NodeForget>,
-    /// This is the end of an OPEN or CREATE first, whose caller has left.
-    orphan: Option<OrphanOpen>,
 }
 
 impl End for ReleaseEnd {
-    fn end(mut self: KBox<Self>, done: Done<'_>) {
-        if let Some(orphan) = self.orphan.take() {
-            orphan.release(self, &done);
-        } else {
-            // Nobody hears of errors.
-            give_back(self.forget.take());
-        }
-    }
-}
-
-/// What gives a node back that no inode stands for.
-type NodeForget = (RcuArc<Conn>, Option<Forget>, NodeId);
-
-/// Gives a node back.
-fn give_back(forget: Option<NodeForget>) {
-    if let Some((conn, forget, node)) = forget {
-        conn.chan.give_back(forget, node);
-    }
-}
-
-/// An OPEN, OPENDIR or CREATE whose caller has left: what the daemon has opened is released.
-struct OrphanOpen {
-    conn: RcuArc<Conn>,
-    kind: Kind,
-    flags: u32,
-    /// Of the file; of a new one, what gives it back.
-    node: Result<NodeId, Option<Forget>>,
-    /// As the daemon knows it.
-    caller: Creds,
-    request: Prepared,
-}
-
-impl OrphanOpen {
-    fn release(self, mut end: KBox<ReleaseEnd>, done: &Done<'_>) {
-        let Self {
-            conn,
-            kind,
-            flags,
-            node,
-            caller,
-            request,
-        } = self;
-        let (node, fh) = match node {
-            Ok(node) => match done.parse(OpenOut::decode) {
-                Ok(out) => (node, out.fh),
-                Err(_) => return,
-            },
-            Err(forget) => match done.parse(CreateOut::decode) {
-                Ok(out) => {
-                    end.forget = Some((conn.clone(), forget, out.entry.node));
-                    (out.entry.node, out.open.fh)
-                }
-                Err(_) => return,
-            },
-        };
-        let release = Release {
-            fh,
-            flags: flags & !(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC),
-            flock_owner: None,
-        };
-        send_release(&conn, kind, request, node, caller, release, end);
+    fn end(self: KBox<Self>, _done: Done<'_>) {
+        // Nobody hears of errors.
     }
 }
 
@@ -180,8 +126,6 @@ impl NewFile {
                 end: KBox::new(
                     ReleaseEnd {
                         inode: InodeHold::new(),
-                        forget: None,
-                        orphan: None,
                     },
                     GFP_KERNEL,
                 )?,
@@ -195,35 +139,6 @@ impl NewFile {
             file: UniqueArc::new_uninit(GFP_KERNEL)?,
             release,
         })
-    }
-
-    /// What undoes the open with `flags` of `node`, if its caller does not wait for it. Uses up the
-    /// memory for RELEASE.
-    fn undo_open(&mut self, inode: &Inode, flags: u32) -> Undo {
-        if let Some(release) = &self.release {
-            release.end.inode.set(inode);
-        }
-        self.undo(Ok(inode.nodeid()), flags)
-    }
-
-    /// The same for a file that is made as well.
-    pub(crate) fn undo_create(&mut self, flags: u32) -> Undo {
-        self.undo(Err(Forget::new(GFP_KERNEL).ok()), flags)
-    }
-
-    fn undo(&mut self, node: Result<NodeId, Option<Forget>>, flags: u32) -> Undo {
-        let Some(ReleaseMemory { request, mut end }) = self.release.take() else {
-            return Undo::Nothing;
-        };
-        end.orphan = Some(OrphanOpen {
-            conn: self.conn.clone(),
-            kind: self.kind,
-            flags,
-            node,
-            caller: self.conn.caller_nocreds(),
-            request,
-        });
-        Undo::End(end)
     }
 
     /// The file, once the daemon has given its handle; from now on it will be released.
@@ -242,6 +157,7 @@ impl NewFile {
                 nodeid,
                 open_flags,
                 flags: Atomic::new(0),
+                left_by: Atomic::new(0),
                 cached_io: Atomic::new(false),
                 kind: self.kind,
                 release: self.release,
@@ -250,7 +166,7 @@ impl NewFile {
     }
 
     /// The file, when the daemon does not care to be asked.
-    fn opened_without_asking(mut self, nodeid: NodeId) -> Arc<FuseFile> {
+    pub(crate) fn opened_without_asking(mut self, nodeid: NodeId) -> Arc<FuseFile> {
         let flags = match self.kind {
             Kind::File => OpenOutFlags::KEEP_CACHE,
             Kind::Dir => {
@@ -273,32 +189,42 @@ impl FuseFile {
     /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
     pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
         let (conn, nodeid) = (inode.conn(), inode.nodeid());
-        let mut file = NewFile::new(conn, kind)?;
+        let mut file = Some(NewFile::new(conn, kind)?);
         let no_open = match kind {
             Kind::File => NoOp::Open,
             Kind::Dir => NoOp::Opendir,
         };
-        if conn.lacks(no_open) {
-            return Ok(file.opened_without_asking(nodeid));
-        }
-        let open = Open {
-            flags: wire_flags(conn, flags),
-            // Only with HANDLE_KILLPRIV_V2.
-            kill_suidgid: false,
-        };
-        let undo = || file.undo_open(inode, flags);
-        let out = match kind {
-            Kind::File => conn.call_undo(inode, &open, undo),
-            Kind::Dir => conn.call_undo(inode, &Opendir(open), undo),
-        };
-        match out {
-            Ok(out) => Ok(file.opened(nodeid, out)),
-            Err(e) if e == ENOSYS => {
-                conn.set_lacks(no_open);
-                Ok(file.opened_without_asking(nodeid))
+        if !conn.lacks(no_open) {
+            let open = Open {
+                flags: wire_flags(conn, flags),
+                // Only with HANDLE_KILLPRIV_V2.
+                kill_suidgid: false,
+            };
+            let then = || {
+                // The VFS has taken write access before.
+                let writes = inode.is_reg() && flags & O_ACCMODE != O_RDONLY;
+                let closer = Closer::current(conn, writes.then_some(inode));
+                let (file, inode) = (file.take(), ARef::from(inode));
+                move |done: &mut Done<'_>| {
+                    let file = match done.parse(OpenOut::decode) {
+                        Ok(out) => file?.opened(inode.nodeid(), out),
+                        Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
+                        Err(_) => return None,
+                    };
+                    behind::opened(inode, file, flags, closer)
+                }
+            };
+            let out = match kind {
+                Kind::File => conn.call_then(inode, &open, then),
+                Kind::Dir => conn.call_then(inode, &Opendir(open), then),
+            };
+            match out {
+                Ok(out) => return Ok(file.ok_or(EINTR)?.opened(nodeid, out)),
+                Err(e) if e == ENOSYS => conn.set_lacks(no_open),
+                Err(e) => return Err(e),
             }
-            Err(e) => Err(e),
         }
+        Ok(file.ok_or(EINTR)?.opened_without_asking(nodeid))
     }
 
     /// The inode, once the file has been attached to it.
@@ -322,7 +248,7 @@ impl FuseFile {
     /// Takes an open of a file back that failed after all, and waits until the daemon knows
     /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
     /// no inode. May sleep.
-    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
+    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool, how: How) {
         self.flags.store(flags, Relaxed);
         // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
         let Some(mut file) = Arc::into_unique_or_drop(self) else {
@@ -330,31 +256,26 @@ impl FuseFile {
         };
         let (conn, node) = (file.conn.clone(), file.nodeid);
         let mut memory = file.take_release();
+        let mut left = false;
 
         if memory.is_some() {
-            let mut leave = || Orphan {
-                undo: match memory.take() {
-                    Some(ReleaseMemory { mut end, .. }) => {
-                        end.forget =
-                            forget.then(|| (conn.clone(), Forget::new(GFP_KERNEL).ok(), node));
-                        Undo::End(end)
+            let then = || {
+                left = true;
+                let (conn, memory) = (conn.clone(), memory.take());
+                move |_: &mut Done<'_>| {
+                    if forget {
+                        conn.chan.forget_one(node);
                     }
-                    None => Undo::Nothing,
-                },
-                file: None,
-                inodes: [None, None],
+                    // An inode is forgotten after its files are released.
+                    drop(memory);
+                }
             };
+            let mut leaver = Leaver::new(&conn, &NothingHeld, then);
             let (caller, release) = (conn.caller_nocreds(), file.release_op());
             // What the daemon answers changes nothing.
-            let _ = conn
-                .chan
-                .call(How::Forced, node, caller, &release, &mut leave);
-            if memory.is_none() {
-                // Left, to who does the rest.
-                return;
-            }
+            let _ = conn.chan.call(how, node, caller, &release, &mut leaver);
         }
-        if forget {
+        if forget && !left {
             conn.chan.forget_one(node);
         }
     }
@@ -366,6 +287,21 @@ impl FuseFile {
         }
         let memory = self.release.take()?;
         (self.kind == Kind::Dir || !self.conn.lacks(NoOp::Open)).then_some(memory)
+    }
+
+    /// A task has left a request of the file.
+    pub(super) fn set_left_by(&self, pid: u32) {
+        self.left_by.store(pid, Relaxed);
+    }
+
+    /// Who closes the file, for RELEASE.
+    fn closer(&self) -> Creds {
+        let mut caller = self.conn.caller_nocreds();
+        let left_by = self.left_by.load(Relaxed);
+        if left_by != 0 && is_kthread() {
+            caller.pid = left_by;
+        }
+        caller
     }
 
     fn release_op(&self) -> Release {
@@ -384,7 +320,7 @@ impl Drop for FuseFile {
         let Some(memory) = self.take_release() else {
             return;
         };
-        let (caller, release) = (self.conn.caller_nocreds(), self.release_op());
+        let (caller, release) = (self.closer(), self.release_op());
         send_release(
             &self.conn,
             self.kind,
@@ -394,6 +330,15 @@ impl Drop for FuseFile {
             release,
             memory.end,
         );
+    }
+}
+
+/// Of a request whose caller holds nothing.
+struct NothingHeld;
+
+impl Holds for NothingHeld {
+    fn hold(&self, _held: &mut Held) -> Result {
+        Ok(())
     }
 }
 

@@ -6,19 +6,25 @@
 //! `i_rwsem`.
 
 use super::{
+    behind::send_flush,
     conn::{Conn, NoOp},
     file::FuseFile,
-    File,
+    left::Held,
+    File, Fuse,
 };
 use crate::{
     abi::{
         op::{Flush, Fsync},
-        LockOwner, OpenOutFlags,
+        Creds, LockOwner, OpenOutFlags,
     },
     kapi::{
+        file::HeldFile,
         file_operations::FlOwner,
-        pagemap, //
+        moduleparam::killable,
+        pagemap,
+        task::dies_of_signal, //
     },
+    transport::{Hold, Later},
 };
 use kernel::prelude::*;
 
@@ -66,6 +72,13 @@ pub(super) fn flush(file: &File, owner: FlOwner) -> Result {
         fh: data.fh,
         lock_owner: conn.lock_owner(owner),
     };
+    // In C a task that dies has waited for its requests before it closes its files.
+    if killable() && dies_of_signal() && conn.left.has_owner(owner) {
+        let until = conn.left.deadline();
+        if !conn.left.wait_owner(owner, until) && LateFlush::queue(file, owner, flush).is_ok() {
+            return Err(EINTR);
+        }
+    }
     match conn.call_forced(file, &flush) {
         Err(e) if e == ENOSYS => {
             conn.set_lacks(NoOp::Flush);
@@ -75,11 +88,52 @@ pub(super) fn flush(file: &File, owner: FlOwner) -> Result {
     }
 }
 
+/// The FLUSH of a task that has died before its own requests were through: it comes after those.
+struct LateFlush {
+    owner: FlOwner,
+    caller: Creds,
+    flush: Flush,
+    /// The file goes last, so that RELEASE comes after the FLUSH.
+    file: HeldFile<Fuse>,
+    held: Held,
+}
+
+impl LateFlush {
+    /// Leaves it to a work item.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, EAGAIN.
+    fn queue(file: &File, owner: FlOwner, flush: Flush) -> Result {
+        let conn = &file.data().conn;
+        let late = KBox::new(
+            Self {
+                owner,
+                caller: conn.caller_munged(),
+                flush,
+                file: file.hold().ok_or(EAGAIN)?,
+                held: Held::new(conn)?,
+            },
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        conn.chan.later(late)
+    }
+}
+
+impl Later for LateFlush {
+    fn run(self: KBox<Self>) {
+        let conn = &self.file.data().conn;
+        conn.left.wait_owner_idle(self.owner, self.held.id());
+        send_flush(conn, self.file.inode(), self.caller, &self.flush);
+    }
+}
+
 /// `fsync(2)` and `fdatasync(2)` of a regular file.
 pub(super) fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
     let (inode, data) = (file.inode(), file.data());
     inode.check_bad()?;
     let _lock = inode.inode_lock()?;
+    inode.await_hold(Hold::Exclusive)?;
 
     file.file_write_and_wait_range(start, end)?;
     file.file_check_and_advance_wb_err()?;

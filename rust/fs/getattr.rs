@@ -16,7 +16,8 @@ use crate::{
     abi::{
         op::Getattr,
         Attr,
-        BadAttr, //
+        BadAttr,
+        Timeout, //
     },
     kapi::{
         mnt_idmapping::MntIdmap,
@@ -32,11 +33,14 @@ use crate::{
             make_kuid, //
         },
     },
-    transport::Undo,
+    transport::Done,
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::{
+        aref::ARef,
+        atomic::Relaxed, //
+    },
 };
 
 /// `getattr`.
@@ -48,6 +52,7 @@ pub(super) fn getattr(
     flags: u32,
 ) -> Result {
     let inode = dentry.inode().ok_or(ENOENT)?;
+    inode.settle();
     inode.check_bad()?;
 
     if !inode.conn().allow_current_process() {
@@ -124,26 +129,50 @@ pub(super) fn do_getattr(
         fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),
     };
 
-    let take = |attr: Result<Attr<'_>, BadAttr>, valid| {
-        let attr = match attr {
-            Ok(attr) if !inode.inode_wrong_type(attr.mode() as u16) => attr,
-            _ => {
-                inode.data().make_bad();
-                return Err(EIO);
-            }
-        };
-        attr::change(inode, attr, attr::valid_until(valid), asked);
-        if let Some(stat) = stat {
-            fill(idmap, inode, attr, stat);
+    let then = || {
+        let inode = ARef::from(inode);
+        move |done: &mut Done<'_>| {
+            // What is wrong with it is known by the inode then.
+            let _ = done.parse(|body, minor| {
+                Getattr::look(body, minor, |attr, valid| {
+                    take(&inode, attr, valid, asked).map(drop)
+                })
+            });
         }
-        Ok(())
     };
-    conn.call_parse(
-        (inode, file),
-        &op,
-        || Undo::Nothing,
-        |body, minor| Getattr::look(body, minor, take),
-    )?
+    conn.call_parse((inode, file), &op, then, |body, minor| {
+        Getattr::look(body, minor, |attr, valid| {
+            let attr = take(inode, attr, valid, asked)?;
+            if let Some(stat) = stat {
+                fill(idmap, inode, attr, stat);
+            }
+            Ok(())
+        })
+    })?
+}
+
+/// Takes the reply to a GETATTR.
+///
+/// # Errors
+///
+/// As [`do_getattr`].
+#[inline]
+fn take<'a>(
+    inode: &Inode,
+    attr: Result<Attr<'a>, BadAttr>,
+    valid: Timeout,
+    asked: AskedAt,
+) -> Result<Attr<'a>> {
+    match attr {
+        Ok(attr) if !inode.inode_wrong_type(attr.mode() as u16) => {
+            attr::change(inode, attr, attr::valid_until(valid), asked);
+            Ok(attr)
+        }
+        _ => {
+            inode.data().make_bad();
+            Err(EIO)
+        }
+    }
 }
 
 /// Reports attributes just as the daemon has given them, stale or not (`fuse_fillattr()`).

@@ -24,7 +24,7 @@ use crate::{
         super_block::LiveSuper,
         sysctl,
     },
-    transport::{ChanParams, Done, End, How, Orphan, Payload, Undo},
+    transport::{ChanParams, Done, End, How, NeverLeaves, Payload},
 };
 use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
 
@@ -66,14 +66,9 @@ pub(super) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
     let creds = conn.caller_nocreds();
     if sync {
         // A mounter that is killed does not leave INIT behind: it ends the connection.
-        let mut leave = || Orphan {
-            undo: Undo::Nothing,
-            file: None,
-            inodes: [None, None],
-        };
         let result = conn
             .chan
-            .call(How::AbortOnKill, None, creds, &init, &mut leave);
+            .call(How::AbortOnKill, None, creds, &init, &mut NeverLeaves);
         end.process(result);
         return if conn.chan.conn_error() {
             Err(ENOTCONN)

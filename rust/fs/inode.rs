@@ -53,7 +53,11 @@ use crate::{
             WaitQueue, //
         },
     },
-    transport::Forget,
+    transport::{
+        Forget,
+        Hold,
+        Occupied, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -91,9 +95,8 @@ pub(crate) struct FuseInode {
     pub(super) inval_mask: AtomicBits,
     /// In jiffies (64 bits): until when the attributes are valid. Read in RCU walk.
     pub(super) i_time: Atomic<u64>,
-    /// Of a directory, [`Conn::late_ctr`](super::conn::Conn::late_ctr) when it was last changed by a request
-    /// whose caller had left; written under `inner`. Read in RCU walk.
-    names_late: Atomic<u32>,
+    /// What callers that have left hold of its locks.
+    pub(super) occupied: Occupied,
     /// The mode as the daemon gave it, sticky bit included; written under `inner`.
     pub(super) orig_mode: Atomic<u32>,
     /// The inode number as the daemon gave it; written under `inner`.
@@ -131,7 +134,7 @@ impl FuseInode {
             state: AtomicBits::new(0),
             inval_mask: AtomicBits::new(u32::MAX),
             i_time: Atomic::new(0),
-            names_late: Atomic::new(0),
+            occupied: Occupied::new(),
             orig_mode: Atomic::new(0),
             orig_ino: Atomic::new(0),
             blkbits: Atomic::new(0),
@@ -171,12 +174,6 @@ impl FuseInode {
         self.inval_mask.test(mask) || Jiffies64::from_u64(self.i_time.load(Relaxed)).has_passed()
     }
 
-    /// Whether a name in this directory may have changed, unseen, since it was asked for, which was when
-    /// `late_ctr` was this.
-    pub(super) fn may_have_lost(&self, late_ctr: u32) -> bool {
-        late_ctr < self.names_late.load(Relaxed)
-    }
-
     /// Counts a reference that the daemon has given us with an entry.
     pub(super) fn inc_nlookup(&self) {
         let mut inner = self.inner.lock();
@@ -208,20 +205,6 @@ impl Inode {
         self.i_generation() != generation.get() || self.inode_wrong_type(attr.mode() as u16)
     }
 
-    /// A request about this inode has ended after its caller had left, so that nobody saw what has changed.
-    /// What was asked for before is stale.
-    pub(super) fn changed_unseen(&self, names: bool) {
-        let (conn, fi) = (self.conn(), self.data());
-        {
-            let mut inner = fi.inner.lock();
-            inner.attr_version = conn.bump_attr_version();
-            if names {
-                fi.names_late.store(conn.bump_late_ctr(), Relaxed);
-            }
-        }
-        self.invalidate_attr();
-    }
-
     /// Keeps others out while a LOOKUP or READDIR of this directory is under way, if the daemon
     /// needs that (`fuse_lock_inode()`).
     ///
@@ -232,7 +215,9 @@ impl Inode {
         if self.conn().parallel_dirops() {
             return Ok(None);
         }
-        Ok(Some(self.data().mutex.lock()?))
+        let guard = self.data().mutex.lock()?;
+        self.await_hold(Hold::Turn)?;
+        Ok(Some(guard))
     }
 }
 
@@ -314,6 +299,12 @@ impl SuperBlock {
 }
 
 impl SuperBlock {
+    /// As [`iget`](Self::iget), and gives the reference back by itself where it fails.
+    pub(super) fn iget_or_forget(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
+        self.iget(entry, asked)
+            .inspect_err(|_| self.data().conn.chan.forget_one(entry.node))
+    }
+
     /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
     /// (`fuse_get_root_inode()`).
     ///

@@ -21,6 +21,7 @@ use crate::{
         wait::Signals, //
     },
 };
+use core::ops::Deref;
 use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
@@ -87,30 +88,31 @@ pub(super) fn release(file: &FuseFile, inode: &Inode) {
 }
 
 /// A direct write that others may run beside; none may use the page cache meanwhile.
-pub(super) struct UncachedIo<'a>(&'a FuseInode);
+pub(super) struct UncachedIo<I: Deref<Target = Inode>>(I);
 
-impl<'a> UncachedIo<'a> {
+impl<I: Deref<Target = Inode>> UncachedIo<I> {
     /// Starts one (`fuse_inode_uncached_io_start()`); `None` if the inode is in cached use.
-    pub(super) fn start(inode: &'a Inode) -> Option<Self> {
-        let inode = inode.data();
-        let mut inner = inode.inner.lock();
-        if inner.io_cache_ctr > 0 {
-            return None;
+    pub(super) fn start(inode: I) -> Option<Self> {
+        {
+            let mut inner = inode.data().inner.lock();
+            if inner.io_cache_ctr > 0 {
+                return None;
+            }
+            inner.io_cache_ctr -= 1;
         }
-        inner.io_cache_ctr -= 1;
-        drop(inner);
         Some(Self(inode))
     }
 }
 
-impl Drop for UncachedIo<'_> {
+impl<I: Deref<Target = Inode>> Drop for UncachedIo<I> {
     fn drop(&mut self) {
-        let mut inner = self.0.inner.lock();
+        let inode = self.0.data();
+        let mut inner = inode.inner.lock();
         inner.io_cache_ctr += 1;
         let last = inner.io_cache_ctr == 0;
         drop(inner);
         if last {
-            self.0.direct_io_waitq.wake_up_all();
+            inode.direct_io_waitq.wake_up_all();
         }
     }
 }

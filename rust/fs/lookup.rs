@@ -4,12 +4,17 @@
 //!
 //! C counterpart: `fuse_lookup()`, `fuse_lookup_name()` (dir.c).
 //!
-//! The VFS holds the directory's `i_rwsem`, at least shared. Takes `FuseInode::mutex` of the
+//! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left. Takes `FuseInode::mutex` of the
 //! directory for daemons without PARALLEL_DIROPS.
 
 use super::{
     dentry::NamedAt,
     inode::AskedAt,
+    left::Held,
+    req::{
+        Holds,
+        Subject, //
+    },
     Dentry,
     Fuse,
     Inode, //
@@ -24,7 +29,7 @@ use crate::{
         Timeout, //
     },
     kapi::dentry::UnhashedDentry,
-    transport::Undo,
+    transport::Done,
 };
 use kernel::{
     prelude::*,
@@ -42,11 +47,13 @@ struct Found {
 /// `lookup`.
 pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Option<ARef<Dentry>>> {
     dir.check_bad()?;
+    let name = entry.named().name();
+    dir.await_lookup(name)?;
     let asked = NamedAt::now(dir.conn());
 
     let found = {
         let _guard = dir.lock_dirops()?;
-        lookup_name(dir, entry.named().name())
+        lookup_name(dir, name)
     }?;
     // The root is no entry of any directory.
     if found
@@ -95,7 +102,16 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     let lookup = Lookup {
         name: Name::new(name).ok_or(EIO)?,
     };
-    let entry = match conn.call_undo(dir, &lookup, Undo::forget) {
+    let then = || {
+        let dir = ARef::from(dir);
+        move |done: &mut Done<'_>| {
+            // Nobody has the name: the inode takes the attributes, if somebody else has it, and is given back.
+            if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
+                let _ = dir.sb().iget_or_forget(&entry, asked);
+            }
+        }
+    };
+    let entry = match conn.call_then(LookingUp { dir, name }, &lookup, then) {
         Ok(LookupOut::Found(entry)) => entry,
         Ok(LookupOut::Negative { valid }) => return Ok(Found { inode: None, valid }),
         Ok(LookupOut::BadAttr { .. }) => return Err(EIO),
@@ -107,14 +123,30 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
         }
         Err(e) => return Err(e),
     };
-    match dir.sb().iget(&entry, asked) {
-        Ok(inode) => Ok(Found {
-            inode: Some(inode),
-            valid: entry.entry_valid,
-        }),
-        Err(e) => {
-            conn.chan.forget_one(entry.node);
-            Err(e)
-        }
+    let inode = dir.sb().iget_or_forget(&entry, asked)?;
+    Ok(Found {
+        inode: Some(inode),
+        valid: entry.entry_valid,
+    })
+}
+
+/// A name that is being looked up in a locked directory.
+struct LookingUp<'a> {
+    dir: &'a Inode,
+    name: &'a [u8],
+}
+
+impl Holds for LookingUp<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.locked(self.dir)?;
+        held.turn(self.dir)?;
+        held.name(self.dir, self.name);
+        Ok(())
+    }
+}
+
+impl Subject for LookingUp<'_> {
+    fn inode(&self) -> &Inode {
+        self.dir
     }
 }

@@ -12,6 +12,7 @@
 
 mod atomic_open;
 mod attr;
+mod behind;
 pub(crate) mod conn;
 mod create;
 pub(crate) mod dentry;
@@ -25,6 +26,7 @@ mod getattr;
 mod init;
 pub(crate) mod inode;
 mod iomode;
+mod left;
 mod lookup;
 pub(crate) mod mount;
 mod notify;

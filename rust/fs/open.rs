@@ -13,6 +13,7 @@ use super::{
 use crate::{
     abi::OpenOutFlags,
     kapi::{fcntl::O_TRUNC, iget::NewInode},
+    transport::How,
 };
 use kernel::{
     prelude::*,
@@ -27,13 +28,14 @@ pub(super) fn init_file_inode(new: &mut NewInode<Fuse>) {
 
 /// `open(2)` of a file that is there.
 pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
+    inode.settle();
     inode.check_bad()?;
     file.generic_file_open(inode)?;
 
     let conn = inode.conn();
     let data = FuseFile::open(inode, file.flags(), Kind::File)?;
     if let Err(e) = finish_open(inode, file, &data) {
-        data.sync_release(file.flags(), false);
+        data.sync_release(file.flags(), false, How::Forced);
         return Err(e);
     }
 
@@ -47,7 +49,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
         Ok(())
     };
     if let Err(e) = dropped {
-        data.sync_release(file.flags(), false);
+        data.sync_release(file.flags(), false, How::Forced);
         return Err(e);
     }
     Ok(data)

@@ -8,6 +8,7 @@
 use super::{
     conn::{Conn, ConnParams},
     dentry, expiry, init,
+    left::LeftTable,
     mount::Mount,
     notify, super_ops, Fuse,
 };
@@ -207,6 +208,7 @@ impl FsContextOperations for MountContext {
             self.conn_params(fc.sb_flags()),
             fc.user_ns().into(),
             get_random_u32s(),
+            LeftTable::new()?,
         ))?;
         fc.get_tree_nodev(self, Mount { conn })
     }

@@ -10,13 +10,23 @@
 //! end would come to light when the file grows, and those that were read before a write are never asked for
 //! again.
 
-use super::Inode;
-use crate::kapi::{
-    moduleparam::killable,
-    truncate,
-    wait::Signals, //
+use super::{
+    left::Held,
+    Inode, //
 };
-use kernel::prelude::*;
+use crate::{
+    kapi::{
+        lockdep::DoingLeft,
+        moduleparam::killable,
+        truncate,
+        wait::Signals, //
+    },
+    transport::Later,
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// The last page that a file can have.
 const LAST_PAGE: usize = usize::MAX;
@@ -110,6 +120,7 @@ pub(super) fn set_size(inode: &Inode, old_size: i64, size: i64) {
 }
 
 /// What a killed caller has not done.
+#[derive(Clone, Copy)]
 enum Rest {
     /// To drop what lies beyond a size, which the file has or had, and then what is clean.
     Truncate(i64),
@@ -118,11 +129,55 @@ enum Rest {
 }
 
 fn finish(inode: &Inode, rest: Rest) {
-    match rest {
-        Rest::Truncate(size) => {
-            let _ = truncate::truncate_pagecache(inode, size, Signals::None);
-            let _ = truncate::invalidate_inode_pages2(inode, Signals::None);
+    // Where there is no memory for that, the killed caller has to wait.
+    if Finishing::queue(inode, rest).is_err() {
+        finish_now(inode, rest);
+    }
+}
+
+/// Does it; no signal ends it.
+fn finish_now(inode: &Inode, rest: Rest) {
+    // What cannot be dropped is in use, and stays.
+    let _ = match rest {
+        Rest::Truncate(size) => truncate::truncate_pagecache(inode, size, Signals::None)
+            .and_then(|()| truncate::invalidate_inode_pages2(inode, Signals::None)),
+        Rest::Drop(first, last) => {
+            truncate::invalidate_inode_pages2_range(inode, first, last, Signals::None)
         }
-        Rest::Drop(first, last) => truncate::invalidate_mapping_pages(inode, first, last),
+    };
+}
+
+/// What a killed caller has not done, for a work item. Until then the inode is held as it was by the caller.
+struct Finishing {
+    inode: ARef<Inode>,
+    rest: Rest,
+    held: Held,
+}
+
+impl Finishing {
+    /// Leaves it to the work item.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, EAGAIN.
+    fn queue(inode: &Inode, rest: Rest) -> Result {
+        let conn = inode.conn();
+        let mut held = Held::new(conn)?;
+        held.inode(inode)?;
+        let finishing = Self {
+            inode: inode.into(),
+            rest,
+            held,
+        };
+        conn.chan.later(KBox::new(finishing, GFP_KERNEL_ACCOUNT)?)
+    }
+}
+
+impl Later for Finishing {
+    fn run(self: KBox<Self>) {
+        let Self { inode, rest, held } = KBox::into_inner(self);
+        let _doing = DoingLeft::new();
+        finish_now(&inode, rest);
+        drop(held);
     }
 }

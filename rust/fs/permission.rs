@@ -46,6 +46,7 @@ const STATX_PERM: u32 = STATX_MODE | STATX_UID | STATX_GID;
 /// `permission`.
 pub(super) fn permission(idmap: &MntIdmap, inode: &Inode, mask: u32) -> Result {
     let conn = inode.conn();
+    inode.settle();
     check_caller(conn, inode.data())?;
 
     let local = conn.default_permissions();
@@ -88,7 +89,9 @@ pub(super) fn permission_rcu(idmap: &MntIdmap, inode: &RcuInode<'_, Fuse>, mask:
 
     let local = conn.default_permissions();
     let executes = mask & MAY_EXEC != 0 && inode.is_reg();
-    if (local || executes) && inode.data().is_outdated(STATX_PERM) {
+    if ((local || executes) && inode.data().is_outdated(STATX_PERM))
+        || !inode.data().occupied.is_settled()
+    {
         return Err(ECHILD);
     }
 

@@ -126,16 +126,21 @@ impl ReadNow<'_> {
         if folios.push(read).is_err() {
             return Err(ENOMEM);
         }
-        let (result, payload) = data
-            .conn
-            .call_with(self.file, &op, Payload::ReadFolios(folios));
+        let end = || ReadEnd {
+            file: data_arc(self.file),
+            attr_version,
+            pos,
+            size: op.size,
+        };
+        let (result, payload) =
+            data.conn
+                .call_with(self.file, &op, Payload::ReadFolios(folios), || end().then());
         if let Ok((_, received)) = result {
             if received < op.size as usize {
                 short_read(inode, attr_version, end_of(pos, received));
             }
         }
-        // Where the payload is not given back, the request is still to be answered, and ends the
-        // read then.
+        // A caller that leaves does not get it back: the read ends with the request.
         if let Payload::ReadFolios(folios) = payload {
             folios.finish(result.map(|_| ()));
         }
@@ -210,7 +215,13 @@ impl ReadAhead<'_> {
                 Some(end as KBox<dyn End>),
             );
         } else {
-            let (result, payload) = conn.call_with(self.file, &op, payload);
+            let (result, payload) = conn.call_with(self.file, &op, payload, || {
+                ReadEnd {
+                    file: data_arc(self.file),
+                    ..end
+                }
+                .then()
+            });
             end.finish(result.map(|(_, received)| received), payload);
         }
         Ok(())
@@ -257,7 +268,20 @@ struct ReadEnd {
     size: u32,
 }
 
+/// A file's data, to be kept.
+fn data_arc(file: &File) -> Arc<FuseFile> {
+    file.data_arc().into()
+}
+
 impl ReadEnd {
+    /// For a caller that has left.
+    fn then(self) -> impl FnOnce(&mut Done<'_>) + Send + 'static {
+        move |done| {
+            let payload = done.payload();
+            self.finish(done.result(), payload);
+        }
+    }
+
     /// `fuse_readpages_end()`. Does not sleep.
     fn finish(&self, result: Result<usize>, payload: Payload) {
         if let Some(inode) = self.file.inode() {

@@ -14,6 +14,11 @@ use super::{
         FuseFile,
         Kind, //
     },
+    left::Held,
+    req::{
+        Holds,
+        Subject, //
+    },
     File,
     Inode,
     OpeningFile, //
@@ -33,7 +38,10 @@ use crate::{
         truncate::invalidate_inode_pages2,
         wait::Signals, //
     },
-    transport::Payload,
+    transport::{
+        Hold,
+        Payload, //
+    },
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -66,6 +74,10 @@ pub(super) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
     let inode = file.inode();
     inode.check_bad()?;
 
+    if inode.await_hold(Hold::Shared)? && inode.is_deaddir() {
+        return Err(ENOENT);
+    }
+
     let conn = inode.conn();
     // As much as the reader has room for, a page at least, a request's worth at most.
     let max = (conn.max_pages() as usize).saturating_mul(PAGE_SIZE);
@@ -92,11 +104,13 @@ fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Re
         let _guard = inode.lock_dirops()?;
         inode
             .conn()
-            .call_with(file, &op, Payload::Out(buffer, size))
+            .call_with(Listing(file), &op, Payload::Out(buffer, size), || {
+                inode.then_invalidate_atime()
+            })
     };
     result?;
     let Payload::Out(entries, _) = payload else {
-        // It stays with the request of a caller that did not wait, who has an error then.
+        // It goes with a caller that leaves, who has an error then.
         return Err(EIO);
     };
 
@@ -110,6 +124,24 @@ fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Re
     Ok(())
 }
 
+/// A directory that is being read, locked together with others.
+struct Listing<'a>(&'a File);
+
+impl Holds for Listing<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        let dir = self.0.inode();
+        held.locked(dir)?;
+        held.turn(dir)?;
+        held.file(self.0)
+    }
+}
+
+impl Subject for Listing<'_> {
+    fn inode(&self) -> &Inode {
+        self.0.inode()
+    }
+}
+
 /// `fsync` of a directory.
 pub(super) fn fsync(file: &File, datasync: bool) -> Result {
     let inode = file.inode();
@@ -120,6 +152,7 @@ pub(super) fn fsync(file: &File, datasync: bool) -> Result {
         return Ok(());
     }
     let _lock = inode.inode_lock()?;
+    inode.await_hold(Hold::Exclusive)?;
     let op = Fsyncdir(Fsync {
         fh: file.data().fh,
         datasync,

@@ -34,6 +34,7 @@ use crate::{
         kiocb::Kiocb,
         stat::STATX_SIZE,
     },
+    transport::Hold,
 };
 use kernel::{
     mm::virt::{flags as vm_flags, VmaNew},
@@ -75,6 +76,7 @@ impl FileOperations<Fuse> for RegularFile {
 
     fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
         let file = iocb.file();
+        file.inode().settle();
         file.inode().check_bad()?;
         if is_direct(file) {
             direct_io::direct_read_iter(iocb, to)
@@ -117,6 +119,7 @@ impl FileOperations<Fuse> for RegularFile {
             // that does not know LSEEK.
             SEEK_END | SEEK_DATA | SEEK_HOLE => {
                 let _lock = inode.inode_lock()?;
+                inode.await_hold(Hold::Exclusive)?;
                 getattr::update_attributes(inode, Some(file), STATX_SIZE)?;
                 file.generic_file_llseek(offset, whence)
             }

@@ -5,22 +5,22 @@
 //! C counterpart: `req.c`. Adds to the channel's calls what only the filesystem knows: who the
 //! caller is in the daemon's namespaces, and what a request is about. Takes no locks; may sleep.
 
-use super::{conn::Conn, file::FuseFile, File, Fuse, Inode};
+use super::{
+    conn::Conn,
+    left::{Afterwards, Held, LeftCall},
+    File, Inode,
+};
 use crate::{
-    abi::{BadReply, Body, Creds, Minor, Op, Opcode},
+    abi::{BadReply, Body, Creds, Minor, Op},
     kapi::{
         cred::{current_fsgid, current_fsuid},
-        inode_hold::{Ended, Touched},
+        jiffies::Jiffies64,
         pid_namespace::current_pid_nr_ns,
-        task::fatal_signal_pending,
         uidgid::{from_kgid, from_kgid_munged, from_kuid, from_kuid_munged},
     },
-    transport::{How, Orphan, Payload, Undo},
+    transport::{Done, How, Leave, Left, Payload},
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::prelude::*;
 
 impl Conn {
     /// The current task, as the daemon is told of it (`fuse_fill_creds()`).
@@ -54,55 +54,58 @@ impl Conn {
         }
     }
 
-    /// Sends a request and waits for its reply (`fuse_simple_request()`).
+    /// Sends a request and waits for its reply (`fuse_simple_request()`). For a caller that leaves nothing is done
+    /// when the answer has come.
     ///
     /// # Errors
     ///
     /// The daemon's; EIO for a reply that makes no sense; ENOTCONN, ECONNABORTED, ECONNREFUSED when
-    /// there is no daemon; EINTR, also where a killed caller has not waited for the reply ([`left`]);
-    /// ENOMEM; EOVERFLOW ([`caller`](Self::caller)).
-    pub(crate) fn call<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
-        self.call_undo(on, op, || Undo::Nothing)
+    /// there is no daemon; EINTR, also where a killed caller has left; ENOMEM; EOVERFLOW
+    /// ([`caller`](Self::caller)).
+    pub(crate) fn call<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
+        self.call_then(on, op, || |_: &mut Done<'_>| {})
     }
 
-    /// As [`call`](Self::call), where the reply gives something: if the caller does not wait for it,
-    /// `undo` says how it is given back, and has the memory for that.
-    pub(crate) fn call_undo<'a, O: Op>(
+    /// As [`call`](Self::call). If the caller leaves, `then` is called, and makes what is to be done in its place when
+    /// the answer has come: in a work item, before it is free for others what the caller held. It takes no lock of
+    /// the VFS but folio locks, and needs no memory that it might not get.
+    pub(crate) fn call_then<O: Op, A: Afterwards, T: Then<A>>(
         &self,
-        on: impl Into<On<'a>>,
+        on: impl Subject,
         op: &O,
-        undo: impl FnMut() -> Undo,
+        then: impl FnOnce() -> T,
     ) -> Result<O::Out> {
-        self.call_parse(on, op, undo, |body, minor| op.decode(body, minor))
+        self.call_parse(on, op, then, |body, minor| op.decode(body, minor))
     }
 
-    /// As [`call_undo`](Self::call_undo), with what `parse` makes of the reply's body: that saves moving it
+    /// As [`call_then`](Self::call_then), with what `parse` makes of the reply's body: that saves moving it
     /// around.
     #[inline]
-    pub(crate) fn call_parse<'a, O: Op, R>(
+    pub(crate) fn call_parse<O: Op, R, A: Afterwards, T: Then<A>>(
         &self,
-        on: impl Into<On<'a>>,
+        on: impl Subject,
         op: &O,
-        mut undo: impl FnMut() -> Undo,
+        then: impl FnOnce() -> T,
         parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
         if self.chan.conn_error() {
             return Err(ECONNREFUSED);
         }
-        let (on, caller) = (on.into(), self.caller()?);
-        let mut leave = || on.leave(O::OPCODE, undo());
-        let node = on.inode.nodeid();
+        let caller = self.caller()?;
+        let node = on.inode().nodeid();
+        let mut leaver = Leaver::new(self, &on, then);
         self.chan
-            .call_parse(How::Normal, node, caller, op, &mut leave, parse)
+            .call_parse(How::Normal, node, caller, op, &mut leaver, parse)
     }
 
-    /// As [`call`](Self::call), with data that goes along; also gives the number of bytes received.
-    /// Where a caller does not wait for the reply, the data stays with the request.
-    pub(crate) fn call_with<'a, O: Op>(
+    /// As [`call_then`](Self::call_then), with data that goes along; also gives the number of bytes received.
+    /// Where the caller leaves, folios stay with the request.
+    pub(crate) fn call_with<O: Op, A: Afterwards, T: Then<A>>(
         &self,
-        on: impl Into<On<'a>>,
+        on: impl Subject,
         op: &O,
         payload: Payload,
+        then: impl FnOnce() -> T,
     ) -> (Result<(O::Out, usize)>, Payload) {
         if self.chan.conn_error() {
             return (Err(ECONNREFUSED), payload);
@@ -111,120 +114,143 @@ impl Conn {
             Ok(caller) => caller,
             Err(e) => return (Err(e), payload),
         };
-        let on = on.into();
-        let mut leave = || on.leave(O::OPCODE, Undo::Nothing);
-        let node = on.inode.nodeid();
+        let node = on.inode().nodeid();
+        let mut leaver = Leaver::new(self, &on, then);
         self.chan
-            .call_with(How::Normal, node, caller, op, payload, &mut leave)
+            .call_with(How::Normal, node, caller, op, payload, &mut leaver)
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
-    /// (`args->force`), and waits for its reply, unless killed.
+    /// (`args->force`), and waits for its reply; a task that is killed, or dies of a signal, does so for a time
+    /// ([`LeftTable::deadline`](super::left::LeftTable::deadline)).
     ///
     /// # Errors
     ///
     /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
-    pub(crate) fn call_forced<'a, O: Op>(&self, on: impl Into<On<'a>>, op: &O) -> Result<O::Out> {
-        let (on, caller) = (on.into(), self.caller_munged());
-        let mut leave = || on.leave(O::OPCODE, Undo::Nothing);
-        let node = on.inode.nodeid();
-        self.chan.call(How::Forced, node, caller, op, &mut leave)
+    pub(crate) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
+        let caller = self.caller_munged();
+        let node = on.inode().nodeid();
+        let mut leaver = Leaver::new(self, &on, || |_: &mut Done<'_>| {});
+        leaver.patient = true;
+        self.chan.call(How::Forced, node, caller, op, &mut leaver)
     }
 }
 
-/// What a request is about, and so what must stay until it has ended.
-#[derive(Clone, Copy)]
-pub(crate) struct On<'a> {
-    inode: &'a Inode,
-    other: Option<&'a Inode>,
-    file: Option<&'a File>,
+/// What is done with the answer to a request whose caller has left, before others go on; what it returns is done
+/// after that.
+pub(crate) trait Then<A: Afterwards>: FnOnce(&mut Done<'_>) -> A + Send + 'static {}
+
+impl<A: Afterwards, T: FnOnce(&mut Done<'_>) -> A + Send + 'static> Then<A> for T {}
+
+/// What a caller has while its request is under way.
+pub(crate) trait Holds {
+    /// Hands it over, as the caller leaves.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN, ENOMEM: the caller has to stay.
+    fn hold(&self, held: &mut Held) -> Result;
 }
 
-impl<'a> From<&'a Inode> for On<'a> {
-    fn from(inode: &'a Inode) -> Self {
-        Self {
-            inode,
-            other: None,
-            file: None,
+/// What a request is about.
+pub(crate) trait Subject: Holds {
+    /// The inode that it is sent to.
+    fn inode(&self) -> &Inode;
+}
+
+impl Holds for &Inode {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.inode(self)
+    }
+}
+
+impl Subject for &Inode {
+    fn inode(&self) -> &Inode {
+        self
+    }
+}
+
+impl Holds for &File {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.file(self)
+    }
+}
+
+impl Subject for &File {
+    fn inode(&self) -> &Inode {
+        File::inode(self)
+    }
+}
+
+impl Holds for (&Inode, Option<&File>) {
+    fn hold(&self, held: &mut Held) -> Result {
+        match self.1 {
+            Some(file) => held.file(file),
+            None => held.inode(self.0),
         }
     }
 }
 
-/// The request is sent to the first.
-impl<'a> From<(&'a Inode, Option<&'a Inode>)> for On<'a> {
-    fn from((inode, other): (&'a Inode, Option<&'a Inode>)) -> Self {
+impl Subject for (&Inode, Option<&File>) {
+    fn inode(&self) -> &Inode {
+        self.0
+    }
+}
+
+/// A directory and another inode that is locked with it.
+impl Holds for (&Inode, Option<&Inode>) {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.inode(self.0)?;
+        self.1.map_or(Ok(()), |other| held.inode(other))
+    }
+}
+
+impl Subject for (&Inode, Option<&Inode>) {
+    fn inode(&self) -> &Inode {
+        self.0
+    }
+}
+
+/// The way in which a caller leaves the request that it has sent on behalf of `conn`.
+pub(super) struct Leaver<'a, S, F> {
+    conn: &'a Conn,
+    holds: &'a S,
+    then: Option<F>,
+    /// Whether it waits a time for the answer before.
+    patient: bool,
+}
+
+impl<'a, S, F> Leaver<'a, S, F> {
+    /// See [`Conn::call_then`].
+    #[inline]
+    pub(super) fn new(conn: &'a Conn, holds: &'a S, then: F) -> Self {
         Self {
-            inode,
-            other,
-            file: None,
+            conn,
+            holds,
+            then: Some(then),
+            patient: false,
         }
     }
 }
 
-impl<'a> From<&'a File> for On<'a> {
-    fn from(file: &'a File) -> Self {
-        Self {
-            inode: file.inode(),
-            other: None,
-            file: Some(file),
-        }
+impl<S, F, A, T> Leave for Leaver<'_, S, F>
+where
+    S: Holds,
+    F: FnOnce() -> T,
+    A: Afterwards,
+    T: FnOnce(&mut Done<'_>) -> A + Send + 'static,
+{
+    fn patience(&mut self) -> Option<Jiffies64> {
+        self.patient.then(|| self.conn.left.deadline())
     }
-}
 
-impl<'a> From<(&'a Inode, Option<&'a File>)> for On<'a> {
-    fn from((inode, file): (&'a Inode, Option<&'a File>)) -> Self {
-        Self {
-            inode,
-            other: None,
-            file,
-        }
-    }
-}
-
-impl On<'_> {
-    /// The caller is killed. What the request does to these nobody will say, so that they are to be
-    /// asked for; and once more when it has ended, as what is asked for meanwhile may tell of before.
     #[cold]
-    fn leave(&self, opcode: Opcode, undo: Undo) -> Orphan {
-        let touched = |inode: &Inode| {
-            inode.invalidate_attr();
-            if opcode.changes_names() {
-                Touched::new::<_, NamesChanged>(inode)
-            } else {
-                Touched::new::<_, AttrsChanged>(inode)
-            }
-        };
-        Orphan {
-            undo,
-            file: self.file.map(|file| {
-                let data: Arc<FuseFile> = file.data_arc().into();
-                data as Arc<dyn Send + Sync>
-            }),
-            inodes: [Some(touched(self.inode)), self.other.map(touched)],
-        }
+    fn leave(&mut self) -> Result<KBox<dyn Left>> {
+        let memory = KBox::<LeftCall<T>>::new_uninit(GFP_KERNEL_ACCOUNT)?;
+        let mut held = Held::new(self.conn)?;
+        self.holds.hold(&mut held)?;
+        // Last, as it may take what the caller needs if it stays.
+        let then = self.then.take().ok_or(EAGAIN)?();
+        Ok(memory.write(LeftCall { then, held }) as KBox<dyn Left>)
     }
-}
-
-/// After a left request that may have changed attributes.
-enum AttrsChanged {}
-
-impl Ended<Fuse> for AttrsChanged {
-    fn ended(inode: &Inode) {
-        inode.changed_unseen(false);
-    }
-}
-
-/// After one that may have changed names, too.
-enum NamesChanged {}
-
-impl Ended<Fuse> for NamesChanged {
-    fn ended(inode: &Inode) {
-        inode.changed_unseen(true);
-    }
-}
-
-/// Whether an error means that a killed caller has left its request, so that nobody knows what
-/// becomes of it.
-pub(crate) fn left(e: Error) -> bool {
-    e == EINTR && fatal_signal_pending()
 }

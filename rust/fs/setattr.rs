@@ -21,10 +21,12 @@ use super::{
 };
 use crate::{
     abi::{
+        attr::AttrReply,
         op::{
             SetTime,
             Setattr, //
         },
+        BadAttr,
         Timeout, //
     },
     kapi::{
@@ -52,8 +54,15 @@ use crate::{
             from_kuid, //
         },
     },
+    transport::{
+        Done,
+        Hold, //
+    },
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// `setattr`.
 pub(super) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
@@ -63,6 +72,7 @@ pub(super) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<Fuse>) 
         return Err(EACCES);
     }
 
+    inode.await_hold(Hold::Exclusive)?;
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
         kill_suidgid(idmap, inode, attr)?;
     }
@@ -119,11 +129,11 @@ fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<
     if truncates {
         state.set(State::SIZE_UNSTABLE);
     }
-    let result = send(idmap, inode, attr);
-    if truncates {
+    let sent = send(idmap, inode, attr, truncates);
+    if truncates && !sent.left {
         state.clear(State::SIZE_UNSTABLE);
     }
-    result
+    sent.result
 }
 
 /// Asks the daemon to take back what a failed write may have added beyond `size`, the end as it is
@@ -136,16 +146,45 @@ pub(super) fn do_truncate(file: &File, size: i64) {
     });
 }
 
+/// What became of a SETATTR.
+struct Sent {
+    result: Result,
+    /// The caller has left: what is to be done when the answer has come is done then.
+    left: bool,
+}
+
 /// Sends SETATTR and applies the reply.
-fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>) -> Result {
+fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) -> Sent {
     let conn = inode.conn();
-    let fi = inode.data();
     // A file that is just being opened is not one that the daemon is to go by.
     let file = attr.file().filter(|_| !attr.has(ATTR_OPEN));
     let op = to_wire(idmap, conn, attr, file);
 
     let attr_version = conn.attr_version();
-    let reply = conn.call((inode, file), &op).inspect_err(|e| {
+    let mut left = false;
+    let then = || {
+        left = true;
+        let inode = ARef::from(inode);
+        move |done: &mut Done<'_>| {
+            let _ = apply(&inode, done.decode(&op), attr_version);
+            if truncates {
+                inode.data().state.clear(State::SIZE_UNSTABLE);
+            }
+        }
+    };
+    let reply = conn.call_then((inode, file), &op, then);
+    let result = if left {
+        Err(EINTR)
+    } else {
+        apply(inode, reply, attr_version)
+    };
+    Sent { result, left }
+}
+
+/// Takes the reply to a SETATTR that was sent at this version of the attributes. May sleep.
+fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version: u64) -> Result {
+    let fi = inode.data();
+    let reply = reply.inspect_err(|e| {
         if *e == EINTR {
             inode.invalidate_attr();
         }

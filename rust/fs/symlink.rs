@@ -65,15 +65,18 @@ fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
         max: (PAGE_SIZE - 1) as u32,
     };
 
-    let (result, payload) = inode
-        .conn()
-        .call_with(inode, &op, Payload::Out(text, PAGE_SIZE - 1));
+    let (result, payload) =
+        inode
+            .conn()
+            .call_with(inode, &op, Payload::Out(text, PAGE_SIZE - 1), || {
+                inode.then_invalidate_atime()
+            });
     inode.invalidate_atime();
 
     result?;
     match payload {
         Payload::Out(text, _) => Ok(text),
-        // It stays with the request of a caller that did not wait, who has an error then.
+        // It goes with a caller that leaves, who has an error then.
         _ => Err(EIO),
     }
 }

@@ -26,14 +26,16 @@ use crate::{
         kiocb::{task_io_account_write, Kiocb},
         pagemap::{fault_in_iov_iter_readable, page_index},
     },
-    transport::Payload,
+    transport::{Done, Hold, Payload},
 };
-use kernel::{page::PAGE_SIZE, prelude::*};
+use kernel::{page::PAGE_SIZE, prelude::*, sync::aref::ARef};
 
 /// `write(2)` and the like of a file in the page cache.
 pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let written = {
-        let _lock = iocb.file().inode().inode_lock()?;
+        let inode = iocb.file().inode();
+        let _lock = inode.inode_lock()?;
+        inode.await_hold(Hold::Exclusive)?;
         match locked_write(iocb, from)? {
             0 => return Ok(0),
             written => written,
@@ -103,8 +105,13 @@ fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize
         state.set(State::SIZE_UNSTABLE);
     }
     let mut pos = start;
-    let result = write_all(iocb, from, &mut pos);
+    let mut left = false;
+    let result = write_all(iocb, from, &mut pos, &mut left);
     let written = usize::try_from(pos.saturating_sub(start))?;
+    if left {
+        // The rest is done when the answer has come.
+        return Err(EINTR);
+    }
 
     write_update_attr(inode, pos, written > 0);
     state.clear(State::SIZE_UNSTABLE);
@@ -117,7 +124,7 @@ fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize
 }
 
 /// Writes request by request, until all is written or something goes wrong; moves `pos`.
-fn write_all(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Result {
+fn write_all(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64, left: &mut bool) -> Result {
     let inode = iocb.file().inode();
     let conn = inode.conn();
     loop {
@@ -126,7 +133,7 @@ fn write_all(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64) -> Resul
         fill(&mut batch, inode, from, *pos, pages)?;
 
         let sent = u32::try_from(batch.bytes())?;
-        let written = send(iocb, batch, *pos, sent)?;
+        let written = send(iocb, batch, *pos, sent, left)?;
         *pos = pos.saturating_add(i64::from(written));
         if written != sent {
             return Err(EIO);
@@ -213,7 +220,13 @@ fn copy_folio(
 
 /// Sends a WRITE and waits for it; returns the bytes that the daemon took
 /// (`fuse_send_write_pages()`).
-fn send(iocb: &Kiocb<'_, Fuse>, batch: WriteFolios, pos: i64, size: u32) -> Result<u32> {
+fn send(
+    iocb: &Kiocb<'_, Fuse>,
+    batch: WriteFolios,
+    pos: i64,
+    size: u32,
+    left: &mut bool,
+) -> Result<u32> {
     let data = iocb.file().data();
     batch.wait_writeback(pages::signals())?;
     let op = Write {
@@ -226,8 +239,19 @@ fn send(iocb: &Kiocb<'_, Fuse>, batch: WriteFolios, pos: i64, size: u32) -> Resu
         kill_suidgid: false,
         flags: write_flags(iocb),
     };
+    let start = iocb.pos();
+    let then = || {
+        *left = true;
+        let inode = ARef::from(iocb.file().inode());
+        move |done: &mut Done<'_>| {
+            let written = done.decode(&op).unwrap_or(0);
+            let end = pos.saturating_add(i64::from(written.min(size)));
+            write_update_attr(&inode, end, end > start);
+            inode.data().state.clear(State::SIZE_UNSTABLE);
+        }
+    };
     let (result, _batch) = data
         .conn
-        .call_with(iocb.file(), &op, Payload::WriteFolios(batch));
+        .call_with(iocb.file(), &op, Payload::WriteFolios(batch), then);
     result.map(|(written, _)| written)
 }

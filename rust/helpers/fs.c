@@ -49,6 +49,50 @@ int fuse_helper_inode_lock_unless_killed(struct inode *inode)
 	return 0;
 }
 
+/*
+ * Of a writer the owner is exact; of readers it is a hint, and marked as one
+ * (kernel/locking/rwsem.c).
+ */
+bool fuse_helper_inode_is_locked_by_current(struct inode *inode)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return rt_mutex_owner(&inode->i_rwsem.rwbase.rtmutex) == current;
+#else
+	return atomic_long_read(&inode->i_rwsem.owner) == (long)current;
+#endif
+}
+
+void fuse_helper_inode_set_dead(struct inode *inode)
+{
+	inode_set_flags(inode, S_DEAD, S_DEAD);
+}
+
+/* One more of what the current task has already. */
+void fuse_helper_inode_keep_write_access(struct inode *inode)
+{
+	atomic_inc(&inode->i_writecount);
+}
+
+void fuse_helper_inode_put_write_access(struct inode *inode)
+{
+	put_write_access(inode);
+}
+
+bool fuse_helper_inode_deny_write_access(struct inode *inode)
+{
+	return atomic_dec_unless_positive(&inode->i_writecount);
+}
+
+void fuse_helper_inode_allow_write_access(struct inode *inode)
+{
+	atomic_inc(&inode->i_writecount);
+}
+
+bool fuse_helper_file_get_unless_released(struct file *file)
+{
+	return file_ref_get(&file->f_ref);
+}
+
 void fuse_helper_inode_unlock(struct inode *inode)
 {
 	inode_unlock(inode);
@@ -103,6 +147,19 @@ bool fuse_helper_d_in_lookup(const struct dentry *dentry)
 bool fuse_helper_d_unhashed(const struct dentry *dentry)
 {
 	return d_unhashed(dentry);
+}
+
+bool fuse_helper_d_has_unhashed_parent(const struct dentry *dentry)
+{
+	const struct dentry *parent;
+	bool unhashed = false;
+
+	rcu_read_lock();
+	for (parent = READ_ONCE(dentry->d_parent); !IS_ROOT(parent) && !unhashed;
+	     parent = READ_ONCE(parent->d_parent))
+		unhashed = d_unhashed(parent);
+	rcu_read_unlock();
+	return unhashed;
 }
 
 void fuse_helper_d_set_op_delete(struct dentry *dentry, bool ask)

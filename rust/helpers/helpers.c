@@ -12,6 +12,7 @@
 
 #include "fs.c"
 #include "fs_rw.c"
+#include "lockdep.c"
 #include "mutex.c"
 #include "pagemap.c"
 #include "pid.c"

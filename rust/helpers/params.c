@@ -20,6 +20,24 @@ bool fuse_helper_param_killable(void)
 	return READ_ONCE(killable);
 }
 
+static unsigned int max_left = 256;
+module_param(max_left, uint, 0644);
+MODULE_PARM_DESC(max_left, "The most requests of a connection that killed callers may leave (0: none), a quarter of them by one user");
+
+unsigned int fuse_helper_param_max_left(void)
+{
+	return READ_ONCE(max_left);
+}
+
+static unsigned int flush_wait = 10;
+module_param(flush_wait, uint, 0644);
+MODULE_PARM_DESC(flush_wait, "Seconds that a task which dies of a signal waits for its FLUSHes");
+
+unsigned int fuse_helper_param_flush_wait(void)
+{
+	return READ_ONCE(flush_wait);
+}
+
 static bool allow_sys_admin_access;
 module_param(allow_sys_admin_access, bool, 0644);
 MODULE_PARM_DESC(allow_sys_admin_access, "CAP_SYS_ADMIN of the initial user namespace may use all mounts");

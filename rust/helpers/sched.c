@@ -3,11 +3,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-bool fuse_helper_fatal_signal_pending_current(void)
-{
-	return fatal_signal_pending(current);
-}
-
 bool fuse_helper_signal_pending_current(void)
 {
 	return signal_pending(current);

@@ -116,6 +116,26 @@ impl<T: Types> Dentry<T> {
         unsafe { bindings::d_invalidate(self.as_ptr()) };
     }
 
+    /// Unhashes the dentry (`d_drop()`), so that its name is looked up anew: with what is below it and mounted there
+    /// left alone.
+    pub(crate) fn unhash(&self) {
+        // SAFETY: The dentry is alive and referenced; the function takes the locks that it needs.
+        unsafe { bindings::d_drop(self.as_ptr()) };
+    }
+
+    /// `d_unhashed()`. A hint, unless the parent is locked and nobody unhashes it from elsewhere.
+    pub(crate) fn is_unhashed(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_unhashed(self.as_ptr()) }
+    }
+
+    /// Whether the parent, or one above it, is unhashed. To be called with the superblock's rename lock held, so that the
+    /// parents do not change.
+    pub(crate) fn has_unhashed_parent(&self) -> bool {
+        // SAFETY: The dentry is alive, and with it its parents.
+        unsafe { bindings::d_has_unhashed_parent(self.as_ptr()) }
+    }
+
     /// Whether the last `dput()` asks `d_delete` (`DCACHE_OP_DELETE`). A hint, which may be stale.
     pub(crate) fn has_op_delete(&self) -> bool {
         // SAFETY: The dentry is alive; the field is a machine word.

@@ -10,7 +10,7 @@
 
 use super::{fs::Types, inode::Inode};
 use crate::bindings;
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
     error::to_result,
     mm::virt::VmaNew,
@@ -95,6 +95,45 @@ impl<T: Types> File<T> {
     pub(crate) fn file_check_and_advance_wb_err(&self) -> Result {
         // SAFETY: The file is live and open.
         to_result(unsafe { bindings::file_check_and_advance_wb_err(self.as_ptr()) })
+    }
+}
+
+impl<T: Types> File<T> {
+    /// A reference to the file (`get_file()`), which keeps it open, and its mount busy; `None` in `release`.
+    pub(crate) fn hold(&self) -> Option<HeldFile<T>> {
+        // SAFETY: The file is live; the count is raised unless it is 0.
+        let held = unsafe { bindings::file_get_unless_released(self.as_ptr()) };
+        // INVARIANT: The reference was taken above.
+        held.then(|| HeldFile(NonNull::from(self)))
+    }
+}
+
+/// A reference to an open file. Dropping the last one (`fput()`) leaves the rest to the return to user space or, of
+/// a task of the kernel's, to a work item.
+///
+/// # Invariants
+///
+/// The pointer is to a live file, of which this owns a reference.
+pub(crate) struct HeldFile<T: Types>(NonNull<File<T>>);
+
+// SAFETY: References to files may be passed between threads.
+unsafe impl<T: Types> Send for HeldFile<T> {}
+// SAFETY: What a file offers takes the locks it needs.
+unsafe impl<T: Types> Sync for HeldFile<T> {}
+
+impl<T: Types> core::ops::Deref for HeldFile<T> {
+    type Target = File<T>;
+
+    fn deref(&self) -> &File<T> {
+        // SAFETY: By the type's invariant.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: Types> Drop for HeldFile<T> {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours.
+        unsafe { bindings::fput(self.0.as_ptr().cast()) };
     }
 }
 

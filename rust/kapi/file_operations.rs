@@ -16,7 +16,7 @@ use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
     error::{from_result, VTABLE_DEFAULT_ERROR},
-    ffi::{c_int, c_void},
+    ffi::c_int,
     mm::virt::VmaNew,
     module::this_module,
     prelude::*,
@@ -26,15 +26,15 @@ use kernel::{
 /// Who holds a POSIX lock (`fl_owner_t`): the address of a `files_struct` or of a file, to be
 /// compared and scrambled, never followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FlOwner(*mut c_void);
+pub(crate) struct FlOwner(usize);
 
 impl FlOwner {
     /// Nobody.
-    pub(crate) const NONE: Self = Self(core::ptr::null_mut());
+    pub(crate) const NONE: Self = Self(0);
 
     /// The address as a number.
     pub(crate) fn addr(self) -> u64 {
-        self.0.addr() as u64
+        self.0 as u64
     }
 
     /// The current task's open files (`current->files`), which own its POSIX locks; `None` for a
@@ -42,7 +42,7 @@ impl FlOwner {
     pub(crate) fn current_files() -> Option<Self> {
         // SAFETY: `current` is valid in task context, and the pointer is not followed.
         let files = unsafe { (*bindings::get_current()).files };
-        (!files.is_null()).then_some(Self(files.cast()))
+        (!files.is_null()).then_some(Self(files.addr()))
     }
 }
 
@@ -292,7 +292,7 @@ unsafe extern "C" fn flush<T: Types, O: FileOperations<T>>(
 ) -> c_int {
     // SAFETY: An open file of `T`, see above.
     let file = unsafe { File::from_raw(file) };
-    from_result(|| O::flush(file, FlOwner(id)).map(|()| 0))
+    from_result(|| O::flush(file, FlOwner(id.addr())).map(|()| 0))
 }
 
 /// # Safety

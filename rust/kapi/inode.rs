@@ -224,6 +224,23 @@ impl<T: Types> Inode<T> {
         read_once!(self, i_flags) & bindings::S_NOCMTIME != 0
     }
 
+    /// `IS_DEADDIR()`: the directory has been removed.
+    pub(crate) fn is_deaddir(&self) -> bool {
+        read_once!(self, i_flags) & bindings::S_DEAD != 0
+    }
+
+    /// Marks a directory as removed (`S_DEAD`), as `vfs_rmdir()` does.
+    pub(crate) fn set_dead(&self) {
+        // SAFETY: The inode is alive; the flag is set by an atomic operation.
+        unsafe { bindings::inode_set_dead(self.as_ptr()) };
+    }
+
+    /// Whether the current task holds `i_rwsem` exclusively.
+    pub(crate) fn is_locked_by_current(&self) -> bool {
+        // SAFETY: The inode is alive; the owner is read once, and cannot become or cease to be this task meanwhile.
+        unsafe { bindings::inode_is_locked_by_current(self.as_ptr()) }
+    }
+
     /// `IS_AUTOMOUNT()`.
     pub(crate) fn is_automount(&self) -> bool {
         read_once!(self, i_flags) & bindings::S_AUTOMOUNT != 0

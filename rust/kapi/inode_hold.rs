@@ -121,48 +121,6 @@ impl Drop for HeldInode {
     }
 }
 
-/// What is done to an inode when a request that it was held for has ended.
-pub(crate) trait Ended<T: Types> {
-    /// May run in any context that may be preempted: takes no lock that sleeps.
-    fn ended(inode: &Inode<T>);
-}
-
-/// An inode, of whatever type, that is told when the request that it is held for has ended. May be dropped
-/// in any context.
-///
-/// # Invariants
-///
-/// `tell` is [`Touched::tell`] for the type of the inode.
-pub(crate) struct Touched {
-    held: HeldInode,
-    tell: unsafe fn(NonNull<bindings::inode>),
-}
-
-impl Touched {
-    /// Takes a reference. `E` says what is done in the end.
-    pub(crate) fn new<T: Types, E: Ended<T>>(inode: &Inode<T>) -> Self {
-        // INVARIANT: The inode is one of `T`.
-        Self {
-            held: HeldInode::new(inode),
-            tell: Self::tell::<T, E>,
-        }
-    }
-
-    /// The request has ended.
-    pub(crate) fn ended(&self) {
-        // SAFETY: By the type's invariant; we hold the inode.
-        unsafe { (self.tell)(self.held.0) }
-    }
-
-    /// # Safety
-    ///
-    /// `inode` is a valid inode of `T`.
-    unsafe fn tell<T: Types, E: Ended<T>>(inode: NonNull<bindings::inode>) {
-        // SAFETY: By the contract above.
-        E::ended(unsafe { Inode::from_raw(inode.as_ptr()) });
-    }
-}
-
 /// A [`HeldInode`] of a known type, or none yet.
 pub(crate) struct InodeHold<T: Types>(SetOnce<HeldInode>, PhantomData<fn(T)>);
 

@@ -61,6 +61,20 @@ impl Jiffies64 {
         self.before(Self::now())
     }
 
+    /// Ticks from now until this, for `schedule_timeout()`; 0 if it has passed.
+    pub(crate) fn ticks_left(self) -> isize {
+        let left = self.0.wrapping_sub(Self::now().0) as i64;
+        isize::try_from(left.max(0)).unwrap_or(isize::MAX)
+    }
+
+    /// So many seconds from now.
+    pub(crate) fn after_secs(secs: u32) -> Self {
+        Self::after(Timespec64 {
+            sec: secs.into(),
+            nsec: 0,
+        })
+    }
+
     /// As stored in an atomic.
     #[inline]
     pub(crate) const fn to_u64(self) -> u64 {

@@ -36,7 +36,7 @@ impl LatencyKey {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: A static key; process context, by the contract.
         let counted = unsafe { bindings::static_key_slow_inc(Self::key()) };
-        counted.then_some(Self(())).ok_or(EBUSY)
+        counted.then(|| Self(())).ok_or(EBUSY)
     }
 
     fn key() -> *mut bindings::static_key {

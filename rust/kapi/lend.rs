@@ -8,8 +8,7 @@
 //! - a [`Lease`] reaches the arguments and copies; it has nothing that sleeps,
 //! - a [`Parked`] lease may fault pages in; it does not reach the arguments,
 //! - an [`Ender`] ends the request, once,
-//! - a caller that leaves without its result gives something to whoever ends the request, who has the
-//!   arguments then ([`Orphaned`]).
+//! - a caller that leaves without its result gives something to whoever ends the request.
 //!
 //! Takes no lock, never sleeps.
 
@@ -64,7 +63,7 @@ impl Word for KernelWord {
 /// # Invariants
 ///
 /// `args` is accessed only by the one who borrows all of it mutably, or who holds a [`Lease`], an [`Ender`], a
-/// [`Collected`] or an [`Orphaned`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
+/// [`Collected`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
 /// is set by the one `claim()` that made the state lent, and turned into the lease once; `collected`
 /// is set once, after the ender has gone.
 ///
@@ -137,7 +136,15 @@ impl<T, L> Lend<T, L> {
     #[inline]
     pub(crate) fn accept(&self) -> Option<Lease<'_, T, L>> {
         // INVARIANT: Claimed, so lent, and nobody else gets the lease.
-        self.claimed.xchg(false, Full).then_some(Lease(self))
+        self.claimed.xchg(false, Full).then(|| Lease(self))
+    }
+
+    /// Lends the arguments of a request that the daemon has, to take out of them what is its caller's who has
+    /// left; see [`LendState::lend_again`]. With the engine's lock held.
+    #[inline]
+    pub(crate) fn lend_again(&self) -> Option<Lease<'_, T, L>> {
+        // INVARIANT: Lent, to us.
+        self.state.lend_again().then(|| Lease(self))
     }
 
     /// See [`LendState::recall`].
@@ -224,13 +231,9 @@ impl<T, L> Lend<T, L> {
 
     /// What the ender of a request gets whose caller has left.
     #[cold]
-    fn orphaned(&self) -> Option<Orphaned<'_, T, L>> {
+    fn orphaned(&self) -> Option<L> {
         // SAFETY: The caller has left, after it wrote this, and there is one ender.
-        let legacy = unsafe { (*self.legacy.get()).take() }?;
-        Some(Orphaned {
-            args: self.collect()?,
-            legacy,
-        })
+        unsafe { (*self.legacy.get()).take() }
     }
 }
 
@@ -240,6 +243,8 @@ pub(crate) enum Back<'a, T, L> {
     Here {
         /// The INTERRUPT is to be queued.
         interrupt: bool,
+        /// The caller has left before.
+        orphan: bool,
     },
     /// Aborted meanwhile: the request is to be ended with this.
     MustEnd(Ender<'a, T, L>),
@@ -257,7 +262,7 @@ pub(crate) struct Lease<'a, T, L>(&'a Lend<T, L>);
 impl<'a, T, L> Lease<'a, T, L> {
     fn back(lend: &'a Lend<T, L>, returned: Returned) -> Back<'a, T, L> {
         match returned {
-            Returned::Here { interrupt } => Back::Here { interrupt },
+            Returned::Here { interrupt, orphan } => Back::Here { interrupt, orphan },
             // INVARIANT: The state says who ends the request: the lease holder.
             Returned::MustEnd => Back::MustEnd(Ender(lend)),
         }
@@ -294,6 +299,13 @@ impl<'a, T, L> Lease<'a, T, L> {
         let lend = self.into_inner();
         let aborted = lend.state.end();
         (Ender(lend), aborted)
+    }
+}
+
+impl<T, L> Lease<'_, T, L> {
+    /// See [`LendState::is_orphan`].
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.0.state.is_orphan()
     }
 }
 
@@ -350,9 +362,10 @@ impl<'a, T, L> Parked<'a, T, L> {
 pub(crate) struct Ender<'a, T, L>(&'a Lend<T, L>);
 
 impl<'a, T, L> Ender<'a, T, L> {
-    /// Publishes the result. `None` if there is a caller to be woken up.
+    /// Publishes the result. `None` if there is a caller to be woken up; else what the caller has left, for
+    /// whom the result is to be collected in its place.
     #[inline]
-    pub(crate) fn finish(self) -> Option<Orphaned<'a, T, L>> {
+    pub(crate) fn finish(self) -> Option<L> {
         match self.0.state.finish() {
             Finished::Deliver => None,
             Finished::Orphan => self.0.orphaned(),
@@ -397,11 +410,4 @@ impl<T, L> DerefMut for Collected<'_, T, L> {
         // SAFETY: By the invariants of `Lend`.
         unsafe { &mut *self.0.args.get() }
     }
-}
-
-/// A request that has ended after its caller had left: the arguments, with the result, and what the
-/// caller has left for them.
-pub(crate) struct Orphaned<'a, T, L> {
-    pub(crate) args: Collected<'a, T, L>,
-    pub(crate) legacy: L,
 }

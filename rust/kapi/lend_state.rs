@@ -19,7 +19,7 @@
 //!    +---- recall() -- sent  gone ------> done
 //!                       |      ^  finish()
 //!                       +------+
-//!                claim() -> lent, for the reply
+//!                claim() -> lent, for the reply; lend_again() -> lent, until return_sent()
 //! ```
 //!
 //! - **here**: nobody copies; the arguments may be taken by whoever ends the request.
@@ -100,6 +100,8 @@ pub(crate) enum Returned {
         /// Only from [`LendState::return_sent`]: the caller was interrupted before, so the one
         /// who returns the lease queues the INTERRUPT (`Engine::interrupt`).
         interrupt: bool,
+        /// The caller has left before: what it has lent of its own is to be given back.
+        orphan: bool,
     },
     /// Aborted while lent: the lease holder has the right and the duty to end the request with
     /// `ECONNABORTED` and then to call [`LendState::finish`].
@@ -194,6 +196,19 @@ impl<W: Word> LendState<W> {
         .is_ok()
     }
 
+    /// Lends the arguments once more while the daemon has the request, to take out of them what belongs to
+    /// a caller that has left; [`Self::return_sent`] gives them back. To be called with the engine's lock
+    /// held, as a reply that came meanwhile would not find the request.
+    ///
+    /// False if the daemon does not have the request (whole), or its reply is being copied in.
+    #[inline]
+    pub(crate) fn lend_again(&self) -> bool {
+        self.update(SENT, |w| {
+            (w & (SENT | LENT | PARKED | GONE) == SENT).then_some((w & !SENT) | LENT)
+        })
+        .is_ok()
+    }
+
     /// Takes a request back from the daemon, to send it again. `Engine::resend` calls it with the
     /// engine's lock held. False if the daemon does not have it.
     #[inline]
@@ -254,6 +269,7 @@ impl<W: Word> LendState<W> {
         } else {
             Returned::Here {
                 interrupt: sent && old & INTERRUPTED != 0,
+                orphan: old & ORPHAN != 0,
             }
         }
     }

@@ -41,6 +41,7 @@ pub(crate) mod lend;
 #[expect(dead_code, reason = "the host tests ask for more than the module does")]
 pub(crate) mod lend_state;
 pub(crate) mod libfs;
+pub(crate) mod lockdep;
 pub(crate) mod miscdevice;
 pub(crate) mod mnt_idmapping;
 pub(crate) mod moduleparam;
@@ -75,3 +76,4 @@ pub(crate) mod user_pages;
 pub(crate) mod wait;
 pub(crate) mod wait_loop;
 pub(crate) mod workqueue;
+pub(crate) mod write_access;

@@ -15,6 +15,18 @@ pub(crate) fn killable() -> bool {
     unsafe { bindings::param_killable() }
 }
 
+/// `max_left`: how many requests of a connection may be with the daemon whose callers have left.
+pub(crate) fn max_left() -> u32 {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_max_left() }
+}
+
+/// `flush_wait`: seconds that a task which dies of a signal waits for its FLUSHes.
+pub(crate) fn flush_wait() -> u32 {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_flush_wait() }
+}
+
 /// `allow_sys_admin_access`: CAP_SYS_ADMIN of the initial user namespace opens all mounts.
 pub(crate) fn allow_sys_admin_access() -> bool {
     // SAFETY: Reads one variable.

@@ -156,6 +156,15 @@ impl<T> SlabArc<T> {
 }
 
 impl<T> SlabArc<T> {
+    /// Charges the object to the current task's memory cgroup (`kmem_cache_charge()`); true if it has been charged
+    /// before. May sleep.
+    ///
+    /// False if the cgroup has no room.
+    pub(crate) fn charge(this: &Self) -> bool {
+        // SAFETY: A live object from a cache. Charging it twice does nothing.
+        unsafe { bindings::kmem_cache_charge(this.0.as_ptr().cast(), Gfp::KERNEL.as_raw()) }
+    }
+
     /// Exclusive access, if this is the only reference.
     #[inline]
     pub(crate) fn get_mut(this: &mut Self) -> Option<Pin<&mut T>> {

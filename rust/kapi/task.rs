@@ -18,6 +18,28 @@ pub(crate) fn current_pid() -> i32 {
     unsafe { (*Task::current_raw()).pid }
 }
 
+/// What tells the current task from all others, also from later ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskId {
+    addr: usize,
+    start: u64,
+}
+
+impl TaskId {
+    /// Of no task.
+    pub(crate) const NONE: Self = Self { addr: 0, start: 0 };
+
+    /// Of the current task.
+    pub(crate) fn current() -> Self {
+        let task = Task::current_raw();
+        Self {
+            addr: task.addr(),
+            // SAFETY: The current task is there; the field is written before it runs.
+            start: unsafe { (*task).start_boottime },
+        }
+    }
+}
+
 /// The name of the task that has this number now, which may be another than had it before. Ends with
 /// the first 0.
 pub(crate) fn task_comm(pid: i32) -> Option<[u8; TASK_COMM_LEN]> {
@@ -39,10 +61,10 @@ pub(crate) fn sleep_a_moment() {
     unsafe { bindings::msleep(1) };
 }
 
-/// Whether the current task has a fatal signal pending. C: `fatal_signal_pending(current)`.
-pub(crate) fn fatal_signal_pending() -> bool {
-    // SAFETY: Looks at the current task only.
-    unsafe { bindings::fatal_signal_pending_current() }
+/// Whether the current task is the kernel's own (`PF_KTHREAD`).
+pub(crate) fn is_kthread() -> bool {
+    // SAFETY: The current task is there; the flag does not change.
+    unsafe { (*Task::current_raw()).flags & bindings::PF_KTHREAD != 0 }
 }
 
 /// Whether the current task is exiting because of a signal. No other signal reaches it any more.

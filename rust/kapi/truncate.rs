@@ -83,12 +83,6 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
     walk.result().and(result)
 }
 
-/// `invalidate_mapping_pages()`: drops the folios of the pages from `first` to `last` (included) that are
-/// clean, not mapped and not locked. Waits for nothing.
-pub(crate) fn invalidate_mapping_pages<T: Types>(inode: &Inode<T>, first: usize, last: usize) {
-    Walk::new(inode).drop_shadows(first, last);
-}
-
 /// `truncate_pagecache()`: unmaps and drops the page cache of a regular file beyond `size`, which is its
 /// size already.
 ///

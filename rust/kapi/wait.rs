@@ -17,10 +17,13 @@
 //! each time it goes to sleep, after its state was set and a full barrier: whoever makes the closure's answer
 //! another and then wakes it up need not fear that it sleeps on in the old state. It must not sleep.
 
-use super::wait_loop::{
-    self,
-    Signalled,
-    Sleeper, //
+use super::{
+    jiffies::Jiffies64,
+    wait_loop::{
+        self,
+        Signalled,
+        Sleeper, //
+    },
 };
 use crate::bindings;
 use core::ffi::c_int;
@@ -39,6 +42,8 @@ pub(crate) enum Signals {
     Fatal,
     /// None: the task sleeps in state D.
     None,
+    /// None, by a task of the kernel's: it sleeps in state I, for as long as it likes.
+    Idle,
 }
 
 impl Signals {
@@ -47,6 +52,7 @@ impl Signals {
             Signals::All => bindings::TASK_INTERRUPTIBLE,
             Signals::Fatal => bindings::TASK_KILLABLE,
             Signals::None => bindings::TASK_UNINTERRUPTIBLE,
+            Signals::Idle => bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD,
         }
     }
 }
@@ -132,6 +138,7 @@ impl WaitQueue {
             state: signals.state(),
             freezable,
             signal: false,
+            until: None,
         };
         wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| ERESTARTSYS)
     }
@@ -139,6 +146,28 @@ impl WaitQueue {
     /// Sleeps until `condition` holds, or until one of `signals` (`ERESTARTSYS`).
     pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
         self.wait(signals, || false, false, condition)
+    }
+
+    /// Sleeps until `condition` holds, until a time, or until one of `signals`; whether it holds.
+    pub(crate) fn wait_event_until(
+        &self,
+        signals: Signals,
+        until: Jiffies64,
+        mut condition: impl FnMut() -> bool,
+    ) -> bool {
+        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
+        // SAFETY: As in `wait()`.
+        unsafe { bindings::init_wait_entry(entry.get(), 0) };
+        let mut sleeper = OnQueue {
+            head: self.head.get(),
+            entry: &entry,
+            state: signals.state(),
+            freezable: || false,
+            signal: false,
+            until: Some(until),
+        };
+        let _ = wait_loop::wait_event(&mut sleeper, || condition() || until.has_passed());
+        condition()
     }
 
     /// `wait_event_interruptible_exclusive()`: as [`wait_event`](Self::wait_event), but one wake-up
@@ -206,6 +235,20 @@ struct OnQueue<'a, F> {
     state: u32,
     freezable: F,
     signal: bool,
+    until: Option<Jiffies64>,
+}
+
+/// Sleeps until woken up, or until a time.
+#[inline]
+fn sleep(until: Option<Jiffies64>) {
+    match until {
+        // SAFETY: Task context, by the contract of the callers.
+        None => unsafe { bindings::schedule() },
+        Some(until) => {
+            // SAFETY: As above.
+            unsafe { bindings::schedule_timeout(until.ticks_left()) };
+        }
+    }
 }
 
 impl<F> OnQueue<'_, F> {
@@ -235,8 +278,7 @@ impl<F: Fn() -> bool> Sleeper for OnQueue<'_, F> {
 
     #[inline]
     fn schedule(&mut self) {
-        // SAFETY: Task context, by the contract of the callers.
-        unsafe { bindings::schedule() };
+        sleep(self.until);
     }
 
     #[inline]
@@ -283,9 +325,30 @@ impl RcuWait {
         let mut sleeper = OnRcuWait {
             wait: self.0.get(),
             state: signals.state(),
+            until: None,
             freezable,
         };
         wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| EINTR)
+    }
+
+    /// Sleeps until `condition` holds, or until a time. Whether it holds. No signal ends it.
+    pub(crate) fn wait_event_until(
+        &self,
+        until: Jiffies64,
+        freezable: impl Fn() -> bool,
+        mut condition: impl FnMut() -> bool,
+    ) -> bool {
+        // SAFETY: As in `wait_event()`.
+        unsafe { bindings::prepare_to_rcuwait(self.0.get()) };
+        let mut sleeper = OnRcuWait {
+            wait: self.0.get(),
+            state: Signals::None.state(),
+            until: Some(until),
+            freezable,
+        };
+        // Without signals there is no error.
+        let _ = wait_loop::wait_event(&mut sleeper, || condition() || until.has_passed());
+        condition()
     }
 
     /// Wakes the task that waits, if one does.
@@ -299,6 +362,7 @@ impl RcuWait {
 struct OnRcuWait<F> {
     wait: *mut bindings::rcuwait,
     state: u32,
+    until: Option<Jiffies64>,
     freezable: F,
 }
 
@@ -320,8 +384,7 @@ impl<F: Fn() -> bool> Sleeper for OnRcuWait<F> {
 
     #[inline]
     fn schedule(&mut self) {
-        // SAFETY: Task context, by the contract of the callers.
-        unsafe { bindings::schedule() };
+        sleep(self.until);
     }
 
     #[inline]

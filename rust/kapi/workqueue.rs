@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `kernel::workqueue` lacks: the queue for work of no special kind, and cancelling.
+//! What `kernel::workqueue` lacks: the queue for work of no special kind, queues of one's own, and cancelling.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 //!
@@ -11,9 +11,19 @@
 use crate::bindings;
 use kernel::{
     container_of,
-    sync::Arc,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full, //
+        },
+        Arc, //
+    },
     workqueue::{
+        self,
         HasDelayedWork,
+        HasWork,
         Queue,
         Work,
         WorkItem, //
@@ -44,5 +54,65 @@ where
         // SAFETY: Pending work owns a reference, from `Arc::into_raw()` in `enqueue_delayed()`. It
         // will not run, so the reference is ours.
         drop(unsafe { Arc::from_raw(object) });
+    }
+}
+
+/// A workqueue that is made when it is first needed, for any number of work items at once that may sleep for
+/// long, bound to no processor.
+///
+/// # Invariants
+///
+/// The pointer is null or that of a queue that [`make`](Self::make) has allocated.
+pub(crate) struct LazyQueue(Atomic<*mut bindings::workqueue_struct>);
+
+impl LazyQueue {
+    /// Without a queue.
+    pub(crate) const fn new() -> Self {
+        Self(Atomic::new(core::ptr::null_mut()))
+    }
+
+    /// Makes the queue if there is none. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn make(&self) -> Result {
+        if !self.0.load(Acquire).is_null() {
+            return Ok(());
+        }
+        // SAFETY: A valid name.
+        let queue = unsafe { bindings::alloc_idle_workqueue(c"fuse-left".as_char_ptr()) };
+        if queue.is_null() {
+            return Err(ENOMEM);
+        }
+        if self.0.cmpxchg(core::ptr::null_mut(), queue, Full).is_err() {
+            // SAFETY: We have just made it, and it is empty.
+            unsafe { bindings::destroy_workqueue(queue) };
+        }
+        Ok(())
+    }
+
+    /// Queues a work item. Between [`make`](Self::make) and [`destroy`](Self::destroy); else it goes to a queue that
+    /// all share.
+    pub(crate) fn enqueue<T>(&self, work: Pin<KBox<T>>)
+    where
+        T: HasWork<T> + WorkItem<Pointer = Pin<KBox<T>>> + Send + 'static,
+    {
+        let queue = self.0.load(Acquire);
+        if queue.is_null() {
+            workqueue::system_unbound().enqueue(work);
+        } else {
+            // SAFETY: By the type's invariant, and who queues work keeps others from destroying the queue.
+            unsafe { Queue::from_raw(queue) }.enqueue(work);
+        }
+    }
+
+    /// Waits until all work is done, and frees the queue. Nobody queues any more, or makes it again. Sleeps.
+    pub(crate) fn destroy(&self) {
+        let queue = self.0.xchg(core::ptr::null_mut(), Full);
+        if !queue.is_null() {
+            // SAFETY: By the type's invariant, and nobody else has the pointer now.
+            unsafe { bindings::destroy_workqueue(queue) };
+        }
     }
 }

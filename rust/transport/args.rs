@@ -20,7 +20,6 @@ use crate::abi::{
     BadReply,
     Body,
     Creds,
-    Entry,
     InHeader,
     Minor,
     NodeId,
@@ -66,7 +65,8 @@ impl Bytes {
         self.len = len;
         let room = len.max(reply);
         if room > OWN {
-            let mut heap = KVec::with_capacity(room, GFP_KERNEL)?;
+            // Charged, as it may stay for as long as the daemon likes when its caller was killed.
+            let mut heap = KVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?;
             heap.resize(room, 0, GFP_KERNEL)?;
             self.heap = Some(heap);
             return Ok(self.bytes_mut());
@@ -189,6 +189,16 @@ impl Args {
     /// Takes the payload out.
     pub(super) fn take_payload(&mut self) -> Payload {
         core::mem::replace(&mut self.payload, Payload::None)
+    }
+
+    /// See [`Payload::take_own`].
+    pub(super) fn take_own(&mut self) -> (Payload, bool) {
+        self.payload.take_own()
+    }
+
+    /// See [`Payload::sends_own`].
+    pub(super) fn sends_own(&self) -> bool {
+        self.payload.sends_own()
     }
 
     /// Copies the message out under this number as far as that goes without a fault; how far, if that is not
@@ -323,17 +333,5 @@ impl Args {
         let payload = self.result()?;
         parse(Body::new(self.bytes.bytes(), payload), self.minor)
             .map_err(|bad| Error::from_errno(bad.errno().to_negative()))
-    }
-
-    /// The node of the entry that the reply is; `None` if there is none to be given back.
-    pub(super) fn entry_node(&self) -> Option<NodeId> {
-        let payload = self.result().ok()?;
-        Entry::node_of(Body::new(self.bytes.bytes(), payload), self.minor)
-    }
-
-    /// Does without its caller what is left to be done with the payload.
-    pub(super) fn finish_payload(&mut self) {
-        let received = self.result();
-        self.take_payload().finish(received);
     }
 }

@@ -10,10 +10,7 @@ use super::{
         Admit,
         Ticket, //
     },
-    orphan::{
-        self,
-        Orphan, //
-    },
+    left::Leave,
     payload::Payload,
     request::{
         Req,
@@ -32,7 +29,6 @@ use crate::{
     },
     kapi::{
         gfp::Gfp,
-        lend::Orphaned,
         moduleparam,
         task,
         trace,
@@ -58,6 +54,8 @@ pub(crate) enum How {
     /// As [`How::Forced`], but a caller that is killed aborts the connection (C:
     /// `fuse_args::abort_on_kill`).
     AbortOnKill,
+    /// As [`How::Forced`], by a work item in place of a caller that has left: for nobody to notice.
+    Behind,
 }
 
 /// How a wait has ended.
@@ -72,8 +70,8 @@ impl Chan {
     /// Sends a request without payload and waits for the answer. `parse` is given the reply's body where it
     /// lies, while the request still exists and is counted; it should be quick.
     ///
-    /// A caller that is killed leaves a request that the daemon has, unless that is switched off
-    /// ([`moduleparam::killable`]): it stays with what `leave` gives.
+    /// A caller that is killed leaves a request that the daemon has, if that is switched on
+    /// ([`moduleparam::killable`]): what `leave` gives is done in its place.
     ///
     /// # Errors
     ///
@@ -86,7 +84,7 @@ impl Chan {
         node: impl Into<Option<NodeId>>,
         creds: Creds,
         op: &O,
-        leave: &mut dyn FnMut() -> Orphan,
+        leave: &mut dyn Leave,
         parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
         let req = self.exchange(how, node.into(), creds, op, None, leave)?;
@@ -102,7 +100,7 @@ impl Chan {
         node: impl Into<Option<NodeId>>,
         creds: Creds,
         op: &O,
-        leave: &mut dyn FnMut() -> Orphan,
+        leave: &mut dyn Leave,
     ) -> Result<O::Out> {
         self.call_parse(how, node, creds, op, leave, |body, minor| {
             op.decode(body, minor)
@@ -118,7 +116,7 @@ impl Chan {
         creds: Creds,
         op: &O,
         mut payload: Payload,
-        leave: &mut dyn FnMut() -> Orphan,
+        leave: &mut dyn Leave,
     ) -> (Result<(O::Out, usize)>, Payload) {
         let sent = self.exchange(how, node.into(), creds, op, Some(&mut payload), leave);
         let result = sent.and_then(|req| {
@@ -138,7 +136,7 @@ impl Chan {
         creds: Creds,
         op: &O,
         payload: Option<&mut Payload>,
-        leave: &mut dyn FnMut() -> Orphan,
+        leave: &mut dyn Leave,
     ) -> Result<Req> {
         let mut req = self.begin(how)?;
         Request::fill(&mut req, node, creds, op, payload)?;
@@ -156,7 +154,9 @@ impl Chan {
         let (counted, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
-            How::Forced | How::AbortOnKill => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
+            How::Forced | How::AbortOnKill | How::Behind => {
+                (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL)
+            }
         };
         if how == How::Normal && !self.connected() {
             return Err(ENOTCONN);
@@ -167,15 +167,10 @@ impl Chan {
     }
 
     /// Returns when the request has ended or was left, except with an error: then it was not sent.
-    fn send_and_wait(
-        &self,
-        req: &Req,
-        how: How,
-        leave: &mut dyn FnMut() -> Orphan,
-    ) -> Result<Waited> {
+    fn send_and_wait(&self, req: &Req, how: How, leave: &mut dyn Leave) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
-            How::Forced | How::AbortOnKill => Admit::Forced,
+            How::Forced | How::AbortOnKill | How::Behind => Admit::Forced,
         };
         let submitted = self.submit(req.clone(), admit)?;
         Ok(self.wait_answer(req, submitted.ticket, how, leave))
@@ -183,21 +178,19 @@ impl Chan {
 
     /// The wait: first any signal makes an INTERRUPT, then a fatal one takes back a request that
     /// the daemon has not read, or leaves it.
-    fn wait_answer(
-        &self,
-        req: &Req,
-        ticket: Ticket,
-        how: How,
-        leave: &mut dyn FnMut() -> Orphan,
-    ) -> Waited {
+    fn wait_answer(&self, req: &Req, ticket: Ticket, how: How, leave: &mut dyn Leave) -> Waited {
         let done = || req.args.is_done();
         let freezable = suspend::may_freeze_caller;
 
-        // A signal has ended this task already, so that none will wake it any more.
-        if how == How::Forced && task::dies_of_signal() && moduleparam::killable() {
-            return self.leave_request(req, leave());
+        if how == How::Behind {
+            // Without signals there is no error.
+            let _ = req.wait.wait_event(Signals::Idle, freezable, done);
+            return Waited::Done;
         }
-        if !self.no_interrupt.load(Relaxed) {
+        let killable = how != How::AbortOnKill && moduleparam::killable();
+        // Another signal would not reach a task that one has ended already.
+        let mut killed = killable && how == How::Forced && task::dies_of_signal();
+        if !killed && !self.no_interrupt.load(Relaxed) {
             if req.wait.wait_event(Signals::All, freezable, done).is_ok() {
                 return Waited::Done;
             }
@@ -205,7 +198,7 @@ impl Chan {
                 self.queue_interrupt(ticket);
             }
         }
-        if how != How::Forced || moduleparam::killable() {
+        if !killed && (how != How::Forced || killable) {
             if req.wait.wait_event(Signals::Fatal, freezable, done).is_ok() {
                 return Waited::Done;
             }
@@ -213,25 +206,22 @@ impl Chan {
                 // Which ends the request, too.
                 How::AbortOnKill => self.abort(false),
                 How::Normal if self.cancel(req, ticket) => return Waited::Done,
-                _ if moduleparam::killable() => return self.leave_request(req, leave()),
-                _ => {}
+                _ => killed = killable,
+            }
+        }
+        if killed {
+            if let Some(until) = leave.patience() {
+                if req.wait.wait_event_until(until, freezable, done) {
+                    return Waited::Done;
+                }
+            }
+            if self.leave_request(req, leave).is_ok() {
+                return Waited::Left;
             }
         }
         // Without signals there is no error.
         let _ = req.wait.wait_event(Signals::None, freezable, done);
         Waited::Done
-    }
-
-    /// Leaves a request to whoever ends it. If that has happened just now, undoes the reply here:
-    /// nobody is there any more who could use it.
-    #[cold]
-    fn leave_request(&self, req: &Req, orphan: Orphan) -> Waited {
-        if let Err(legacy) = req.args.leave(orphan) {
-            if let Some(args) = req.args.collect() {
-                orphan::end(self, req.opcode.load(Relaxed), Orphaned { args, legacy });
-            }
-        }
-        Waited::Left
     }
 
     /// Queues the INTERRUPT for a request, if the daemon has it.

@@ -41,7 +41,8 @@ use crate::{
             new_wait_queue,
             Signals,
             WaitQueue, //
-        }, //
+        },
+        workqueue::LazyQueue, //
     },
 };
 use kernel::{
@@ -129,6 +130,8 @@ pub(crate) struct Chan {
     #[pin]
     pub(super) timeout_work: DelayedWork<Self>,
     pub(super) latency: Latency,
+    /// For what is done in place of callers that have left.
+    pub(super) left_queue: LazyQueue,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }
@@ -163,6 +166,7 @@ impl Chan {
                 request_timeout: Atomic::new(0),
                 timeout_work <- new_delayed_work!("fuse_chan::timeout"),
                 latency: Latency::new(),
+                left_queue: LazyQueue::new(),
                 notified: SetOnce::new(),
             }),
             GFP_KERNEL,
@@ -594,6 +598,8 @@ impl Chan {
             .wait_event(Signals::None, || self.waiting.is_over());
         // INIT has ended too, so nobody sets a timeout any more.
         self.cancel_timeout();
+        // Requests that were left are done with, too, so that the last of this work is just returning.
+        self.left_queue.destroy();
     }
 }
 

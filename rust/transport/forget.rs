@@ -92,14 +92,6 @@ impl Chan {
         }
     }
 
-    /// As [`forget_one`](Self::forget_one), with memory that there may be already.
-    pub(crate) fn give_back(&self, forget: Option<Forget>, node: NodeId) {
-        match forget {
-            Some(forget) => self.forget(forget, node, 1),
-            None => self.forget_one(node),
-        }
-    }
-
     /// Gives one reference to a node back that a reply has brought, where it cannot be kept. May
     /// sleep, until there is memory: that the daemon gets no FORGET for what it counts must not be,
     /// and to have one at hand for each reply would cost an allocation each time.

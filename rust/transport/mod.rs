@@ -4,7 +4,7 @@
 //!
 //! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
 //! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
-//! [`call`], [`background`] and [`orphan`] are the callers' side, [`device`], [`reader`] and [`writer`] the
+//! [`call`], [`background`] and [`left`] are the callers' side, [`device`], [`reader`] and [`writer`] the
 //! daemon's, with [`copy`] between the two; [`forget`] and [`notify`] are apart, as they have no reply.
 //! [`suspend`] lets callers be frozen.
 
@@ -25,9 +25,9 @@ mod device;
 pub(crate) mod engine;
 mod forget;
 mod latency;
+mod left;
 mod look;
 mod notify;
-mod orphan;
 mod payload;
 mod reader;
 mod request;
@@ -52,17 +52,24 @@ pub(crate) use self::{
         Device,
         Registration, //
     },
+    engine::{
+        may_leave,
+        Hold,
+        Occupied, //
+    },
     forget::Forget,
     latency::Counted,
+    left::{
+        Later,
+        Leave,
+        Left,
+        NeverLeaves, //
+    },
     look::{
         Sight,
         Stage, //
     },
     notify::Notified,
-    orphan::{
-        Orphan,
-        Undo, //
-    },
     payload::Payload,
     request::RequestCache,
 };

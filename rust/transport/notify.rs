@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     abi::NotifyCode,
-    kapi::task, //
+    kapi::{
+        task,
+        trace, //
+    },
 };
 use kernel::prelude::*;
 
@@ -76,14 +79,20 @@ impl Chan {
     fn resend(&self) {
         let mut resend = Resend::default();
         loop {
-            let (effects, more) = {
+            let resent = {
                 let mut engine = self.engine.lock();
-                let step = engine.resend(&mut resend);
+                let resent = engine.resend(&mut resend);
                 self.update_readable(&engine);
-                step
+                if let Some(req) = &resent.spent {
+                    trace::fuse_request_removed(|| req.step(0));
+                }
+                resent
             };
-            self.carry_out(effects, false);
-            if !more {
+            self.carry_out(resent.effects, false);
+            if let Some(req) = resent.spent {
+                req.end_if_here(EINTR);
+            }
+            if !resent.more {
                 return;
             }
             task::cond_resched();

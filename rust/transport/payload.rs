@@ -41,6 +41,8 @@ pub(crate) enum Payload {
     UserIn(UserPages),
     /// Data from the daemon to a caller.
     UserOut(UserPages),
+    /// At most so many bytes from the daemon, for nobody: who wanted them has left.
+    Nowhere(usize),
 }
 
 /// How far a payload has been copied.
@@ -71,29 +73,51 @@ impl Payload {
             Payload::In(bytes) => bytes.len(),
             Payload::WriteFolios(folios) => folios.bytes(),
             Payload::UserIn(pages) => pages.bytes(),
-            Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
+            Payload::None
+            | Payload::Out(..)
+            | Payload::ReadFolios(_)
+            | Payload::UserOut(_)
+            | Payload::Nowhere(_) => 0,
         }
     }
 
     /// Bytes that the daemon may send.
     fn room(&self) -> usize {
         match self {
-            Payload::Out(_, max) => *max,
+            Payload::Out(_, max) | Payload::Nowhere(max) => *max,
             Payload::ReadFolios(folios) => folios.bytes(),
             Payload::UserOut(pages) => pages.bytes(),
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
         }
     }
 
-    /// Finishes what `received` was to be received for, when nobody waits for it any more: a folio
-    /// that has all its data is valid, and there may be others who want it. Does not sleep.
-    pub(super) fn finish(self, received: Result<usize>) {
-        match self {
-            // Where it is short, the file may have become shorter, which is for a reader to find out.
-            Payload::ReadFolios(folios) if received == Ok(folios.bytes()) => folios.finish(Ok(())),
-            Payload::UserOut(pages) => pages.unpin_nowait(),
-            _ => {}
+    /// Takes out what belongs to a caller that has left: its memory, and buffers that are of use to it alone.
+    /// What stays takes the same reply. Also says whether the message cannot be sent (again) without.
+    ///
+    /// Folios stay, locked as they are: others wait for them, too.
+    pub(super) fn take_own(&mut self) -> (Payload, bool) {
+        let (rest, spent) = match self {
+            Payload::In(_) | Payload::UserIn(_) => (Payload::None, true),
+            Payload::Out(_, max) => (Payload::Nowhere(*max), false),
+            Payload::UserOut(pages) => (Payload::Nowhere(pages.bytes()), false),
+            Payload::None
+            | Payload::ReadFolios(_)
+            | Payload::WriteFolios(_)
+            | Payload::Nowhere(_) => return (Payload::None, false),
+        };
+        (core::mem::replace(self, rest), spent)
+    }
+
+    /// Lets go of what [`take_own`](Self::take_own) has taken out. Does not wait for folios' locks.
+    pub(super) fn let_go(self) {
+        if let Payload::UserOut(pages) = self {
+            pages.unpin_nowait();
         }
+    }
+
+    /// Whether what is still to be sent is memory of a caller's.
+    pub(super) fn sends_own(&self) -> bool {
+        matches!(self, Payload::In(_) | Payload::UserIn(_))
     }
 
     /// Prepares to receive `len` bytes.
@@ -127,7 +151,11 @@ impl Payload {
             Payload::In(bytes) => to.put(bytes.get(cursor.bytes..).unwrap_or_default()),
             Payload::WriteFolios(folios) => to.put_folios(folios, &mut cursor.segs, rest),
             Payload::UserIn(pages) => to.put_segs(pages, &mut cursor.segs, rest),
-            Payload::None | Payload::Out(..) | Payload::ReadFolios(_) | Payload::UserOut(_) => 0,
+            Payload::None
+            | Payload::Out(..)
+            | Payload::ReadFolios(_)
+            | Payload::UserOut(_)
+            | Payload::Nowhere(_) => 0,
         };
         cursor.bytes = cursor.bytes.saturating_add(copied);
         cursor.bytes >= len
@@ -148,6 +176,7 @@ impl Payload {
             Payload::Out(bytes, _) => from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
             Payload::ReadFolios(folios) => from.get_folios(folios, &mut cursor.segs, rest),
             Payload::UserOut(pages) => from.get_segs(pages, &mut cursor.segs, rest),
+            Payload::Nowhere(_) => rest,
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
         };
         cursor.bytes = cursor.bytes.saturating_add(copied);

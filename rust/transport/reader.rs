@@ -23,7 +23,7 @@ use super::{
         self,
         Forgets, //
     },
-    orphan::Orphan,
+    left::Legacy,
     request::Req, //
 };
 use crate::{
@@ -53,11 +53,13 @@ use zerocopy::IntoBytes;
 /// Why a request was not copied out.
 enum Failed<'a> {
     /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args, Orphan>),
+    Aborted(Ender<'a, Args, Legacy>),
     /// Aborted, and ended by the aborter.
     Gone,
+    /// Its caller has left, with memory that is still to be sent: as if the daemon had not begun to read it.
+    Left(Lease<'a, Args, Legacy>),
     /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args, Orphan>),
+    Fault(Error, Lease<'a, Args, Legacy>),
 }
 
 /// Reads one message, for which there are `room` bytes; returns its length.
@@ -242,9 +244,12 @@ fn send(
                 )
             });
             match lease.return_sent() {
-                Back::Here { interrupt } => {
+                Back::Here { interrupt, orphan } => {
                     if interrupt {
                         chan.queue_interrupt(request.ticket);
+                    }
+                    if orphan {
+                        chan.return_own(req);
                     }
                     Ok(len)
                 }
@@ -259,6 +264,12 @@ fn send(
             Err(disconnected(chan))
         }
         Err(Failed::Gone) => Err(disconnected(chan)),
+        Err(Failed::Left(lease)) => {
+            let (ender, _) = lease.end();
+            chan.remove(request.ticket);
+            req.end(ender, EINTR.to_errno());
+            Err(ENOENT)
+        }
         Err(Failed::Fault(error, lease)) => {
             let (ender, aborted) = lease.end();
             chan.remove(request.ticket);
@@ -285,11 +296,11 @@ fn disconnected(chan: &Chan) -> Error {
 /// Copies a message of `len` bytes out.
 #[inline]
 fn copy_out<'a>(
-    mut lease: Lease<'a, Args, Orphan>,
+    mut lease: Lease<'a, Args, Legacy>,
     unique: engine::Unique,
     len: usize,
     to: &mut impl CopyOut,
-) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {
     match lease.start_copy_out(unique.0, to) {
         Ok(()) => Ok(lease),
         Err(cursor) => copy_rest_out(lease, cursor, len, to),
@@ -300,11 +311,11 @@ fn copy_out<'a>(
 #[cold]
 #[inline(never)]
 fn copy_rest_out<'a>(
-    mut lease: Lease<'a, Args, Orphan>,
+    mut lease: Lease<'a, Args, Legacy>,
     mut cursor: Cursor,
     len: usize,
     to: &mut impl CopyOut,
-) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {
     // What the daemon's memory has room for behind the message.
     let room = to.remaining().saturating_add(cursor.bytes());
     let end = room.saturating_sub(len);
@@ -313,6 +324,9 @@ fn copy_rest_out<'a>(
         let needed = to.remaining().saturating_sub(end);
         let filled = to.fill(needed);
         lease = parked.resume().map_err(|_| Failed::Gone)?;
+        if lease.is_orphan() && lease.sends_own() {
+            return Err(Failed::Left(lease));
+        }
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
         }

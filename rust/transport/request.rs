@@ -15,10 +15,7 @@ use super::{
     chan::Chan,
     engine,
     latency::Times,
-    orphan::{
-        self,
-        Orphan, //
-    },
+    left::Legacy,
     payload::Payload, //
 };
 use crate::{
@@ -107,7 +104,7 @@ impl Drop for Member {
 #[pin_data]
 pub(super) struct Request {
     #[pin]
-    pub(super) args: Lend<Args, Orphan>,
+    pub(super) args: Lend<Args, Legacy>,
     /// Where the caller waits, if it does.
     pub(super) wait: RcuWait,
     pub(super) chan: Member,
@@ -122,6 +119,8 @@ pub(super) struct Request {
     pub(super) node: Atomic<u64>,
     pub(super) pid: Atomic<i32>,
     pub(super) times: Times,
+    /// Its caller has left, and has taken what would be sent again. Changes with the engine's lock held.
+    pub(super) spent: Atomic<bool>,
 }
 
 impl Request {
@@ -145,6 +144,7 @@ impl Request {
             node: Atomic::new(0),
             pid: Atomic::new(0),
             times: Times::new(),
+            spent: Atomic::new(false),
         });
         SlabArc::pin_init(&CACHE, gfp, init)
     }
@@ -219,11 +219,11 @@ impl Request {
         self.chan.step(unique, opcode, device)
     }
 
-    /// Ends the request: sets the error, tells who wants to know, wakes up the caller, or undoes the
-    /// reply if the caller has left. To be called without any lock.
+    /// Ends the request: sets the error, tells who wants to know, and wakes up the caller, or the work that is done
+    /// in its place if it has left. To be called without any lock.
     ///
     /// C: `fuse_request_end()`.
-    pub(super) fn end(&self, mut ender: Ender<'_, Args, Orphan>, error: i32) {
+    pub(super) fn end(&self, mut ender: Ender<'_, Args, Legacy>, error: i32) {
         ender.error = error;
         trace::fuse_request_end(|| {
             (
@@ -239,7 +239,7 @@ impl Request {
         }
         match ender.finish() {
             None => self.wait.wake_up(),
-            Some(orphaned) => orphan::end(&self.chan, self.opcode.load(Relaxed), orphaned),
+            Some(legacy) => self.chan.end_left(legacy),
         }
     }
 
@@ -266,6 +266,10 @@ impl engine::Payload for Req {
     #[inline]
     fn claim(&self) -> bool {
         self.args.claim()
+    }
+
+    fn spent(&self) -> bool {
+        self.spent.load(Relaxed)
     }
 
     fn recall(&self) -> bool {

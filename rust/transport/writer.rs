@@ -20,7 +20,7 @@ use super::{
         Refusal,
         Ticket, //
     },
-    orphan::Orphan,
+    left::Legacy,
     request::Req,
     suspend, //
 };
@@ -48,11 +48,11 @@ use zerocopy::FromBytes;
 /// Why a reply was not copied in.
 enum Failed<'a> {
     /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args, Orphan>),
+    Aborted(Ender<'a, Args, Legacy>),
     /// Aborted, and ended by the aborter.
     Gone,
     /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args, Orphan>),
+    Fault(Error, Lease<'a, Args, Legacy>),
 }
 
 /// Writes one message of `len` bytes; returns its length.
@@ -188,10 +188,10 @@ fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Req> {
 fn copy_in<'a>(
     installed: &Installed,
     req: &'a Req,
-    mut lease: Lease<'a, Args, Orphan>,
+    mut lease: Lease<'a, Args, Legacy>,
     from: &mut impl CopyIn,
     listed: &mut Option<Ticket>,
-) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {
     match lease.start_copy_in(from) {
         Ok(()) => Ok(lease),
         Err(cursor) => copy_rest_in(installed, req, lease, cursor, from, listed),
@@ -205,11 +205,11 @@ fn copy_in<'a>(
 fn copy_rest_in<'a>(
     installed: &Installed,
     req: &'a Req,
-    mut lease: Lease<'a, Args, Orphan>,
+    mut lease: Lease<'a, Args, Legacy>,
     mut cursor: Cursor,
     from: &mut impl CopyIn,
     listed: &mut Option<Ticket>,
-) -> Result<Lease<'a, Args, Orphan>, Failed<'a>> {
+) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {
     loop {
         if listed.is_none() {
             match relist(installed, req) {
@@ -227,6 +227,11 @@ fn copy_rest_in<'a>(
         let parked = lease.park().map_err(Failed::Aborted)?;
         let filled = from.fill(from.remaining());
         lease = parked.resume().map_err(|_| Failed::Gone)?;
+        if lease.is_orphan() {
+            // Nothing of a caller that has left is written to any more.
+            let (own, _) = lease.take_own();
+            own.let_go();
+        }
         if let Err(error) = filled {
             return Err(Failed::Fault(error, lease));
         }

@@ -75,15 +75,27 @@ impl Op for Lookup<'_> {
 
     #[inline(always)]
     fn decode(&self, body: Body<'_>, minor: Minor) -> Result<Self::Out, BadReply> {
+        LookupOut::decode(body, minor)
+    }
+}
+
+impl LookupOut {
+    /// Checks the body of a reply without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`]: the caller gets EIO.
+    #[inline(always)]
+    pub fn decode(body: Body<'_>, minor: Minor) -> Result<Self, BadReply> {
         let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor))?;
 
         Ok(match NodeId::new(raw.nodeid) {
-            None => LookupOut::Negative {
+            None => Self::Negative {
                 valid: raw.entry_valid(),
             },
             Some(node) => match raw.found(node) {
-                Ok(entry) => LookupOut::Found(entry),
-                Err(_) => LookupOut::BadAttr {
+                Ok(entry) => Self::Found(entry),
+                Err(_) => Self::BadAttr {
                     node,
                     flags: raw.attr.flags(),
                 },

@@ -51,6 +51,7 @@
 mod audit;
 mod background;
 mod list;
+mod occupied;
 mod reply;
 mod resend;
 mod scan;
@@ -61,8 +62,9 @@ mod take;
 mod teardown;
 mod waiting;
 
+pub(crate) use occupied::{may_leave, Hold, Occupied};
 pub(crate) use reply::{Claimed, InterruptReply};
-pub(crate) use resend::Resend;
+pub(crate) use resend::{Resend, Resent};
 pub(crate) use scan::{Place, Seen};
 pub(crate) use slot::{Slot, Ticket};
 pub(crate) use submit::{Admit, Refusal, Refused, Submitted};
@@ -107,6 +109,11 @@ pub(crate) trait Payload: Clone {
 
     /// Lends the arguments for the reply, if [`Self::sent`]: `LendState::claim`.
     fn claim(&self) -> bool;
+
+    /// It cannot be sent again, since its caller has left and has taken a part of it.
+    fn spent(&self) -> bool {
+        false
+    }
 
     /// Makes it not sent again, if it was: `LendState::recall`.
     fn recall(&self) -> bool;

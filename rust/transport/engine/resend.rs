@@ -26,12 +26,39 @@ pub(crate) struct Resend {
     left: u32,
 }
 
+/// What a piece of a resend has done.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Resent<P> {
+    /// To be carried out.
+    pub(crate) effects: Effects,
+    /// There is more: call again with the same [`Resend`], having dropped the lock.
+    pub(crate) more: bool,
+    /// A request that the engine has let go of, as it cannot be sent again: outside the lock, end it with `EINTR`,
+    /// unless somebody else does (`LendState::abort_take`).
+    pub(crate) spent: Option<P>,
+}
+
+/// What became of one request.
+enum One<P> {
+    /// It was taken back, or is at the end of the device's list.
+    Moved,
+    /// There is none, or the device has been closed.
+    None,
+    /// The engine has let go of it.
+    Spent(P, Effects),
+}
+
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
-    /// Does a piece. True if there is more: call again with the same `resend`, having dropped the
-    /// lock.
-    pub(crate) fn resend(&mut self, resend: &mut Resend) -> (Effects, bool) {
+    /// Does a piece.
+    pub(crate) fn resend(&mut self, resend: &mut Resend) -> Resent<P> {
+        let mut resent = Resent {
+            effects: Effects::default(),
+            more: false,
+            spent: None,
+        };
         if !self.connected {
-            return (Effects::default(), false);
+            return resent;
         }
         if !resend.begun {
             resend.begun = true;
@@ -41,8 +68,15 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             match resend.device.filter(|_| resend.left > 0) {
                 Some(device) => {
                     resend.left = resend.left.wrapping_sub(1);
-                    if !self.resend_one(device) {
-                        resend.left = 0;
+                    match self.resend_one(device) {
+                        One::Moved => {}
+                        One::None => resend.left = 0,
+                        One::Spent(payload, effects) => {
+                            resent.spent = Some(payload);
+                            resent.effects = effects;
+                            resent.more = true;
+                            return resent;
+                        }
                     }
                 }
                 None if resend.devices > 0 => {
@@ -54,11 +88,13 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
                     let recalled = core::mem::replace(&mut self.recalled, List::EMPTY);
                     self.pending = self.store.join(recalled, self.pending);
                     let readers = if recalled.is_empty() { 0 } else { Effects::ALL };
-                    return (Effects::readers(readers), false);
+                    resent.effects = Effects::readers(readers);
+                    return resent;
                 }
             }
         }
-        (Effects::default(), true)
+        resent.more = true;
+        resent
     }
 
     /// Moves the first device to the end of the list.
@@ -78,24 +114,32 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Takes back the first request of the device, or moves it to the end of its list if the daemon
-    /// does not have all of it. False if there is none, or the device has been closed.
-    fn resend_one(&mut self, device: Device) -> bool {
+    /// does not have all of it.
+    fn resend_one(&mut self, device: Device) -> One<P> {
         if !self.is_device(device) {
-            return false;
+            return One::None;
         }
         let device = device.0.index;
         let list = self.device_list(device);
         let index = list.first;
         let Some(slot) = self.store.get_mut(index) else {
-            return false;
+            return One::None;
         };
-        let recalled =
-            slot.state == State::Processing && slot.payload.as_ref().is_some_and(P::recall);
-        if !recalled {
+        let with_daemon = slot
+            .payload
+            .as_ref()
+            .filter(|_| slot.state == State::Processing);
+        if with_daemon.is_some_and(|payload| payload.sent() && payload.spent()) {
+            return match self.let_go(index) {
+                Some((payload, effects)) => One::Spent(payload, effects),
+                None => One::None,
+            };
+        }
+        if !with_daemon.is_some_and(P::recall) {
             let list = self.store.unlink::<MAIN, P>(list, index);
             let list = self.store.push_back::<MAIN, P>(list, index);
             self.set_device_list(device, list, |count| count);
-            return true;
+            return One::Moved;
         }
         self.leave_device(index);
         if let Some(slot) = self.store.get_mut(index) {
@@ -104,6 +148,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             slot.unique |= Unique::RESEND;
         }
         self.recalled = self.store.push_back::<MAIN, P>(self.recalled, index);
-        true
+        One::Moved
     }
 }

@@ -235,7 +235,7 @@ impl Pair {
             }
             Event::Resend => {
                 let mut resend = Resend::default();
-                while self.engine.resend(&mut resend).1 {}
+                while self.engine.resend(&mut resend).more {}
                 for id in self.spec.resend(&self.sent) {
                     self.sent[usize::from(id)] = false;
                 }

@@ -416,7 +416,7 @@ impl<'a> Replay<'a> {
         let ids = ids?;
         kit::set_recall(ids.clone());
         let mut resend = Resend::default();
-        while self.engine.resend(&mut resend).1 {}
+        while self.engine.resend(&mut resend).more {}
         let recalled = kit::recalled();
         kit::set_recall(vec![]);
         ensure(recalled == ids, "others, or in another order")?;

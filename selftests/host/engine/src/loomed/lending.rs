@@ -147,7 +147,7 @@ impl<W: Word> Request<W> {
             }
         }
         match self.word.return_sent() {
-            Returned::Here { interrupt } => {
+            Returned::Here { interrupt, .. } => {
                 self.interrupts.fetch_add(interrupt.into(), Relaxed);
                 true
             }

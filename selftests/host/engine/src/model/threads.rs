@@ -51,7 +51,7 @@ impl State {
             } => {
                 self.readers[i] = Reader::Idle;
                 match req.word().return_sent() {
-                    Returned::Here { interrupt } => {
+                    Returned::Here { interrupt, .. } => {
                         self.inbox.push((config.readers[i], unique, req));
                         self.inbox.sort_unstable();
                         self.sent[usize::from(req.0)] += 1;

@@ -118,7 +118,7 @@ impl Chan {
         }
         req.count_sent();
         match req.word.return_sent() {
-            Returned::Here { interrupt } => {
+            Returned::Here { interrupt, .. } => {
                 if interrupt {
                     self.queue_interrupt(request.ticket);
                 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What callers that have left still hold of an inode, in place of its locks.
+//!
+//! No counterpart in C, whose callers keep the locks themselves until the answer comes. Such a hold is taken by
+//! who has the lock that it stands for, before that lock is released, and looked at by who has taken the
+//! lock; so it needs no more than a count: while somebody has the lock, holds that exclude him can only go.
+//! One word; takes no lock.
+
+use super::waiting::Count;
+
+/// In which way something is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Hold {
+    /// `i_rwsem`, together with others.
+    Shared,
+    /// `i_rwsem`, alone.
+    Exclusive,
+    /// The turn among the LOOKUPs and READDIRs of a directory whose daemon takes one at a time.
+    Turn,
+}
+
+/// The word counts in four places: exclusive holds (of which there is one at most), turns (likewise), answers that
+/// are being applied, and shared holds.
+const EXCLUSIVE: u32 = 1;
+const TURN: u32 = 1 << 4;
+const SETTLING: u32 = 1 << 8;
+const SHARED: u32 = 1 << 20;
+/// The most that may be counted in the last two.
+const MOST: u32 = (1 << 12) - 1;
+
+impl Hold {
+    const fn unit(self) -> u32 {
+        match self {
+            Hold::Shared => SHARED,
+            Hold::Exclusive => EXCLUSIVE,
+            Hold::Turn => TURN,
+        }
+    }
+
+    /// What keeps it out.
+    const fn excluded_by(self) -> u32 {
+        match self {
+            Hold::Shared => TURN - EXCLUSIVE,
+            Hold::Exclusive => (TURN - EXCLUSIVE) | !(SHARED - 1),
+            Hold::Turn => SETTLING - TURN,
+        }
+    }
+}
+
+/// What is held of one inode by callers that have left.
+#[derive(Debug)]
+pub(crate) struct Occupied<C: Count = core::sync::atomic::AtomicU32>(C);
+
+impl<C: Count> Occupied<C> {
+    /// Nothing.
+    pub(crate) fn new() -> Self {
+        Occupied(C::new())
+    }
+
+    /// Nothing is held.
+    #[inline]
+    pub(crate) fn is_free(&self) -> bool {
+        self.0.load() == 0
+    }
+
+    /// Whether who has just taken the lock that `hold` stands for may go on.
+    pub(crate) fn admits(&self, hold: Hold) -> bool {
+        self.0.load() & hold.excluded_by() == 0
+    }
+
+    /// A caller that has the lock leaves it behind. To be called before it releases the lock.
+    pub(crate) fn occupy(&self, hold: Hold) {
+        self.0.fetch_add(hold.unit());
+    }
+
+    /// Whether no answer for a caller that has left is being applied: what others see of the inode is up to date.
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.0.load() & (SHARED - SETTLING) == 0
+    }
+
+    /// An answer for a caller that has left has come, and is to be applied.
+    pub(crate) fn settle(&self) {
+        self.0.fetch_add(SETTLING);
+    }
+
+    /// It has been applied. Wake up all who wait for [`is_settled`](Self::is_settled).
+    pub(crate) fn settled(&self) {
+        self.0.fetch_add(SETTLING.wrapping_neg());
+    }
+
+    /// What was left behind is done. Wake up all who wait for [`admits`](Self::admits).
+    pub(crate) fn vacate(&self, hold: Hold) {
+        self.0.fetch_add(hold.unit().wrapping_neg());
+    }
+}
+
+impl<C: Count> Default for Occupied<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether one more caller may leave: `all` have left on this connection, `of_user` of them of the same user.
+pub(crate) fn may_leave(all: u32, of_user: u32, max: u32, privileged: bool) -> bool {
+    let max = max.min(MOST);
+    all < max && (privileged || of_user < max.div_ceil(4))
+}
