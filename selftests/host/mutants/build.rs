@@ -67,6 +67,8 @@ struct Head<'a> {
     config: Option<&'a str>,
     /// Or a scenario under loom.
     loom: Option<&'a str>,
+    /// Or a configuration of what callers that have left hold; or `limits`.
+    holds: Option<&'a str>,
     /// What the complaint begins with: the property's name.
     by: &'a str,
 }
@@ -78,6 +80,7 @@ fn parse(text: &str) -> (Head<'_>, Vec<(&str, &str, &str)>) {
     let head = Head {
         config: line("config: "),
         loom: line("loom: "),
+        holds: line("holds: "),
         by: line("by: ").expect("by"),
     };
     let edits = edits
@@ -109,8 +112,8 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
     let src = here.join("../engine/src");
     let src = src.display();
     let by = head.by;
-    let rest = match (head.config, head.loom) {
-        (Some(config), None) => format!(
+    let rest = match (head.config, head.loom, head.holds) {
+        (Some(config), None, None) => format!(
             r#"
     #[path = "{src}/kit.rs"]
     mod kit;
@@ -136,7 +139,7 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
     }}
 "#
         ),
-        (None, Some(scenario)) => format!(
+        (None, Some(scenario), None) => format!(
             r#"
     #[path = "{src}/loomed/sync.rs"]
     mod sync;
@@ -152,7 +155,28 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
     }}
 "#
         ),
-        _ => panic!("{name}: config or loom"),
+        (None, None, Some(holds)) => format!(
+            r#"
+    #[path = "{src}/occupied/mod.rs"]
+    mod occupied;
+
+    #[test]
+    fn is_caught() {{
+        let caught = match "{holds}" {{
+            "limits" => occupied::limits().map_err(|what| (what, vec![])),
+            holds => occupied::explore(&occupied::find(holds)).map(|_| ()),
+        }};
+        match caught {{
+            Err((what, path)) => {{
+                println!("{name}: {{what}}, after {{}} steps", path.len());
+                assert!(what.starts_with("{by}"), "{name}: by another than {by}");
+            }}
+            Ok(()) => panic!("{name}: not caught"),
+        }}
+    }}
+"#
+        ),
+        _ => panic!("{name}: config, loom or holds"),
     };
     write!(
         code,

@@ -10,6 +10,7 @@
 //! | `check`, `interleavings` | all of these under stateright |
 //! | `enumerate`, `spec` | all event sequences up to a length, and long random ones, against what C does |
 //! | `explore`, `mistakes` | a search that knows its path; wrong use of the engine, each is caught |
+//! | `occupied`, `holds` | what callers that have left hold of inodes, against real locks |
 //! | `rig` | the module's side in threads: a channel, callers, a daemon, over the kernel's steps of a wait |
 //! | `loomed` | under loom: the lending word; waits, wake-ups and signals in small |
 //! | `mixes` | under shuttle: all of it at once, in eight threads |
@@ -36,6 +37,8 @@ mod enumerate;
 #[cfg(test)]
 mod explore;
 #[cfg(test)]
+mod holds;
+#[cfg(test)]
 mod interleavings;
 #[cfg(test)]
 mod kit;
@@ -47,5 +50,7 @@ mod mistakes;
 mod mixes;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod occupied;
 #[cfg(test)]
 mod spec;

@@ -13,8 +13,8 @@ mod steps;
 mod threads;
 
 use super::engine::{
-    Admit, Batch, Device, Drain, Effects, InterruptReply, Refusal, Released, Resend, Taken, Ticket,
-    Unique,
+    Admit, Batch, Device, Drain, Effects, InterruptReply, Refusal, Released, Resend, Resent, Taken,
+    Ticket, Unique,
 };
 use super::kit::{engine, with_words, Forgets, Req, TestEngine};
 use super::lend_state::{AbortTake, Finished, Returned};

@@ -193,7 +193,7 @@ impl State {
             }
             Action::Resend => {
                 if let Some(mut resend) = self.resend.take() {
-                    let crate::engine::Resent { effects, more, .. } = self.engine.resend(&mut resend);
+                    let Resent { effects, more, .. } = self.engine.resend(&mut resend);
                     self.effects(effects);
                     self.resend = more.then_some(resend);
                 }

@@ -435,7 +435,8 @@ impl Chan {
     pub(crate) fn resend(&self) {
         let mut resend = super::engine::Resend::default();
         loop {
-            let super::engine::Resent { effects, more, .. } = self.step(|engine| engine.resend(&mut resend));
+            let super::engine::Resent { effects, more, .. } =
+                self.step(|engine| engine.resend(&mut resend));
             self.carry_out(effects);
             if !more {
                 return;
