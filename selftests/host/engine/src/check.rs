@@ -18,6 +18,9 @@ const S2: &str = "S2: a request is on at most one list";
 const S3: &str = "S3: no copy touches a request's arguments after its end";
 const S4: &str = "S4: the counts are never below zero, and zero in the end";
 const S5: &str = "S5: an INTERRUPT is queued once, while the daemon has the request";
+const S6: &str =
+    "S6: what a caller that has left has lent goes back once, and is not touched again";
+const S7: &str = "S7: no reply is refused since its caller leaves";
 const L1: &str = "L1: whoever was let down, killed or aborted returns";
 const L2: &str = "L2: a fair daemon leaves no request stuck";
 
@@ -29,7 +32,7 @@ fn holds(system: &System, state: &State, claim: &str) -> bool {
         return false;
     }
     // Of the others there is nothing to say in the end.
-    if ![S1, S4, L1, L2].contains(&claim) {
+    if ![S1, S4, S6, L1, L2].contains(&claim) {
         return true;
     }
     let mut actions = vec![];
@@ -62,6 +65,8 @@ impl Model for System {
             Property::always(S3, |system, state| holds(system, state, S3)),
             Property::always(S4, |system, state| holds(system, state, S4)),
             Property::always(S5, |system, state| holds(system, state, S5)),
+            Property::always(S6, |system, state| holds(system, state, S6)),
+            Property::always(S7, |system, state| holds(system, state, S7)),
             Property::always(L1, |system, state| holds(system, state, L1)),
             Property::always(L2, |system, state| holds(system, state, L2)),
         ]

@@ -2,7 +2,7 @@
 
 //! The configurations of the model that are explored.
 
-use super::model::{Config, Kind};
+use super::model::{Config, Kind, Memory};
 
 /// The one of this name.
 pub(crate) fn find(name: &str) -> Config {
@@ -226,6 +226,86 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
+        (
+            "left with memory, faults",
+            Config {
+                kinds: two(),
+                memory: vec![Memory::In, Memory::Out],
+                signals: true,
+                kills: 2,
+                faults: 1,
+                ..base()
+            },
+        ),
+        (
+            "left with memory, resend",
+            Config {
+                kinds: two(),
+                memory: vec![Memory::In, Memory::Out],
+                signals: true,
+                kills: 1,
+                resends: 1,
+                ..base()
+            },
+        ),
+        (
+            "left with memory, faults, two readers, resend twice",
+            Config {
+                kinds: vec![Foreground],
+                memory: vec![Memory::In],
+                readers: vec![0, 0],
+                writers: vec![0, 0],
+                signals: true,
+                kills: 1,
+                faults: 1,
+                resends: 2,
+                ..base()
+            },
+        ),
+        (
+            "left with memory, resend, abort, release",
+            Config {
+                kinds: vec![Foreground],
+                memory: vec![Memory::In],
+                readers: vec![0, 1],
+                writers: vec![0, 1],
+                devices: 2,
+                signals: true,
+                kills: 1,
+                resends: 1,
+                aborts: 1,
+                releases: vec![0],
+                ..base()
+            },
+        ),
+        (
+            "left with memory before it is read, resend, abort",
+            Config {
+                kinds: vec![Foreground],
+                readers: vec![0, 0],
+                memory: vec![Memory::In],
+                forced: true,
+                kills: 1,
+                resends: 1,
+                faults: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "left with memory, a mute daemon",
+            Config {
+                kinds: two(),
+                memory: vec![Memory::In, Memory::Out],
+                writers: vec![],
+                readers: vec![0, 0],
+                signals: true,
+                kills: 2,
+                faults: 1,
+                resends: 1,
+                ..base()
+            },
+        ),
     ]
 }
 
@@ -274,6 +354,18 @@ pub(crate) fn larger_configs() -> Vec<(&'static str, Config)> {
                 kinds: vec![Foreground; 3],
                 signals: true,
                 kills: 3,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "left with memory before it is read, resend, abort (2)",
+            Config {
+                kinds: vec![Foreground; 2],
+                memory: vec![Memory::In, Memory::Out],
+                forced: true,
+                kills: 2,
+                resends: 1,
                 aborts: 1,
                 ..base()
             },

@@ -22,6 +22,7 @@ fn no_cycles() {
         "background, killed at the gate",
         "background, forced past the gate, abort",
         "INIT answered late, kill, abort",
+        "left with memory, faults, two readers, resend twice",
     ] {
         match explore(&find(name), usize::MAX) {
             Verdict::Clean { states } => println!("{name}: no cycle in {states} states"),

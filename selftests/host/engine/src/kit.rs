@@ -51,7 +51,15 @@ impl Word for Place {
     }
 }
 
+/// That a request is spent, kept in its word, which has no bit so high.
+const SPENT: u32 = 1 << 31;
+
 impl Req {
+    /// It cannot be sent again.
+    pub(crate) fn spend(self) {
+        WORDS.with(|words| words.borrow_mut()[usize::from(self.0)] |= SPENT);
+    }
+
     pub(crate) fn word(self) -> LendState<Place> {
         LendState::from_word(Place(self.0.into()))
     }
@@ -68,6 +76,10 @@ impl Payload for Req {
 
     fn claim(&self) -> bool {
         self.word().claim()
+    }
+
+    fn spent(&self) -> bool {
+        Place(self.0.into()).load() & SPENT != 0
     }
 
     fn recall(&self) -> bool {

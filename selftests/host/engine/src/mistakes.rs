@@ -44,6 +44,35 @@ fn no_relock() {
 }
 
 #[test]
+fn return_without_lock() {
+    catches("left with memory, faults", Mistake::ReturnWithoutLock, "S7");
+}
+
+#[test]
+fn takes_what_is_lent() {
+    catches("left with memory, faults", Mistake::TakesWhatIsLent, "S6");
+}
+
+#[test]
+fn lends_spent_again() {
+    catches("left with memory, resend", Mistake::LendsSpentAgain, "S6");
+}
+
+#[test]
+fn not_spent() {
+    catches("left with memory, resend", Mistake::NotSpent, "S6");
+}
+
+#[test]
+fn reader_keeps_own() {
+    catches(
+        "left with memory, a mute daemon",
+        Mistake::ReaderKeepsOwn,
+        "S6",
+    );
+}
+
+#[test]
 fn no_relist() {
     catches(
         "faults that are never served, abort",

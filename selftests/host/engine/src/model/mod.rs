@@ -8,13 +8,14 @@
 //! end or sleep, so every run is finite; a state in which nobody can move is a final one, and
 //! what must have happened by then is liveness (L1, L2).
 
+mod left;
 mod properties;
 mod steps;
 mod threads;
 
 use super::engine::{
-    Admit, Batch, Device, Drain, Effects, InterruptReply, Refusal, Released, Resend, Resent, Taken,
-    Ticket, Unique,
+    Admit, Batch, Device, Drain, Effects, InterruptReply, Payload, Refusal, Released, Resend,
+    Resent, Taken, Ticket, Unique,
 };
 use super::kit::{engine, with_words, Forgets, Req, TestEngine};
 use super::lend_state::{AbortTake, Finished, Returned};
@@ -27,6 +28,17 @@ pub(crate) enum Kind {
     /// Past the gate: C's `args->force`, as of RELEASE.
     ForcedBackground,
     NotifyReply,
+}
+
+/// What a caller has lent of its own with its request: memory that goes to the daemon or comes from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Memory {
+    #[default]
+    None,
+    In,
+    Out,
+    /// It has it back.
+    Back,
 }
 
 /// What there is and how often things may happen.
@@ -59,6 +71,10 @@ pub(crate) struct Config {
     pub(crate) late_init: bool,
     /// Readers that are killed while they wait.
     pub(crate) reader_kills: u8,
+    /// What callers have lent; none if not said. Without any, nothing is to be done when they leave.
+    pub(crate) memory: Vec<Memory>,
+    /// Callers that are killed leave at once, whether the daemon has read their requests or not.
+    pub(crate) forced: bool,
     /// Mistakes of the module's, rather than of the engine's, to see that they are noticed.
     pub(crate) mistake: Option<Mistake>,
 }
@@ -73,6 +89,16 @@ pub(crate) enum Mistake {
     NoRelock,
     /// A parked writer cannot be found by an abort, as it does not say that it is parked.
     NoRelist,
+    /// A caller that leaves takes its memory out without the engine's lock.
+    ReturnWithoutLock,
+    /// It takes it out although somebody copies.
+    TakesWhatIsLent,
+    /// A reader does not see to the memory of a caller that has left.
+    ReaderKeepsOwn,
+    /// Who comes second to give back memory lends the arguments all the same.
+    LendsSpentAgain,
+    /// A request whose memory is gone is not said to be spent.
+    NotSpent,
 }
 
 impl Default for Config {
@@ -96,6 +122,8 @@ impl Default for Config {
             forgets: 0,
             late_init: false,
             reader_kills: 0,
+            memory: vec![],
+            forced: false,
             mistake: None,
         }
     }
@@ -109,6 +137,8 @@ pub(crate) enum Outcome {
     NotConnected,
     Interrupted,
     CopyFailed,
+    /// EINTR, as its caller has left with what was to be sent.
+    Left,
     /// No reply expected: read by the daemon.
     Sent,
 }
@@ -124,6 +154,11 @@ pub(crate) enum Caller {
     /// Just fatal signals count.
     Killable(Ticket),
     Leave,
+    /// It has left: gives back what it has lent, with the engine's lock, while it has the arguments.
+    GiveBack,
+    GiveBackLent,
+    /// It was aborted meanwhile.
+    EndLeft,
     /// Of a background request: submitted.
     Gone,
     Returned(Outcome),
@@ -151,7 +186,10 @@ pub(crate) enum Reader {
         ticket: Ticket,
         reply: bool,
     },
-    QueueInterrupt(Ticket),
+    /// And then gives back what the caller has lent, which has left.
+    QueueInterrupt(Ticket, Option<Req>),
+    GiveBack(Req),
+    GiveBackLent(Req),
     Remove {
         req: Req,
         ticket: Ticket,
@@ -193,13 +231,14 @@ pub(crate) enum Writer {
     },
 }
 
-/// Who lets go of many requests: an abort, or the release of a device.
+/// Who lets go of many requests: an abort, or the release of a device; or of one that cannot be resent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Drainer {
     which: Drain,
     more: bool,
     taken: Vec<Req>,
     finish: Option<Req>,
+    outcome: Outcome,
     /// Then abort: the last device.
     last: bool,
 }
@@ -229,6 +268,9 @@ pub(crate) struct State {
     pub(crate) waiting: i32,
     pub(crate) forgets_read: u8,
     pub(crate) killed: Vec<bool>,
+    pub(crate) memory: Vec<Memory>,
+    /// It was to go to the daemon.
+    sends: Vec<bool>,
     left: Budget,
     pub(crate) violation: Option<&'static str>,
 }
@@ -307,6 +349,12 @@ impl State {
             waiting: 0,
             forgets_read: 0,
             killed: vec![false; count],
+            memory: (0..count)
+                .map(|i| config.memory.get(i).copied().unwrap_or_default())
+                .collect(),
+            sends: (0..count)
+                .map(|i| config.memory.get(i) == Some(&Memory::In))
+                .collect(),
             left: Budget {
                 aborts: config.aborts,
                 releases: config.releases.clone(),
@@ -355,7 +403,10 @@ impl State {
         self.end(req, outcome);
         match req.word().finish() {
             Finished::Deliver => (),
-            Finished::Orphan => self.orphans[usize::from(req.0)] = true,
+            Finished::Orphan => {
+                self.orphans[usize::from(req.0)] = true;
+                self.give_up(req);
+            }
         }
     }
 
@@ -375,7 +426,8 @@ impl State {
                         | Writer::CopyRest { req: other, .. } if *other == req
                 )
         });
-        reads || writes
+        let gives = self.giving_back(req);
+        reads || writes || gives
     }
 
     /// A thread starts to copy.
@@ -385,6 +437,10 @@ impl State {
         }
         if self.copying(req, Some(me)) {
             self.violated("S3: copied by two");
+        }
+        let index = usize::from(req.0);
+        if !me.0 && self.sends[index] && self.memory[index] == Memory::Back {
+            self.violated("S6: sent again without what was to be sent");
         }
     }
 
@@ -398,7 +454,12 @@ impl State {
         for (i, caller) in self.callers.iter().enumerate() {
             let done = Req(i as u16).word().is_done();
             match caller {
-                Caller::Start | Caller::QueueInterrupt(_) | Caller::Leave => out.push(A::Caller(i)),
+                Caller::Start
+                | Caller::QueueInterrupt(_)
+                | Caller::Leave
+                | Caller::GiveBack
+                | Caller::GiveBackLent
+                | Caller::EndLeft => out.push(A::Caller(i)),
                 Caller::Gate if kills => out.push(A::Kill(i)),
                 Caller::Woken => {
                     out.push(A::Caller(i));
@@ -407,6 +468,7 @@ impl State {
                     }
                 }
                 Caller::Wait(_) if done => out.push(A::Caller(i)),
+                Caller::Wait(_) if kills && config.forced => out.push(A::Kill(i)),
                 Caller::Wait(_) if config.signals => out.push(A::Signal(i)),
                 Caller::Killable(_) if done => out.push(A::Caller(i)),
                 Caller::Killable(_) if kills => out.push(A::Kill(i)),
@@ -445,7 +507,7 @@ impl State {
                         }
                     }
                     if self.left.guesses > 0 {
-                        for n in 1..=self.words.len() as u64 {
+                        for n in 1..=self.callers.len() as u64 {
                             out.push(A::Guess(i, n * Unique::STEP));
                         }
                     }
@@ -484,6 +546,9 @@ impl State {
         }
         if self.left.init {
             out.push(A::Init);
+        }
+        if self.is_locked() && config.mistake != Some(Mistake::ReturnWithoutLock) {
+            out.retain(|&action| !self.takes_lock(action));
         }
     }
 

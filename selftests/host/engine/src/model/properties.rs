@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must be so: S1 to S5 and L1, L2.
+//! What must be so: S1 to S7 and L1, L2.
 
 use super::*;
 
@@ -53,6 +53,9 @@ impl State {
         // Nobody serves the faults as long as the requests are there.
         if actions.iter().any(obliged) || (config.stuck && self.engine.is_connected()) {
             return None;
+        }
+        if let Some(kept) = self.kept(config) {
+            return Some(kept);
         }
         let mute = config.writers.is_empty() && self.engine.is_connected();
         for (i, caller) in self.callers.iter().enumerate() {

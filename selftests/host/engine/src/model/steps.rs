@@ -78,6 +78,9 @@ impl State {
                     && self.engine.is_connected()
                     && self.engine.requests_of(on).contains(&(req, unique));
                 let found = self.claim(i, on, unique, req);
+                if self.giving_back(req) && self.engine.requests_of(on).contains(&(req, unique)) {
+                    self.violated("S7: a reply is refused since its caller leaves");
+                }
                 if has != found {
                     self.violated("a reply did not find its request, or another");
                 }
@@ -182,6 +185,7 @@ impl State {
                         more: true,
                         taken: vec![],
                         finish: None,
+                        outcome: Outcome::Aborted,
                         last,
                     });
                 }
@@ -193,8 +197,13 @@ impl State {
             }
             Action::Resend => {
                 if let Some(mut resend) = self.resend.take() {
-                    let Resent { effects, more, .. } = self.engine.resend(&mut resend);
+                    let Resent {
+                        effects,
+                        more,
+                        spent,
+                    } = self.engine.resend(&mut resend);
                     self.effects(effects);
+                    self.end_spent(spent);
                     self.resend = more.then_some(resend);
                 }
             }
@@ -255,16 +264,21 @@ impl State {
             Caller::Wait(_) | Caller::Killable(_) => self.take_result(i),
             Caller::Leave => {
                 if req.word().leave() {
-                    self.callers[i] = Caller::Returned(Outcome::Interrupted);
+                    self.callers[i] = match self.memory[i] {
+                        Memory::None => Caller::Returned(Outcome::Interrupted),
+                        _ => Caller::GiveBack,
+                    };
                 } else {
                     self.take_result(i);
                 }
             }
+            Caller::GiveBack | Caller::GiveBackLent | Caller::EndLeft => self.give_back(config, i),
             _ => (),
         }
     }
 
     pub(super) fn take_result(&mut self, i: usize) {
+        self.take_back(i);
         match self.ended[i] {
             Some(outcome) => self.callers[i] = Caller::Returned(outcome),
             None => self.violated("done without an end"),
@@ -286,12 +300,16 @@ impl State {
                 self.gate_wait.retain(|&caller| caller != i);
                 self.callers[i] = Caller::Returned(Outcome::Interrupted);
             }
+            Caller::Wait(_) | Caller::Killable(_) if config.forced => {
+                self.callers[i] = Caller::Leave;
+            }
             Caller::Killable(ticket) => match self.engine.cancel(ticket) {
                 Some(req) => {
                     if usize::from(req.0) != i {
                         self.violated("cancelled another's request");
                     }
                     self.end(req, Outcome::Interrupted);
+                    self.take_back(i);
                     self.callers[i] = Caller::Returned(Outcome::Interrupted);
                 }
                 None => self.callers[i] = Caller::Leave,

@@ -51,12 +51,17 @@ impl State {
             } => {
                 self.readers[i] = Reader::Idle;
                 match req.word().return_sent() {
-                    Returned::Here { interrupt, .. } => {
+                    Returned::Here { interrupt, orphan } => {
                         self.inbox.push((config.readers[i], unique, req));
                         self.inbox.sort_unstable();
                         self.sent[usize::from(req.0)] += 1;
+                        let orphan = orphan
+                            && self.memory[usize::from(req.0)] != Memory::None
+                            && config.mistake != Some(Mistake::ReaderKeepsOwn);
                         if interrupt {
-                            self.readers[i] = Reader::QueueInterrupt(ticket);
+                            self.readers[i] = Reader::QueueInterrupt(ticket, orphan.then_some(req));
+                        } else if orphan {
+                            self.readers[i] = Reader::GiveBack(req);
                         }
                     }
                     Returned::MustEnd => {
@@ -74,7 +79,15 @@ impl State {
                 reply,
             } => {
                 let resumed = req.word().resume();
-                if resumed.is_ok() || config.mistake == Some(Mistake::NoRelock) {
+                let sends = self.memory[usize::from(req.0)] == Memory::In;
+                if resumed.is_ok() && req.word().is_orphan() && sends {
+                    req.word().end();
+                    self.readers[i] = Reader::Remove {
+                        req,
+                        ticket,
+                        outcome: Outcome::Left,
+                    };
+                } else if resumed.is_ok() || config.mistake == Some(Mistake::NoRelock) {
                     self.start_copy(req, (false, i));
                     self.readers[i] = Reader::Copy {
                         req,
@@ -86,10 +99,26 @@ impl State {
                     self.readers[i] = Reader::Idle;
                 }
             }
-            Reader::QueueInterrupt(ticket) => {
+            Reader::QueueInterrupt(ticket, own) => {
                 let effects = self.engine.interrupt(ticket);
                 self.effects(effects);
-                self.readers[i] = Reader::Idle;
+                self.readers[i] = own.map_or(Reader::Idle, Reader::GiveBack);
+            }
+            Reader::GiveBack(req) => {
+                self.readers[i] = if self.take_own(config, req) {
+                    Reader::GiveBackLent(req)
+                } else {
+                    Reader::Idle
+                };
+            }
+            Reader::GiveBackLent(req) => {
+                self.readers[i] = match req.word().return_sent() {
+                    Returned::Here { .. } => Reader::Idle,
+                    Returned::MustEnd => Reader::Finish {
+                        req,
+                        outcome: Outcome::Aborted,
+                    },
+                };
             }
             Reader::Remove {
                 req,
@@ -224,6 +253,9 @@ impl State {
             Writer::Parked { req, ticket } => match req.word().resume() {
                 Ok(()) => {
                     self.start_copy(req, (true, i));
+                    if req.word().is_orphan() {
+                        self.give_up(req);
+                    }
                     self.writers[i] = Writer::CopyRest { req, ticket };
                 }
                 Err(_) => self.writers[i] = Writer::Idle,
@@ -266,6 +298,7 @@ impl State {
                 more: true,
                 taken: vec![],
                 finish: None,
+                outcome: Outcome::Aborted,
                 last: false,
             });
         }
@@ -274,7 +307,7 @@ impl State {
     pub(super) fn drain(&mut self, i: usize) {
         let mut drainer = self.drainers[i].clone();
         if let Some(req) = drainer.finish.take() {
-            self.finish(req, Outcome::Aborted);
+            self.finish(req, drainer.outcome);
         } else if !drainer.taken.is_empty() {
             let req = drainer.taken.remove(0);
             match req.word().abort_take() {
