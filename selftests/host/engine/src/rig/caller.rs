@@ -67,6 +67,7 @@ impl Chan {
             return Got::Result(req.collect());
         }
         if req.word.leave() {
+            self.return_own(req);
             Got::Left
         } else {
             Got::Result(req.collect())

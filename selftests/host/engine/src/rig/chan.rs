@@ -7,10 +7,10 @@
 //! could break.
 
 use super::engine::{
-    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Slot,
-    Submitted, Ticket, Unique, Waiting,
+    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Resent,
+    Slot, Submitted, Ticket, Unique, Waiting,
 };
-use super::lend_state::{AbortTake, Finished, LendState, Word};
+use super::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::sched::{RcuWait, Signals, Task, WaitQueue};
 use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
 use super::wait_loop::Signalled;
@@ -59,12 +59,14 @@ pub(crate) enum End {
     Interrupted,
     CopyFailed,
     NotSent,
+    /// EINTR: its caller has left with what was to be sent.
+    Left,
 }
 
 impl End {
     fn of(value: u32) -> Option<End> {
-        use End::{Aborted, CopyFailed, Interrupted, NotSent, Reply};
-        [Reply, Aborted, Interrupted, CopyFailed, NotSent]
+        use End::{Aborted, CopyFailed, Interrupted, Left, NotSent, Reply};
+        [Reply, Aborted, Interrupted, CopyFailed, NotSent, Left]
             .into_iter()
             .find(|end| *end as u32 == value)
     }
@@ -88,6 +90,8 @@ pub(crate) struct Request {
     /// Where the caller waits; `None` of a background request.
     pub(crate) wait: Option<RcuWait>,
     pub(crate) chan: Arc<Chan>,
+    /// What the caller has lent of its own, to be sent, has been taken out. Written with the arguments.
+    spent: Tally,
     ends: Tally,
     /// Times that the daemon was given all of it, and that it was told of the signal.
     sent: Tally,
@@ -116,6 +120,7 @@ impl Request {
             args: Args::new(),
             wait: caller.map(RcuWait::new),
             chan: chan.clone(),
+            spent: Tally::new(0),
             ends: Tally::new(0),
             sent: Tally::new(0),
             told: Tally::new(0),
@@ -140,6 +145,20 @@ impl Request {
         if self.word.abort_take() == AbortTake::Taken {
             self.end(end);
         }
+    }
+
+    /// Somebody has the arguments: what a caller that has left has lent is taken out.
+    fn take_own(&self) {
+        self.args.write(9);
+        assert!(self.word.is_orphan(), "S6: taken from who has not left");
+        assert_eq!(self.spent.swap(1, Relaxed), 0, "S6: taken twice");
+    }
+
+    /// A reader has the arguments, and is about to copy them out.
+    pub(crate) fn copy_out(&self) {
+        self.args.read();
+        let spent = self.spent.load(Relaxed);
+        assert_eq!(spent, 0, "S6: sent again without what was to be sent");
     }
 
     /// The caller takes the result.
@@ -174,6 +193,10 @@ impl Payload for Req {
 
     fn claim(&self) -> bool {
         self.word.claim()
+    }
+
+    fn spent(&self) -> bool {
+        self.spent.load(Relaxed) != 0
     }
 
     fn recall(&self) -> bool {
@@ -397,6 +420,21 @@ impl Chan {
         }
     }
 
+    /// A caller has left, or who has copied is told so: gives back what it has lent.
+    pub(crate) fn return_own(&self, req: &Req) {
+        let returned = {
+            let _engine = self.lock();
+            if req.spent() || !req.word.lend_again() {
+                return;
+            }
+            req.take_own();
+            req.word.return_sent()
+        };
+        if returned == Returned::MustEnd {
+            req.end(End::Aborted);
+        }
+    }
+
     pub(crate) fn abort(&self) {
         let aborted = self.step(|engine| engine.abort(false));
         let Some(aborted) = aborted else {
@@ -435,9 +473,16 @@ impl Chan {
     pub(crate) fn resend(&self) {
         let mut resend = super::engine::Resend::default();
         loop {
-            let super::engine::Resent { effects, more, .. } =
-                self.step(|engine| engine.resend(&mut resend));
+            let Resent {
+                effects,
+                more,
+                spent,
+            } = self.step(|engine| engine.resend(&mut resend));
             self.carry_out(effects);
+            if let Some(req) = spent {
+                assert!(req.word.is_orphan(), "S6: ended, and could be sent again");
+                req.end_if_here(End::Left);
+            }
             if !more {
                 return;
             }

@@ -88,7 +88,7 @@ impl Chan {
     fn send(&self, request: &engine::Request<Req>) -> Option<Read> {
         let req = &request.payload;
         req.word.lend().ok()?;
-        req.args.read();
+        req.copy_out();
         while chance(4) {
             if req.word.park() == Returned::MustEnd {
                 req.end(End::Aborted);
@@ -98,7 +98,13 @@ impl Chan {
             if req.word.resume().is_err() {
                 return Some(Read::Closed);
             }
-            req.args.read();
+            if req.word.is_orphan() {
+                req.word.end();
+                self.remove(request.ticket);
+                req.end(End::Left);
+                return Some(Read::Failed);
+            }
+            req.copy_out();
             if chance(8) {
                 let aborted = req.word.end();
                 self.remove(request.ticket);
@@ -118,9 +124,12 @@ impl Chan {
         }
         req.count_sent();
         match req.word.return_sent() {
-            Returned::Here { interrupt, .. } => {
+            Returned::Here { interrupt, orphan } => {
                 if interrupt {
                     self.queue_interrupt(request.ticket);
+                }
+                if orphan {
+                    self.return_own(req);
                 }
                 Some(Read::Request(request.unique))
             }
