@@ -8,7 +8,7 @@ use super::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use loom::sync::Arc;
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 struct Strong(AtomicU32);
@@ -52,6 +52,8 @@ struct Request<W: Word> {
     ends: loom::sync::atomic::AtomicU32,
     interrupts: loom::sync::atomic::AtomicU32,
     orphans: loom::sync::atomic::AtomicU32,
+    /// The engine's, for what is to be done with it.
+    lock: Mutex<()>,
 }
 
 /// For three threads: executions with more preemptions than this are left out.
@@ -70,6 +72,7 @@ impl<W: Word> Request<W> {
             ends: AtomicU32::new(0),
             interrupts: AtomicU32::new(0),
             orphans: AtomicU32::new(0),
+            lock: Mutex::new(()),
         })
     }
 
@@ -124,6 +127,35 @@ impl<W: Word> Request<W> {
         assert_eq!(self.inherit(0), LEGACY);
         assert!([REPLY, ABORTED].contains(&self.read()));
         true
+    }
+
+    /// A caller that has left, or a reader who is told so, takes out what it has lent.
+    fn return_own(&self) {
+        let back = {
+            let _engine = self.lock.lock().expect("lock");
+            if !self.word.lend_again() {
+                return;
+            }
+            self.write(7);
+            self.word.return_sent()
+        };
+        if back == Returned::MustEnd {
+            self.end(ABORTED);
+        }
+    }
+
+    /// A reply to what the daemon has, and has had for as long as the engine knows of it.
+    fn reply(&self) {
+        let claimed = {
+            let _engine = self.lock.lock().expect("lock");
+            let gone = self.word.is_gone();
+            let claimed = self.word.claim();
+            assert!(claimed || gone || self.word.is_gone(), "S7: refused");
+            claimed
+        };
+        if claimed {
+            self.end(REPLY);
+        }
     }
 
     /// A reader: copies out, with a fault in the middle. Whether it was sent.
@@ -362,6 +394,34 @@ fn leave_while_copied_out() {
             (request, vec![reader, caller, abort])
         },
         |request| assert_eq!(request.orphans.load(Relaxed), 1),
+    );
+}
+
+/// A caller leaves and takes out what it has lent, against the reply and an abort.
+#[test]
+fn leave_with_memory() {
+    run::<Strong>(
+        PREEMPTIONS,
+        || {
+            let request = Request::new();
+            assert!(request.copy_out(false));
+            let writer = spawn(&request, Request::reply);
+            let caller = spawn(&request, |request| {
+                let stays = request.leave();
+                if !stays {
+                    request.return_own();
+                }
+                request.orphans.fetch_add(stays.into(), Relaxed);
+            });
+            let abort = spawn(&request, |request| {
+                let _ = request.abort();
+            });
+            (request, vec![writer, caller, abort])
+        },
+        |request| {
+            assert_eq!(request.ends.load(Relaxed), 1);
+            assert_eq!(request.orphans.load(Relaxed), 1);
+        },
     );
 }
 
