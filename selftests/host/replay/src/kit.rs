@@ -13,6 +13,8 @@ struct Words {
     /// Requests that may be taken back, and those that were.
     recall: Vec<usize>,
     recalled: Vec<usize>,
+    /// Requests that cannot be sent again.
+    spent: Vec<usize>,
 }
 
 thread_local! {
@@ -24,11 +26,12 @@ pub(crate) fn queued() -> Vec<(usize, u64)> {
     WORDS.with(|words| std::mem::take(&mut words.borrow_mut().queued))
 }
 
-/// Says which requests a resend takes back.
-pub(crate) fn set_recall(requests: Vec<usize>) {
+/// Says which requests a resend takes back, and which it lets go of.
+pub(crate) fn set_recall(requests: Vec<usize>, spent: Vec<usize>) {
     WORDS.with(|words| {
         let mut words = words.borrow_mut();
         words.recall = requests;
+        words.spent = spent;
         words.recalled.clear();
     });
 }
@@ -53,6 +56,10 @@ impl Payload for Req {
 
     fn claim(&self) -> bool {
         true
+    }
+
+    fn spent(&self) -> bool {
+        WORDS.with(|words| words.borrow().spent.contains(&self.0))
     }
 
     fn recall(&self) -> bool {

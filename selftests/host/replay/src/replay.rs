@@ -405,21 +405,48 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// All that one resend takes back; it fits in one step, as a trace of more would say.
+    /// All that one resend takes back, and lets go of in between, as it cannot be sent again; it fits in one
+    /// step, as a trace of more would say.
     fn recalled(&mut self, at: usize) -> Result<usize, String> {
         let run: Vec<&Event> = self.events[at..]
             .iter()
-            .take_while(|event| event.name == "request_recalled")
+            .take_while(|event| matches!(&*event.name, "request_recalled" | "request_removed"))
             .copied()
             .collect();
-        let ids: Result<Vec<usize>, String> = run.iter().map(|event| self.request(event)).collect();
-        let ids = ids?;
-        kit::set_recall(ids.clone());
+        // What is removed after the last one is somebody else's.
+        let last = run
+            .iter()
+            .rposition(|event| event.name == "request_recalled");
+        let run = &run[..=last.unwrap_or(0)];
+        let (mut ids, mut removed) = (vec![], vec![]);
+        for event in run {
+            let id = self.request(event)?;
+            if event.name == "request_recalled" {
+                ids.push(id);
+            } else {
+                removed.push(id);
+            }
+        }
+        kit::set_recall(ids.clone(), removed.clone());
         let mut resend = Resend::default();
-        while self.engine.resend(&mut resend).more {}
+        loop {
+            let resent = self.engine.resend(&mut resend);
+            if let Some(Req(spent)) = resent.spent {
+                removed.retain(|&id| id != spent);
+            }
+            if !resent.more {
+                break;
+            }
+        }
         let recalled = kit::recalled();
-        kit::set_recall(vec![]);
+        kit::set_recall(vec![], vec![]);
         ensure(recalled == ids, "others, or in another order")?;
+        // By a reader or writer meanwhile.
+        for id in removed {
+            let removed = self.engine.remove(self.requests[id].ticket);
+            let same = removed.is_some_and(|(req, _)| req == Req(id));
+            ensure(same, "not with a device")?;
+        }
         Ok(run.len())
     }
 

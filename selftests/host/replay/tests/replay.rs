@@ -129,6 +129,42 @@ fn missing_step_is_rejected() {
     }
 }
 
+/// A resend with a request in the middle that cannot be sent again: the others go to the front together.
+#[test]
+fn spent_request_is_let_go_of() {
+    let session: Vec<Line> = vec![
+        ("device_added", 0, 0, 1),
+        ("request_held", 0, INIT, 0),
+        ("request_queued", 2, INIT, 0),
+        ("request_taken", 2, INIT, 1),
+        ("reply_found", 2, INIT, 1),
+        ("reply_copied", 2, INIT, 1),
+        ("end", 2, 0, 0),
+        ("request_queued", 4, GETATTR, 0),
+        ("request_queued", 6, GETATTR, 0),
+        ("request_queued", 8, GETATTR, 0),
+        ("request_taken", 4, GETATTR, 1),
+        ("request_taken", 6, GETATTR, 1),
+        ("request_taken", 8, GETATTR, 1),
+        ("request_recalled", 4, GETATTR, 0),
+        ("request_removed", 6, GETATTR, 0),
+        ("request_recalled", 8, GETATTR, 0),
+        ("end", 6, 0, 0),
+        ("request_taken", 4, GETATTR, 1),
+        ("request_taken", 8, GETATTR, 1),
+        ("reply_found", 4, GETATTR, 1),
+        ("end", 4, 0, 0),
+        ("reply_found", 8, GETATTR, 1),
+        ("end", 8, 0, 0),
+    ];
+    assert_eq!(run(&session).expect("accepted").requests, 4);
+    // Nobody said that it has let go of it.
+    let untold = session
+        .into_iter()
+        .filter(|line| line.0 != "request_removed");
+    assert!(run(&untold.collect::<Vec<_>>()).is_err());
+}
+
 #[test]
 fn lost_event_is_rejected() {
     let text = text(SESSION);
