@@ -45,7 +45,7 @@ pub enum Fate {
     Gets(Res<()>),
     /// One of two, whichever comes first.
     GetsEither(Errno, Errno),
-    /// The daemon's call returns this, and it serves as if nothing had been.
+    /// The daemon's call returns this, and it serves as if nothing had been: nowhere any more.
     Serves(Res<()>),
 }
 
@@ -104,9 +104,6 @@ impl Row {
             .map(|(who, _)| who)
             .collect();
         wait_exit(&free);
-        if let Fate::Serves(_) = want.daemon {
-            let _ = until("the daemon's call", || s.shared.first());
-        }
         s.settle();
         println!("{}", describe(&[caller, daemon]));
         let (others, later) = others(&s.mnt);

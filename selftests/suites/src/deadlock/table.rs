@@ -67,7 +67,7 @@ table! {
         close: Close, w(Hangs, Hangs, Wait);
     }
     simple_once: Scene::new(Trap::Unlink, 2).once() => {
-        sigkill_caller: SigkillCaller, w(Hangs, Hangs, Served), ours w(Dies(SIGKILL), Serves(Ok(())), Served);
+        sigkill_caller: SigkillCaller, w(Hangs, Hangs, Served), ours w(Dies(SIGKILL), Hangs, Served);
         sigkill_daemon: SigkillDaemon, w(Hangs, Hangs, Wait);
         sigkill_both: SigkillBoth, w(Hangs, Hangs, Wait), ours w(Dies(SIGKILL), Dies(SIGKILL), Fail(ENOTCONN));
         umount_force: UmountForce, w(Gets(Err(ECONNABORTED)), Gets(Err(ENOTCONN)), Fail(ENOTCONN));

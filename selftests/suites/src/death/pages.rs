@@ -97,14 +97,6 @@ impl Second {
         }
     }
 
-    /// The same, where ours does not yet do what a killed one has left.
-    #[track_caller]
-    fn run_but_killed(&self) {
-        self.one(false);
-        let _c = kit::NotKillable::new();
-        self.one(true);
-    }
-
     fn one(&self, kill: bool) {
         let mut fs = table::sample();
         (self.before)(&mut fs);
@@ -318,7 +310,7 @@ fn second_open() {
         behind: rewrite,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 /// So does CREATE, where the daemon says that it is a file that was there already.
@@ -332,7 +324,7 @@ fn create_of_what_is_known() {
         behind: rewrite,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 fn write_to_the_page() {
@@ -391,7 +383,7 @@ fn write_past_the_cache_under_a_read() {
         under: true,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 const DIRECT: u32 = wire::FOPEN_DIRECT_IO | wire::FOPEN_KEEP_CACHE;
@@ -419,7 +411,7 @@ fn direct_write_under_a_read() {
         under: true,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 fn map(f: &OwnedFd, flags: i32) -> Res<usize> {
@@ -451,7 +443,7 @@ fn private_map_of_a_direct_file() {
         behind: rewrite,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 /// The daemon truncates at OPEN.
@@ -465,7 +457,7 @@ fn open_that_truncates() {
         grow: true,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 /// lstat(2), for which the daemon is asked.
@@ -488,7 +480,7 @@ fn stat_of_a_shorter_file() {
             grow: true,
             ..STAT
         }
-        .run_but_killed();
+        .run();
     }
 }
 
@@ -503,7 +495,7 @@ fn stat_of_a_longer_file() {
             held,
             ..STAT
         }
-        .run_but_killed();
+        .run();
     }
 }
 
@@ -516,7 +508,7 @@ fn lookup_of_a_shorter_file() {
         grow: true,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 fn chmod_of_a_shorter_file() {
@@ -530,7 +522,7 @@ fn chmod_of_a_shorter_file() {
         grow: true,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 fn truncation() {
@@ -545,7 +537,7 @@ fn truncation() {
             grow: true,
             ..SECOND
         }
-        .run_but_killed();
+        .run();
     }
 }
 
@@ -560,7 +552,7 @@ fn growth() {
         held: LAST,
         ..SECOND
     }
-    .run_but_killed();
+    .run();
 }
 
 /// Some bytes of what is mapped; None for SIGBUS.

@@ -5,6 +5,8 @@
 //! A case is a place and an end; in it, operations from the table, drawn at random, or all of them
 //! with `RF_DEATH=all`. `RF_SEED` repeats a draw.
 
+use std::path::Path;
+
 use ktap::Case;
 use mockd::errno::*;
 use mockd::memfs::Memfs;
@@ -271,7 +273,7 @@ impl Point {
             Has::Nothing | Has::Request(_) => {}
         }
         fusectl::await_waiting(&self.m.mnt, 0);
-        umount(&self.m.mnt, 0).expect("umount");
+        gone(&self.m.mnt);
     }
 
     fn close(self) {
@@ -282,7 +284,7 @@ impl Point {
         }
         caller_ends(self.c, self.o, self.place, End::Close);
         fusectl::await_waiting(&mnt, 0);
-        umount(&mnt, 0).expect("umount");
+        gone(&mnt);
     }
 
     fn kill(mut self) {
@@ -302,10 +304,14 @@ impl Point {
         // The daemon goes on as if nothing were.
         match std::mem::replace(&mut self.has, Has::Nothing) {
             Has::Nothing => {}
-            Has::Reader(s) => {
-                let r = Request::parse(&s.go_on().expect("read")).expect("request");
-                kit::answer(&self.m, &mut self.fs, &r);
-            }
+            Has::Reader(s) => match s.go_on() {
+                // It is taken back: what is still to be copied is memory of the caller's.
+                Err(ENOENT) if kit::killable() && self.o.name == "write_direct" => {}
+                read => {
+                    let r = Request::parse(&read.expect("read")).expect("request");
+                    kit::answer(&self.m, &mut self.fs, &r);
+                }
+            },
             Has::Request(r) => kit::answer(&self.m, &mut self.fs, &r),
             Has::Writer(s) => drop(s.go_on().expect("write")),
         }
@@ -313,8 +319,11 @@ impl Point {
             kit::answer(&self.m, &mut self.fs, &r);
         }
         self.until_gone();
-        self.m.drain(&mut |r| self.fs.handle(r));
-        fusectl::await_waiting(&self.m.mnt, 0);
+        let Point { m, fs, .. } = &mut self;
+        suites::daemon::until("the end of all requests", || {
+            m.drain(&mut |r| fs.handle(r));
+            (fusectl::waiting(&m.mnt) == 0).then_some(())
+        });
         kit::close_down(&mut self.m, &mut self.fs);
     }
 
@@ -326,6 +335,15 @@ impl Point {
             c.ended().then_some(())
         });
     }
+}
+
+/// The mount of a connection that has ended goes, when the files of a caller that has left are closed.
+fn gone(mnt: &Path) {
+    suites::daemon::until("the end of the mount", || match umount(mnt, 0) {
+        Ok(()) => Some(()),
+        Err(EBUSY) if kit::killable() => None,
+        Err(e) => panic!("umount: {e}"),
+    });
 }
 
 /// The connection has ended, and so must the caller.

@@ -9,8 +9,11 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
+use mockd::mount::umount;
 use mockd::wire::Op;
 use mockd::{user, Caller, Mock, Request};
+use suites::fusectl;
+use suites::setting::Setting;
 
 use crate::kit::{self, NotKillable, Stuck};
 use crate::left::{asked, only_ours, operation, Left};
@@ -56,15 +59,27 @@ fn entries() {
         println!("{name}");
         let mut l = Left::by(name);
         let node = node_of(&l.answer());
-        only_forget(&l.all(), node);
+        let r = l.m.request();
+        only_forget(&[r], node);
         l.end();
     }
-    // Of nodes that are known by another name, one reference of several.
+    // Of nodes that are known by another name the reference counts, and is given back with the others.
     for name in ["revalidate", "link"] {
         println!("{name}");
         let mut l = Left::by(name);
         let node = node_of(&l.answer());
-        only_forget(&l.all(), node);
+        fusectl::await_waiting(&l.m.mnt, 0);
+        let (m, fs) = (&mut l.m, &mut l.fs);
+        let forgotten = suites::daemon::until("the FORGET", || {
+            user::drop_caches();
+            let mut forgotten = None;
+            m.drain(&mut |r| {
+                forgotten = forgotten.or(r.forgets().into_iter().find(|f| f.0 == node));
+                fs.handle(r)
+            });
+            forgotten
+        });
+        assert_eq!(forgotten, (node, 2));
         l.end();
     }
 }
@@ -75,37 +90,41 @@ fn opens() {
         println!("{name}");
         let mut l = Left::by(name);
         let fh = fh_of(&l.answer(), 0);
-        let v = l.all();
-        assert_eq!(v.len(), 1, "{v:?}");
-        assert_eq!((v[0].op, v[0].node, v[0].get("fh")), (op, l.r.node, fh));
-        assert_eq!((v[0].uid, v[0].gid, v[0].pid), (0, 0, l.r.pid));
+        // As C's caller would have got it, and closed it.
+        if op == Op::RELEASE {
+            let r = l.m.expect(Op::FLUSH);
+            assert_eq!((r.node, r.get("fh")), (l.r.node, fh));
+            l.m.reply(&r, &[]);
+        }
+        let r = l.m.expect(op);
+        assert_eq!((r.node, r.get("fh")), (l.r.node, fh));
+        assert_eq!((r.uid, r.gid), (0, 0));
         let hidden = (libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC) as u64;
-        assert_eq!(v[0].get("flags"), l.r.get("flags") & !hidden);
-        l.m.reply(&v[0], &[]);
+        assert_eq!(r.get("flags"), l.r.get("flags") & !hidden);
+        l.m.reply(&r, &[]);
         l.end();
     }
 }
 
-/// RELEASE first, and FORGET when that is answered, be it with an error.
+/// FLUSH, then RELEASE, and FORGET when that is answered, be it with an error.
 fn create() {
     only_ours();
     for error in [false, true] {
         let mut l = Left::by("create");
         let a = l.answer();
         let (node, fh) = (node_of(&a), fh_of(&a, 128));
-        let v = l.all();
-        assert_eq!(v.len(), 1, "{v:?}");
-        assert_eq!(
-            (v[0].op, v[0].node, v[0].get("fh")),
-            (Op::RELEASE, node, fh)
-        );
-        assert!(!l.m.pending());
-        if error {
-            l.m.fail(&v[0], EIO);
-        } else {
-            l.m.reply(&v[0], &[]);
+        for op in [Op::FLUSH, Op::RELEASE] {
+            let r = l.m.expect(op);
+            assert_eq!((r.node, r.get("fh")), (node, fh));
+            assert!(!l.m.pending());
+            if error {
+                l.m.fail(&r, EIO);
+            } else {
+                l.m.reply(&r, &[]);
+            }
         }
-        only_forget(&l.all(), node);
+        let r = l.m.request();
+        only_forget(&[r], node);
         l.end();
     }
 }
@@ -177,15 +196,17 @@ fn answered_while_copying() {
         match name {
             "lookup" => only_forget(&[first], node_of(&payload)),
             _ => {
-                assert_eq!(first.op, Op::RELEASE);
+                assert_eq!(first.op, Op::FLUSH);
                 m.reply(&first, &[]);
+                let r = m.expect(Op::RELEASE);
+                m.reply(&r, &[]);
             }
         }
         kit::close_down(&mut m, &mut fs);
     }
 }
 
-/// RELEASE comes when no request is with the daemon any more that names the handle.
+/// FLUSH and RELEASE come when no request is with the daemon any more that names the handle.
 fn file_is_kept() {
     only_ours();
     for name in [
@@ -199,17 +220,16 @@ fn file_is_kept() {
     ] {
         println!("{name}");
         let mut l = Left::by(name);
-        // FLUSH is the dying caller's.
-        for r in l.all() {
-            assert_eq!(r.op, Op::FLUSH, "{r:?}");
-            kit::answer(&l.m, &mut l.fs, &r);
-        }
-        assert!(!l.m.pending(), "RELEASE before the answer");
+        assert!(!l.m.pending(), "closed before the answer");
         l.answer();
-        let v = l.all();
-        assert_eq!(v.len(), 1, "{v:?}");
-        assert!(matches!(v[0].op, Op::RELEASE | Op::RELEASEDIR), "{v:?}");
-        l.m.reply(&v[0], &[]);
+        if !matches!(l.r.op, Op::READDIR | Op::FSYNCDIR) {
+            let r = l.m.expect(Op::FLUSH);
+            assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
+            l.m.reply(&r, &[]);
+        }
+        let r = l.m.request();
+        assert!(matches!(r.op, Op::RELEASE | Op::RELEASEDIR), "{r:?}");
+        l.m.reply(&r, &[]);
         l.end();
     }
 }
@@ -258,21 +278,34 @@ fn holder(m: &mut Mock, fs: &mut Memfs) -> Caller {
     c
 }
 
-/// A task that a signal has ended sends its FLUSH and does not wait; RELEASE does.
+/// A task that a signal has ended waits for its FLUSH for as long as `flush_wait` says; RELEASE comes when it is answered.
 fn flush_of_the_dying() {
     only_ours();
+    let bound = Setting::parameter("flush_wait");
     for sig in [libc::SIGKILL, libc::SIGTERM] {
-        let (mut m, mut fs) = (Mock::new(), table::sample());
-        m.without_record();
-        let mut c = holder(&mut m, &mut fs);
-        c.kill(sig);
-        c.reap();
-        let r = m.expect(Op::FLUSH);
-        assert!(!m.pending(), "RELEASE before FLUSH is answered");
-        m.reply(&r, &[]);
-        let r = m.expect(Op::RELEASE);
-        m.reply(&r, &[]);
-        kit::close_down(&mut m, &mut fs);
+        for seconds in ["600", "0"] {
+            bound.set(seconds).expect("flush_wait");
+            let (mut m, mut fs) = (Mock::new(), table::sample());
+            m.without_record();
+            let mut c = holder(&mut m, &mut fs);
+            c.kill(sig);
+            let r = m.expect(Op::FLUSH);
+            if seconds == "0" {
+                c.reap();
+                assert_eq!(umount(&m.mnt, 0), Err(EBUSY), "FLUSH is not answered");
+            } else {
+                suites::daemon::until("the exit to wait", || {
+                    c.state().starts_with(['S', 'D']).then_some(())
+                });
+                assert!(!c.ended());
+            }
+            assert!(!m.pending(), "RELEASE before FLUSH is answered");
+            m.reply(&r, &[]);
+            let r = m.expect(Op::RELEASE);
+            m.reply(&r, &[]);
+            c.reap();
+            kit::close_down(&mut m, &mut fs);
+        }
     }
 }
 
@@ -282,10 +315,8 @@ fn flush_left() {
     let mut l = Left::by("flush");
     assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
     l.m.reply(&l.r, &[]);
-    let v = l.all();
-    assert_eq!(v.len(), 1, "{v:?}");
-    assert_eq!(v[0].op, Op::RELEASE);
-    l.m.reply(&v[0], &[]);
+    let r = l.m.expect(Op::RELEASE);
+    l.m.reply(&r, &[]);
     l.end();
 }
 

@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
         second_lookup_of_a_directory,
         second_writer,
         writer_of_a_page_being_read,
-        first_of_two_lets_the_second_go,
+        second_waits_for_the_first_that_left,
         daemon_that_calls_itself,
     ]
 }
@@ -125,8 +125,8 @@ fn writer_of_a_page_being_read() {
     kit::close_down(&mut m, &mut fs);
 }
 
-/// Who waits in a lock of the VFS is stuck for as long as the one who has it; kill that one.
-fn first_of_two_lets_the_second_go() {
+/// A directory stays occupied by what a killed caller has asked for: who is next waits for the answer, killably.
+fn second_waits_for_the_first_that_left() {
     if !kit::killable() {
         ktap::skip("C's caller waits for the answer, killed or not");
     }
@@ -138,12 +138,20 @@ fn first_of_two_lets_the_second_go() {
     kit::answer(&m, &mut fs, &r);
     let r = kit::next(&mut m);
     assert_eq!(r.op, Op::MKDIR);
-    let b = m.call("other", |p| user::mkdir(p, 0o755));
-    b.wait_asleep();
     a.kill(libc::SIGKILL);
+    let i = m.expect(Op::INTERRUPT);
+    assert_eq!(i.get("unique"), r.unique);
     a.reap();
-    assert_eq!(m.serve::<Res<()>>(b, &mut |r| fs.handle(r)), Ok(()));
+    let mut b = m.call("other", |p| user::mkdir(p, 0o755));
+    b.wait_asleep();
+    assert!(!m.pending(), "both at once");
+    b.kill(libc::SIGKILL);
+    b.reap();
+    let c = m.call("third", |p| user::mkdir(p, 0o755));
+    c.wait_asleep();
+    assert!(!m.pending(), "both at once");
     kit::answer(&m, &mut fs, &r);
+    assert_eq!(m.serve::<Res<()>>(c, &mut |r| fs.handle(r)), Ok(()));
     kit::close_down(&mut m, &mut fs);
 }
 
