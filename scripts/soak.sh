@@ -11,6 +11,8 @@ rows() {
 		control plain rust 10 8G RF_MANY=1000000
 		death plain both 4 - RF_DEATH=all
 		death debug rust 4 - RF_DEATH=all
+		left plain both 4 - RF_LEFT=all
+		left debug rust 8 - RF_LEFT=all
 		deadlock debug rust 4 - N=10000
 		hostile debug rust 60 - N=1000000
 	ROWS

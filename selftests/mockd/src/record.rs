@@ -28,16 +28,23 @@ struct Inner {
     exact_reads: bool,
     left_out: Vec<Op>,
     notes: Vec<String>,
+    off: bool,
 }
 
 impl Recorder {
     /// Takes note of a request.
     pub fn push(&self, r: &Request) {
-        self.inner
-            .lock()
-            .expect("recorder")
-            .requests
-            .push(r.clone());
+        let mut inner = self.inner.lock().expect("recorder");
+        if !inner.off {
+            inner.requests.push(r.clone());
+        }
+    }
+
+    /// Takes note of nothing any more.
+    pub fn stop(&self) {
+        let mut inner = self.inner.lock().expect("recorder");
+        inner.off = true;
+        inner.requests = Vec::new();
     }
 
     /// Gives the name under which requests of `pid` are listed.

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each operation left, against each other one: whether that waits, what it and who comes after it get, what the
+//! daemon is asked. The same script on both modules; in C the killed caller is still there, and has its locks.
+
+use ktap::Case;
+use mockd::record::Recorder;
+use mockd::wire::{self, Op};
+use mockd::{Init, Request};
+
+use crate::rows::{self, Lock, Row};
+use crate::scene::{self, ours, Scene};
+
+macro_rules! rows {
+    ($($name:ident)*) => {
+        $(fn $name() { against_all(stringify!($name)) })*
+
+        pub fn cases() -> Vec<Case> {
+            for r in rows::LEFT {
+                assert!([$(stringify!($name)),*].contains(&r.name), "{} is not run", r.name);
+            }
+            vec![$(Case { path: concat!("matrix::", stringify!($name)), run: $name }),*]
+        }
+    };
+}
+
+rows! {
+    lookup lookup_missing readdir lookup_turn readdir_turn mkdir mknod create symlink link unlink rmdir rename
+    rename_over rename_cross rename_dir rename_dir_cross write write_beyond write_direct write_parallel truncate
+    chmod fsync fsyncdir chmod_dir revalidate open open_write open_truncate opendir getattr access read read_sync
+    read_direct flush readlink statfs
+}
+
+/// True if this row is the first of its class.
+fn first_of_class(all: &[Row], i: usize) -> bool {
+    all[..i].iter().all(|r| r.class != all[i].class)
+}
+
+/// Those whose callers stay with ours, too, for it could not be otherwise: none.
+const STAYS: &[&str] = &[];
+
+/// Pairs that run always beside those: of names and files that both are about.
+const ALWAYS: &[(&str, &str)] = &[
+    ("lookup_missing", "lookup_missing"),
+    ("mkdir", "mkdir_same"),
+    ("create", "create_same"),
+    ("unlink", "unlink_same"),
+    ("unlink", "open_victim"),
+    ("rmdir", "rmdir_same"),
+    ("rmdir", "mkdir_below"),
+    ("rmdir", "create_below"),
+    ("rename", "rename_same"),
+    ("rename_over", "write_victim"),
+    ("rename_dir_cross", "rename_dir_back"),
+    ("rename_dir_cross", "mkdir_below"),
+    ("write", "append"),
+    ("write_beyond", "append"),
+    ("truncate", "append"),
+    ("write_direct", "append_direct"),
+    ("open", "flush"),
+];
+
+/// Of the pairs beside those of the classes, one in so many.
+const ONE_IN: u64 = 12;
+
+fn against_all(name: &str) {
+    let i = rows::LEFT.iter().position(|r| r.name == name).expect("row");
+    let left = &rows::LEFT[i];
+    let all = std::env::var("RF_LEFT").as_deref() == Ok("all");
+    let only = std::env::var("RF_OTHER").ok();
+    let mut rng = fastrand::Rng::with_seed(seed() + i as u64);
+    let (rec, mut wrong) = (Recorder::default(), vec![]);
+    for (n, other) in rows::OTHER.iter().enumerate() {
+        let class = first_of_class(rows::LEFT, i) && first_of_class(rows::OTHER, n);
+        let drawn = rng.u64(0..ONE_IN) == 0;
+        let always = ALWAYS.contains(&(name, other.name));
+        let wanted = only
+            .as_deref()
+            .map_or(all || class || drawn || always, |o| o == other.name);
+        if wanted {
+            // Shown if the pair fails.
+            println!("{name}, then {}", other.name);
+            rec.note(pair(left, other, &mut wrong));
+        }
+    }
+    rec.save();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The same on both modules.
+fn seed() -> u64 {
+    std::env::var("SEED").map_or(0, |s| s.parse().expect("SEED"))
+}
+
+/// What becomes of `other` while `left` is out, as text.
+fn pair(left: &Row, other: &Row, wrong: &mut Vec<String>) -> String {
+    let (fs, open_flags) = rows::tree();
+    let mut init = Init::plain();
+    if let Some(flag) = left.without {
+        init.flags &= !wire::init_flag(flag);
+    }
+    let mut s = Scene::with(fs, &init);
+    s.open_flags = open_flags.into_iter().collect();
+    let mut c = rows::third(&mut s);
+    let mut a = s.actor("first", left.prepare);
+    let mut b = s.actor("second", other.prepare);
+
+    let r = s.hold("first", &a, left.op, left.what);
+    s.forget();
+    a.kill(libc::SIGKILL);
+    let stays = !ours() || STAYS.contains(&left.name);
+    if !stays {
+        s.gone(&mut a);
+    }
+    let early = s.acts(&mut b);
+    let does = if early.is_some() { "served" } else { "waits" };
+    let name = format!("{}, then {}: {does}", left.name, other.name);
+    // A heading, which wirediff shows.
+    let mut t = format!("[{name}]\n");
+    if !left.killable_in_c {
+        assert!(!stays || !a.exited(), "it has left");
+        if !s.closes("first").is_empty() {
+            wrong.push(format!("{name}, and the killed caller's files are closed"));
+        }
+    }
+    let expected = rows::waits(left, other);
+    if early.is_none() != expected {
+        wrong.push(format!("{name}, and not as the rows say"));
+    }
+    let seen = s.asked("second");
+    let again = |r: &Request| expected && looked_up_again(&s, left, r);
+    let kept: Vec<_> = seen.iter().filter(|r| !again(r)).map(scene::text).collect();
+    t += &lines("before", &kept);
+
+    s.answer("first", &r);
+    let result = match early {
+        Some(text) => text,
+        None => s.said(&mut b),
+    };
+    if stays {
+        s.gone(&mut a);
+    }
+    let seen = s.asked("second");
+    let again = |r: &Request| expected && looked_up_again(&s, left, r);
+    let kept: Vec<_> = seen.iter().filter(|r| !again(r)).map(scene::text).collect();
+    t += &lines("after", &kept);
+    t += &format!(" result {result}\n");
+
+    let looked = s.act(&mut c);
+    let seen: Vec<_> = s.asked("third").iter().map(scene::text).collect();
+    t += &lines("third", &seen);
+    t += &looked;
+    t += " closed\n";
+    t += &s.end(vec![b, c]);
+    t
+}
+
+fn lines(head: &str, v: &[String]) -> String {
+    let mut t = format!(" {head}\n");
+    for line in v {
+        t += &format!("  {line}\n");
+    }
+    t
+}
+
+/// A LOOKUP of a name that is known, in a directory that is locked: the VFS sends it under the directory's lock, which is
+/// free once a caller has left; in C it comes after the answer. What it brings is looked at again.
+fn looked_up_again(s: &Scene, left: &Row, r: &Request) -> bool {
+    let dir = |path: &str| s.fs.nodes[&wire::ROOT].children[path];
+    let locked = |l: &Lock| matches!(l, Lock::X(p) if !p.contains('/') && dir(p) == r.node);
+    let known = |n: &&str| n.rsplit('/').next() == Some(r.name().as_str());
+    r.op == Op::LOOKUP && left.locks.iter().any(locked) && rows::KNOWN.iter().any(known)
+}
