@@ -10,9 +10,8 @@ use super::{
     attr,
     conn::{Conn, NoOp},
     file::{atomic_o_trunc, FuseFile},
-    iomode,
-    left::Afterwards,
-    pages, Fuse, Inode,
+    held::Afterwards,
+    iomode, pages, Fuse, Inode,
 };
 use crate::{
     abi::{op::Flush, Creds, LockOwner, OpenOutFlags},

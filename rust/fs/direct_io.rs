@@ -8,9 +8,9 @@
 
 use super::{
     attr::STATX_MODSIZE,
+    held::Held,
     inode::State,
     iomode::UncachedIo,
-    left::Held,
     pages, read,
     req::{Holds, Subject},
     setattr,

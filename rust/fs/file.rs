@@ -12,8 +12,8 @@
 use super::{
     behind::{self, Closer},
     conn::{Conn, NoOp},
+    held::Held,
     iomode,
-    left::Held,
     req::{Holds, Leaver},
     Fuse, Inode,
 };

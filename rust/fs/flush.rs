@@ -9,7 +9,7 @@ use super::{
     behind::send_flush,
     conn::{Conn, NoOp},
     file::FuseFile,
-    left::Held,
+    held::Held,
     File, Fuse,
 };
 use crate::{

@@ -9,8 +9,8 @@
 
 use super::{
     dentry::NamedAt,
+    held::Held,
     inode::AskedAt,
-    left::Held,
     req::{
         Holds,
         Subject, //

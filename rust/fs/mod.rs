@@ -8,7 +8,9 @@
 //! - [`dir`]: the operations on directories and inodes, one file for each group of them: [`lookup`],
 //!   [`create`], [`atomic_open`], [`remove`], [`readdir`], [`symlink`], [`permission`], [`getattr`],
 //!   [`setattr`],
-//! - [`attr`]: cached attributes.
+//! - [`attr`]: cached attributes; [`pages`]: dropping what is cached of a file,
+//! - [`req`]: sending requests; [`held`]: what a killed caller leaves behind, [`left`] and [`occupied`] who waits for
+//!   it, [`behind`] what becomes of a file that it was opening.
 
 mod atomic_open;
 mod attr;
@@ -23,6 +25,7 @@ pub(crate) mod file;
 mod flush;
 mod fs_type;
 mod getattr;
+mod held;
 mod init;
 pub(crate) mod inode;
 mod iomode;
@@ -30,6 +33,7 @@ mod left;
 mod lookup;
 pub(crate) mod mount;
 mod notify;
+mod occupied;
 mod open;
 mod options;
 mod pages;

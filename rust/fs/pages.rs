@@ -11,7 +11,7 @@
 //! again.
 
 use super::{
-    left::Held,
+    held::Held,
     Inode, //
 };
 use crate::{

@@ -14,7 +14,7 @@ use super::{
         FuseFile,
         Kind, //
     },
-    left::Held,
+    held::Held,
     req::{
         Holds,
         Subject, //

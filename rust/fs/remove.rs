@@ -11,7 +11,7 @@
 use super::{
     conn::NoOp,
     create::wire_name,
-    left::Held,
+    held::Held,
     req::{
         Holds,
         Subject, //

@@ -7,7 +7,7 @@
 
 use super::{
     conn::Conn,
-    left::{Afterwards, Held, LeftCall},
+    held::{Afterwards, Held, LeftCall},
     File, Inode,
 };
 use crate::{

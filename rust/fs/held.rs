@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a caller that has left still holds, and what is done in its place.
+//!
+//! C counterpart: none; there a killed caller sleeps on with all it holds. Here a caller that SIGKILL frees hands
+//! it over, before it releases any lock of the VFS: [`Held`] goes with the request, to be let go of when the
+//! request has ended and what the caller would have done is done. Takes no locks.
+
+use super::{
+    conn::Conn,
+    left::LeftTable,
+    occupied::hash,
+    File,
+    Fuse,
+    Inode, //
+};
+use crate::{
+    kapi::{
+        fcntl::FMODE_EXEC,
+        file::HeldFile,
+        lockdep,
+        write_access::KeptAccess, //
+    },
+    transport::{
+        Done,
+        Hold,
+        Left, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::Full,
+        Arc, //
+    },
+};
+
+/// One thing that a caller which leaves hands over.
+enum Keep {
+    /// The inode stays, and with a hold, what the caller has of its locks.
+    Inode(ARef<Inode>, Option<Hold>),
+    /// The superblock's rename lock.
+    Renames,
+    /// The file stays open.
+    File { _file: HeldFile<Fuse> },
+    /// Who may write to an inode.
+    Access { _access: KeptAccess<Fuse> },
+    /// Anything else.
+    Other { _other: KBox<dyn Send> },
+}
+
+/// How many things can be handed over. A RENAME has four inodes and the rename lock.
+const KEEPS: usize = 6;
+
+/// What a caller that has left still holds. Dropped, it is free for others.
+pub(crate) struct Held {
+    table: Arc<LeftTable>,
+    id: u64,
+    keeps: [Option<Keep>; KEEPS],
+    /// The answer has come, and the inodes count it as one that is being applied.
+    settling: bool,
+}
+
+impl Held {
+    /// Nothing yet, of the current task, which counts as one that has left.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if as many have left as may, ENOMEM.
+    pub(super) fn new(conn: &Conn) -> Result<Self> {
+        let table = conn.left.clone();
+        let id = table.enter()?;
+        Ok(Self {
+            table,
+            id,
+            keeps: [const { None }; KEEPS],
+            settling: false,
+        })
+    }
+
+    /// Its number; those that leave later have higher ones.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn keep(&mut self, keep: Keep) -> Result {
+        if let Keep::Inode(inode, Some(hold)) = &keep {
+            inode.data().occupied.occupy(*hold);
+        } else if let Keep::Renames = keep {
+            self.table.renames.fetch_add(1, Full);
+        }
+        match self.keeps.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(keep),
+            None => {
+                release(&self.table, keep);
+                return Err(EAGAIN);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer has come: until this is dropped, others take care that it is applied before they look.
+    fn ending(&mut self) {
+        if self.settling {
+            return;
+        }
+        self.settling = true;
+        for inode in self.inodes() {
+            inode.data().occupied.settle();
+        }
+    }
+
+    fn inodes(&self) -> impl Iterator<Item = &Inode> {
+        self.keeps.iter().flatten().filter_map(|keep| match keep {
+            Keep::Inode(inode, _) => Some(&**inode),
+            _ => None,
+        })
+    }
+
+    /// The inode stays; exclusively locked by the current task, it stays so.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN if there is no place for it; of all below.
+    pub(super) fn inode(&mut self, inode: &Inode) -> Result {
+        let hold = inode.is_locked_by_current().then_some(Hold::Exclusive);
+        self.keep(Keep::Inode(inode.into(), hold))
+    }
+
+    /// The inode stays locked as the current task has it locked, which is together with others if not alone.
+    pub(super) fn locked(&mut self, inode: &Inode) -> Result {
+        let hold = if inode.is_locked_by_current() {
+            Hold::Exclusive
+        } else {
+            Hold::Shared
+        };
+        self.keep(Keep::Inode(inode.into(), Some(hold)))
+    }
+
+    /// The turn among the LOOKUPs and READDIRs of a directory, if its daemon takes one at a time.
+    pub(super) fn turn(&mut self, dir: &Inode) -> Result {
+        if dir.conn().parallel_dirops() {
+            return Ok(());
+        }
+        self.keep(Keep::Inode(dir.into(), Some(Hold::Turn)))
+    }
+
+    /// A name is being looked up.
+    pub(super) fn name(&mut self, dir: &Inode, name: &[u8]) {
+        self.table.set_name(self.id, (dir.nodeid(), hash(name)));
+    }
+
+    /// The superblock's rename lock.
+    pub(super) fn renames(&mut self) -> Result {
+        self.keep(Keep::Renames)
+    }
+
+    /// The file stays open, and its inode as [`inode`](Self::inode) says. Who executes it keeps others from writing
+    /// to it.
+    pub(super) fn file(&mut self, file: &File) -> Result {
+        let inode = file.inode();
+        self.inode(inode)?;
+        let held = file.hold().ok_or(EAGAIN)?;
+        let data = file.data();
+        data.set_left_by(data.conn.caller_nocreds().pid);
+        self.keep(Keep::File { _file: held })?;
+        if file.flags() & FMODE_EXEC != 0 {
+            if let Some(access) = KeptAccess::deny_write(inode) {
+                self.keep(Keep::Access { _access: access })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever else is dropped when it is free for others.
+    pub(super) fn other(&mut self, other: KBox<dyn Send>) -> Result {
+        self.keep(Keep::Other { _other: other })
+    }
+}
+
+/// Lets go of one thing.
+fn release(table: &LeftTable, keep: Keep) {
+    match &keep {
+        Keep::Inode(inode, Some(hold)) => inode.data().occupied.vacate(*hold),
+        Keep::Renames => {
+            table.renames.fetch_sub(1, Full);
+        }
+        Keep::Inode(_, None) | Keep::File { .. } | Keep::Access { .. } | Keep::Other { .. } => {}
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.settling {
+            for inode in self.inodes() {
+                inode.data().occupied.settled();
+            }
+        }
+        for keep in self.keeps.iter_mut().filter_map(Option::take) {
+            release(&self.table, keep);
+        }
+        self.table.leave(self.id);
+    }
+}
+
+/// What is done in place of a caller that has left: `then` is given the answer, after which it is free for others
+/// what the caller held; what `then` returns comes after that.
+pub(super) struct LeftCall<T> {
+    pub(super) then: T,
+    pub(super) held: Held,
+}
+
+/// What a caller that has left would have done after its operation.
+pub(crate) trait Afterwards {
+    /// Does it, in a work item. May sleep, for the daemon too.
+    fn run(self);
+}
+
+impl Afterwards for () {
+    fn run(self) {}
+}
+
+impl<A: Afterwards> Afterwards for Option<A> {
+    fn run(self) {
+        if let Some(after) = self {
+            after.run();
+        }
+    }
+}
+
+impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T> {
+    fn ending(&mut self) {
+        self.held.ending();
+    }
+
+    fn ended(self: KBox<Self>, mut done: Done<'_>) {
+        let Self { then, held } = KBox::into_inner(self);
+        let after = {
+            let _doing = lockdep::DoingLeft::new();
+            let after = then(&mut done);
+            drop(held);
+            after
+        };
+        after.run();
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for what callers that have left still hold.
+//!
+//! C counterpart: the waits of `down_write()` and `down_read()` for a killed caller that sleeps on with the lock.
+//! Whoever has taken one of the locks since asks here before sending anything, and waits, killably. These waits
+//! stand in the order of locks where the locks stand. Takes "LeftTable::inner".
+
+use super::Inode;
+use crate::{
+    kapi::{
+        jiffies::Jiffies64,
+        lockdep,
+        wait::Signals, //
+    },
+    transport::Hold,
+};
+use kernel::prelude::*;
+
+impl Inode {
+    /// Waits until no caller that has left excludes `hold`, for which the current task has the lock. What
+    /// the VFS has looked at before, under that lock, is to be looked at again if it says true.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    #[inline]
+    pub(super) fn await_hold(&self, hold: Hold) -> Result<bool> {
+        lockdep::might_wait_for_left();
+        if self.data().occupied.is_free() {
+            return Ok(false);
+        }
+        self.await_occupied(hold)
+    }
+
+    #[cold]
+    fn await_occupied(&self, hold: Hold) -> Result<bool> {
+        let occupied = &self.data().occupied;
+        if occupied.admits(hold) {
+            self.settle();
+            return Ok(false);
+        }
+        self.conn().left.wait(|| occupied.admits(hold))?;
+        Ok(true)
+    }
+
+    /// Waits for answers that have come for callers that have left, and are just being applied, so that the daemon's
+    /// write(2) comes before what is seen after it. For a moment, as where pages are being read the rest may
+    /// take as long as the daemon likes; in C nobody waits for a caller that has woken up.
+    #[inline]
+    pub(super) fn settle(&self) {
+        if !self.data().occupied.is_settled() {
+            self.await_settled();
+        }
+    }
+
+    #[cold]
+    fn await_settled(&self) {
+        lockdep::might_wait_for_left();
+        let occupied = &self.data().occupied;
+        let left = &self.conn().left;
+        let moment = Jiffies64::after_secs(1);
+        // Whether it has come to that or not.
+        let _ = left
+            .waiters
+            .wait_event_until(Signals::Fatal, moment, || occupied.is_settled());
+    }
+
+    /// As [`await_hold`](Self::await_hold) of a directory in which a name is changed.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT if the directory has been removed meanwhile.
+    #[inline]
+    pub(super) fn await_names(&self) -> Result {
+        if self.await_hold(Hold::Exclusive)? && self.is_deaddir() {
+            return Err(ENOENT);
+        }
+        Ok(())
+    }
+
+    /// As [`await_hold`](Self::await_hold) of a directory in which a name is looked up, in whichever way the
+    /// current task has locked it; with others, until nobody of those that have left looks up the same one.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT if the directory has been removed meanwhile.
+    #[inline]
+    pub(super) fn await_lookup(&self, name: &[u8]) -> Result {
+        lockdep::might_wait_for_left();
+        if self.data().occupied.is_free() {
+            return Ok(());
+        }
+        self.await_lookup_occupied(name)
+    }
+
+    #[cold]
+    fn await_lookup_occupied(&self, name: &[u8]) -> Result {
+        let waited = if self.is_locked_by_current() {
+            self.await_occupied(Hold::Exclusive)?
+        } else {
+            let name = (self.nodeid(), hash(name));
+            let left = &self.conn().left;
+            let waited = self.await_occupied(Hold::Shared)?;
+            left.wait(|| !left.has_name(name))?;
+            waited
+        };
+        if waited && self.is_deaddir() {
+            return Err(ENOENT);
+        }
+        Ok(())
+    }
+
+    /// As [`await_hold`](Self::await_hold) where it is not known whether the current task has the directory locked:
+    /// exclusively, it waits.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    #[inline]
+    pub(super) fn await_if_locked(&self) -> Result<bool> {
+        if self.data().occupied.is_free() || !self.is_locked_by_current() {
+            return Ok(false);
+        }
+        self.await_occupied(Hold::Exclusive)
+    }
+}
+
+/// A number for a name (FNV-1a). Two names with the same one just wait for each other.
+pub(super) fn hash(name: &[u8]) -> u64 {
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
