@@ -16,7 +16,7 @@ use super::{
 use crate::{
     abi::{op::Flush, Creds, LockOwner, OpenOutFlags},
     kapi::{
-        fcntl::{O_CREAT, O_EXCL, O_TRUNC},
+        fcntl::{FMODE_EXEC, O_CREAT, O_EXCL, O_TRUNC},
         file_operations::FlOwner,
         pagemap,
         write_access::KeptAccess,
@@ -42,7 +42,7 @@ impl Closer {
         Self {
             caller: conn.caller_munged(),
             owner: conn.lock_owner(FlOwner::current_files().unwrap_or(FlOwner::NONE)),
-            _access: writes.map(KeptAccess::write),
+            _access: writes.and_then(KeptAccess::write),
         }
     }
 }
@@ -92,7 +92,8 @@ impl Afterwards for Opened {
             flags,
             closer,
         } = self;
-        if inode.is_reg() {
+        // To be executed, it is closed without.
+        if inode.is_reg() && flags & FMODE_EXEC == 0 {
             flush(&inode, &file, &closer);
         }
         // RELEASE goes with the last reference.

@@ -112,6 +112,7 @@ fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: R
     match entry {
         Ok(entry) => {
             dentry.unhash();
+            dentry.invalidate_entry_cache();
             dir.dir_changed();
             if dir.sb().iget_or_forget(&entry, AskedAt::CREATED).is_ok() {
                 if let Some(inode) = linked {

@@ -134,8 +134,7 @@ impl DentryOperations<Fuse> for Operations {
         if dir.await_if_locked()? && (dentry.is_unhashed() || dir.is_deaddir()) {
             return Ok(false);
         }
-        dir.settle();
-        if dentry.is_unhashed() {
+        if dir.settle() && dentry.is_unhashed() {
             return Ok(false);
         }
         if dentry.data().is_from_before(dir.conn().epoch()) {

@@ -244,12 +244,17 @@ fn write_at(
         pages::drop_range(inode, page_index(start), page_index(end))?;
     }
     let mut iter = DirectIter::new(from);
-    transfer(
+    let result = transfer(
         &mut iter,
         pos,
         iocb.file().data().conn.max_write(),
         |iter, pos, max| write_some(iocb, iter, pos, max, shared, left),
-    )
+    );
+    // What was written before does not count any more: nobody is to go on behind it.
+    if *left {
+        return Err(EINTR);
+    }
+    result
 }
 
 /// What one request has come to.

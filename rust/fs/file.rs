@@ -23,7 +23,7 @@ use crate::{
         Creds, FileHandle, NodeId, OpenOutFlags,
     },
     kapi::{
-        fcntl::{O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_RDONLY, O_TRUNC},
+        fcntl::{O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_RDWR, O_TRUNC, O_WRONLY},
         gfp::Gfp,
         inode_hold::InodeHold,
         rcu::RcuArc,
@@ -202,7 +202,7 @@ impl FuseFile {
             };
             let then = || {
                 // The VFS has taken write access before.
-                let writes = inode.is_reg() && flags & O_ACCMODE != O_RDONLY;
+                let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
                 let closer = Closer::current(conn, writes.then_some(inode));
                 let (file, inode) = (file.take(), ARef::from(inode));
                 move |done: &mut Done<'_>| {
@@ -271,7 +271,7 @@ impl FuseFile {
                 }
             };
             let mut leaver = Leaver::new(&conn, &NothingHeld, then);
-            let (caller, release) = (conn.caller_nocreds(), file.release_op());
+            let (caller, release) = (file.closer(), file.release_op());
             // What the daemon answers changes nothing.
             let _ = conn.chan.call(how, node, caller, &release, &mut leaver);
         }

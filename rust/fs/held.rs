@@ -111,10 +111,21 @@ impl Held {
         }
     }
 
+    /// Each inode once.
     fn inodes(&self) -> impl Iterator<Item = &Inode> {
-        self.keeps.iter().flatten().filter_map(|keep| match keep {
-            Keep::Inode(inode, _) => Some(&**inode),
+        let of = |keep: &Option<Keep>| match keep {
+            Some(Keep::Inode(inode, _)) => Some(&raw const **inode),
             _ => None,
+        };
+        let keeps = &self.keeps;
+        keeps.iter().enumerate().filter_map(move |(index, keep)| {
+            let before = keeps.get(..index).unwrap_or_default();
+            match keep {
+                Some(Keep::Inode(inode, _)) if !before.iter().any(|k| of(k) == of(keep)) => {
+                    Some(&**inode)
+                }
+                _ => None,
+            }
         })
     }
 
@@ -190,9 +201,10 @@ fn release(table: &LeftTable, keep: Keep) {
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if self.settling {
+impl Held {
+    /// It is free for others. The caller still counts as one that has left, until this is dropped.
+    fn release(&mut self) {
+        if core::mem::take(&mut self.settling) {
             for inode in self.inodes() {
                 inode.data().occupied.settled();
             }
@@ -200,6 +212,13 @@ impl Drop for Held {
         for keep in self.keeps.iter_mut().filter_map(Option::take) {
             release(&self.table, keep);
         }
+        self.table.released(self.id);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
         self.table.leave(self.id);
     }
 }
@@ -235,13 +254,15 @@ impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T> {
     }
 
     fn ended(self: KBox<Self>, mut done: Done<'_>) {
-        let Self { then, held } = KBox::into_inner(self);
+        let Self { then, mut held } = KBox::into_inner(self);
         let after = {
             let _doing = lockdep::DoingLeft::new();
             let after = then(&mut done);
-            drop(held);
+            held.release();
             after
         };
         after.run();
+        // What may take as long as the daemon likes counts until here.
+        drop(held);
     }
 }

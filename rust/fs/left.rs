@@ -164,6 +164,18 @@ impl LeftTable {
         self.waiters.wake_up_all();
     }
 
+    /// One of them holds nothing any more, and what its process sends is not to be waited for.
+    pub(super) fn released(&self, id: u64) {
+        {
+            let mut inner = self.inner.lock();
+            if let Some(record) = inner.records.iter_mut().find(|r| r.id == id) {
+                record.owner = None;
+                record.name = None;
+            }
+        }
+        self.waiters.wake_up_all();
+    }
+
     /// The record of one of them looks up this name.
     pub(super) fn set_name(&self, id: u64, name: (NodeId, u64)) {
         let mut inner = self.inner.lock();

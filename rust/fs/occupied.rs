@@ -47,11 +47,14 @@ impl Inode {
     /// Waits for answers that have come for callers that have left, and are just being applied, so that the daemon's
     /// write(2) comes before what is seen after it. For a moment, as where pages are being read the rest may
     /// take as long as the daemon likes; in C nobody waits for a caller that has woken up.
+    /// Says whether it did.
     #[inline]
-    pub(super) fn settle(&self) {
-        if !self.data().occupied.is_settled() {
+    pub(super) fn settle(&self) -> bool {
+        let settled = self.data().occupied.is_settled();
+        if !settled {
             self.await_settled();
         }
+        !settled
     }
 
     #[cold]

@@ -93,11 +93,12 @@ fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) ->
     result
 }
 
-/// Waits for callers that have left, and hold the directory or what is to be removed from it; whether it did.
-fn await_removal(dir: &Inode, victim: Option<&Inode>) -> Result<bool> {
+/// Waits for callers that have left, and hold the directory or what is in it and is locked with it; whether it did.
+fn await_removal(dir: &Inode, child: Option<&Inode>) -> Result<bool> {
     let waited = dir.await_hold(Hold::Exclusive)?;
-    let waited_too = match victim {
-        Some(victim) => victim.await_hold(Hold::Exclusive)?,
+    // Of a rename the VFS does not lock each child.
+    let waited_too = match child {
+        Some(child) => child.await_if_locked()?,
         None => false,
     };
     if waited && dir.is_deaddir() {
@@ -172,7 +173,7 @@ pub(super) fn rename(
         new_dir,
         new: new.inode(),
     };
-    names.await_all(old.dentry(), new.dentry())?;
+    names.await_all(old.dentry(), new.dentry(), flags)?;
 
     if flags == 0 {
         let op = Rename {
@@ -227,7 +228,7 @@ impl Names<'_> {
     ///
     /// EINTR if killed; ENOENT if a directory was removed meanwhile; ESTALE, for the VFS to look again, if a name
     /// has changed, or a directory was moved, so that this may make a circle.
-    fn await_all(&self, old: &Dentry, new: &Dentry) -> Result {
+    fn await_all(&self, old: &Dentry, new: &Dentry, flags: u32) -> Result {
         let conn = self.old_dir.conn();
         if self.crosses() {
             conn.await_renames()?;
@@ -237,7 +238,10 @@ impl Names<'_> {
         let changed = waited && (old.is_unhashed() || (new.inode().is_some() && new.is_unhashed()));
         // What a caller that has left has moved is out of the tree of dentries until it is looked up: with it, the VFS
         // could not see whether this makes a circle.
-        let unseen = self.moves_dir() && conn.left.has_moved() && new.has_unhashed_parent();
+        let exchange = flags & RENAME_EXCHANGE != 0;
+        let unseen = self.moves_dir()
+            && conn.left.has_moved()
+            && (new.has_unhashed_parent() || (exchange && old.has_unhashed_parent()));
         if changed || unseen {
             return Err(ESTALE);
         }
@@ -283,6 +287,10 @@ fn send<O: Op<Out = ()>>(
         move |done: &mut Done<'_>| {
             let result = done.result().map(drop);
             renamed(&dirs.0, &entries.0, &dirs.1, &entries.1, flags, result);
+            let replaced = entries.1.inode().filter(|_| flags & RENAME_EXCHANGE == 0);
+            if let Some(inode) = replaced.filter(|inode| result.is_ok() && inode.is_dir()) {
+                inode.set_dead();
+            }
             if result.is_ok() && moves_dir {
                 dirs.0.conn().left.set_moved();
             }

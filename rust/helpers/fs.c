@@ -67,10 +67,16 @@ void fuse_helper_inode_set_dead(struct inode *inode)
 	inode_set_flags(inode, S_DEAD, S_DEAD);
 }
 
-/* One more of what the current task has already. */
-void fuse_helper_inode_keep_write_access(struct inode *inode)
+/* One more of what there is already. */
+bool fuse_helper_inode_keep_write_access(struct inode *inode)
 {
-	atomic_inc(&inode->i_writecount);
+	int writers = atomic_read(&inode->i_writecount);
+
+	do {
+		if (writers <= 0)
+			return false;
+	} while (!atomic_try_cmpxchg(&inode->i_writecount, &writers, writers + 1));
+	return true;
 }
 
 void fuse_helper_inode_put_write_access(struct inode *inode)

@@ -14,21 +14,20 @@ use super::{
 use crate::bindings;
 use kernel::sync::aref::ARef;
 
-/// One more use of an inode of a kind that the current task has already.
+/// One more use of an inode of a kind that there is already.
 pub(crate) struct KeptAccess<T: Types> {
     inode: ARef<Inode<T>>,
     writes: bool,
 }
 
 impl<T: Types> KeptAccess<T> {
-    /// For as long as this lives the inode counts as open for writing. For who has it so.
-    pub(crate) fn write(inode: &Inode<T>) -> Self {
-        // SAFETY: The inode is alive; the caller's own access keeps the count above 0.
-        unsafe { bindings::inode_keep_write_access(inode.as_ptr()) };
-        Self {
+    /// For as long as this lives the inode counts as open for writing; `None` if it is not.
+    pub(crate) fn write(inode: &Inode<T>) -> Option<Self> {
+        // SAFETY: The inode is alive; the count is raised if it is above 0.
+        unsafe { bindings::inode_keep_write_access(inode.as_ptr()) }.then(|| Self {
             inode: inode.into(),
             writes: true,
-        }
+        })
     }
 
     /// For as long as this lives nobody can open the inode for writing; `None` if it is open so.

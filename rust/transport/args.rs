@@ -27,7 +27,10 @@ use crate::abi::{
     Reply,
     Writer, //
 };
-use crate::kapi::room::Room;
+use crate::kapi::{
+    moduleparam,
+    room::Room, //
+};
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
 
@@ -66,7 +69,12 @@ impl Bytes {
         let room = len.max(reply);
         if room > OWN {
             // Charged, as it may stay for as long as the daemon likes when its caller was killed.
-            let mut heap = KVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?;
+            let flags = if moduleparam::killable() {
+                GFP_KERNEL_ACCOUNT
+            } else {
+                GFP_KERNEL
+            };
+            let mut heap = KVec::with_capacity(room, flags)?;
             heap.resize(room, 0, GFP_KERNEL)?;
             self.heap = Some(heap);
             return Ok(self.bytes_mut());
