@@ -221,8 +221,9 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     }
 }
 
-/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's.
-#[inline]
+/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's. Inlined, as moving
+/// the reply around costs.
+#[inline(always)]
 fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: NamedAt) -> bool {
     let (node, flags, entry) = match out {
         LookupOut::Negative { .. } => return false,

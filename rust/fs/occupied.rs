@@ -76,7 +76,13 @@ impl Inode {
     /// ENOENT if the directory has been removed meanwhile.
     #[inline]
     pub(super) fn await_names(&self) -> Result {
-        if self.await_hold(Hold::Exclusive)? && self.is_deaddir() {
+        self.await_hold(Hold::Exclusive)?;
+        self.check_dead()
+    }
+
+    /// The VFS has looked at this before, but another wait with the lock held may have come between.
+    fn check_dead(&self) -> Result {
+        if self.is_deaddir() {
             return Err(ENOENT);
         }
         Ok(())
@@ -91,25 +97,21 @@ impl Inode {
     #[inline]
     pub(super) fn await_lookup(&self, name: &[u8]) -> Result {
         lockdep::might_wait_for_left();
-        if self.data().occupied.is_free() {
-            return Ok(());
+        if !self.data().occupied.is_free() {
+            self.await_lookup_occupied(name)?;
         }
-        self.await_lookup_occupied(name)
+        self.check_dead()
     }
 
     #[cold]
     fn await_lookup_occupied(&self, name: &[u8]) -> Result {
-        let waited = if self.is_locked_by_current() {
-            self.await_occupied(Hold::Exclusive)?
+        if self.is_locked_by_current() {
+            self.await_occupied(Hold::Exclusive)?;
         } else {
             let name = (self.nodeid(), hash(name));
             let left = &self.conn().left;
-            let waited = self.await_occupied(Hold::Shared)?;
+            self.await_occupied(Hold::Shared)?;
             left.wait(|| !left.has_name(name))?;
-            waited
-        };
-        if waited && self.is_deaddir() {
-            return Err(ENOENT);
         }
         Ok(())
     }

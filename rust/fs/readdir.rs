@@ -74,7 +74,8 @@ pub(super) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
     let inode = file.inode();
     inode.check_bad()?;
 
-    if inode.await_hold(Hold::Shared)? && inode.is_deaddir() {
+    inode.await_hold(Hold::Shared)?;
+    if inode.is_deaddir() {
         return Err(ENOENT);
     }
 

@@ -101,7 +101,7 @@ fn await_removal(dir: &Inode, child: Option<&Inode>) -> Result<bool> {
         Some(child) => child.await_if_locked()?,
         None => false,
     };
-    if waited && dir.is_deaddir() {
+    if dir.is_deaddir() {
         return Err(ENOENT);
     }
     Ok(waited || waited_too)
