@@ -258,6 +258,8 @@ impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T> {
         let after = {
             let _doing = lockdep::DoingLeft::new();
             let after = then(&mut done);
+            // Not with the request, which a thread of the daemon may keep for as long as it faults: it has locked folios.
+            drop(done.payload());
             held.release();
             after
         };

@@ -2,6 +2,8 @@
 
 //! Suite `death`: callers, daemons and connections that end in the middle of anything.
 
+#[path = "../death/faulting.rs"]
+mod faulting;
 #[path = "../death/freeze.rs"]
 mod freeze;
 #[path = "../death/kit.rs"]
@@ -31,5 +33,6 @@ fn main() {
     all.extend(waits::cases());
     all.extend(pages::cases());
     all.extend(freeze::cases());
+    all.extend(faulting::cases());
     ktap::run("death", all, suites::GAPS);
 }

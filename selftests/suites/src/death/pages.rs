@@ -220,7 +220,7 @@ fn file(fs: &Memfs) -> u64 {
 }
 
 /// A caller that has prepared itself.
-fn prepared(m: &mut Mock, fs: &mut Memfs, f: impl FnOnce(&Path) -> Act) -> Caller {
+pub fn prepared(m: &mut Mock, fs: &mut Memfs, f: impl FnOnce(&Path) -> Act) -> Caller {
     let mut c = m.caller(move |mnt, io| {
         let act = f(mnt);
         io.put(());
@@ -255,7 +255,7 @@ fn open(mnt: &Path, flags: i32) -> OwnedFd {
 }
 
 /// Opens for a write. Before the first one C asks for an attribute, in vain.
-fn open_to_write(mnt: &Path, flags: i32) -> OwnedFd {
+pub fn open_to_write(mnt: &Path, flags: i32) -> OwnedFd {
     let f = open(mnt, libc::O_WRONLY | flags);
     user::pwrite(&f, &[4; 10], 0).expect("pwrite");
     f
