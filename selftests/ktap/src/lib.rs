@@ -19,6 +19,7 @@ mod klog;
 mod procs;
 
 pub use gaps::Gaps;
+pub use procs::describe_descendants;
 
 /// Exit status by which a case says that it was skipped, as in kselftest.
 const SKIP: i32 = 4;

@@ -257,12 +257,15 @@ impl Scene {
         self.hold = Some((who, op, name));
     }
 
-    /// It is killed; where killed callers leave, it is gone.
+    /// It is killed; where killed callers leave, it is gone, elsewhere it sleeps on.
     #[track_caller]
     pub fn kill(&mut self, c: &mut Caller) {
         c.kill(libc::SIGKILL);
         if ours() {
             self.gone(c);
+        } else {
+            // It looks once more whether the daemon has read its request.
+            settle(&[c.pid]);
         }
     }
 
