@@ -105,7 +105,7 @@ impl WaitQueue {
         })
     }
 
-    /// Sleeps until `condition` holds (`wait_event*()`).
+    /// Sleeps until `condition` holds (`wait_event*()`), or until a time.
     ///
     /// With `exclusive`, one [`wake_up_nr(1)`](Self::wake_up_nr) wakes one such waiter (the first to have
     /// come), and if this returns an error, a wake-up meant for it has gone to the next one.
@@ -118,6 +118,7 @@ impl WaitQueue {
         signals: Signals,
         freezable: impl Fn() -> bool,
         exclusive: bool,
+        until: Option<Jiffies64>,
         mut condition: impl FnMut() -> bool,
     ) -> Result {
         if condition() {
@@ -138,14 +139,14 @@ impl WaitQueue {
             state: signals.state(),
             freezable,
             signal: false,
-            until: None,
+            until,
         };
         wait_loop::wait_event(&mut sleeper, condition).map_err(|Signalled| ERESTARTSYS)
     }
 
     /// Sleeps until `condition` holds, or until one of `signals` (`ERESTARTSYS`).
     pub(crate) fn wait_event(&self, signals: Signals, condition: impl FnMut() -> bool) -> Result {
-        self.wait(signals, || false, false, condition)
+        self.wait(signals, || false, false, None, condition)
     }
 
     /// Sleeps until `condition` holds, until a time, or until one of `signals`; whether it holds.
@@ -155,18 +156,8 @@ impl WaitQueue {
         until: Jiffies64,
         mut condition: impl FnMut() -> bool,
     ) -> bool {
-        let entry = Opaque::<bindings::wait_queue_entry>::uninit();
-        // SAFETY: As in `wait()`.
-        unsafe { bindings::init_wait_entry(entry.get(), 0) };
-        let mut sleeper = OnQueue {
-            head: self.head.get(),
-            entry: &entry,
-            state: signals.state(),
-            freezable: || false,
-            signal: false,
-            until: Some(until),
-        };
-        let _ = wait_loop::wait_event(&mut sleeper, || condition() || until.has_passed());
+        let or_passed = || condition() || until.has_passed();
+        let _ = self.wait(signals, || false, false, Some(until), or_passed);
         condition()
     }
 
@@ -176,7 +167,7 @@ impl WaitQueue {
         &self,
         condition: impl FnMut() -> bool,
     ) -> Result {
-        self.wait(Signals::All, || false, true, condition)
+        self.wait(Signals::All, || false, true, None, condition)
     }
 
     /// `wait_event_state_exclusive(.., TASK_KILLABLE)`, with `TASK_FREEZABLE_UNSAFE` if `freezable` says so;
@@ -186,7 +177,7 @@ impl WaitQueue {
         freezable: impl Fn() -> bool,
         condition: impl FnMut() -> bool,
     ) -> Result {
-        self.wait(Signals::Fatal, freezable, true, condition)
+        self.wait(Signals::Fatal, freezable, true, None, condition)
     }
 
     /// Wakes all non-exclusive waiters and one exclusive one, telling the scheduler that the waker is
