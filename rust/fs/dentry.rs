@@ -131,10 +131,7 @@ enum Operations {}
 impl DentryOperations<Fuse> for Operations {
     fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
         // In C, who has locked the directory for a change of names has waited for a killed caller with the lock.
-        if dir.await_if_locked()? && (dentry.is_unhashed() || dir.is_deaddir()) {
-            return Ok(false);
-        }
-        if dir.settle() && dentry.is_unhashed() {
+        if dir.await_if_locked_or_settle()? && (dentry.is_unhashed() || dir.is_deaddir()) {
             return Ok(false);
         }
         if dentry.data().is_from_before(dir.conn().epoch()) {

@@ -9,6 +9,7 @@
 use super::Inode;
 use crate::{
     kapi::{
+        dentry::full_name_hash,
         jiffies::Jiffies64,
         lockdep,
         wait::Signals, //
@@ -45,9 +46,9 @@ impl Inode {
     }
 
     /// Waits for answers that have come for callers that have left, and are just being applied, so that the daemon's
-    /// write(2) comes before what is seen after it. For a moment, as where pages are being read the rest may
-    /// take as long as the daemon likes; in C nobody waits for a caller that has woken up.
-    /// Says whether it did.
+    /// write(2) comes before what is seen after it. For a moment, and if that was in vain, others do not: where
+    /// pages are being read the rest may take as long as the daemon likes, and in C nobody waits for a caller that has
+    /// woken up. Says whether it did.
     #[inline]
     pub(super) fn settle(&self) -> bool {
         let settled = self.data().occupied.is_settled();
@@ -63,10 +64,12 @@ impl Inode {
         let occupied = &self.data().occupied;
         let left = &self.conn().left;
         let moment = Jiffies64::after_secs(1);
-        // Whether it has come to that or not.
-        let _ = left
+        let settled = left
             .waiters
             .wait_event_until(Signals::Fatal, moment, || occupied.is_settled());
+        if !settled && moment.has_passed() {
+            occupied.late();
+        }
     }
 
     /// As [`await_hold`](Self::await_hold) of a directory in which a name is changed.
@@ -129,11 +132,25 @@ impl Inode {
         }
         self.await_occupied(Hold::Exclusive)
     }
+
+    /// As [`await_if_locked`](Self::await_if_locked), and [`settle`](Self::settle) otherwise; whether it has waited
+    /// for either.
+    #[inline]
+    pub(super) fn await_if_locked_or_settle(&self) -> Result<bool> {
+        if self.data().occupied.is_free() {
+            return Ok(false);
+        }
+        self.await_any()
+    }
+
+    #[cold]
+    fn await_any(&self) -> Result<bool> {
+        let waited = self.await_if_locked()?;
+        Ok(self.settle() || waited)
+    }
 }
 
-/// A number for a name (FNV-1a). Two names with the same one just wait for each other.
+/// A number for a name. Two names with the same one just wait for each other.
 pub(super) fn hash(name: &[u8]) -> u64 {
-    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    u64::from(full_name_hash(name))
 }

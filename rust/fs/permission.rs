@@ -47,8 +47,7 @@ const STATX_PERM: u32 = STATX_MODE | STATX_UID | STATX_GID;
 pub(super) fn permission(idmap: &MntIdmap, inode: &Inode, mask: u32) -> Result {
     let conn = inode.conn();
     // With the lock held this is the first that is sent of a change.
-    inode.await_if_locked()?;
-    inode.settle();
+    inode.await_if_locked_or_settle()?;
     check_caller(conn, inode.data())?;
 
     let local = conn.default_permissions();

@@ -22,7 +22,7 @@ bool fuse_helper_param_killable(void)
 
 static unsigned int max_left = 256;
 module_param(max_left, uint, 0644);
-MODULE_PARM_DESC(max_left, "The most requests of a connection that killed callers may leave (0: none), a quarter of them by one user");
+MODULE_PARM_DESC(max_left, "The most requests of a connection that killed callers may leave (0: none, at most 2000), a quarter of them by one user");
 
 unsigned int fuse_helper_param_max_left(void)
 {

@@ -57,8 +57,9 @@ where
     }
 }
 
-/// A workqueue that is made when it is first needed, for any number of work items at once that may sleep for
-/// long, bound to no processor.
+/// A workqueue that is made when it is first needed, for work items that may sleep for long and wait for each other:
+/// 2048 (`WQ_MAX_ACTIVE`) run at once. It has workers for each processor, since one without shares that number between the nodes
+/// of a machine.
 ///
 /// # Invariants
 ///

@@ -187,9 +187,10 @@ impl Chan {
             let _ = req.wait.wait_event(Signals::Idle, freezable, done);
             return Waited::Done;
         }
-        let killable = how != How::AbortOnKill && moduleparam::killable();
+        // Not looked at by who is not killed.
+        let killable = || how != How::AbortOnKill && moduleparam::killable();
         // Another signal would not reach a task that one has ended already.
-        let mut killed = killable && how == How::Forced && task::dies_of_signal();
+        let mut killed = how == How::Forced && killable() && task::dies_of_signal();
         if !killed && !self.no_interrupt.load(Relaxed) {
             if req.wait.wait_event(Signals::All, freezable, done).is_ok() {
                 return Waited::Done;
@@ -198,7 +199,7 @@ impl Chan {
                 self.queue_interrupt(ticket);
             }
         }
-        if !killed && (how != How::Forced || killable) {
+        if !killed && (how != How::Forced || killable()) {
             if req.wait.wait_event(Signals::Fatal, freezable, done).is_ok() {
                 return Waited::Done;
             }
@@ -206,7 +207,7 @@ impl Chan {
                 // Which ends the request, too.
                 How::AbortOnKill => self.abort(false),
                 How::Normal if self.cancel(req, ticket) => return Waited::Done,
-                _ => killed = killable,
+                _ => killed = killable(),
             }
         }
         if killed {

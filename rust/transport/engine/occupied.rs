@@ -21,13 +21,21 @@ pub(crate) enum Hold {
 }
 
 /// The word counts in four places: exclusive holds (of which there is one at most), turns (likewise), answers that
-/// are being applied, and shared holds.
+/// are being applied, and shared holds. Besides, it says whether the answers take too long to be waited for.
 const EXCLUSIVE: u32 = 1;
-const TURN: u32 = 1 << 4;
+const TURN: u32 = 1 << 3;
+const LATE: u32 = 1 << 7;
 const SETTLING: u32 = 1 << 8;
 const SHARED: u32 = 1 << 20;
-/// The most that may be counted in the last two.
-const MOST: u32 = (1 << 12) - 1;
+
+const EXCLUSIVES: u32 = TURN - EXCLUSIVE;
+const TURNS: u32 = LATE - TURN;
+const SETTLINGS: u32 = SHARED - SETTLING;
+const SHAREDS: u32 = !(SHARED - 1);
+
+/// The most that may have left, which these places can count, and whose work items can all run at once
+/// ([`LazyQueue`](crate::kapi::workqueue::LazyQueue)), as some wait for others.
+const MOST: u32 = 2000;
 
 impl Hold {
     const fn unit(self) -> u32 {
@@ -41,9 +49,9 @@ impl Hold {
     /// What keeps it out.
     const fn excluded_by(self) -> u32 {
         match self {
-            Hold::Shared => TURN - EXCLUSIVE,
-            Hold::Exclusive => (TURN - EXCLUSIVE) | !(SHARED - 1),
-            Hold::Turn => SETTLING - TURN,
+            Hold::Shared => EXCLUSIVES,
+            Hold::Exclusive => EXCLUSIVES | SHAREDS,
+            Hold::Turn => TURNS,
         }
     }
 }
@@ -74,10 +82,12 @@ impl<C: Count> Occupied<C> {
         self.0.fetch_add(hold.unit());
     }
 
-    /// Whether no answer for a caller that has left is being applied: what others see of the inode is up to date.
+    /// Whether no answer for a caller that has left is being applied, so that what others see of the inode is up to
+    /// date; or nobody waits for that any more.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        self.0.load() & (SHARED - SETTLING) == 0
+        let word = self.0.load();
+        word & SETTLINGS == 0 || word & LATE != 0
     }
 
     /// An answer for a caller that has left has come, and is to be applied.
@@ -85,9 +95,18 @@ impl<C: Count> Occupied<C> {
         self.0.fetch_add(SETTLING);
     }
 
+    /// Somebody has waited for [`is_settled`](Self::is_settled) in vain; others do not, until one of the answers has
+    /// been applied.
+    pub(crate) fn late(&self) {
+        self.0.update(|word| match word & SETTLINGS {
+            0 => word,
+            _ => word | LATE,
+        });
+    }
+
     /// It has been applied. Wake up all who wait for [`is_settled`](Self::is_settled).
     pub(crate) fn settled(&self) {
-        self.0.fetch_add(SETTLING.wrapping_neg());
+        self.0.update(|word| word.wrapping_sub(SETTLING) & !LATE);
     }
 
     /// What was left behind is done. Wake up all who wait for [`admits`](Self::admits).

@@ -13,6 +13,9 @@ pub(crate) trait Count {
     /// Adds, wrapping, fully ordered; returns what was there before.
     fn fetch_add(&self, value: u32) -> u32;
 
+    /// Puts what `f` makes of what is there, fully ordered.
+    fn update(&self, f: impl Fn(u32) -> u32);
+
     /// Reads with acquire ordering.
     fn load(&self) -> u32;
 }
@@ -25,6 +28,13 @@ impl Count for core::sync::atomic::AtomicU32 {
     #[inline]
     fn fetch_add(&self, value: u32) -> u32 {
         self.fetch_add(value, core::sync::atomic::Ordering::SeqCst)
+    }
+
+    fn update(&self, f: impl Fn(u32) -> u32) {
+        use core::sync::atomic::Ordering::SeqCst;
+
+        // It always gives a value.
+        let _ = self.fetch_update(SeqCst, SeqCst, |value| Some(f(value)));
     }
 
     #[inline]

@@ -164,6 +164,7 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
     fn is_caught() {{
         let caught = match "{holds}" {{
             "limits" => occupied::limits().map_err(|what| (what, vec![])),
+            "late" => occupied::late().map_err(|what| (what, vec![])),
             holds => occupied::explore(&occupied::find(holds)).map(|_| ()),
         }};
         match caught {{

@@ -2,7 +2,7 @@
 
 //! That callers which have left hold of inodes what they should, and that it would be noticed if not.
 
-use super::occupied::{configs, explore, find, limits, Config, Mistake};
+use super::occupied::{configs, explore, find, late, limits, Config, Mistake};
 
 #[test]
 fn h1_to_h4() {
@@ -17,6 +17,11 @@ fn h1_to_h4() {
 #[test]
 fn h2_limits() {
     assert_eq!(limits(), Ok(()));
+}
+
+#[test]
+fn h3_late() {
+    assert_eq!(late(), Ok(()));
 }
 
 fn catches(name: &str, mistake: Mistake, expected: &str) {

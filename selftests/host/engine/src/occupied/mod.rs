@@ -39,6 +39,10 @@ impl Count for Word {
         WORD.with(|word| word.replace(word.get().wrapping_add(value)))
     }
 
+    fn update(&self, f: impl Fn(u32) -> u32) {
+        WORD.with(|word| word.set(f(word.get())));
+    }
+
     fn load(&self) -> u32 {
         WORD.with(Cell::get)
     }
@@ -183,4 +187,35 @@ pub(crate) fn limits() -> Result<(), String> {
         return Err(format!("H4: {most} held it: {word:#x}"));
     }
     Ok(())
+}
+
+/// Who waits in vain for an answer to be applied says so to others, until one has been applied.
+///
+/// # Errors
+///
+/// What is wrong.
+pub(crate) fn late() -> Result<(), String> {
+    let mut word = 0;
+    let mut do_and_see = |what: &str, act: fn(&Occupied<Word>), settled: bool| {
+        let is = with(&mut word, |word| {
+            act(word);
+            (word.is_settled(), word.admits(Hold::Turn))
+        });
+        let right = is == (settled, true);
+        right.then_some(()).ok_or(format!("H3: {what}: {word:#x}"))
+    };
+    // Not if it has been applied just now.
+    do_and_see("late for nothing", Occupied::late, true)?;
+    do_and_see("first", Occupied::settle, false)?;
+    do_and_see("first is late", Occupied::late, true)?;
+    do_and_see("so is the second", Occupied::settle, true)?;
+    do_and_see("one is applied", Occupied::settled, false)?;
+    do_and_see("the other is late", Occupied::late, true)?;
+    do_and_see("it is applied", Occupied::settled, true)?;
+    do_and_see("another one", Occupied::settle, false)?;
+    do_and_see("it is applied", Occupied::settled, true)?;
+    match word {
+        0 => Ok(()),
+        _ => Err(format!("H4: {word:#x}")),
+    }
 }

@@ -46,6 +46,10 @@ impl Count for SyncCount {
         self.0.fetch_add(value, SeqCst)
     }
 
+    fn update(&self, f: impl Fn(u32) -> u32) {
+        let _ = self.0.fetch_update(SeqCst, SeqCst, |value| Some(f(value)));
+    }
+
     fn load(&self) -> u32 {
         self.0.load(Acquire)
     }
