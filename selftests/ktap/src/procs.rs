@@ -99,7 +99,7 @@ pub fn reap_all(bound: Duration) -> Result<(), String> {
 
 /// What each thread of each descendant is doing, for the report of a hang.
 pub fn describe_descendants() -> String {
-    let mut s = String::from("hang: what is there\n");
+    let mut s = String::from("what is there:\n");
     for pid in descendants() {
         for t in fs::read_dir(format!("/proc/{pid}/task"))
             .into_iter()

@@ -214,7 +214,11 @@ impl Caller {
             }
             Some((TAG_PANIC, _)) => panic!("caller {} panicked", self.pid),
             Some(_) => panic!("caller {} put a value nobody took", self.pid),
-            None => panic!("caller {} does not end: {}", self.pid, self.state()),
+            None => panic!(
+                "caller {} does not end; {}",
+                self.pid,
+                ktap::describe_descendants()
+            ),
         }
     }
 

@@ -42,7 +42,11 @@ pub fn until<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
         if let Some(v) = f() {
             return v;
         }
-        assert!(Instant::now() < end, "waited too long for: {what}");
+        assert!(
+            Instant::now() < end,
+            "waited too long for: {what}; {}",
+            ktap::describe_descendants()
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
