@@ -8,6 +8,7 @@
 //! returns true if it took the item off before it ran, and then that reference is the canceller's; it
 //! returns when the item neither is pending nor runs, also if it queues itself again.
 
+use super::task::sleep_a_moment;
 use crate::bindings;
 use kernel::{
     container_of,
@@ -66,6 +67,15 @@ where
 /// The pointer is null or that of a queue that [`make`](Self::make) has allocated.
 pub(crate) struct LazyQueue(Atomic<*mut bindings::workqueue_struct>);
 
+/// How often making a queue is tried again, in milliseconds: memory of each processor is not given to a killed
+/// task, as those are that need a queue, while somebody else is being given some (`pcpu_alloc_mutex`).
+const TRIES: usize = 20;
+
+fn alloc_idle() -> *mut bindings::workqueue_struct {
+    // SAFETY: A valid name.
+    unsafe { bindings::alloc_idle_workqueue(c"fuse-left".as_char_ptr()) }
+}
+
 impl LazyQueue {
     /// Without a queue.
     pub(crate) const fn new() -> Self {
@@ -81,8 +91,14 @@ impl LazyQueue {
         if !self.0.load(Acquire).is_null() {
             return Ok(());
         }
-        // SAFETY: A valid name.
-        let queue = unsafe { bindings::alloc_idle_workqueue(c"fuse-left".as_char_ptr()) };
+        let mut queue = alloc_idle();
+        for _ in 0..TRIES {
+            if !queue.is_null() {
+                break;
+            }
+            sleep_a_moment();
+            queue = alloc_idle();
+        }
         if queue.is_null() {
             return Err(ENOMEM);
         }
