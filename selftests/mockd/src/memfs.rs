@@ -241,14 +241,15 @@ impl Memfs {
             Op::UNLINK => self.remove(r.node, name).map(|()| vec![]),
             Op::RMDIR => {
                 let id = self.child(r.node, name)?;
-                if !self.node(id)?.children.is_empty() {
-                    return Err(ENOTEMPTY);
-                }
+                self.empty(id)?;
                 self.remove(r.node, name).map(|()| vec![])
             }
             Op::RENAME | Op::RENAME2 => self.rename(r, &names),
             Op::LINK => {
                 let id = r.get("oldnodeid");
+                if self.child(r.node, name).is_ok() {
+                    return Err(EEXIST);
+                }
                 self.node(id)?.attr.nlink += 1;
                 self.node(r.node)?.children.insert(name.into(), id);
                 self.entry(id)
@@ -353,14 +354,38 @@ impl Memfs {
         if flags & libc::RENAME_EXCHANGE != 0 {
             let other = old.ok_or(ENOENT)?;
             self.node(r.node)?.children.insert(names[0].clone(), other);
+            self.moved(other, newdir, r.node)?;
         } else {
-            if old.is_some() {
+            if let Some(old) = old {
+                self.empty(old)?;
                 self.remove(newdir, &names[1])?;
             }
             self.node(r.node)?.children.remove(&names[0]);
         }
         self.node(newdir)?.children.insert(names[1].clone(), id);
+        self.moved(id, r.node, newdir)?;
         Ok(vec![])
+    }
+
+    /// What is in a directory cannot be removed with it.
+    fn empty(&mut self, id: u64) -> Result<(), Errno> {
+        if self.node(id)?.children.is_empty() {
+            Ok(())
+        } else {
+            Err(ENOTEMPTY)
+        }
+    }
+
+    /// A directory is a link to the one that it is in.
+    fn moved(&mut self, id: u64, from: u64, to: u64) -> Result<(), Errno> {
+        let n = self.node(id)?;
+        n.parent = to;
+        if from != to && n.attr.mode & libc::S_IFMT == libc::S_IFDIR {
+            let nlink = &mut self.node(from)?.attr.nlink;
+            *nlink = nlink.saturating_sub(1);
+            self.node(to)?.attr.nlink += 1;
+        }
+        Ok(())
     }
 
     fn readdir(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
