@@ -173,6 +173,11 @@ impl Caller {
         }
     }
 
+    /// True if the closure has panicked; does not wait.
+    pub fn panicked(&mut self) -> bool {
+        self.ended() && self.buf.first() == Some(&TAG_PANIC)
+    }
+
     /// True once the process is gone or a zombie.
     pub fn exited(&self) -> bool {
         let (gone, info) = self.waitid();

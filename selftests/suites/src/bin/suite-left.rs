@@ -18,6 +18,12 @@ mod memory;
 mod names;
 #[path = "../left/over.rs"]
 mod over;
+#[path = "../left/random.rs"]
+mod random;
+#[path = "../left/random_caller.rs"]
+mod random_caller;
+#[path = "../left/random_daemon.rs"]
+mod random_daemon;
 #[path = "../left/rows/mod.rs"]
 mod rows;
 #[path = "../left/scene.rs"]
@@ -41,5 +47,6 @@ fn main() {
     all.extend(limits::cases());
     all.extend(over::cases());
     all.extend(matrix::cases());
+    all.extend(random::cases());
     ktap::run("left", all, suites::GAPS);
 }

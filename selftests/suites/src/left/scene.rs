@@ -39,10 +39,20 @@ pub fn parameter(name: &str, value: &str) {
 /// Daemon and callers wait for each other, so one processor is what they need; waking the other one up takes longer than all
 /// else. What the kernel does behind may be there.
 pub fn on_one_processor() {
+    on_processors(1);
+}
+
+/// For what is to happen at the same time.
+pub fn on_all_processors() {
+    on_processors(libc::CPU_SETSIZE as usize);
+}
+
+/// Those that there are not do no harm.
+fn on_processors(n: usize) {
     // SAFETY: a set of processors is plain bits.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: sets a bit.
-    unsafe { libc::CPU_SET(0, &mut set) };
+    // SAFETY: sets bits of the set.
+    (0..n).for_each(|i| unsafe { libc::CPU_SET(i, &mut set) });
     // SAFETY: the set is as long as said.
     check(unsafe { libc::sched_setaffinity(0, size_of_val(&set), &set) }).expect("affinity");
 }
