@@ -25,6 +25,8 @@ pub struct Tally {
     /// Bad replies by operation.
     pub ops: BTreeMap<u32, u64>,
     pub mounts: u64,
+    /// Callers that were killed in storms.
+    pub killed: u64,
 }
 
 impl Tally {
@@ -45,6 +47,7 @@ impl Tally {
             *self.ops.entry(*k).or_default() += n;
         }
         self.mounts += other.mounts;
+        self.killed += other.killed;
     }
 
     pub fn text(&self) -> String {
@@ -65,9 +68,10 @@ impl Tally {
             .map(|(k, n)| format!("{:?} {n}", Op::from_u32(*k)))
             .collect();
         format!(
-            "{} bad messages on {} mounts; {}; to {}",
+            "{} bad messages on {} mounts, {} callers killed; {}; to {}",
             self.total(),
             self.mounts,
+            self.killed,
             classes.join(", "),
             ops.join(", ")
         )
@@ -80,15 +84,22 @@ type Pairs = Vec<(u32, u64)>;
 impl Msg for Tally {
     fn put(&self, out: &mut Vec<u8>) {
         let pairs = |m: &BTreeMap<u32, u64>| m.iter().map(|(k, n)| (*k, *n)).collect::<Pairs>();
-        (pairs(&self.classes), pairs(&self.ops), self.mounts).put(out);
+        (
+            pairs(&self.classes),
+            pairs(&self.ops),
+            self.mounts,
+            self.killed,
+        )
+            .put(out);
     }
 
     fn take(b: &mut &[u8]) -> Option<Tally> {
-        let (classes, ops, mounts): (Pairs, Pairs, u64) = Msg::take(b)?;
+        let (classes, ops, mounts, killed): (Pairs, Pairs, u64, u64) = Msg::take(b)?;
         Some(Tally {
             classes: classes.into_iter().collect(),
             ops: ops.into_iter().collect(),
             mounts,
+            killed,
         })
     }
 }

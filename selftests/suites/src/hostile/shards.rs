@@ -8,6 +8,7 @@ use fastrand::Rng;
 use ktap::Case;
 use mockd::msg::Msg;
 use mockd::wire::Op;
+use suites::killable;
 
 use crate::daemon::Tally;
 use crate::mutate::Class;
@@ -112,7 +113,8 @@ fn replayed() {
 
 fn stormed() {
     let mut tally = Tally::default();
-    storm::rounds(part().1, PART, &mut tally, || ());
+    storm::rounds(part().1, PART, &mut tally, killable::set, || ());
+    killable::set(true);
     done(&tally);
 }
 
@@ -129,11 +131,15 @@ fn replayed_as_user() {
 
 fn stormed_as_user() {
     let seed = part().1;
-    done(&userns::run(|beat| {
+    // The user may not set it.
+    killable::set(seed % 4 != 0);
+    let tally = userns::run(|beat| {
         let mut tally = Tally::default();
-        storm::rounds(seed, PART, &mut tally, beat);
+        storm::rounds(seed, PART, &mut tally, |_| (), beat);
         tally
-    }));
+    });
+    killable::set(true);
+    done(&tally);
 }
 
 /// As many as were asked for, of every class, and to every operation that there is.

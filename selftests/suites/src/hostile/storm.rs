@@ -2,6 +2,9 @@
 
 //! Many callers, several daemon threads, no order at all: callers die in the middle, signals arrive, some
 //! requests are never answered, mounts are taken away by force.
+//!
+//! A killed caller is replaced at once. Where killed callers leave, its request stays with the daemon, in which state or
+//! answer ever; elsewhere it goes when that is answered or the connection is aborted.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,15 +25,19 @@ use crate::mutate::Class;
 use crate::steps::{Hands, Step, SLOTS};
 
 const CALLERS: usize = 4;
+/// Killed callers that may still be there.
+const DYING: usize = 6;
 const THREADS: usize = 3;
 /// Bad messages on one mount.
 const PER_MOUNT: u64 = 300;
 
-/// Storms until `quota` bad messages have been sent; `beat` is called now and then.
-pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, beat: impl Fn()) {
+/// Storms until `quota` bad messages have been sent; `beat` is called now and then, and `killable` is told of each mount
+/// whether killed callers leave.
+pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, killable: impl Fn(bool), beat: impl Fn()) {
     let mut rng = Rng::with_seed(seed);
     let start = tally.total();
     while tally.total() - start < quota {
+        killable(rng.u8(..4) != 0);
         let left = quota - (tally.total() - start);
         round(&mut rng, left.min(PER_MOUNT), tally);
         beat();
@@ -85,7 +92,9 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
                 scope.spawn(move || serve(fd, shared, Rng::with_seed(seed), &rec))
             })
             .collect();
-        run(&mut m, &mut callers, rng, quota, &shared, &dev);
+        let mut dying = Vec::new();
+        run(&mut m, &mut callers, &mut dying, rng, quota, &shared, &dev);
+        callers.append(&mut dying);
         finish(&m, callers, rng.bool(), &shared, &waiting);
         for t in threads {
             t.join().expect("daemon thread");
@@ -158,6 +167,7 @@ fn unpark(dev: BorrowedFd<'_>, shared: &Shared, rng: &mut Rng) -> bool {
 fn run(
     m: &mut Mock,
     callers: &mut Vec<Caller>,
+    dying: &mut Vec<Caller>,
     rng: &mut Rng,
     quota: u64,
     shared: &Shared,
@@ -187,22 +197,27 @@ fn run(
             callers.swap_remove(i).reap();
             continue;
         }
+        dying.retain_mut(|c| {
+            let gone = c.exited();
+            if gone {
+                c.reap();
+            }
+            !gone
+        });
         match rng.u32(..12) {
-            0 => {
-                let mut old = callers.swap_remove(i);
+            0..=1 if dying.len() < DYING => {
+                let old = callers.swap_remove(i);
                 old.kill(libc::SIGKILL);
-                // C lets a caller die only when its request is answered.
-                until_gone(&mut old, || {
-                    unpark(
-                        std::os::fd::AsFd::as_fd(dev),
-                        shared,
-                        &mut Rng::with_seed(1),
-                    );
-                });
+                dying.push(old);
+                shared.tally.lock().expect("tally").killed += 1;
                 callers.push(start(m, rng.u64(..), dev));
             }
-            1..=3 => callers[i].kill(libc::SIGUSR1),
-            4 => {
+            // Enough are on their way, who with C wait for an answer.
+            0..=1 => {
+                unpark(std::os::fd::AsFd::as_fd(dev), shared, rng);
+            }
+            2..=4 => callers[i].kill(libc::SIGUSR1),
+            5 => {
                 unpark(std::os::fd::AsFd::as_fd(dev), shared, rng);
             }
             _ => {}
