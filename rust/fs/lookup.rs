@@ -28,7 +28,14 @@ use crate::{
         Name,
         Timeout, //
     },
-    kapi::dentry::UnhashedDentry,
+    kapi::{
+        dentry::UnhashedDentry,
+        jiffies::Jiffies64,
+        task::{
+            fatal_signal_pending,
+            sleep_a_moment, //
+        },
+    },
     transport::Done,
 };
 use kernel::{
@@ -64,7 +71,7 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
         return Err(EIO);
     }
 
-    splice(entry, found.inode, asked, found.valid)
+    splice(dir, entry, found.inode, asked, found.valid)
 }
 
 /// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
@@ -73,6 +80,7 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
 /// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and who
 /// was quicker would take the name for outdated and look it up once more.
 pub(super) fn splice(
+    dir: &Inode,
     entry: UnhashedDentry<'_, Fuse>,
     inode: Option<ARef<Inode>>,
     asked: NamedAt,
@@ -80,11 +88,46 @@ pub(super) fn splice(
 ) -> Result<Option<ARef<Dentry>>> {
     entry.named().dentry().set_named(asked, valid);
 
-    let other = entry.d_splice_alias(inode)?;
+    let other = if dir.conn().left.has_moved() {
+        splice_moved(dir, entry, inode)
+    } else {
+        entry.d_splice_alias(inode).map_err(|(e, _)| e)
+    }?;
     if let Some(other) = &other {
         other.set_named(asked, valid);
     }
     Ok(other)
+}
+
+/// How often it is tried while somebody waits for the directory, who may be the one that has the rename lock.
+const TRIES: u32 = 20;
+
+/// As `d_splice_alias()`. Perhaps a directory is to be moved here that a caller has renamed which has left; in C it would
+/// have been moved by then. While others have the locks for that, it is tried again, for a second at most, as their
+/// daemon may take as long as it likes.
+#[cold]
+fn splice_moved(
+    dir: &Inode,
+    mut entry: UnhashedDentry<'_, Fuse>,
+    inode: Option<ARef<Inode>>,
+) -> Result<Option<ARef<Dentry>>> {
+    let until = Jiffies64::after_secs(1);
+    let mut tries = 0;
+    loop {
+        let e = match entry.d_splice_alias(inode.clone()) {
+            Ok(other) => return Ok(other),
+            Err((e, unspliced)) => {
+                entry = unspliced;
+                e
+            }
+        };
+        tries += 1;
+        let in_the_way = tries > TRIES && dir.is_lock_contended();
+        if e != ESTALE || in_the_way || until.has_passed() || fatal_signal_pending() {
+            return Err(e);
+        }
+        sleep_a_moment();
+    }
 }
 
 /// Asks the daemon.

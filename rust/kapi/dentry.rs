@@ -9,7 +9,7 @@
 //! - A dentry's name and parent change under a rename; they are stable for who holds the parent's
 //!   `i_rwsem`, as the VFS does around the operations that change or look up a directory:
 //!   [`NamedDentry`].
-//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called once:
+//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called until it has succeeded:
 //!   [`UnhashedDentry`].
 //! - A positive dentry does not turn negative while someone else has a reference to it; a negative
 //!   one turns positive under the parent's lock only.
@@ -250,17 +250,20 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     ///
     /// # Errors
     ///
-    /// ELOOP if the directory would end up below itself, ESTALE if it could not be moved.
+    /// ELOOP if the directory would end up below itself; ESTALE if it could not be moved, while others have its old
+    /// parent locked or the superblock's rename lock. Gives the dentry back, to try again.
     pub(crate) fn d_splice_alias(
         self,
         inode: Option<ARef<Inode<T>>>,
-    ) -> Result<Option<ARef<Dentry<T>>>> {
+    ) -> Result<Option<ARef<Dentry<T>>>, (Error, Self)> {
         let inode = inode.map_or(ptr::null_mut(), |i| ARef::into_raw(i).cast().as_ptr());
         // SAFETY: The dentry is not hashed, by this type; the function takes over the reference to
         // the inode even when it fails.
-        let alias = from_err_ptr(unsafe { bindings::d_splice_alias(inode, self.0.as_ptr()) })?;
-        // SAFETY: A reference comes with what is returned.
-        Ok(NonNull::new(alias.cast()).map(|alias| unsafe { ARef::from_raw(alias) }))
+        match from_err_ptr(unsafe { bindings::d_splice_alias(inode, self.0.as_ptr()) }) {
+            // SAFETY: A reference comes with what is returned.
+            Ok(alias) => Ok(NonNull::new(alias.cast()).map(|a| unsafe { ARef::from_raw(a) })),
+            Err(e) => Err((e, self)),
+        }
     }
 }
 

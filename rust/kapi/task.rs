@@ -55,7 +55,7 @@ pub(crate) fn cond_resched() {
     unsafe { bindings::cond_resched_task() };
 }
 
-/// Sleeps for about a millisecond, to try again what lacked memory.
+/// Sleeps for about a millisecond, to try something again.
 pub(crate) fn sleep_a_moment() {
     // SAFETY: Task context, by the contract of the callers.
     unsafe { bindings::msleep(1) };
@@ -65,6 +65,12 @@ pub(crate) fn sleep_a_moment() {
 pub(crate) fn is_kthread() -> bool {
     // SAFETY: The current task is there; the flag does not change.
     unsafe { (*Task::current_raw()).flags & bindings::PF_KTHREAD != 0 }
+}
+
+/// Whether the current task is killed (`fatal_signal_pending()`).
+pub(crate) fn fatal_signal_pending() -> bool {
+    // SAFETY: Looks at the current task only.
+    unsafe { bindings::signal_pending_state_current(bindings::TASK_KILLABLE) }
 }
 
 /// Whether the current task is exiting because of a signal. No other signal reaches it any more.
