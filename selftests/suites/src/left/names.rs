@@ -13,6 +13,7 @@ use mockd::reply::{Entry, LONG};
 use mockd::user;
 use mockd::wire::{self, Op};
 use mockd::{Init, Setup};
+use suites::daemon::until;
 
 use crate::scene::{open, ops, ours, show, Act, Scene};
 
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         read_only_meanwhile,
         mount_below_a_rename,
         work_in_a_renamed_directory,
+        look_for_a_renamed_directory,
         name_that_came_to_be_another,
     ]
 }
@@ -427,4 +429,35 @@ fn name_that_came_to_be_another() {
     assert_eq!(s.said(&mut b), "Ok(())");
     assert_eq!((child(&s, "d/v"), child(&s, "d/w")), (None, v));
     s.end(vec![b]);
+}
+
+/// Somebody has the directory that A has moved open, and C changes its old parent. In C the name was there when A's RENAME was
+/// answered; here the one who asks for it moves it, for which C's lock is needed.
+fn look_for_a_renamed_directory() {
+    let mut s = Scene::new(tree());
+    let keeper = s.actor("keeper", |m| {
+        let dir = open(m, "d/s", libc::O_PATH);
+        Box::new(move || show(user::fstat(&dir).map(|s| s.ino)))
+    });
+    let mut a = s.actor("first", rename("d/s", "e/s"));
+    let mut b = s.actor("second", ino("e/s"));
+    let mut c = s.actor("third", act(|m| show(user::mkdir(&m.join("d/m"), 0o755))));
+    let r = s.leave("first", &mut a, Op::RENAME, "");
+    s.answered("first", &mut a, &r);
+    let q = s.hold("third", &c, Op::MKDIR, "m");
+    s.asked("second");
+    b.go();
+    if ours() {
+        until("its LOOKUP", || {
+            s.serve();
+            ops(&s.asked("second")).contains(&Op::LOOKUP).then_some(())
+        });
+    }
+    s.answer("third", &q);
+    let id = child(&s, "e/s").expect("moved");
+    assert_eq!(s.said(&mut b), format!("Ok({id})"));
+    // Nor does the VFS have to look again.
+    assert!(!ops(&s.asked("second")).contains(&Op::LOOKUP));
+    assert_eq!(s.said(&mut c), "Ok(())");
+    s.end(vec![b, c, keeper]);
 }
