@@ -9,7 +9,6 @@
 use super::{
     conn::Conn,
     left::LeftTable,
-    occupied::hash,
     File,
     Fuse,
     Inode, //
@@ -159,7 +158,7 @@ impl Held {
 
     /// A name is being looked up.
     pub(super) fn name(&mut self, dir: &Inode, name: &[u8]) {
-        self.table.set_name(self.id, (dir.nodeid(), hash(name)));
+        self.table.set_name(self.id, dir.name_id(name));
     }
 
     /// The superblock's rename lock.

@@ -43,8 +43,9 @@ use kernel::{
     },
 };
 
-/// Tasks whose time to wait for FLUSHes is remembered. With more at once, some may wait for longer.
-const DYING: usize = 16;
+/// Tasks whose time to wait for FLUSHes is remembered. With more at once, some wait for less; and for longer if their time has
+/// passed and others have needed the place.
+const DYING: usize = 64;
 
 /// One caller that has left.
 struct Record {
@@ -53,16 +54,15 @@ struct Record {
     /// Its open files, as the owner of locks; `None` for a task without any.
     owner: Option<FlOwner>,
     /// Of a LOOKUP with the directory locked together with others: which name.
-    name: Option<(NodeId, u64)>,
+    name: Option<(NodeId, u32)>,
 }
 
 /// What the lock protects.
 struct Inner {
     records: KVec<Record>,
     last_id: u64,
-    /// Tasks that die of a signal, and until when they wait; the oldest is replaced first.
+    /// Tasks that die of a signal, and until when they wait.
     dying: [(TaskId, Jiffies64); DYING],
-    oldest: usize,
 }
 
 /// The callers of a connection that have left.
@@ -93,7 +93,6 @@ impl LeftTable {
                         records: KVec::new(),
                         last_id: 0,
                         dying: [(TaskId::NONE, Jiffies64::ZERO); DYING],
-                        oldest: 0,
                     },
                     "LeftTable::inner"
                 ),
@@ -177,7 +176,7 @@ impl LeftTable {
     }
 
     /// The record of one of them looks up this name.
-    pub(super) fn set_name(&self, id: u64, name: (NodeId, u64)) {
+    pub(super) fn set_name(&self, id: u64, name: (NodeId, u32)) {
         let mut inner = self.inner.lock();
         if let Some(record) = inner.records.iter_mut().find(|r| r.id == id) {
             record.name = Some(name);
@@ -185,7 +184,7 @@ impl LeftTable {
     }
 
     /// Whether one of them looks up this name.
-    pub(super) fn has_name(&self, name: (NodeId, u64)) -> bool {
+    pub(super) fn has_name(&self, name: (NodeId, u32)) -> bool {
         let inner = self.inner.lock();
         inner.records.iter().any(|r| r.name == Some(name))
     }
@@ -239,12 +238,25 @@ impl LeftTable {
             return *until;
         }
         let until = Jiffies64::after_secs(moduleparam::flush_wait());
-        let oldest = inner.oldest;
-        if let Some(place) = inner.dying.get_mut(oldest) {
-            *place = (task, until);
+        match inner.dying.iter_mut().find(|(_, until)| until.has_passed()) {
+            Some(place) => {
+                *place = (task, until);
+                until
+            }
+            // Sooner than its own time would be.
+            None => {
+                inner.dying.iter().fold(
+                    until,
+                    |first, (_, other)| {
+                        if other.before(first) {
+                            *other
+                        } else {
+                            first
+                        }
+                    },
+                )
+            }
         }
-        inner.oldest = oldest.wrapping_add(1) % DYING;
-        until
     }
 
     /// Whether any rename of a directory to another directory was done since its caller had left.

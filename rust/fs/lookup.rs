@@ -89,7 +89,7 @@ pub(super) fn splice(
     entry.named().dentry().set_named(asked, valid);
 
     let other = if dir.conn().left.has_moved() {
-        splice_moved(dir, entry, inode)
+        splice_moved(entry, inode)
     } else {
         entry.d_splice_alias(inode).map_err(|(e, _)| e)
     }?;
@@ -99,20 +99,18 @@ pub(super) fn splice(
     Ok(other)
 }
 
-/// How often it is tried while somebody waits for the directory, who may be the one that has the rename lock.
-const TRIES: u32 = 20;
+/// For how long the lock of a directory is kept by who tries to move another one to it, in milliseconds.
+const PATIENCE: u64 = 100;
 
 /// As `d_splice_alias()`. Perhaps a directory is to be moved here that a caller has renamed which has left; in C it would
-/// have been moved by then. While others have the locks for that, it is tried again, for a second at most, as their
-/// daemon may take as long as it likes.
+/// have been moved by then. That takes its old parent's lock and the rename lock, which cannot be waited for with this
+/// directory's lock held: who has one may wait for this one. So it is tried for a while.
 #[cold]
 fn splice_moved(
-    dir: &Inode,
     mut entry: UnhashedDentry<'_, Fuse>,
     inode: Option<ARef<Inode>>,
 ) -> Result<Option<ARef<Dentry>>> {
-    let until = Jiffies64::after_secs(1);
-    let mut tries = 0;
+    let since = Jiffies64::now();
     loop {
         let e = match entry.d_splice_alias(inode.clone()) {
             Ok(other) => return Ok(other),
@@ -121,9 +119,8 @@ fn splice_moved(
                 e
             }
         };
-        tries += 1;
-        let in_the_way = tries > TRIES && dir.is_lock_contended();
-        if e != ESTALE || in_the_way || until.has_passed() || fatal_signal_pending() {
+        let late = Jiffies64::now().millis_since(since) >= PATIENCE;
+        if e != ESTALE || late || fatal_signal_pending() {
             return Err(e);
         }
         sleep_a_moment();

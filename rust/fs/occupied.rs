@@ -8,6 +8,7 @@
 
 use super::Inode;
 use crate::{
+    abi::NodeId,
     kapi::{
         dentry::full_name_hash,
         jiffies::Jiffies64,
@@ -106,12 +107,17 @@ impl Inode {
         self.check_dead()
     }
 
+    /// A number for a name in this directory. Two names with the same one just wait for each other.
+    pub(super) fn name_id(&self, name: &[u8]) -> (NodeId, u32) {
+        (self.nodeid(), full_name_hash(self, name))
+    }
+
     #[cold]
     fn await_lookup_occupied(&self, name: &[u8]) -> Result {
         if self.is_locked_by_current() {
             self.await_occupied(Hold::Exclusive)?;
         } else {
-            let name = (self.nodeid(), hash(name));
+            let name = self.name_id(name);
             let left = &self.conn().left;
             self.await_occupied(Hold::Shared)?;
             left.wait(|| !left.has_name(name))?;
@@ -148,9 +154,4 @@ impl Inode {
         let waited = self.await_if_locked()?;
         Ok(self.settle() || waited)
     }
-}
-
-/// A number for a name. Two names with the same one just wait for each other.
-pub(super) fn hash(name: &[u8]) -> u64 {
-    u64::from(full_name_hash(name))
 }

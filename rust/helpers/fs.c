@@ -49,11 +49,6 @@ int fuse_helper_inode_lock_unless_killed(struct inode *inode)
 	return 0;
 }
 
-bool fuse_helper_inode_is_lock_contended(struct inode *inode)
-{
-	return rwsem_is_contended(&inode->i_rwsem);
-}
-
 /*
  * Of a writer the owner is exact; of readers it is a hint, and marked as one
  * (kernel/locking/rwsem.c).

@@ -284,11 +284,11 @@ pub(super) unsafe fn qstr_bytes<'a>(name: *const bindings::qstr) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(ptr, len) }
 }
 
-/// A number for a name (`full_name_hash()`).
-pub(crate) fn full_name_hash(name: &[u8]) -> u32 {
+/// A number for a name in a directory (`full_name_hash()`).
+pub(crate) fn full_name_hash<T: Types>(dir: &Inode<T>, name: &[u8]) -> u32 {
     let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
-    // SAFETY: The name has so many bytes; without a salt it depends on nothing else.
-    unsafe { bindings::full_name_hash(ptr::null(), name.as_ptr().cast(), len) }
+    // SAFETY: The name has so many bytes; the salt is used as a number.
+    unsafe { bindings::full_name_hash(dir.as_ptr().cast(), name.as_ptr().cast(), len) }
 }
 
 /// A dentry or an error as C returns them in one pointer (`ERR_PTR()`); a reference goes along.

@@ -241,12 +241,6 @@ impl<T: Types> Inode<T> {
         unsafe { bindings::inode_is_locked_by_current(self.as_ptr()) }
     }
 
-    /// Whether somebody waits for `i_rwsem` just now (`rwsem_is_contended()`).
-    pub(crate) fn is_lock_contended(&self) -> bool {
-        // SAFETY: The inode is alive; this looks at one word.
-        unsafe { bindings::inode_is_lock_contended(self.as_ptr()) }
-    }
-
     /// `IS_AUTOMOUNT()`.
     pub(crate) fn is_automount(&self) -> bool {
         read_once!(self, i_flags) & bindings::S_AUTOMOUNT != 0

@@ -67,7 +67,7 @@ where
 /// The pointer is null or that of a queue that [`make`](Self::make) has allocated.
 pub(crate) struct LazyQueue(Atomic<*mut bindings::workqueue_struct>);
 
-/// How often making a queue is tried again, in milliseconds: memory of each processor is not given to a killed
+/// How often making a queue is tried again, after a moment each: memory of each processor is not given to a killed
 /// task, as those are that need a queue, while somebody else is being given some (`pcpu_alloc_mutex`).
 const TRIES: usize = 20;
 
@@ -97,6 +97,9 @@ impl LazyQueue {
                 break;
             }
             sleep_a_moment();
+            if !self.0.load(Acquire).is_null() {
+                return Ok(());
+            }
             queue = alloc_idle();
         }
         if queue.is_null() {

@@ -65,7 +65,7 @@ impl<'a> Done<'a> {
         self.0.parse(parse)
     }
 
-    /// Takes the payload. Without that it is dropped with the request.
+    /// Takes the payload. Without that it is dropped with the request, which a daemon that copies it may keep for long.
     pub(crate) fn payload(&mut self) -> Payload {
         self.0.take_payload()
     }

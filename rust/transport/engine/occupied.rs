@@ -20,7 +20,7 @@ pub(crate) enum Hold {
     Turn,
 }
 
-/// The word counts in four places: exclusive holds (of which there is one at most), turns (likewise), answers that
+/// The word counts in four places: exclusive holds (all of one lock's owner), turns (likewise), answers that
 /// are being applied, and shared holds. Besides, it says whether the answers take too long to be waited for.
 const EXCLUSIVE: u32 = 1;
 const TURN: u32 = 1 << 3;
@@ -95,8 +95,8 @@ impl<C: Count> Occupied<C> {
         self.0.fetch_add(SETTLING);
     }
 
-    /// Somebody has waited for [`is_settled`](Self::is_settled) in vain; others do not, until one of the answers has
-    /// been applied.
+    /// Somebody has waited for [`is_settled`](Self::is_settled) in vain; others do not, until all answers have been
+    /// applied. One that comes meanwhile is not waited for either.
     pub(crate) fn late(&self) {
         self.0.update(|word| match word & SETTLINGS {
             0 => word,
@@ -106,7 +106,13 @@ impl<C: Count> Occupied<C> {
 
     /// It has been applied. Wake up all who wait for [`is_settled`](Self::is_settled).
     pub(crate) fn settled(&self) {
-        self.0.update(|word| word.wrapping_sub(SETTLING) & !LATE);
+        self.0.update(|word| {
+            let word = word.wrapping_sub(SETTLING);
+            match word & SETTLINGS {
+                0 => word & !LATE,
+                _ => word,
+            }
+        });
     }
 
     /// What was left behind is done. Wake up all who wait for [`admits`](Self::admits).
