@@ -15,7 +15,8 @@ pub(crate) fn killable() -> bool {
     unsafe { bindings::param_killable() }
 }
 
-/// `max_left`: how many requests of a connection may be with the daemon whose callers have left.
+/// `max_left`: how many callers of a connection may have left, what is done in their place not being done; counts as 2000 if
+/// more.
 pub(crate) fn max_left() -> u32 {
     // SAFETY: Reads one variable.
     unsafe { bindings::param_max_left() }
