@@ -102,7 +102,7 @@ fn create_new_entry<O: Op<Out = Entry>>(
     })?;
     let inode = dir.sb().iget_or_forget(&entry, AskedAt::CREATED)?;
 
-    let other = splice(dir, dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
+    let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
     dir.dir_changed();
     Ok(other)
 }

@@ -244,18 +244,7 @@ impl LeftTable {
                 until
             }
             // Sooner than its own time would be.
-            None => {
-                inner.dying.iter().fold(
-                    until,
-                    |first, (_, other)| {
-                        if other.before(first) {
-                            *other
-                        } else {
-                            first
-                        }
-                    },
-                )
-            }
+            None => (inner.dying.iter()).fold(until, |first, (_, other)| first.earlier(*other)),
         }
     }
 

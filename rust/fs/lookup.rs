@@ -71,7 +71,7 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
         return Err(EIO);
     }
 
-    splice(dir, entry, found.inode, asked, found.valid)
+    splice(entry, found.inode, asked, found.valid)
 }
 
 /// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
@@ -80,7 +80,6 @@ pub(super) fn lookup(dir: &Inode, entry: UnhashedDentry<'_, Fuse>) -> Result<Opt
 /// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and who
 /// was quicker would take the name for outdated and look it up once more.
 pub(super) fn splice(
-    dir: &Inode,
     entry: UnhashedDentry<'_, Fuse>,
     inode: Option<ARef<Inode>>,
     asked: NamedAt,
@@ -88,10 +87,11 @@ pub(super) fn splice(
 ) -> Result<Option<ARef<Dentry>>> {
     entry.named().dentry().set_named(asked, valid);
 
-    let other = if dir.conn().left.has_moved() {
-        splice_moved(entry, inode)
-    } else {
-        entry.d_splice_alias(inode).map_err(|(e, _)| e)
+    let other = match inode {
+        Some(inode) if inode.is_dir() && inode.conn().left.has_moved() => {
+            splice_moved(entry, inode)
+        }
+        inode => entry.d_splice_alias(inode).map_err(|(e, _)| e),
     }?;
     if let Some(other) = &other {
         other.set_named(asked, valid);
@@ -102,17 +102,17 @@ pub(super) fn splice(
 /// For how long the lock of a directory is kept by who tries to move another one to it, in milliseconds.
 const PATIENCE: u64 = 100;
 
-/// As `d_splice_alias()`. Perhaps a directory is to be moved here that a caller has renamed which has left; in C it would
+/// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has renamed which has left; in C it would
 /// have been moved by then. That takes its old parent's lock and the rename lock, which cannot be waited for with this
 /// directory's lock held: who has one may wait for this one. So it is tried for a while.
 #[cold]
 fn splice_moved(
     mut entry: UnhashedDentry<'_, Fuse>,
-    inode: Option<ARef<Inode>>,
+    inode: ARef<Inode>,
 ) -> Result<Option<ARef<Dentry>>> {
     let since = Jiffies64::now();
     loop {
-        let e = match entry.d_splice_alias(inode.clone()) {
+        let e = match entry.d_splice_alias(Some(inode.clone())) {
             Ok(other) => return Ok(other),
             Err((e, unspliced)) => {
                 entry = unspliced;

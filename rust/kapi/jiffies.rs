@@ -55,6 +55,15 @@ impl Jiffies64 {
         (self.0.wrapping_sub(other.0) as i64) < 0
     }
 
+    /// The one of the two that comes first.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        if other.before(self) {
+            other
+        } else {
+            self
+        }
+    }
+
     /// Whether this has passed.
     #[inline]
     pub(crate) fn has_passed(self) -> bool {

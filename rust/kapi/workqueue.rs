@@ -71,11 +71,6 @@ pub(crate) struct LazyQueue(Atomic<*mut bindings::workqueue_struct>);
 /// task, as those are that need a queue, while somebody else is being given some (`pcpu_alloc_mutex`).
 const TRIES: usize = 20;
 
-fn alloc_idle() -> *mut bindings::workqueue_struct {
-    // SAFETY: A valid name.
-    unsafe { bindings::alloc_idle_workqueue(c"fuse-left".as_char_ptr()) }
-}
-
 impl LazyQueue {
     /// Without a queue.
     pub(crate) const fn new() -> Self {
@@ -88,28 +83,25 @@ impl LazyQueue {
     ///
     /// `ENOMEM`.
     pub(crate) fn make(&self) -> Result {
-        if !self.0.load(Acquire).is_null() {
-            return Ok(());
-        }
-        let mut queue = alloc_idle();
-        for _ in 0..TRIES {
-            if !queue.is_null() {
-                break;
+        for attempt in 0..=TRIES {
+            if attempt != 0 {
+                sleep_a_moment();
             }
-            sleep_a_moment();
             if !self.0.load(Acquire).is_null() {
                 return Ok(());
             }
-            queue = alloc_idle();
+            // SAFETY: A valid name.
+            let queue = unsafe { bindings::alloc_idle_workqueue(c"fuse-left".as_char_ptr()) };
+            if queue.is_null() {
+                continue;
+            }
+            if self.0.cmpxchg(core::ptr::null_mut(), queue, Full).is_err() {
+                // SAFETY: We have just made it, and it is empty.
+                unsafe { bindings::destroy_workqueue(queue) };
+            }
+            return Ok(());
         }
-        if queue.is_null() {
-            return Err(ENOMEM);
-        }
-        if self.0.cmpxchg(core::ptr::null_mut(), queue, Full).is_err() {
-            // SAFETY: We have just made it, and it is empty.
-            unsafe { bindings::destroy_workqueue(queue) };
-        }
-        Ok(())
+        Err(ENOMEM)
     }
 
     /// Queues a work item. Between [`make`](Self::make) and [`destroy`](Self::destroy); else it goes to a queue that
