@@ -9,6 +9,23 @@ use crate::errno::{check, last, Res};
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
 
+/// Zeroes that this process shares with those that it forks. Never unmapped.
+///
+/// # Safety
+///
+/// A `T` may be all zeroes.
+pub unsafe fn shared<T: Sync>() -> &'static T {
+    assert!(size_of::<T>() <= PAGE);
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping, large enough for a `T`, as which the caller lets its zeroes pass.
+    unsafe {
+        let p = libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, -1, 0);
+        assert_ne!(p, libc::MAP_FAILED, "{}", last());
+        &*p.cast()
+    }
+}
+
 /// Anonymous pages, unmapped when dropped.
 pub struct Pages {
     addr: *mut u8,

@@ -10,5 +10,11 @@ pub mod setting;
 pub mod tracing;
 pub mod userns;
 
+/// The number in a variable of the environment, if it is set.
+pub fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+}
+
 /// The file of tests that wait for a later issue.
 pub const GAPS: &str = include_str!("../../expected-gaps");

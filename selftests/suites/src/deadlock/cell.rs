@@ -3,9 +3,8 @@
 //! One cell of the table: a scenario, what happens to it, and who is free then.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use ktap::{describe_descendants, implementation, patience, Impl};
+use ktap::{implementation, Impl};
 use mockd::errno::*;
 use mockd::mount::{is_mounted, mount, umount};
 use mockd::{user, Caller};
@@ -229,14 +228,10 @@ fn fate(mut who: Caller, result: impl FnOnce(Caller) -> Res<()>) -> Fate {
 
 /// Waits for the end of all of these.
 pub fn wait_exit(all: &[&Caller]) {
-    let end = Instant::now() + patience();
-    while !all.iter().all(|c| c.exited()) {
-        if Instant::now() > end {
-            let pids: Vec<i32> = all.iter().map(|c| c.pid).collect();
-            panic!("no end of {pids:?}; {}", describe_descendants());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let pids: Vec<i32> = all.iter().map(|c| c.pid).collect();
+    until(&format!("the end of {pids:?}"), || {
+        all.iter().all(|c| c.exited()).then_some(())
+    });
 }
 
 /// Looks at another file; whoever does that may still be at it.

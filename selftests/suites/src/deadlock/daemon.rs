@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use mockd::errno::*;
-use mockd::mem::{read_at, write_at, Pages, PAGE};
+use mockd::mem::{read_at, shared, write_at, Pages, PAGE};
 use mockd::memfs::Memfs;
 use mockd::mock::{answer, read_request};
 use mockd::mount::open_dev;
@@ -37,14 +37,8 @@ const NONE: i32 = -1;
 impl Shared {
     /// To be made before the daemon is forked.
     pub fn new() -> &'static Shared {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping, all zero and never unmapped.
-        let s = unsafe {
-            let p = libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, -1, 0);
-            assert_ne!(p, libc::MAP_FAILED, "{}", last());
-            &*p.cast::<Shared>()
-        };
+        // SAFETY: integers, which may be zero.
+        let s: &Shared = unsafe { shared() };
         s.first.store(NONE, SeqCst);
         s
     }

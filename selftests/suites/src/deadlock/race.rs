@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use ktap::{debug_kernel, implementation, Case, Impl};
-use mockd::errno::*;
-use mockd::mem::PAGE;
+use mockd::mem::shared;
 use mockd::Caller;
+use suites::number;
 
 use crate::cell;
 use crate::race_caller as caller;
@@ -39,20 +39,9 @@ pub struct Shared {
 
 impl Shared {
     fn new() -> &'static Shared {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping, all zero and never unmapped.
-        unsafe {
-            let p = libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, -1, 0);
-            assert_ne!(p, libc::MAP_FAILED, "{}", last());
-            &*p.cast::<Shared>()
-        }
+        // SAFETY: integers and flags, which may be zero.
+        unsafe { shared() }
     }
-}
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
 /// One test for each so many calls, so that each has its bound of time.

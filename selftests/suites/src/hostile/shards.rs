@@ -8,7 +8,7 @@ use fastrand::Rng;
 use ktap::Case;
 use mockd::msg::Msg;
 use mockd::wire::Op;
-use suites::killable;
+use suites::{killable, number};
 
 use crate::daemon::Tally;
 use crate::mutate::Class;
@@ -36,16 +36,12 @@ fn wanted() -> u64 {
     } else {
         20_000
     };
-    match std::env::var("N") {
-        Ok(n) => n.parse().expect("N is a number"),
-        Err(_) => default,
-    }
+    number("N").unwrap_or(default)
 }
 
 /// The seed of everything, from the host so that both modules get the same.
 fn seed() -> u64 {
-    let text = std::env::var("SEED").expect("SEED, which scripts/test.sh gives");
-    text.parse().expect("SEED is a number")
+    number("SEED").expect("SEED, which scripts/test.sh gives")
 }
 
 /// The cases: parts, and what is to hold after them.

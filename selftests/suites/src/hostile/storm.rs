@@ -212,12 +212,9 @@ fn run(
                 shared.tally.lock().expect("tally").killed += 1;
                 callers.push(start(m, rng.u64(..), dev));
             }
-            // Enough are on their way, who with C wait for an answer.
-            0..=1 => {
-                unpark(std::os::fd::AsFd::as_fd(dev), shared, rng);
-            }
             2..=4 => callers[i].kill(libc::SIGUSR1),
-            5 => {
+            // With too many on their way as well, who with C wait for an answer.
+            0..=1 | 5 => {
                 unpark(std::os::fd::AsFd::as_fd(dev), shared, rng);
             }
             _ => {}

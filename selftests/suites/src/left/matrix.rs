@@ -89,7 +89,7 @@ fn against_all(name: &str) {
 
 /// The same on both modules.
 fn seed() -> u64 {
-    std::env::var("SEED").map_or(0, |s| s.parse().expect("SEED"))
+    suites::number("SEED").unwrap_or(0)
 }
 
 /// What becomes of `other` while `left` is out, as text.

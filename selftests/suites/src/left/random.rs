@@ -18,6 +18,7 @@ use mockd::wire::ROOT;
 use mockd::{Caller, Init, Mock, Setup};
 use suites::daemon::until;
 use suites::fusectl;
+use suites::number;
 use suites::setting::{self, Setting};
 
 use crate::random_caller::{self as caller, Shared, WRITES};
@@ -31,11 +32,6 @@ const PER_TEST: u64 = 2000;
 const PER_MOUNT: u64 = 500;
 
 const CALLERS: usize = 5;
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
-}
 
 /// One test for each so many requests, so that each has its bound of time.
 pub fn cases() -> Vec<Case> {

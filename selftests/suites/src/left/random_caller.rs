@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use fastrand::Rng;
 use mockd::errno::*;
-use mockd::mem::PAGE;
+use mockd::mem::{shared, PAGE};
 use mockd::user;
 
 use crate::rows::summary;
@@ -67,15 +67,8 @@ impl Writes {
 
 impl Shared {
     pub fn new() -> &'static Shared {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let prot = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new mapping, all zero and never unmapped.
-        unsafe {
-            let p = libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, -1, 0);
-            assert_ne!(p, libc::MAP_FAILED, "{}", last());
-            assert!(size_of::<Shared>() <= PAGE);
-            &*p.cast::<Shared>()
-        }
+        // SAFETY: integers and flags, which may be zero.
+        unsafe { shared() }
     }
 }
 
