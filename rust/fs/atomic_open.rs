@@ -8,8 +8,9 @@
 
 use super::{
     behind::{
-        self,
-        Closer, //
+        Closer,
+        Created,
+        Opened, //
     },
     conn::NoOp,
     create::{
@@ -51,17 +52,11 @@ use crate::{
         inode_operations::AtomicOpen,
         open::FinishOpen, //
     },
-    transport::{
-        Done,
-        How, //
-    },
+    transport::Done,
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    },
+    sync::aref::ARef, //
 };
 
 /// `atomic_open`.
@@ -147,31 +142,44 @@ fn create_open(
             }
             let (out, file) = (out.ok()?, file?);
             dir.dir_changed();
-            let (inode, file) = created(&dir, file, &out, flags, How::Behind).ok()?;
-            behind::opened(inode, file, flags & !O_TRUNC, closer)
+            let file = file.opened(out.entry.node, out.open);
+            Some(match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+                Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
+                Err(_) => {
+                    file.set_left_by(closer.pid());
+                    Created::GivenBack(file.give_back(without_create(flags), true))
+                }
+            })
         }
     };
     let out = conn.call_then(dir, &op, then)?;
 
     let file_data = new_file.ok_or(EINTR)?;
-    let (inode, data) = created(dir, file_data, &out, flags, How::Forced)?;
+    let data = file_data.opened(out.entry.node, out.open);
+    let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+        Ok(inode) => inode,
+        Err(e) => {
+            data.sync_release(without_create(flags), true);
+            return Err(e);
+        }
+    };
     data.attach(&inode);
     let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
 
     if let Err(e) = entry.d_instantiate(inode.clone()) {
-        data.sync_release(flags, false, How::Forced);
+        data.sync_release(flags, false);
         return Err(e);
     }
     entry.set_named(asked, out.entry.entry_valid);
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {
-        data.sync_release(flags, false, How::Forced);
+        data.sync_release(flags, false);
         return Err(e);
     }
     if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
         if let Some(data) = data {
-            data.sync_release(flags, false, How::Forced);
+            data.sync_release(flags, false);
         }
         return Err(e);
     }
@@ -184,24 +192,7 @@ fn create_open(
     Ok(())
 }
 
-/// The inode and the data of a file that the daemon has made and opened.
-///
-/// # Errors
-///
-/// ENOMEM; the daemon's file has been given back then.
-fn created(
-    dir: &Inode,
-    file: NewFile,
-    out: &CreateOut,
-    flags: u32,
-    how: How,
-) -> Result<(ARef<Inode>, Arc<FuseFile>)> {
-    let data = file.opened(out.entry.node, out.open);
-    match dir.sb().iget(&out.entry, AskedAt::CREATED) {
-        Ok(inode) => Ok((inode, data)),
-        Err(e) => {
-            data.sync_release(flags & !(O_CREAT | O_EXCL | O_TRUNC), true, how);
-            Err(e)
-        }
-    }
+/// The flags of a file that has been made, for RELEASE.
+fn without_create(flags: u32) -> u32 {
+    flags & !(O_CREAT | O_EXCL | O_TRUNC)
 }

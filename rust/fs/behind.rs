@@ -3,13 +3,13 @@
 //! What a killed opener would have done: it would have got its descriptor, and have closed it when it exits.
 //!
 //! C counterpart: `fuse_open()` or `fuse_create_open()` of a task that has a signal pending, and `filp_close()` from
-//! `do_exit()`. Here a work item does it in place of a caller that has left, and waits for the daemon as
-//! that would. Takes folio locks.
+//! `do_exit()`. Here a work item does it in place of a caller that has left, step by step, as it waits for nobody. Takes
+//! folio locks.
 
 use super::{
     attr,
     conn::{Conn, NoOp},
-    file::{atomic_o_trunc, FuseFile},
+    file::{atomic_o_trunc, FuseFile, GivenBack},
     held::Afterwards,
     iomode, pages, Fuse, Inode,
 };
@@ -18,10 +18,10 @@ use crate::{
     kapi::{
         fcntl::{FMODE_EXEC, O_CREAT, O_EXCL, O_TRUNC},
         file_operations::FlOwner,
-        pagemap,
+        gfp::Gfp,
         write_access::KeptAccess,
     },
-    transport::{How, NeverLeaves},
+    transport::{Next, Prepared},
 };
 use kernel::{
     prelude::*,
@@ -32,6 +32,8 @@ use kernel::{
 pub(super) struct Closer {
     caller: Creds,
     owner: LockOwner,
+    /// For FLUSH, if there was memory to be charged to the task.
+    request: Option<Prepared>,
     /// Goes with RELEASE.
     _access: Option<KeptAccess<Fuse>>,
 }
@@ -42,91 +44,180 @@ impl Closer {
         Self {
             caller: conn.caller_munged(),
             owner: conn.lock_owner(FlOwner::current_files().unwrap_or(FlOwner::NONE)),
+            request: conn.chan.prepare(Gfp::KERNEL | Gfp::ACCOUNT).ok(),
             _access: writes.and_then(KeptAccess::write),
         }
     }
+
+    /// The task.
+    pub(super) fn pid(&self) -> u32 {
+        self.caller.pid
+    }
+
+    /// Memory for FLUSH.
+    ///
+    /// # Errors
+    ///
+    /// None, as it is waited for.
+    fn request(&mut self, conn: &Conn) -> Result<Prepared> {
+        match self.request.take() {
+            Some(request) => Ok(request),
+            None => conn.chan.prepare(Gfp::KERNEL | Gfp::NOFAIL),
+        }
+    }
 }
 
-/// A file that the daemon has opened for a task that has left, and that is to be closed.
+/// What comes after the daemon has opened a file for a task that has left: the rest of open(2), and the close.
 pub(super) struct Opened {
     inode: ARef<Inode>,
-    file: Arc<FuseFile>,
+    file: Option<Arc<FuseFile>>,
     flags: u32,
     closer: Closer,
+    step: Step,
 }
 
-/// The daemon has opened a file for a task that has left: what `open(2)` with `flags` does then.
-pub(super) fn opened(
-    inode: ARef<Inode>,
-    file: Arc<FuseFile>,
-    flags: u32,
-    closer: Closer,
-) -> Option<Opened> {
-    file.attach(&inode);
-    file.set_left_by(closer.caller.pid);
-    if inode.is_reg() && iomode::open(&file, &inode).is_err() {
-        file.sync_release(flags, false, How::Behind);
-        return None;
-    }
-    if flags & O_TRUNC != 0 && atomic_o_trunc(&file.conn) {
-        attr::truncated_by_open(&inode);
-        // No signal reaches a work item.
-        let _ = pages::truncate(&inode, 0);
-    } else if !file.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-        let _ = pages::drop_clean(&inode);
-    }
-    Some(Opened {
-        inode,
-        file,
-        flags,
-        closer,
-    })
+enum Step {
+    /// It is to be opened.
+    Open,
+    /// It has been.
+    Close,
+    /// It could not be.
+    GiveBack(GivenBack),
+    /// The last request has been made.
+    Over,
 }
 
-/// The close.
-impl Afterwards for Opened {
-    fn run(self) {
-        let Self {
+impl Opened {
+    /// Of `open(2)` with `flags`.
+    pub(super) fn new(inode: ARef<Inode>, file: Arc<FuseFile>, flags: u32, closer: Closer) -> Self {
+        file.attach(&inode);
+        file.set_left_by(closer.pid());
+        Self {
             inode,
-            file,
+            file: Some(file),
             flags,
             closer,
-        } = self;
-        // To be executed, it is closed without.
-        if inode.is_reg() && flags & FMODE_EXEC == 0 {
-            flush(&inode, &file, &closer);
+            step: Step::Open,
         }
-        // RELEASE goes with the last reference.
-        file.release(flags & !(O_CREAT | O_EXCL | O_TRUNC));
-        drop(closer);
+    }
+
+    /// The next step, if this one need not wait.
+    fn open(&mut self) -> Option<Step> {
+        let (inode, flags) = (&*self.inode, self.flags);
+        let Some(file) = &self.file else {
+            return Some(Step::Over);
+        };
+        if inode.is_reg() {
+            match iomode::try_open(file, inode) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(_) => {
+                    let given_back = self.file.take().and_then(|f| f.give_back(flags, false));
+                    return Some(given_back.map_or(Step::Over, Step::GiveBack));
+                }
+            }
+        }
+        // No signal ends this.
+        let _ = if flags & O_TRUNC != 0 && atomic_o_trunc(&file.conn) {
+            attr::truncated_by_open(inode);
+            pages::truncate(inode, 0)
+        } else if !file.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
+            pages::drop_clean(inode)
+        } else {
+            Ok(())
+        };
+        Some(Step::Close)
+    }
+
+    /// FLUSH, unless there is none.
+    fn flush(&mut self) -> Next {
+        let Some(file) = &self.file else {
+            return Next::Done;
+        };
+        let (inode, conn) = (&*self.inode, &file.conn);
+        if !inode.is_reg()
+            // To be executed, it is closed without.
+            || self.flags & FMODE_EXEC != 0
+            || file.open_flags.contains(OpenOutFlags::NOFLUSH)
+            || inode.check_bad().is_err()
+            || conn.lacks(NoOp::Flush)
+        {
+            return Next::Done;
+        }
+        let flush = Flush {
+            fh: file.fh,
+            lock_owner: self.closer.owner,
+        };
+        match self.closer.request(conn) {
+            Ok(request) => conn.call_behind(request, inode.nodeid(), self.closer.caller, &flush),
+            Err(_) => Next::Done,
+        }
     }
 }
 
-/// The FLUSH of a file that nobody has a descriptor of. Nobody hears of errors.
-fn flush(inode: &Inode, file: &FuseFile, closer: &Closer) {
-    let conn = &file.conn;
-    if file.open_flags.contains(OpenOutFlags::NOFLUSH)
-        || inode.check_bad().is_err()
-        || pagemap::write_inode_now(inode).is_err()
-        || conn.lacks(NoOp::Flush)
-    {
-        return;
+impl Afterwards for Opened {
+    fn before(&mut self) -> bool {
+        if matches!(self.step, Step::Open) {
+            match self.open() {
+                Some(step) => self.step = step,
+                None => return false,
+            }
+        }
+        true
     }
-    let flush = Flush {
-        fh: file.fh,
-        lock_owner: closer.owner,
-    };
-    send_flush(conn, inode, closer.caller, &flush);
+
+    fn keeps(&self) -> bool {
+        matches!(self.step, Step::GiveBack(_))
+    }
+
+    fn after(&mut self) -> Next {
+        match &mut self.step {
+            Step::Close => {
+                self.step = Step::Over;
+                self.flush()
+            }
+            Step::GiveBack(given_back) => given_back.after(),
+            Step::Open | Step::Over => Next::Done,
+        }
+    }
 }
 
-/// Sends FLUSH from a work item, and waits for the answer.
-pub(super) fn send_flush(conn: &Conn, inode: &Inode, caller: Creds, flush: &Flush) {
-    let node = inode.nodeid();
-    match conn
-        .chan
-        .call(How::Behind, node, caller, flush, &mut NeverLeaves)
-    {
-        Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Flush),
-        _ => {}
+impl Drop for Opened {
+    /// The close.
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // RELEASE goes with the last reference.
+            file.release(self.flags & !(O_CREAT | O_EXCL | O_TRUNC));
+        }
+    }
+}
+
+/// What comes after CREATE for a task that has left.
+pub(super) enum Created {
+    Opened(Opened),
+    /// There is no inode for it.
+    GivenBack(Option<GivenBack>),
+}
+
+impl Afterwards for Created {
+    fn before(&mut self) -> bool {
+        match self {
+            Created::Opened(opened) => opened.before(),
+            Created::GivenBack(_) => true,
+        }
+    }
+
+    fn keeps(&self) -> bool {
+        match self {
+            Created::Opened(opened) => opened.keeps(),
+            Created::GivenBack(_) => true,
+        }
+    }
+
+    fn after(&mut self) -> Next {
+        match self {
+            Created::Opened(opened) => opened.after(),
+            Created::GivenBack(given_back) => given_back.after(),
+        }
     }
 }

@@ -10,9 +10,9 @@
 //! inode's lock when it is dropped ([`iomode`]).
 
 use super::{
-    behind::{self, Closer},
+    behind::{Closer, Opened},
     conn::{Conn, NoOp},
-    held::Held,
+    held::{Afterwards, Held},
     iomode,
     req::{Holds, Leaver},
     Fuse, Inode,
@@ -29,7 +29,7 @@ use crate::{
         rcu::RcuArc,
         task::is_kthread,
     },
-    transport::{Done, End, How, Payload, Prepared},
+    transport::{Done, End, How, Next, Payload, Prepared},
 };
 use core::mem::MaybeUninit;
 use kernel::{
@@ -211,7 +211,7 @@ impl FuseFile {
                         Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
                         Err(_) => return None,
                     };
-                    behind::opened(inode, file, flags, closer)
+                    Some(Opened::new(inode, file, flags, closer))
                 }
             };
             let out = match kind {
@@ -248,7 +248,7 @@ impl FuseFile {
     /// Takes an open of a file back that failed after all, and waits until the daemon knows
     /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
     /// no inode. May sleep.
-    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool, how: How) {
+    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
         self.flags.store(flags, Relaxed);
         // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
         let Some(mut file) = Arc::into_unique_or_drop(self) else {
@@ -273,11 +273,31 @@ impl FuseFile {
             let mut leaver = Leaver::new(&conn, &NothingHeld, then);
             let (caller, release) = (file.closer(), file.release_op());
             // What the daemon answers changes nothing.
-            let _ = conn.chan.call(how, node, caller, &release, &mut leaver);
+            let _ = (conn.chan).call(How::Forced, node, caller, &release, &mut leaver);
         }
         if forget && !left {
             conn.chan.forget_one(node);
         }
+    }
+
+    /// As [`sync_release`](Self::sync_release), in place of a caller that has left.
+    pub(super) fn give_back(self: Arc<Self>, flags: u32, forget: bool) -> Option<GivenBack> {
+        self.flags.store(flags, Relaxed);
+        // As above.
+        let mut file = Arc::into_unique_or_drop(self)?;
+        let (request, end) = match file.take_release() {
+            Some(ReleaseMemory { request, end }) => (Some(request), Some(end)),
+            None => (None, None),
+        };
+        Some(GivenBack {
+            conn: file.conn.clone(),
+            node: file.nodeid,
+            caller: file.closer(),
+            release: file.release_op(),
+            request,
+            forget,
+            _end: end,
+        })
     }
 
     /// The last use of the inode, and the memory for a RELEASE if one is to be sent.
@@ -310,6 +330,38 @@ impl FuseFile {
             flags: self.flags.load(Relaxed),
             // Only where flock(2) is the daemon's.
             flock_owner: None,
+        }
+    }
+}
+
+/// A file that could not be opened after all for a task that has left.
+pub(super) struct GivenBack {
+    conn: RcuArc<Conn>,
+    node: NodeId,
+    caller: Creds,
+    release: Release,
+    /// None if RELEASE has been sent, or none is to be.
+    request: Option<Prepared>,
+    forget: bool,
+    _end: Option<KBox<ReleaseEnd>>,
+}
+
+impl Afterwards for GivenBack {
+    fn after(&mut self) -> Next {
+        match self.request.take() {
+            Some(request) => {
+                (self.conn).call_behind(request, self.node, self.caller, &self.release)
+            }
+            None => Next::Done,
+        }
+    }
+}
+
+impl Drop for GivenBack {
+    /// An inode is forgotten after its files are released.
+    fn drop(&mut self) {
+        if self.forget {
+            self.conn.chan.forget_one(self.node);
         }
     }
 }

@@ -6,7 +6,6 @@
 //! `i_rwsem`.
 
 use super::{
-    behind::send_flush,
     conn::{Conn, NoOp},
     file::FuseFile,
     held::Held,
@@ -20,11 +19,18 @@ use crate::{
     kapi::{
         file::HeldFile,
         file_operations::FlOwner,
+        gfp::Gfp,
         moduleparam::killable,
         pagemap,
         task::dies_of_signal, //
     },
-    transport::{Hold, Later},
+    transport::{
+        Done,
+        Hold,
+        Left,
+        Next,
+        Prepared, //
+    },
 };
 use kernel::prelude::*;
 
@@ -93,6 +99,8 @@ struct LateFlush {
     owner: FlOwner,
     caller: Creds,
     flush: Flush,
+    /// None once it has been sent.
+    request: Option<Prepared>,
     /// The file goes last, so that RELEASE comes after the FLUSH.
     file: HeldFile<Fuse>,
     held: Held,
@@ -111,6 +119,7 @@ impl LateFlush {
                 owner,
                 caller: conn.caller_munged(),
                 flush,
+                request: Some(conn.chan.prepare(Gfp::KERNEL | Gfp::ACCOUNT)?),
                 file: file.hold().ok_or(EAGAIN)?,
                 held: Held::new(conn)?,
             },
@@ -120,11 +129,25 @@ impl LateFlush {
     }
 }
 
-impl Later for LateFlush {
-    fn run(self: KBox<Self>) {
+impl Left for LateFlush {
+    fn ending(&mut self) {}
+
+    fn answered(&mut self, _done: Done<'_>) {
+        // Nobody hears of errors.
+    }
+
+    fn go_on(&mut self) -> Next {
         let conn = &self.file.data().conn;
-        conn.left.wait_owner_idle(self.owner, self.held.id());
-        send_flush(conn, self.file.inode(), self.caller, &self.flush);
+        if conn.left.has_earlier(self.owner, self.held.id()) {
+            return Next::Again;
+        }
+        match self.request.take() {
+            Some(request) if !conn.lacks(NoOp::Flush) => {
+                let node = self.file.inode().nodeid();
+                conn.call_behind(request, node, self.caller, &self.flush)
+            }
+            _ => Next::Done,
+        }
     }
 }
 

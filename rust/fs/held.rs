@@ -8,7 +8,11 @@
 
 use super::{
     conn::Conn,
-    left::LeftTable,
+    left::{
+        Doing,
+        LeftTable, //
+    },
+    pages::Rest,
     File,
     Fuse,
     Inode, //
@@ -17,13 +21,13 @@ use crate::{
     kapi::{
         fcntl::FMODE_EXEC,
         file::HeldFile,
-        lockdep,
         write_access::KeptAccess, //
     },
     transport::{
         Done,
         Hold,
-        Left, //
+        Left,
+        Next, //
     },
 };
 use kernel::{
@@ -81,6 +85,11 @@ impl Held {
     /// Its number; those that leave later have higher ones.
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The current task does what the caller would have done.
+    pub(super) fn doing(&self) -> Doing<'_> {
+        Doing::new(&self.table)
     }
 
     fn keep(&mut self, keep: Keep) -> Result {
@@ -222,48 +231,127 @@ impl Drop for Held {
     }
 }
 
-/// What is done in place of a caller that has left: `then` is given the answer, after which it is free for others
-/// what the caller held; what `then` returns comes after that.
-pub(super) struct LeftCall<T> {
-    pub(super) then: T,
-    pub(super) held: Held,
+/// What is done in place of a caller that has left: `then` is given the answer; what it returns is what comes after
+/// that.
+pub(super) struct LeftCall<T, A> {
+    step: Step<T, A>,
+    /// What the answer changes of pages that others had locked.
+    rest: Option<Rest>,
+    held: Held,
 }
 
-/// What a caller that has left would have done after its operation.
-pub(crate) trait Afterwards {
-    /// Does it, in a work item. May sleep, for the daemon too.
-    fn run(self);
+enum Step<T, A> {
+    Answer(T),
+    /// The caller holds all that it held.
+    Before(A),
+    /// What it held is free for others.
+    After(A),
+    Over,
 }
 
-impl Afterwards for () {
-    fn run(self) {}
-}
-
-impl<A: Afterwards> Afterwards for Option<A> {
-    fn run(self) {
-        if let Some(after) = self {
-            after.run();
+impl<T, A> LeftCall<T, A> {
+    pub(super) fn new(then: T, held: Held) -> Self {
+        Self {
+            step: Step::Answer(then),
+            rest: None,
+            held,
         }
     }
 }
 
-impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T> {
+/// What a caller that has left would have done after its operation. None of it waits for the daemon.
+pub(crate) trait Afterwards: Send + 'static {
+    /// What it would have done before it released its locks; called until it says that it is done.
+    fn before(&mut self) -> bool {
+        true
+    }
+
+    /// Whether others have to wait until all is done.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// Called after that until it says that all is done.
+    fn after(&mut self) -> Next {
+        Next::Done
+    }
+}
+
+impl Afterwards for () {}
+
+impl<A: Afterwards> Afterwards for Option<A> {
+    fn before(&mut self) -> bool {
+        self.as_mut().is_none_or(A::before)
+    }
+
+    fn keeps(&self) -> bool {
+        self.as_ref().is_some_and(A::keeps)
+    }
+
+    fn after(&mut self) -> Next {
+        self.as_mut().map_or(Next::Done, A::after)
+    }
+}
+
+impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> LeftCall<T, A> {
+    /// Whether all is done that comes before others go on, or has been before.
+    fn finish_before(&mut self) -> bool {
+        let Step::Before(after) = &mut self.step else {
+            return true;
+        };
+        let doing = self.held.doing();
+        loop {
+            if self.rest.as_mut().is_some_and(|rest| !rest.go_on()) {
+                return false;
+            }
+            if !after.before() {
+                return false;
+            }
+            self.rest = doing.take_rest();
+            if self.rest.is_none() {
+                return true;
+            }
+        }
+    }
+}
+
+impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T, A> {
     fn ending(&mut self) {
         self.held.ending();
     }
 
-    fn ended(self: KBox<Self>, mut done: Done<'_>) {
-        let Self { then, mut held } = KBox::into_inner(self);
-        let after = {
-            let _doing = lockdep::DoingLeft::new();
-            let after = then(&mut done);
-            // Not with the request, which a thread of the daemon may keep for as long as it faults: it has locked folios.
-            drop(done.payload());
-            held.release();
-            after
+    fn answered(&mut self, mut done: Done<'_>) {
+        let step = core::mem::replace(&mut self.step, Step::Over);
+        self.step = match step {
+            Step::Answer(then) => {
+                let doing = self.held.doing();
+                let after = then(&mut done);
+                self.rest = doing.take_rest();
+                // Not with the request, which a thread of the daemon may keep for as long as it faults: it has locked folios.
+                done.payload().let_go();
+                Step::Before(after)
+            }
+            // Nobody hears of errors.
+            step => step,
         };
-        after.run();
-        // What may take as long as the daemon likes counts until here.
-        drop(held);
+    }
+
+    fn go_on(&mut self) -> Next {
+        if !self.finish_before() {
+            return Next::Again;
+        }
+        self.step = match core::mem::replace(&mut self.step, Step::Over) {
+            Step::Before(after) => {
+                if !after.keeps() {
+                    self.held.release();
+                }
+                Step::After(after)
+            }
+            step => step,
+        };
+        match &mut self.step {
+            Step::After(after) => after.after(),
+            _ => Next::Done,
+        }
     }
 }

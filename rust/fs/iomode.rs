@@ -12,15 +12,10 @@
 use super::{
     file::FuseFile,
     inode::{FuseInode, State},
+    pages::signals,
     Inode,
 };
-use crate::{
-    abi::OpenOutFlags,
-    kapi::{
-        moduleparam::killable,
-        wait::Signals, //
-    },
-};
+use crate::abi::OpenOutFlags;
 use core::ops::Deref;
 use kernel::{
     prelude::*,
@@ -34,34 +29,34 @@ use kernel::{
 ///
 /// EIO for flags that do not go with this connection: the daemon's mistake. EINTR if killed.
 pub(super) fn open(file: &FuseFile, inode: &Inode) -> Result {
+    if try_open(file, inode)? {
+        return Ok(());
+    }
+    let inode = inode.data();
+    inode
+        .direct_io_waitq
+        .wait_event(signals(), || cached_open(file, inode))
+        .map_err(|_| EINTR)
+}
+
+/// The same, but does not sleep. Says whether it could be done; it will, when the direct writes are through.
+pub(super) fn try_open(file: &FuseFile, inode: &Inode) -> Result<bool> {
     if file.open_flags.contains(OpenOutFlags::PASSTHROUGH) {
         // Not offered.
         return Err(EIO);
     }
     // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
-    if !file.open_flags.contains(OpenOutFlags::DIRECT_IO) {
-        cached_open(file, inode.data())?;
-    }
-    Ok(())
+    let cached = !file.open_flags.contains(OpenOutFlags::DIRECT_IO);
+    Ok(!cached || cached_open(file, inode.data()))
 }
 
-/// Enters cached use on behalf of a file (`fuse_file_cached_io_open()`).
-fn cached_open(file: &FuseFile, inode: &FuseInode) -> Result {
+/// Enters cached use on behalf of a file, once, unless there are direct writes (`fuse_file_cached_io_open()`).
+fn cached_open(file: &FuseFile, inode: &FuseInode) -> bool {
     let mut inner = inode.inner.lock();
-    while inner.io_cache_ctr < 0 {
+    if inner.io_cache_ctr < 0 {
         // Tells new direct writes to be exclusive: else this might take forever.
         inode.state.set(State::CACHE_IO_MODE);
-        drop(inner);
-        let signals = if killable() {
-            Signals::Fatal
-        } else {
-            Signals::None
-        };
-        inode
-            .direct_io_waitq
-            .wait_event(signals, || inode.inner.lock().io_cache_ctr >= 0)
-            .map_err(|_| EINTR)?;
-        inner = inode.inner.lock();
+        return false;
     }
     if !file.cached_io.load(Relaxed) {
         file.cached_io.store(true, Relaxed);
@@ -70,7 +65,7 @@ fn cached_open(file: &FuseFile, inode: &FuseInode) -> Result {
         }
         inner.io_cache_ctr += 1;
     }
-    Ok(())
+    true
 }
 
 /// A file is used no more (`fuse_file_io_release()`). Does not sleep.
@@ -106,13 +101,15 @@ impl<I: Deref<Target = Inode>> UncachedIo<I> {
 
 impl<I: Deref<Target = Inode>> Drop for UncachedIo<I> {
     fn drop(&mut self) {
-        let inode = self.0.data();
-        let mut inner = inode.inner.lock();
-        inner.io_cache_ctr += 1;
-        let last = inner.io_cache_ctr == 0;
-        drop(inner);
+        let inode = &*self.0;
+        let last = {
+            let mut inner = inode.data().inner.lock();
+            inner.io_cache_ctr += 1;
+            inner.io_cache_ctr == 0
+        };
         if last {
-            inode.direct_io_waitq.wake_up_all();
+            inode.data().direct_io_waitq.wake_up_all();
+            inode.conn().chan.let_go();
         }
     }
 }

@@ -7,7 +7,10 @@
 //!
 //! Takes "LeftTable::inner", a leaf.
 
-use super::conn::Conn;
+use super::{
+    conn::Conn,
+    pages::Rest, //
+};
 use crate::{
     abi::NodeId,
     kapi::{
@@ -19,7 +22,10 @@ use crate::{
         file_operations::FlOwner,
         jiffies::Jiffies64,
         lockdep, moduleparam,
-        task::TaskId,
+        task::{
+            current_pid,
+            TaskId, //
+        },
         uidgid::Kuid,
         wait::{
             new_wait_queue,
@@ -77,6 +83,11 @@ pub(crate) struct LeftTable {
     pub(super) renames: Atomic<u32>,
     /// A directory was moved to another one since the caller of the rename had left.
     moved: Atomic<bool>,
+    /// The task that does what callers have left, or 0.
+    doing: Atomic<i32>,
+    /// Pages that it could not wait for, of the answer that it has at hand.
+    #[pin]
+    rest: SpinLock<Option<Rest>>,
 }
 
 impl LeftTable {
@@ -99,6 +110,8 @@ impl LeftTable {
                 waiters <- new_wait_queue!("LeftTable::waiters"),
                 renames: Atomic::new(0),
                 moved: Atomic::new(false),
+                doing: Atomic::new(0),
+                rest <- new_spinlock!(None, "LeftTable::rest"),
             }),
             GFP_KERNEL,
         )
@@ -217,17 +230,11 @@ impl LeftTable {
             .wait_event_until(Signals::None, until, || !self.has_owner(owner))
     }
 
-    /// The same in a work item, without an end but `id`, which is the work's own.
-    pub(super) fn wait_owner_idle(&self, owner: FlOwner, id: u64) {
-        let others = || {
-            let inner = self.inner.lock();
-            inner
-                .records
-                .iter()
-                .any(|r| r.owner == Some(owner) && r.id < id)
-        };
-        // Without signals there is no error.
-        let _ = self.waiters.wait_event(Signals::Idle, || !others());
+    /// Whether one of them that left before `id` did had these open files.
+    pub(super) fn has_earlier(&self, owner: FlOwner, id: u64) -> bool {
+        let inner = self.inner.lock();
+        let mut records = inner.records.iter();
+        records.any(|r| r.owner == Some(owner) && r.id < id)
     }
 
     /// Until when the current task, which dies of a signal, waits for its FLUSHes.
@@ -256,6 +263,56 @@ impl LeftTable {
     /// From now on.
     pub(super) fn set_moved(&self) {
         self.moved.store(true, Relaxed);
+    }
+}
+
+/// The current task does what callers have left, for as long as this lives. It waits for nobody's folios.
+pub(super) struct Doing<'a> {
+    table: &'a LeftTable,
+    _lockdep: lockdep::DoingLeft,
+}
+
+impl<'a> Doing<'a> {
+    /// From now on. There is one such task of a connection at a time.
+    pub(super) fn new(table: &'a LeftTable) -> Self {
+        table.doing.store(current_pid(), Relaxed);
+        Self {
+            table,
+            _lockdep: lockdep::DoingLeft::new(),
+        }
+    }
+
+    /// The pages that it would have had to wait for.
+    pub(super) fn take_rest(&self) -> Option<Rest> {
+        self.table.rest.lock().take()
+    }
+}
+
+impl Drop for Doing<'_> {
+    fn drop(&mut self) {
+        self.table.doing.store(0, Relaxed);
+    }
+}
+
+impl LeftTable {
+    /// Whether the current task does what callers have left.
+    pub(super) fn is_doing(&self) -> bool {
+        self.doing.load(Relaxed) == current_pid()
+    }
+
+    /// Pages that the current task, which does that, could not wait for. False if there are those of another inode
+    /// already.
+    pub(super) fn put_rest(&self, rest: Rest) -> bool {
+        // Dropped after the lock, if it is merged.
+        let mut rest = Some(rest);
+        let mut place = self.rest.lock();
+        match (&mut *place, &rest) {
+            (Some(other), Some(more)) => other.merge(more),
+            (place, _) => {
+                *place = rest.take();
+                true
+            }
+        }
     }
 }
 

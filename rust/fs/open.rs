@@ -13,7 +13,6 @@ use super::{
 use crate::{
     abi::OpenOutFlags,
     kapi::{fcntl::O_TRUNC, iget::NewInode},
-    transport::How,
 };
 use kernel::{
     prelude::*,
@@ -35,7 +34,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     let conn = inode.conn();
     let data = FuseFile::open(inode, file.flags(), Kind::File)?;
     if let Err(e) = finish_open(inode, file, &data) {
-        data.sync_release(file.flags(), false, How::Forced);
+        data.sync_release(file.flags(), false);
         return Err(e);
     }
 
@@ -49,7 +48,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
         Ok(())
     };
     if let Err(e) = dropped {
-        data.sync_release(file.flags(), false, How::Forced);
+        data.sync_release(file.flags(), false);
         return Err(e);
     }
     Ok(data)

@@ -8,7 +8,7 @@
 //! A page that is being read is locked until the daemon has answered. With parameter `killable` who waits
 //! for one may be killed. What must be done all the same is done by others ([`finish`]): pages beyond a new
 //! end would come to light when the file grows, and those that were read before a write are never asked for
-//! again.
+//! again. Who does what callers have left waits for none at all, and comes back.
 
 use super::{
     held::Held,
@@ -16,12 +16,18 @@ use super::{
 };
 use crate::{
     kapi::{
-        lockdep::DoingLeft,
         moduleparam::killable,
-        truncate,
+        truncate::{
+            self,
+            Waits, //
+        },
         wait::Signals, //
     },
-    transport::Later,
+    transport::{
+        Done,
+        Left,
+        Next, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -31,12 +37,23 @@ use kernel::{
 /// The last page that a file can have.
 const LAST_PAGE: usize = usize::MAX;
 
-/// The signals that end a wait for the lock of a folio.
+/// The signals that end a wait for what others do with pages.
 pub(super) fn signals() -> Signals {
     if killable() {
         Signals::Fatal
     } else {
         Signals::None
+    }
+}
+
+/// How the current task waits for folios that are to be dropped.
+fn waits(inode: &Inode) -> Waits {
+    if inode.conn().left.is_doing() {
+        Waits::Never
+    } else if killable() {
+        Waits::Killably
+    } else {
+        Waits::Always
     }
 }
 
@@ -47,11 +64,9 @@ pub(super) fn signals() -> Signals {
 ///
 /// EINTR if killed; it is done all the same.
 pub(super) fn drop_clean(inode: &Inode) -> Result {
-    match truncate::invalidate_inode_pages2(inode, signals()) {
-        Err(e) if e == EINTR => {
-            finish(inode, Rest::Drop(0, LAST_PAGE));
-            Err(e)
-        }
+    let dropped = truncate::invalidate_inode_pages2(inode, waits(inode));
+    match finish_unless_done(inode, dropped, (0, LAST_PAGE)) {
+        Err(e) if e == EINTR => Err(e),
         _ => Ok(()),
     }
 }
@@ -63,7 +78,7 @@ pub(super) fn drop_clean(inode: &Inode) -> Result {
 ///
 /// EBUSY if one is in use; EINTR if killed, and then some are still there.
 pub(super) fn drop_range(inode: &Inode, first: usize, last: usize) -> Result {
-    truncate::invalidate_inode_pages2_range(inode, first, last, signals())
+    truncate::invalidate_inode_pages2_range(inode, first, last, waits(inode))
 }
 
 /// The same after the write, for those who have read meanwhile.
@@ -72,11 +87,9 @@ pub(super) fn drop_range(inode: &Inode, first: usize, last: usize) -> Result {
 ///
 /// EBUSY if one is in use and stays.
 pub(super) fn drop_written(inode: &Inode, first: usize, last: usize) -> Result {
-    match drop_range(inode, first, last) {
-        Err(e) if e == EINTR => {
-            finish(inode, Rest::Drop(first, last));
-            Ok(())
-        }
+    let dropped = drop_range(inode, first, last);
+    match finish_unless_done(inode, dropped, (first, last)) {
+        Err(e) if e == EINTR => Ok(()),
         result => result,
     }
 }
@@ -87,7 +100,7 @@ pub(super) fn drop_written(inode: &Inode, first: usize, last: usize) -> Result {
 ///
 /// EINTR if killed, and then some is still there.
 pub(super) fn truncate_range(inode: &Inode, start: i64, end: i64) -> Result {
-    truncate::truncate_pagecache_range(inode, start, end, signals())
+    truncate::truncate_pagecache_range(inode, start, end, waits(inode))
 }
 
 /// The file ends at `size` now: drops what lies beyond (`truncate_pagecache()`).
@@ -96,8 +109,8 @@ pub(super) fn truncate_range(inode: &Inode, start: i64, end: i64) -> Result {
 ///
 /// EINTR if killed; it is done all the same.
 pub(super) fn truncate(inode: &Inode, size: i64) -> Result {
-    truncate::truncate_pagecache(inode, size, signals())
-        .inspect_err(|_| finish(inode, Rest::Truncate(size)))
+    let dropped = truncate::truncate_pagecache(inode, size, waits(inode));
+    finish_unless_done(inode, dropped, (0, LAST_PAGE))
 }
 
 /// The daemon has said that the file's size is another one, `size`: drops what lies beyond, and what is
@@ -113,43 +126,91 @@ pub(super) fn resized(inode: &Inode, size: i64) {
 pub(super) fn set_size(inode: &Inode, old_size: i64, size: i64) {
     // What was mapped beyond the old end must not come to light.
     if size > old_size && truncate_range(inode, old_size, size.saturating_sub(1)).is_err() {
-        finish(inode, Rest::Truncate(old_size));
+        finish(inode, (0, LAST_PAGE));
     } else {
         resized(inode, size);
     }
 }
 
-/// What a killed caller has not done.
-#[derive(Clone, Copy)]
-enum Rest {
-    /// To drop what lies beyond a size, which the file has or had, and then what is clean.
-    Truncate(i64),
-    /// To drop the pages from the first to the last, included, that are clean.
-    Drop(usize, usize),
+/// Pages from the first to the last, included.
+type Pages = (usize, usize);
+
+/// Pages that somebody could not wait for who was to drop them.
+///
+/// All that is clean of them is dropped, even if only their ends lie beyond the end of the file: a page is read
+/// again, but what others have written to it since, and is just being sent, stays.
+pub(super) struct Rest {
+    inode: ARef<Inode>,
+    pages: Pages,
 }
 
-fn finish(inode: &Inode, rest: Rest) {
-    // Where there is no memory for that, the killed caller has to wait.
-    if Finishing::queue(inode, rest).is_err() {
-        finish_now(inode, rest);
+impl Rest {
+    /// Does as much as can be done without waiting for anybody; whether that was all. What has been done once is not
+    /// done again, so that it ends even where others read all the time.
+    pub(super) fn go_on(&mut self) -> bool {
+        let (first, last) = self.pages;
+        match truncate::invalidate_until_locked(&self.inode, first, last) {
+            None => true,
+            Some(locked) => {
+                self.pages = (locked.max(first), last);
+                false
+            }
+        }
+    }
+
+    /// Takes in what another one is about; false if that is another inode.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        let ((first, last), (other_first, other_last)) = (self.pages, other.pages);
+        let same = *self.inode == *other.inode;
+        if same {
+            self.pages = (first.min(other_first), last.max(other_last));
+        }
+        same
     }
 }
 
-/// Does it; no signal ends it.
-fn finish_now(inode: &Inode, rest: Rest) {
-    // What cannot be dropped is in use, and stays.
-    let _ = match rest {
-        Rest::Truncate(size) => truncate::truncate_pagecache(inode, size, Signals::None)
-            .and_then(|()| truncate::invalidate_inode_pages2(inode, Signals::None)),
-        Rest::Drop(first, last) => {
-            truncate::invalidate_inode_pages2_range(inode, first, last, Signals::None)
+/// Sees to it that pages are dropped that would have been waited for.
+///
+/// # Errors
+///
+/// Those of `result`, but not EAGAIN.
+fn finish_unless_done(inode: &Inode, result: Result, pages: Pages) -> Result {
+    match result {
+        Err(e) if e == EINTR => {
+            finish(inode, pages);
+            Err(e)
         }
-    };
+        Err(e) if e == EAGAIN => {
+            finish(inode, pages);
+            Ok(())
+        }
+        result => result,
+    }
 }
 
-/// What a killed caller has not done, for a work item. Until then the inode is held as it was by the caller.
+/// By who does what a caller has left, if that is the current task; or by that one in place of the current
+/// task, which is killed. Where there is no memory for that, it has to wait.
+fn finish(inode: &Inode, pages: Pages) {
+    let left = &inode.conn().left;
+    let rest = Rest {
+        inode: inode.into(),
+        pages,
+    };
+    let done = if left.is_doing() {
+        // No answer changes pages of two files.
+        left.put_rest(rest)
+    } else {
+        Finishing::queue(rest).is_ok()
+    };
+    if !done {
+        let (first, last) = pages;
+        // What cannot be dropped is in use, and stays.
+        let _ = truncate::invalidate_inode_pages2_range(inode, first, last, Waits::Always);
+    }
+}
+
+/// What a killed caller has not done. Until then the inode is held as it was by the caller.
 struct Finishing {
-    inode: ARef<Inode>,
     rest: Rest,
     held: Held,
 }
@@ -160,24 +221,27 @@ impl Finishing {
     /// # Errors
     ///
     /// ENOMEM, EAGAIN.
-    fn queue(inode: &Inode, rest: Rest) -> Result {
+    fn queue(rest: Rest) -> Result {
+        let inode = rest.inode.clone();
         let conn = inode.conn();
         let mut held = Held::new(conn)?;
-        held.inode(inode)?;
-        let finishing = Self {
-            inode: inode.into(),
-            rest,
-            held,
-        };
-        conn.chan.later(KBox::new(finishing, GFP_KERNEL_ACCOUNT)?)
+        held.inode(&inode)?;
+        let finishing = KBox::new(Self { rest, held }, GFP_KERNEL_ACCOUNT)?;
+        conn.chan.later(finishing)
     }
 }
 
-impl Later for Finishing {
-    fn run(self: KBox<Self>) {
-        let Self { inode, rest, held } = KBox::into_inner(self);
-        let _doing = DoingLeft::new();
-        finish_now(&inode, rest);
-        drop(held);
+impl Left for Finishing {
+    fn ending(&mut self) {}
+
+    fn answered(&mut self, _done: Done<'_>) {}
+
+    fn go_on(&mut self) -> Next {
+        let _doing = self.held.doing();
+        if self.rest.go_on() {
+            Next::Done
+        } else {
+            Next::Again
+        }
     }
 }

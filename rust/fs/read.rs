@@ -143,6 +143,7 @@ impl ReadNow<'_> {
         // A caller that leaves does not get it back: the read ends with the request.
         if let Payload::ReadFolios(folios) = payload {
             folios.finish(result.map(|_| ()));
+            data.conn.chan.let_go();
         }
         Ok(())
     }
@@ -294,6 +295,7 @@ impl ReadEnd {
         }
         if let Payload::ReadFolios(folios) = payload {
             folios.finish(result.map(|_| ()));
+            self.file.conn.chan.let_go();
         }
     }
 }

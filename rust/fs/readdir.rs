@@ -35,8 +35,10 @@ use crate::{
     },
     kapi::{
         dir_context::DirContext,
-        truncate::invalidate_inode_pages2,
-        wait::Signals, //
+        truncate::{
+            invalidate_inode_pages2,
+            Waits, //
+        },
     },
     transport::{
         Hold,
@@ -64,7 +66,7 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     }
     if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
         // What cannot be dropped is in use, and stays.
-        let _ = invalidate_inode_pages2(inode, Signals::None);
+        let _ = invalidate_inode_pages2(inode, Waits::Always);
     }
     Ok(data)
 }

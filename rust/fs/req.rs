@@ -11,14 +11,14 @@ use super::{
     File, Inode,
 };
 use crate::{
-    abi::{BadReply, Body, Creds, Minor, Op},
+    abi::{BadReply, Body, Creds, Minor, NodeId, Op},
     kapi::{
         cred::{current_fsgid, current_fsuid},
         jiffies::Jiffies64,
         pid_namespace::current_pid_nr_ns,
         uidgid::{from_kgid, from_kgid_munged, from_kuid, from_kuid_munged},
     },
-    transport::{Done, How, Leave, Left, Payload},
+    transport::{Done, How, Leave, Left, Next, Payload, Prepared},
 };
 use kernel::prelude::*;
 
@@ -118,6 +118,18 @@ impl Conn {
         let mut leaver = Leaver::new(self, &on, then);
         self.chan
             .call_with(How::Normal, node, caller, op, payload, &mut leaver)
+    }
+
+    /// A request that is sent in place of a caller which has left. Nobody waits for the answer.
+    pub(super) fn call_behind<O: Op>(
+        &self,
+        request: Prepared,
+        node: NodeId,
+        caller: Creds,
+        op: &O,
+    ) -> Next {
+        // Without a payload there is no error.
+        (self.chan.fill_behind(request, node, caller, op)).map_or(Next::Done, Next::Call)
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
@@ -246,11 +258,11 @@ where
 
     #[cold]
     fn leave(&mut self) -> Result<KBox<dyn Left>> {
-        let memory = KBox::<LeftCall<T>>::new_uninit(GFP_KERNEL_ACCOUNT)?;
+        let memory = KBox::<LeftCall<T, A>>::new_uninit(GFP_KERNEL_ACCOUNT)?;
         let mut held = Held::new(self.conn)?;
         self.holds.hold(&mut held)?;
         // Last, as it may take what the caller needs if it stays.
         let then = self.then.take().ok_or(EAGAIN)?();
-        Ok(memory.write(LeftCall { then, held }) as KBox<dyn Left>)
+        Ok(memory.write(LeftCall::new(then, held)) as KBox<dyn Left>)
     }
 }

@@ -12,6 +12,7 @@ use super::{
     conn::Conn,
     file::atomic_o_trunc,
     getattr,
+    held::Afterwards,
     inode::State,
     pages,
     Dentry,
@@ -153,6 +154,16 @@ struct Sent {
     left: bool,
 }
 
+/// A file whose pages are being dropped in place of a caller that has left.
+struct Truncated(ARef<Inode>);
+
+impl Afterwards for Truncated {
+    fn before(&mut self) -> bool {
+        self.0.data().state.clear(State::SIZE_UNSTABLE);
+        true
+    }
+}
+
 /// Sends SETATTR and applies the reply.
 fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) -> Sent {
     let conn = inode.conn();
@@ -167,9 +178,7 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) ->
         let inode = ARef::from(inode);
         move |done: &mut Done<'_>| {
             let _ = apply(&inode, done.decode(&op), attr_version);
-            if truncates {
-                inode.data().state.clear(State::SIZE_UNSTABLE);
-            }
+            truncates.then_some(Truncated(inode))
         }
     };
     let reply = conn.call_then((inode, file), &op, then);

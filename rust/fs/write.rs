@@ -250,8 +250,10 @@ fn send(
             inode.data().state.clear(State::SIZE_UNSTABLE);
         }
     };
-    let (result, _batch) = data
+    let (result, batch) = data
         .conn
         .call_with(iocb.file(), &op, Payload::WriteFolios(batch), then);
+    drop(batch);
+    data.conn.chan.let_go();
     result.map(|(written, _)| written)
 }

@@ -8,12 +8,6 @@ struct workqueue_struct *fuse_helper_alloc_unbound_workqueue(const char *name)
 	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM, 0, name);
 }
 
-/* Work that may sleep for a daemon, and is none of those that reclaim waits for. */
-struct workqueue_struct *fuse_helper_alloc_idle_workqueue(const char *name)
-{
-	return alloc_workqueue("%s", WQ_PERCPU, WQ_MAX_ACTIVE, name);
-}
-
 void fuse_helper_init_work(struct work_struct *work, work_func_t func)
 {
 	INIT_WORK(work, func);

@@ -6,6 +6,7 @@
 
 use core::{
     marker::PhantomData,
+    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use kernel::{
@@ -44,6 +45,25 @@ impl<T> Link<T> {
     /// The value.
     pub(crate) fn value_mut(&mut self) -> &mut T {
         &mut self.0.value
+    }
+}
+
+/// Memory for a value that is to come.
+pub(crate) struct LinkMemory<T>(KBox<MaybeUninit<Node<T>>>);
+
+impl<T> LinkMemory<T> {
+    /// As much as one needs.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(flags: Flags) -> Result<Self> {
+        Ok(Self(KBox::new_uninit(flags)?))
+    }
+
+    /// The value has come.
+    pub(crate) fn fill(self, value: T) -> Link<T> {
+        Link(KBox::write(self.0, Node { next: None, value }))
     }
 }
 

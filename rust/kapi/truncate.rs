@@ -7,9 +7,8 @@
 //! that nobody who waits for it could be killed.
 //!
 //! All functions here may sleep. They take folio locks, `i_mmap_rwsem`, the lock of the mapping. With
-//! [`Signals::None`] they are the functions of C. Otherwise fatal signals end the waiting, but not the
-//! work: what nobody has locked goes as well as it would have, and only the folios that would have to be
-//! waited for stay.
+//! [`Waits::Always`] they are the functions of C. Otherwise what nobody has locked goes as well as it would have,
+//! and the folios that were not waited for stay.
 //!
 //! C rules encoded here:
 //!
@@ -19,7 +18,7 @@
 //!   So who may not lose it unmaps first and then looks: a page that is unmapped hands its dirty bit to
 //!   the folio. It is for regular files only.
 
-use super::{fs::Types, inode::Inode, task::cond_resched, wait::Signals};
+use super::{fs::Types, inode::Inode, task::cond_resched};
 use crate::bindings;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
@@ -27,6 +26,17 @@ use kernel::{
     page::{PAGE_SHIFT, PAGE_SIZE},
     prelude::*,
 };
+
+/// Who waits for the lock of a folio that is in the way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// Whatever happens.
+    Always,
+    /// Until a fatal signal.
+    Killably,
+    /// Nobody.
+    Never,
+}
 
 /// The last page that a mapping can have.
 const LAST: usize = usize::MAX;
@@ -36,8 +46,8 @@ const LAST: usize = usize::MAX;
 /// # Errors
 ///
 /// As [`invalidate_inode_pages2_range`].
-pub(crate) fn invalidate_inode_pages2<T: Types>(inode: &Inode<T>, signals: Signals) -> Result {
-    invalidate_inode_pages2_range(inode, 0, LAST, signals)
+pub(crate) fn invalidate_inode_pages2<T: Types>(inode: &Inode<T>, waits: Waits) -> Result {
+    invalidate_inode_pages2_range(inode, 0, LAST, waits)
 }
 
 /// `invalidate_inode_pages2_range()`: unmaps and drops the clean folios of the pages from `first` to
@@ -45,19 +55,19 @@ pub(crate) fn invalidate_inode_pages2<T: Types>(inode: &Inode<T>, signals: Signa
 ///
 /// # Errors
 ///
-/// EINTR if killed: some folios that others had locked are still there. Otherwise EBUSY, or the error of
-/// writing it, if there is one that is dirty and stays so.
+/// EINTR if killed, EAGAIN where it does not wait: some folios that others had locked are still there. Otherwise
+/// EBUSY, or the error of writing it, if there is one that is dirty and stays so.
 pub(crate) fn invalidate_inode_pages2_range<T: Types>(
     inode: &Inode<T>,
     first: usize,
     last: usize,
-    signals: Signals,
+    waits: Waits,
 ) -> Result {
-    let mut walk = Walk::new(inode);
+    let mut walk = Walk::new(inode, waits);
     if walk.is_empty() {
         return Ok(());
     }
-    if signals == Signals::None {
+    if waits == Waits::Always {
         // SAFETY: The inode is live, hence its mapping.
         return to_result(unsafe {
             bindings::invalidate_inode_pages2_range(walk.mapping, first, last)
@@ -78,6 +88,7 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
                 result = Err(e);
             }
         }
+        true
     });
     walk.drop_shadows(first, last);
     walk.result().and(result)
@@ -88,19 +99,15 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
 ///
 /// # Errors
 ///
-/// EINTR if killed. Somebody must do it again then: what others had locked is still there, and should the
-/// file grow, it would come to light.
-pub(crate) fn truncate_pagecache<T: Types>(
-    inode: &Inode<T>,
-    size: i64,
-    signals: Signals,
-) -> Result {
-    if signals == Signals::None {
+/// EINTR if killed, EAGAIN where it does not wait. Somebody must do it again then: what others had locked is still
+/// there, and should the file grow, it would come to light.
+pub(crate) fn truncate_pagecache<T: Types>(inode: &Inode<T>, size: i64, waits: Waits) -> Result {
+    if waits == Waits::Always {
         // SAFETY: The inode is live.
         unsafe { bindings::truncate_pagecache(inode.as_ptr(), size) };
         return Ok(());
     }
-    let mut walk = Walk::new(inode);
+    let mut walk = Walk::new(inode, waits);
     let hole = first_page_after(size);
     walk.unmap(hole, 0, true);
     walk.truncate(size, None);
@@ -114,25 +121,48 @@ pub(crate) fn truncate_pagecache<T: Types>(
 ///
 /// # Errors
 ///
-/// EINTR if killed, as [`truncate_pagecache`].
+/// EINTR, EAGAIN, as [`truncate_pagecache`].
 pub(crate) fn truncate_pagecache_range<T: Types>(
     inode: &Inode<T>,
     start: i64,
     end: i64,
-    signals: Signals,
+    waits: Waits,
 ) -> Result {
-    if signals == Signals::None {
+    if waits == Waits::Always {
         // SAFETY: The inode is live.
         unsafe { bindings::truncate_pagecache_range(inode.as_ptr(), start, end) };
         return Ok(());
     }
-    let mut walk = Walk::new(inode);
+    let mut walk = Walk::new(inode, waits);
     let (hole, after) = (first_page_after(start), page_of(end.saturating_add(1)));
     if after > hole {
         walk.unmap(hole, after - hole, false);
     }
     walk.truncate(start, Some(end));
     walk.result()
+}
+
+/// As [`invalidate_inode_pages2_range`], but ends before the first folio that it would have to wait for. Says where,
+/// to go on from there.
+pub(crate) fn invalidate_until_locked<T: Types>(
+    inode: &Inode<T>,
+    first: usize,
+    last: usize,
+) -> Option<usize> {
+    let mut walk = Walk::new(inode, Waits::Never);
+    let mut stopped_at = None;
+    walk.each(first, last, |walk, folio| {
+        if stopped_at.is_none() {
+            match walk.lock(folio) {
+                // What cannot be dropped is in use, and stays.
+                Some(locked) => drop(locked.invalidate()),
+                None if walk.stopped.is_some() => stopped_at = Some(folio.index()),
+                None => {}
+            }
+        }
+        stopped_at.is_none()
+    });
+    stopped_at
 }
 
 /// The page that a position is in. Positions are not negative.
@@ -148,28 +178,28 @@ fn first_page_after(pos: i64) -> usize {
 /// A way through the folios of a mapping.
 struct Walk<'a> {
     mapping: *mut bindings::address_space,
-    /// Whether it waits for folios that others have locked.
-    wait: bool,
-    killed: bool,
+    waits: Waits,
+    /// Leaves what would have to be waited for to another way through.
+    first: bool,
+    /// Why some folios stay.
+    stopped: Option<Error>,
     _inode: PhantomData<&'a ()>,
 }
 
 impl<'a> Walk<'a> {
-    fn new<T: Types>(inode: &'a Inode<T>) -> Self {
+    fn new<T: Types>(inode: &'a Inode<T>, waits: Waits) -> Self {
         Self {
             // SAFETY: The inode is live; `i_mapping` does not change once it is set up.
             mapping: unsafe { (*inode.as_ptr()).i_mapping },
-            wait: true,
-            killed: false,
+            waits,
+            first: false,
+            stopped: None,
             _inode: PhantomData,
         }
     }
 
     fn result(&self) -> Result {
-        if self.killed {
-            return Err(EINTR);
-        }
-        Ok(())
+        self.stopped.map_or(Ok(()), Err)
     }
 
     /// Whether there is nothing in it, nor was.
@@ -192,8 +222,8 @@ impl<'a> Walk<'a> {
         unsafe { bindings::unmap_mapping_pages(self.mapping, first, nr, even_cows) };
     }
 
-    /// Shows `f` the folios that have pages from `first` to `last` (included), in order.
-    fn each(&mut self, first: usize, last: usize, mut f: impl FnMut(&mut Self, Found<'_>)) {
+    /// Shows `f` the folios that have pages from `first` to `last` (included), in order, until it says false.
+    fn each(&mut self, first: usize, last: usize, mut f: impl FnMut(&mut Self, Found<'_>) -> bool) {
         let mut batch = Batch(bindings::folio_batch::default());
         let mut index = first;
         loop {
@@ -207,7 +237,9 @@ impl<'a> Walk<'a> {
             for &folio in batch.0.folios.iter().take(found as usize) {
                 // SAFETY: The batch has so many folios, none of them null, and a reference to each.
                 let folio = Found(unsafe { NonNull::new_unchecked(folio) }, PhantomData);
-                f(self, folio);
+                if !f(self, folio) {
+                    return;
+                }
             }
             batch.release();
             cond_resched();
@@ -219,33 +251,42 @@ impl<'a> Walk<'a> {
     fn lock<'f>(&mut self, folio: Found<'f>) -> Option<Locked<'f>> {
         // SAFETY: There is a reference to the folio.
         if !unsafe { bindings::folio_trylock(folio.as_ptr()) } {
+            self.may_wait()?;
             // SAFETY: As above. We hold no other folio's lock.
-            if !self.wait || !self.go_on(unsafe { bindings::folio_lock_killable(folio.as_ptr()) }) {
-                return None;
-            }
+            self.waited(unsafe { bindings::folio_lock_killable(folio.as_ptr()) })?;
         }
         let locked = Locked(folio);
         if locked.mapping() != self.mapping {
             return None;
         }
         // SAFETY: There is a reference to the folio.
-        if unsafe { bindings::folio_test_writeback(folio.as_ptr()) }
-            && (!self.wait
-                // SAFETY: As above.
-                || !self.go_on(unsafe { bindings::folio_wait_writeback_killable(folio.as_ptr()) }))
-        {
-            return None;
+        if unsafe { bindings::folio_test_writeback(folio.as_ptr()) } {
+            self.may_wait()?;
+            // SAFETY: As above.
+            self.waited(unsafe { bindings::folio_wait_writeback_killable(folio.as_ptr()) })?;
         }
         Some(locked)
     }
 
-    /// After a wait: who was killed waits no more.
-    fn go_on(&mut self, err: i32) -> bool {
-        if err != 0 {
-            self.killed = true;
-            self.wait = false;
+    /// Before a wait.
+    fn may_wait(&mut self) -> Option<()> {
+        if self.first || self.stopped.is_some() {
+            return None;
         }
-        err == 0
+        if self.waits == Waits::Never {
+            self.stopped = Some(EAGAIN);
+            return None;
+        }
+        Some(())
+    }
+
+    /// After a wait: who was killed waits no more.
+    fn waited(&mut self, err: i32) -> Option<()> {
+        if err != 0 {
+            self.stopped = Some(EINTR);
+            return None;
+        }
+        Some(())
     }
 
     /// Drops what lies in a range of bytes, to the end of all without `end`: as in C, first all that can be
@@ -262,11 +303,11 @@ impl<'a> Walk<'a> {
         };
         let whole = last.filter(|&last| first <= last);
 
-        self.wait = false;
+        self.first = true;
         if let Some(last) = whole {
             self.drop_whole(first, last);
         }
-        self.wait = true;
+        self.first = false;
         let edge = page_of(start);
         self.truncate_page(edge, start, end);
         if let Some(other) = end.map(page_of).filter(|&page| page != edge) {
@@ -274,7 +315,7 @@ impl<'a> Walk<'a> {
         }
         if let Some(last) = whole {
             // Others may put in what has been passed already.
-            while self.drop_whole(first, last) && !self.killed {}
+            while self.drop_whole(first, last) && self.stopped.is_none() {}
             self.drop_shadows(first, last);
         }
     }
@@ -288,6 +329,7 @@ impl<'a> Walk<'a> {
                     .lock(folio)
                     .is_none_or(|locked| locked.drop_folio().is_ok());
             }
+            true
         });
         any
     }
@@ -298,6 +340,7 @@ impl<'a> Walk<'a> {
             if let Some(locked) = walk.lock(folio) {
                 locked.truncate(start, end);
             }
+            true
         });
     }
 }

@@ -42,8 +42,6 @@ pub(crate) enum Signals {
     Fatal,
     /// None: the task sleeps in state D.
     None,
-    /// None, by a task of the kernel's: it sleeps in state I, for as long as it likes.
-    Idle,
 }
 
 impl Signals {
@@ -52,7 +50,6 @@ impl Signals {
             Signals::All => bindings::TASK_INTERRUPTIBLE,
             Signals::Fatal => bindings::TASK_KILLABLE,
             Signals::None => bindings::TASK_UNINTERRUPTIBLE,
-            Signals::Idle => bindings::TASK_UNINTERRUPTIBLE | bindings::TASK_NOLOAD,
         }
     }
 }

@@ -78,6 +78,17 @@ pub(crate) struct Prepared {
     gated: bool,
 }
 
+impl Prepared {
+    /// The request, counted.
+    pub(super) fn into_counted(self) -> Req {
+        let req = self.req.clone();
+        if !self.gated {
+            req.count();
+        }
+        req
+    }
+}
+
 impl Drop for Prepared {
     fn drop(&mut self) {
         if self.gated {

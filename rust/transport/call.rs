@@ -54,8 +54,6 @@ pub(crate) enum How {
     /// As [`How::Forced`], but a caller that is killed aborts the connection (C:
     /// `fuse_args::abort_on_kill`).
     AbortOnKill,
-    /// As [`How::Forced`], by a work item in place of a caller that has left: for nobody to notice.
-    Behind,
 }
 
 /// How a wait has ended.
@@ -154,9 +152,7 @@ impl Chan {
         let (counted, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
-            How::Forced | How::AbortOnKill | How::Behind => {
-                (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL)
-            }
+            How::Forced | How::AbortOnKill => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
         };
         if how == How::Normal && !self.connected() {
             return Err(ENOTCONN);
@@ -170,7 +166,7 @@ impl Chan {
     fn send_and_wait(&self, req: &Req, how: How, leave: &mut dyn Leave) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
-            How::Forced | How::AbortOnKill | How::Behind => Admit::Forced,
+            How::Forced | How::AbortOnKill => Admit::Forced,
         };
         let submitted = self.submit(req.clone(), admit)?;
         Ok(self.wait_answer(req, submitted.ticket, how, leave))
@@ -182,11 +178,6 @@ impl Chan {
         let done = || req.args.is_done();
         let freezable = suspend::may_freeze_caller;
 
-        if how == How::Behind {
-            // Without signals there is no error.
-            let _ = req.wait.wait_event(Signals::Idle, freezable, done);
-            return Waited::Done;
-        }
         // Not looked at by who is not killed.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
         // Another signal would not reach a task that one has ended already.
@@ -216,7 +207,7 @@ impl Chan {
                     return Waited::Done;
                 }
             }
-            if self.leave_request(req, leave).is_ok() {
+            if req.chan.leave_request(req, leave).is_ok() {
                 return Waited::Left;
             }
         }

@@ -22,6 +22,11 @@ use super::{
     },
     forget::Forgets,
     latency::Latency,
+    left::{
+        LeftJobs,
+        LEFT_TIMER,
+        LEFT_WORK, //
+    },
     notify::Notified,
     request::Req,
     suspend, //
@@ -35,14 +40,12 @@ use crate::{
     kapi::{
         bitops::AtomicBits,
         fasync::Fasync,
-        task,
-        trace,
+        task, trace,
         wait::{
             new_wait_queue,
             Signals,
             WaitQueue, //
         },
-        workqueue::LazyQueue, //
     },
 };
 use kernel::{
@@ -61,7 +64,9 @@ use kernel::{
     },
     workqueue::{
         new_delayed_work,
-        DelayedWork, //
+        new_work,
+        DelayedWork,
+        Work, //
     },
 };
 
@@ -130,8 +135,13 @@ pub(crate) struct Chan {
     #[pin]
     pub(super) timeout_work: DelayedWork<Self>,
     pub(super) latency: Latency,
-    /// For what is done in place of callers that have left.
-    pub(super) left_queue: LazyQueue,
+    /// What is done in place of callers that have left, by the work, which the timer queues.
+    #[pin]
+    pub(super) left: LeftJobs,
+    #[pin]
+    pub(super) left_work: Work<Self, LEFT_WORK>,
+    #[pin]
+    pub(super) left_timer: DelayedWork<Self, LEFT_TIMER>,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }
@@ -166,7 +176,9 @@ impl Chan {
                 request_timeout: Atomic::new(0),
                 timeout_work <- new_delayed_work!("fuse_chan::timeout"),
                 latency: Latency::new(),
-                left_queue: LazyQueue::new(),
+                left <- LeftJobs::new(),
+                left_work <- new_work!("fuse_chan::left_work"),
+                left_timer <- new_delayed_work!("fuse_chan::left_timer"),
                 notified: SetOnce::new(),
             }),
             GFP_KERNEL,
@@ -446,6 +458,16 @@ impl Chan {
             .map(|_| ())
     }
 
+    /// Queues a request that is answered without anybody waiting, and is none of the background's.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTCONN`.
+    pub(super) fn submit_behind(&self, req: Req) -> Result {
+        self.submit_with(req, Admit::Forced, false, Engine::submit)
+            .map(|_| ())
+    }
+
     #[inline(always)]
     fn submit_with(
         &self,
@@ -593,13 +615,18 @@ impl Chan {
     /// the mount. Sleeps, uninterruptibly.
     pub(crate) fn wait_aborted(self: &Arc<Self>) {
         // Without signals there is no error.
-        let _ = self
-            .gate
-            .wait_event(Signals::None, || self.waiting.is_over());
+        let _ = self.gate.wait_event(Signals::None, || {
+            // In this order: what is done for callers that have left may still make requests, which end at once.
+            self.waiting.is_over() && self.left.is_over()
+        });
         // INIT has ended too, so nobody sets a timeout any more.
         self.cancel_timeout();
-        // Requests that were left are done with, too, so that the last of this work is just returning.
-        self.left_queue.destroy();
+        self.flush_left();
+    }
+
+    /// The last of what is done for callers that have left is done.
+    pub(super) fn wake_gate_of_end(&self) {
+        self.gate.wake_up_all();
     }
 }
 

@@ -60,10 +60,10 @@ pub(crate) use self::{
     forget::Forget,
     latency::Counted,
     left::{
-        Later,
         Leave,
         Left,
-        NeverLeaves, //
+        NeverLeaves,
+        Next, //
     },
     look::{
         Sight,

@@ -108,8 +108,8 @@ impl Payload {
         (core::mem::replace(self, rest), spent)
     }
 
-    /// Lets go of what [`take_own`](Self::take_own) has taken out. Does not wait for folios' locks.
-    pub(super) fn let_go(self) {
+    /// Lets go of it. Does not wait for folios' locks.
+    pub(crate) fn let_go(self) {
         if let Payload::UserOut(pages) = self {
             pages.unpin_nowait();
         }

@@ -45,12 +45,12 @@ impl Chan {
 
     fn look_later(self: &Arc<Self>) {
         // An error would say that this is to happen already.
-        let _ = system_percpu().enqueue_delayed(self.clone(), ticks(PERIOD));
+        let _ = system_percpu().enqueue_delayed::<Arc<Self>, 0>(self.clone(), ticks(PERIOD));
     }
 
     /// No look any more. Sleeps.
     pub(super) fn cancel_timeout(self: &Arc<Self>) {
-        cancel_delayed_work_sync(self);
+        cancel_delayed_work_sync::<Self, 0>(self);
     }
 
     /// Whether any request is older than it may be.

@@ -33,8 +33,7 @@ const TURNS: u32 = LATE - TURN;
 const SETTLINGS: u32 = SHARED - SETTLING;
 const SHAREDS: u32 = !(SHARED - 1);
 
-/// The most that may have left, which these places can count, and whose work items can all run at once
-/// ([`LazyQueue`](crate::kapi::workqueue::LazyQueue)), as some wait for others.
+/// The most that may have left: these places can count them.
 const MOST: u32 = 2000;
 
 impl Hold {

@@ -2,12 +2,14 @@
 
 //! What is in a file, and what the kernel knows of it, when a killed caller's change of it is answered.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mem::PAGE;
 use mockd::memfs::Memfs;
+use mockd::reply::ZERO;
 use mockd::user;
 use mockd::wire::{self, Op};
 use mockd::{Caller, Init, Request};
@@ -15,6 +17,7 @@ use suites::daemon::until;
 
 use crate::rows::summary;
 use crate::scene::{open, ops, ours, show, Act, Scene};
+use crate::settle::settle;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -34,6 +37,8 @@ pub fn cases() -> Vec<Case> {
         exec_denies_write_open,
         mode_after_chmod,
         attributes_after_flush,
+        write_to_shortened_file,
+        reads_beside_a_change,
     ]
 }
 
@@ -334,4 +339,80 @@ fn attributes_after_flush() {
     assert_eq!(s.act(&mut b), "Ok(4)");
     assert_eq!(ops(&s.asked("second")), []);
     s.end(vec![b]);
+}
+
+/// A learns that the file is shorter while a page of it is being read. That page is dropped when it has been read, and B
+/// has written to it by then: what the daemon gets of that is what B has written.
+fn write_to_shortened_file() {
+    let (mut s, id) = file(&[7; 9000], wire::FOPEN_KEEP_CACHE);
+    s.fs.attr_valid = ZERO;
+    let mut reader = s.actor("reader", |mnt| pread(mnt, 4));
+    let mut a = s.actor("first", |mnt| {
+        let f = open(mnt, "f", RW);
+        Box::new(move || show(user::fstat(&f).map(|s| s.size)))
+    });
+    let mut b = s.actor("second", |mnt| {
+        let f = open(mnt, "f", RW);
+        Box::new(move || show(user::pwrite(&f, &[5; 200], 100)))
+    });
+    let read = s.hold("reader", &reader, Op::READ, "");
+    let r = s.leave("first", &mut a, Op::GETATTR, "");
+    let node = s.fs.nodes.get_mut(&id).expect("f");
+    node.data.truncate(100);
+    node.attr.size = 100;
+    s.answer("first", &r);
+    s.waits(&mut b);
+    s.answer("reader", &read);
+    // All that can run has run before the daemon looks at the WRITE.
+    settle(&[b.pid]);
+    assert_eq!(s.said(&mut b), "Ok(200)");
+    let data = summary(s.fs.nodes[&id].data.clone());
+    assert_eq!(data, "300 bytes: 100*7 200*5");
+    assert_eq!(s.said(&mut reader), "Ok(\"4 bytes: 4*7\")");
+    if !ours() {
+        s.gone(&mut a);
+    }
+    s.end(vec![reader, b]);
+}
+
+/// A has changed the file's size, and its pages are dropped; the second one is being read. What has been dropped and is
+/// read again meanwhile is not waited for.
+fn reads_beside_a_change() {
+    let mut fs = Memfs::new();
+    let id = fs.file("f", &[7; 2 * PAGE]);
+    let mut s = Scene::new(fs);
+    s.open_flags.insert(id, wire::FOPEN_KEEP_CACHE);
+    let reader = |s: &mut Scene, who, page: u64| {
+        s.actor(who, move |mnt| {
+            let f = open(mnt, "f", RW);
+            // SAFETY: takes numbers.
+            let r = unsafe { libc::posix_fadvise(f.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
+            assert_eq!(r, 0);
+            Box::new(move || show(user::pread(&f, 1, page * PAGE as u64)))
+        })
+    };
+    let mut r0 = reader(&mut s, "page 0", 0);
+    let mut r1 = reader(&mut s, "page 1", 1);
+    let mut a = s.actor("first", |mnt| {
+        let f = open(mnt, "f", RW);
+        Box::new(move || show(user::ftruncate(&f, 3 * PAGE as i64)))
+    });
+    let mut b = s.actor("second", |mnt| {
+        let p = mnt.join("f");
+        Box::new(move || show(user::chmod(&p, 0o600)))
+    });
+    let read1 = s.hold("page 1", &r1, Op::READ, "");
+    let r = s.leave("first", &mut a, Op::SETATTR, "");
+    s.answer("first", &r);
+    s.waits(&mut b);
+    let read0 = s.hold("page 0", &r0, Op::READ, "");
+    s.answer("page 1", &read1);
+    assert_eq!(s.said(&mut b), "Ok(())");
+    assert_eq!(s.said(&mut r1), "Ok([7])");
+    s.answer("page 0", &read0);
+    assert_eq!(s.said(&mut r0), "Ok([7])");
+    if !ours() {
+        s.gone(&mut a);
+    }
+    s.end(vec![r0, r1, b]);
 }

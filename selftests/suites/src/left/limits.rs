@@ -3,6 +3,8 @@
 //! How many killed callers may leave: the parameter `max_left`, of each connection, a quarter of it for each user without
 //! CAP_SYS_ADMIN. Beyond it a killed caller waits for its answer as in C.
 
+use std::path::Path;
+
 use ktap::{cases, Case};
 use mockd::memfs::Memfs;
 use mockd::user;
@@ -10,7 +12,7 @@ use mockd::wire::Op;
 use mockd::{Caller, Init, Request, Setup};
 use suites::setting::Setting;
 
-use crate::scene::{ours, show, Scene};
+use crate::scene::{open, ours, show, Act, Scene};
 use crate::settle::settle;
 
 pub fn cases() -> Vec<Case> {
@@ -21,6 +23,8 @@ pub fn cases() -> Vec<Case> {
         user,
         each_connection,
         many_at_once,
+        no_thread_for_a_flush,
+        no_thread_for_a_page,
     ]
 }
 
@@ -53,7 +57,7 @@ fn parameters() {
 fn scene() -> Scene {
     let mut fs = Memfs::new();
     for n in 0..8 {
-        fs.file(&format!("f{n}"), b"");
+        fs.file(&format!("f{n}"), b"x");
     }
     let setup = Setup::default().opt("allow_other", "");
     Scene::mounted(&setup, fs, &Init::plain())
@@ -207,4 +211,83 @@ fn many_at_once() {
     s.gone(&mut c);
     suites::fusectl::await_waiting(&s.m.mnt, 0);
     s.end(vec![]);
+}
+
+/// Callers for whom the kernel has something to do.
+const KILLED: usize = 48;
+
+/// How many of the kernel's threads are at work: those have a plus and what it is for in their names.
+fn kworkers() -> usize {
+    let name = |pid: String| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+    let entries = std::fs::read_dir("/proc").expect("proc").flatten();
+    let names = entries.filter_map(|e| name(e.file_name().into_string().ok()?));
+    names
+        .filter(|n| n.starts_with("kworker/") && n.contains('+'))
+        .count()
+}
+
+/// The daemon lets killed callers' closes wait. In C those wait by themselves; it costs nobody a thread but the user.
+#[track_caller]
+fn no_thread() {
+    settle(&[]);
+    let busy = kworkers();
+    println!("{busy} threads at work");
+    assert!(busy < KILLED / 2, "{busy} threads of the kernel at work");
+}
+
+/// Callers killed in open(2), whose OPEN is answered after that.
+fn opened_by_killed(s: &mut Scene, mut answer: impl FnMut(&mut Scene, &Request)) -> Vec<Caller> {
+    let open = |mnt: &Path| -> Act {
+        let p = mnt.join("f0");
+        Box::new(move || show(user::open(&p, libc::O_RDWR, 0).map(drop)))
+    };
+    let mut callers = vec![];
+    for _ in 0..KILLED {
+        let mut c = s.actor("opener", open);
+        let r = s.leave("opener", &mut c, Op::OPEN, "");
+        answer(s, &r);
+        callers.push(c);
+    }
+    callers
+}
+
+/// Where killed callers stay, they go now.
+fn all_gone(s: &mut Scene, callers: Vec<Caller>) {
+    for mut c in callers {
+        if !ours() {
+            s.gone(&mut c);
+        }
+    }
+}
+
+fn no_thread_for_a_flush() {
+    let mut s = scene();
+    let mut flushes: Vec<Request> = vec![];
+    let callers = opened_by_killed(&mut s, |s, r| {
+        s.hold_next("opener", Op::FLUSH, "");
+        s.answer("opener", r);
+        flushes.push(s.await_held(Op::FLUSH));
+    });
+    no_thread();
+    for r in &flushes {
+        s.answer("opener", r);
+    }
+    all_gone(&mut s, callers);
+    s.end(vec![]);
+}
+
+/// The page is being read, and who opens the file drops it.
+fn no_thread_for_a_page() {
+    let mut s = scene();
+    let mut reader = s.actor("reader", |mnt| {
+        let f = open(mnt, "f0", libc::O_RDONLY);
+        Box::new(move || show(user::pread(&f, 1, 0)))
+    });
+    let read = s.hold("reader", &reader, Op::READ, "");
+    let callers = opened_by_killed(&mut s, |s, r| s.answer("opener", r));
+    no_thread();
+    s.answer("reader", &read);
+    s.said(&mut reader);
+    all_gone(&mut s, callers);
+    s.end(vec![reader]);
 }
