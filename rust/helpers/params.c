@@ -11,7 +11,7 @@
 #include <linux/moduleparam.h>
 #include <linux/workqueue.h>
 
-static bool killable;
+static bool killable = true;
 module_param(killable, bool, 0644);
 MODULE_PARM_DESC(killable, "SIGKILL frees a caller whose request the daemon has (N: as the C module)");
 

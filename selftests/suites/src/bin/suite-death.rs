@@ -24,7 +24,6 @@ mod undo;
 mod waits;
 
 fn main() {
-    suites::killable::set(true);
     // Callers are waited for before anything is served.
     suites::killable::set_flush_wait(0);
     let mut all = points::cases();
