@@ -9,6 +9,7 @@ done
 
 # What every command needs before anything else.
 setup_base() {
+	need_root "working in a Debian root of its own (unshare, mount, chroot)"
 	host_tools
 	cache_init
 	toolchain

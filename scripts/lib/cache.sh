@@ -19,7 +19,12 @@ cache_init() {
 		mkdir -p "$CACHE" || die "cannot make the cache folder $CACHE"
 		echo "cache of rust_fuse: made by its scripts, emptied by make clean-cache" >"$CACHE/$CACHE_MARK"
 	fi
-	mkdir -p "$CACHE/tmp" "$CACHE/lock" "$CACHE/cargo" "$TARGET"
+	mkdir -p "$CACHE/tmp" "$CACHE/lock" "$CACHE/cargo" "$TARGET" 2>/dev/null || true
+	local dir
+	for dir in "$CACHE" "$CACHE/tmp" "$CACHE/lock" "$CACHE/lock/use" "$CACHE/cargo" "$TARGET"; do
+		[[ ! -e $dir || -w $dir ]] || die "$dir belongs to $(stat -c %U "$dir"), and $(id -un) may not write to it" \
+			"run the command as that user, or name another cache with RUST_FUSE_CACHE="
+	done
 	exec {CACHE_FD}>"$CACHE/lock/use"
 	flock -s -n "$CACHE_FD" || die "make clean-cache is emptying $CACHE: try again when it is done"
 }
@@ -64,6 +69,9 @@ remove_tree() {
 		if awk -v dir="$dir" '$5 == dir || index($5, dir "/") == 1 { found = 1 } END { exit !found }' /proc/self/mountinfo; then
 			die "something is mounted in $dir: unmount it first"
 		fi
+		rm -rf --one-file-system -- "$dir" 2>/dev/null || true
+		[[ -e $dir ]] || continue
+		need_root "removing $dir"
 		"${SUDO[@]}" rm -rf --one-file-system -- "$dir"
 	done
 }

@@ -11,7 +11,6 @@ LOGS=$BUILD/log
 CACHE=${RUST_FUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rust_fuse}
 JOBS=$(nproc)
 START=$SECONDS
-mkdir -p "$LOGS"
 
 case $ROOT$CACHE in
 *[[:space:]:,]*)
@@ -27,6 +26,26 @@ warn() { printf 'warning: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$1" >&2; shift; (($# == 0)) || printf '       %s\n' "$@" >&2; exit 1; }
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
+# What cannot be written to stops a run later with a message that says nothing: see now. After a run as root, a user cannot.
+writable_build() {
+	local why first
+	if why=$(mkdir -p "$LOGS" 2>&1); then
+		# What other runs remove meanwhile is no matter.
+		first=$(find "$BUILD" -maxdepth 2 ! -type l ! -user "$EUID" ! -writable -print -quit 2>/dev/null || true)
+		[[ -n $first ]] || return 0
+	elif [[ -e $BUILD && ! -w $BUILD ]]; then
+		first=$BUILD
+	elif [[ -w $ROOT ]]; then
+		die "cannot make $LOGS" "$why"
+	else
+		die "$ROOT belongs to $(stat -c %U "$ROOT"), and $(id -un) may not write to it" \
+			"run the command as that user, or make the checkout yours, as root: chown -R $(id -un): $ROOT"
+	fi
+	die "$first belongs to $(stat -c %U "$first"), and $(id -un) may not write to it" \
+		"an earlier run was another user's: go on as that user, or remove what it left, as root: rm -rf $BUILD"
+}
+writable_build
+
 # Everything that needs root goes through this array; empty for root itself.
 SUDO=()
 if ((EUID != 0)); then
@@ -34,9 +53,11 @@ if ((EUID != 0)); then
 fi
 
 need_root() {
-	((EUID == 0)) && return
-	command -v sudo >/dev/null || die "root is needed for $1, and there is no sudo on this machine"
-	sudo -v || die "root is needed for $1"
+	((EUID != 0)) || return 0
+	command -v sudo >/dev/null || die "root is needed for $1, and there is no sudo on this machine" \
+		"run the command as root, or have root do this once: apt-get install sudo && adduser $(id -un) sudo"
+	sudo -n true 2>/dev/null || sudo -v || die "root is needed for $1, and sudo does not let $(id -un)" \
+		"run the command as root, or have root do this once, and log in again: adduser $(id -un) sudo"
 }
 
 # The lines of a log that tell why a step failed: errors first, then the end.
