@@ -45,6 +45,7 @@ if [[ ${1:-} = profile ]]; then
 	exit
 fi
 vm_needs plain init bench
+own bench
 counter
 rm -rf "$OUT"/bench-*
 for impl in $impls; do
@@ -54,7 +55,7 @@ for impl in $impls; do
 	done
 done
 if [[ $impls = 'c rust' ]]; then
-	tc "$BUILD/bin/bench-report" table "$OUT" "$BUILD/bench.json"
+	tc "$BIN/bench-report" table "$OUT" "$BUILD/bench.json"
 else
 	grep -H '^row ' "$OUT"/bench-*/output
 fi

@@ -4,6 +4,7 @@
 # With CHECK_RESULTS=FILE only the former, results to that file (make test runs the host tests by itself).
 . "$(dirname "$0")/lib/all.sh"
 
+[[ -n ${CHECK_RESULTS:-} ]] || own check
 results=${CHECK_RESULTS:-$BUILD/out/check.results}
 mkdir -p "$(dirname "$results")"
 : >"$results"

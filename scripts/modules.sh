@@ -7,7 +7,7 @@ if (($# == 0)); then
 	setup_base
 	kernel plain
 	module rust plain
-	say "$MODULE"
+	say "$BUILD/module/plain/fuse.ko"
 	exit
 fi
 kdir=$(cd "$1" && pwd -P) || die "KDIR=$1: no such folder"

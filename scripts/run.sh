@@ -9,6 +9,7 @@ setup_base
 vm_needs plain init demo
 module "$impl" plain
 out=$BUILD/out/run-$impl
+own "run-$impl"
 vm_prepare "$out" plain "$impl" "$MODULE" 300
 echo arg=demo >>"$out/initrd/rf/job"
 vm_show "$out" plain 300

@@ -9,6 +9,7 @@ setup_base
 vm_needs "$flavour" init demo
 module "$impl" "$flavour"
 out=$BUILD/out/shell
+own shell
 vm_prepare "$out" "$flavour" "$impl" "$MODULE" 1000000
 read -r rows columns < <(stty size)
 cat >"$out/initrd/rf/hello" <<END

@@ -33,7 +33,7 @@ replay_traces() {
 	: >"$out/replay"
 	for trace in "$out"/files/trace/*; do
 		# Without any this is the pattern itself, which is rejected.
-		if tc "$BUILD/bin/replay" "$trace" >>"$out/replay" 2>&1; then
+		if tc "$BIN/replay" "$trace" >>"$out/replay" 2>&1; then
 			printf 'pass\treplay %s\t\n' "${trace##*/}"
 		else
 			printf 'fail\treplay %s\t%s\n' "${trace##*/}" "$(tail -n 1 "$out/replay")"
@@ -105,6 +105,7 @@ run_machines() {
 	local flavour=$1 line name impl limit options running=0
 	for line in "${TODO[@]}"; do
 		read -r name impl _ <<<"$line"
+		own "$name-$impl-$flavour"
 		rm -rf "$(out_of "$name" "$impl" "$flavour")"
 	done
 	for line in "${TODO[@]}"; do
@@ -124,8 +125,9 @@ run_machines() {
 	done
 	for line in "${TODO[@]}"; do
 		read -r name impl _ <<<"$line"
-		printf 'fail\tmachine\tits shell ended early\n' >"$BUILD/out/early"
-		account "$name, $impl, $flavour" "$BUILD/out/early" 0
+		mkdir -p "$(out_of "$name" "$impl" "$flavour")"
+		printf 'fail\tmachine\tits shell ended early\n' >"$(out_of "$name" "$impl" "$flavour")/results"
+		account "$name, $impl, $flavour" "$(out_of "$name" "$impl" "$flavour")/results" 0
 	done
 	TODO=()
 }
@@ -142,7 +144,7 @@ compare() {
 		END { for (name in passed) if (!ran[name]) print "fail\t" name "\tdid not run with our module" }' \
 		"$c/results" "$rust/results" >>"$results"
 	if [[ ,$options, = *,wire,* && ( -z $CASE || -e $c/files/wire || -e $rust/files/wire ) ]]; then
-		if tc "$BUILD/bin/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff" 2>&1; then
+		if tc "$BIN/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff" 2>&1; then
 			printf 'pass\twire\t\n' >>"$results"
 		else
 			printf 'fail\twire\tthe requests differ\n' >>"$results"
@@ -155,6 +157,7 @@ compare() {
 
 check_suite() {
 	local results=$BUILD/out/check.results start=$SECONDS
+	own check
 	mkdir -p "$BUILD/out"
 	CHECK_RESULTS=$results "$ROOT/scripts/check.sh" || true
 	[[ -s $results ]] || printf 'fail\tcheck\tdid not run\n' >"$results"
@@ -164,6 +167,7 @@ check_suite() {
 # A script of ours that writes a table.
 self_suite() {
 	local results=$BUILD/out/$1.results start=$SECONDS
+	own "$1"
 	mkdir -p "$BUILD/out"
 	rm -f "$results"
 	"$ROOT/scripts/$1.sh" "$results" || printf 'fail\t%s\tended early\n' "$1" >>"$results"

@@ -30,6 +30,7 @@ if [[ -z $ko && $impl != none ]]; then
 	ko=$MODULE
 fi
 out=$BUILD/out/$name
+[[ $name = "vm.$$" ]] || own "$name"
 vm_prepare "$out" "$flavour" "$impl" "$ko" "$limit"
 printf 'arg=%s\n' "$@" >>"$out/initrd/rf/job"
 if ((leak)); then

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What is built from this checkout: the module, the test programs; and libfuse's examples.
 
-# module IMPL FLAVOUR: sets MODULE to the fuse.ko of that implementation for that kernel.
+# module IMPL FLAVOUR: sets MODULE to the fuse.ko of that implementation for that kernel, which later builds leave alone.
 module() {
 	case $1 in
 	c)
@@ -20,8 +20,13 @@ module() {
 		fi
 		step "fuse.ko for the $2 kernel" "module-$2" 0 \
 			tc make -C "$KERNEL" LLVM=1 M="$ROOT" MO="$out" -j"$JOBS" modules
+		[[ -f $out/fuse.ko ]] || die "$out/fuse.ko was not built"
+		rm -rf "$out.new"
+		mkdir "$out.new"
+		cp -p "$out/fuse.ko" "$out.new"
+		keep_built "module/$2"
 		exec {MODULE_FD}>&-; MODULE_FD=
-		MODULE=$out/fuse.ko ;;
+		MODULE=$KEPT/fuse.ko ;;
 	*)
 		die "there is no implementation $1: rust or c" ;;
 	esac
@@ -42,10 +47,14 @@ cargo_lock() {
 }
 
 # Test programs: cargo works in the cache, and the results are copied here under a lock.
-# selftests [PACKAGE...]: all of them, or just these.
+# selftests [PACKAGE...]: all of them, or just these. Sets BIN to their folder; build/bin leads to the latest one.
 selftests() {
 	cargo_lock
 	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
+	keep_built bin
+	BIN=$KEPT
+	[[ -L $BUILD/bin ]] || rm -rf "${BUILD:?}/bin"
+	ln -sfn "$(basename "$BIN")" "$BUILD/bin"
 	cache_unlock
 }
 
@@ -58,8 +67,6 @@ selftests_build() {
 	rm -rf "$BUILD/bin.new"
 	mkdir -p "$BUILD/bin.new"
 	find "$release" -maxdepth 1 -type f -executable -exec cp -pt "$BUILD/bin.new" {} +
-	rm -rf "${BUILD:?}/bin"
-	mv "$BUILD/bin.new" "$BUILD/bin"
 }
 
 EXAMPLES='hello hello_ll passthrough passthrough_ll null'

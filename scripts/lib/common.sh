@@ -72,11 +72,9 @@ log_extract() {
 # Reports on a running step: nothing for two seconds, then its name, then how far it
 # is (lines logged out of the number it usually logs) and how long it has taken.
 step_report() {
-	local name=$1 log=$2 lines=$3 start=$SECONDS last=0 now done_part fd
-	# Its sleep may outlive this shell for a moment, and must not hold a lock then.
-	for fd in "${LOCK_FD:-}" "${CACHE_FD:-}" "${MODULE_FD:-}"; do
-		[[ -z $fd ]] || eval "exec $fd>&-"
-	done
+	local name=$1 log=$2 lines=$3 start=$SECONDS last=0 now done_part
+	# Its sleep may outlive this shell for a moment.
+	let_go_all
 	sleep 2
 	[[ -t 1 ]] || say "$name ..."
 	while :; do
@@ -128,7 +126,7 @@ step() {
 CHILD=
 start_group() {
 	set -m
-	("$@") &
+	(let_go; "$@") &
 	CHILD=$!
 	set +m
 }

@@ -46,6 +46,7 @@ account_close() {
 host_suite() {
 	local name=$1 crate log=$LOGS/suite-$1.log results=$BUILD/out/$1.results start=$SECONDS rc=0 variables
 	read -ra variables <<<"${SUITE_ENV:-}"
+	own "$name"
 	mkdir -p "$BUILD/out"
 	# The tests compare with the kernel's own headers; those of the toolchain root are older.
 	kernel_source

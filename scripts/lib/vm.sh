@@ -9,13 +9,13 @@
 VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reliable no_timer_check'
 
 # vm_prepare OUT FLAVOUR IMPL MODULE LIMIT: the folder and the initrd of a run. The caller may add lines
-# to OUT/initrd/rf/job, and must add the command ("arg=" lines).
+# to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must own the folder.
 vm_prepare() {
 	local out=$1 flavour=$2 impl=$3 ko=$4 limit=$5
 	rm -rf "$out"
 	mkdir -p "$out/files" "$out/initrd/rf/bin" "$out/initrd/rf/out"
-	cp "$BUILD/bin/init" "$out/initrd/init"
-	find "$BUILD/bin" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
+	cp "$BIN/init" "$out/initrd/init"
+	find "$BIN" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
 	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/* "$KSELFTESTS_DIR"/*
 	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "$flavour" "$limit" >"$out/initrd/rf/job"
 	if [[ -n $ko ]]; then
@@ -53,7 +53,7 @@ vm_boot() {
 	options=("$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append" "${options[@]}" "$@")
 	local rc=0
 	if [[ -n ${VM_FOREGROUND:-} ]]; then
-		tc bash "$ROOT/scripts/lib/machine.sh" "$out" "${options[@]}" || rc=$?
+		(let_go; tc bash "$ROOT/scripts/lib/machine.sh" "$out" "${options[@]}") || rc=$?
 	else
 		start_group vm_exec "$bound" "$out" "${options[@]}" </dev/null >>"$out/qemu.log" 2>&1
 		wait "$CHILD" || rc=$?
@@ -68,7 +68,7 @@ vm_boot() {
 vm_show() {
 	local out=$1 tail
 	: >"$out/output"
-	tail -n +1 -f "$out/output" &
+	(let_go_all; exec tail -n +1 -f "$out/output") &
 	tail=$!
 	vm_boot "$@"
 	sleep 0.3
