@@ -9,13 +9,14 @@ ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
 
-.PHONY: help run test check shell bench soak modules clean clean-cache
+.PHONY: help run test cases check shell bench soak modules clean clean-cache
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
 	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
 	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
 	@echo '                          CASE=part of the names of cases in SUITE'
+	@echo 'make cases SUITE=name     the names of the cases in SUITE, without a virtual machine'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions per operation, ours and C'
@@ -29,7 +30,7 @@ help:
 	@echo 'RUST_FUSE_MIRROR=URL      a Debian mirror, by default the one this machine uses'
 	@echo 'KSRC=DIR                  a clean tree of Linux 7.3.x instead of the one from Debian'
 
-run test check shell bench soak:
+run test cases check shell bench soak:
 	@scripts/$@.sh
 
 ifdef KDIR

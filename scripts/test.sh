@@ -174,6 +174,30 @@ self_suite() {
 	account "$1" "$results" $((SECONDS - start))
 }
 
+# Ends the script if CASE chooses nothing in one of the suites, before anything else is done; rows is main's.
+check_case() {
+	local row name kind what plain debug options impl=c flavour=${KERNELS:-plain} part names found
+	local -A chosen=()
+	[[ $IMPL != rust && ( -n $IMPL || $KERNELS != debug ) ]] || impl=rust
+	selftests
+	for row in "${rows[@]}"; do
+		read -r name kind what plain debug options <<<"$row"
+		[[ $kind = vm ]] && wanted "$name" || continue
+		names=$(suite_cases "$name" "$impl" "$flavour") || die "suite $name does not tell its cases"
+		found=
+		for part in ${CASE//,/ }; do
+			if grep -qF -e "$part" <<<"$names"; then
+				found=1
+				chosen[$part]=1
+			fi
+		done
+		[[ -n $found ]] || die "CASE=$CASE: no case of suite $name has that in its name" "make cases SUITE=$name lists them"
+	done
+	for part in ${CASE//,/ }; do
+		[[ -n ${chosen[$part]:-} ]] || die "CASE=$part: no case of suite $SUITE has that in its name" "make cases SUITE=$SUITE lists them"
+	done
+}
+
 # Runs the wanted suites on kernel FLAVOUR with the modules in impls; rows and impls are main's.
 vm_rows() {
 	local flavour=$1 impl row name kind what plain debug options
@@ -196,14 +220,17 @@ main() {
 	setup_base
 	local name kind what plain debug options impl rows
 	mapfile -t rows < <(suite_rows)
-	local known=',check,'
+	local known=',check,' with_cases=,
 	for row in "${rows[@]}"; do
-		read -r name _ <<<"$row"
+		read -r name kind _ <<<"$row"
 		known+="$name,"
+		[[ $kind != vm ]] || with_cases+="$name,"
 	done
 	for name in ${SUITE//,/ }; do
 		[[ $known = *,$name,* ]] || die "there is no suite $name" "known: ${known//,/ }"
+		[[ -z $CASE || $with_cases = *,$name,* ]] || die "CASE=$CASE: suite $name runs as a whole"
 	done
+	[[ -z $CASE ]] || check_case
 
 	local impls=(c rust) vm=0
 	[[ -z $IMPL || $IMPL = both ]] || impls=("$IMPL")

@@ -7,6 +7,17 @@ BROKEN=()
 
 suite_rows() { sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/scripts/suites"; }
 
+# suite_cases NAME IMPL FLAVOUR: the names of the cases of a suite that runs in machines, from its program in BIN, which
+# tells them without a machine.
+suite_cases() {
+	local variables
+	read -ra variables <<<"${SUITE_ENV:-}"
+	# How many cases there are may depend on all of this.
+	variables+=("RF_IMPL=$2" "RF_KERNEL=$3" "SEED=${SEED:-0}")
+	[[ -z ${N:-} ]] || variables+=("N=$N")
+	tc env "${variables[@]}" "$BIN/suite-$1" --list | grep -v '^#'
+}
+
 # account NAME RESULTS SECONDS: adds a table to the sum, and shows what failed.
 account() {
 	local name=$1 results=$2 seconds=$3 passed failed skipped

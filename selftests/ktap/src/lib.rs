@@ -96,10 +96,16 @@ enum Verdict {
     Skip(String),
 }
 
+/// True if the program is only to print the names of its cases. That is done outside of the guest too, where nothing
+/// may be set up for them.
+pub fn listing() -> bool {
+    std::env::args().skip(1).any(|a| a == "--list")
+}
+
 /// Runs `cases` and exits. Arguments: `--list`, or parts of names of the cases to run.
 pub fn run(suite: &str, cases: Vec<Case>, gaps: &str) -> ! {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.iter().any(|a| a == "--list") {
+    if listing() {
         for c in &cases {
             println!("{}", c.name());
         }
