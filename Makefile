@@ -9,7 +9,7 @@ ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
 
-.PHONY: help run test cases check shell bench soak modules clean clean-cache
+.PHONY: help run test cases check check-quick shell bench soak modules clean clean-cache
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
@@ -17,6 +17,7 @@ help:
 	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
 	@echo '                          CASE=part of the names of cases in SUITE'
 	@echo 'make cases SUITE=name     the names of the cases in SUITE, without a virtual machine'
+	@echo 'make check-quick          format, unsafe report, scripts, and clippy where something changed'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions per operation, ours and C'
@@ -32,6 +33,9 @@ help:
 
 run test cases check shell bench soak:
 	@scripts/$@.sh
+
+check-quick:
+	@scripts/check.sh quick
 
 ifdef KDIR
 modules:

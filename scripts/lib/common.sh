@@ -95,22 +95,31 @@ step_report() {
 	done
 }
 
-# step NAME LOG LINES COMMAND...: run COMMAND with its output in $LOGS/LOG.log. LINES is about how many
-# lines it logs, 0 if nobody knows. A failure shows the command, the log and the lines that matter.
-step() {
-	local name=$1 log=$LOGS/$2.log lines=$3 start=$SECONDS reporter rc=0
+# watched NAME LOG LINES COMMAND...: runs COMMAND with its output in $LOGS/LOG.log, and tells how far it is. LINES is
+# about how many lines it logs, 0 if nobody knows. Sets RC to its exit status.
+watched() {
+	local name=$1 log=$LOGS/$2.log lines=$3 reporter
 	shift 3
+	RC=0
 	: >"$log"
 	step_report "$name" "$log" "$lines" &
 	reporter=$!
 	# An "if" around the command would switch set -e off inside it: run it apart and wait.
 	start_group "$@" >>"$log" 2>&1 </dev/null
-	wait "$CHILD" || rc=$?
+	wait "$CHILD" || RC=$?
 	CHILD=
 	kill "$reporter" 2>/dev/null || true
 	wait "$reporter" 2>/dev/null || true
 	[[ ! -t 1 ]] || printf '\r\033[K'
-	if ((rc != 0)); then
+}
+
+# step NAME LOG LINES COMMAND...: as watched; a failure shows the command, the log and the lines that matter, and ends
+# the script.
+step() {
+	local name=$1 log=$LOGS/$2.log start=$SECONDS
+	watched "$@"
+	shift 3
+	if ((RC != 0)); then
 		say "$name: FAILED after $(clock $((SECONDS - start)))"
 		say "  command: $*"
 		say "  log: $log"

@@ -68,7 +68,7 @@ vm_boot() {
 vm_show() {
 	local out=$1 tail
 	: >"$out/output"
-	(let_go_all; exec tail -n +1 -f "$out/output") &
+	(let_go_all; exec tail --pid=$$ -n +1 -f "$out/output") &
 	tail=$!
 	vm_boot "$@"
 	sleep 0.3
