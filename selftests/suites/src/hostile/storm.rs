@@ -127,7 +127,8 @@ fn serve(dev: BorrowedFd<'_>, shared: &Shared, mut rng: Rng, rec: &mockd::record
     loop {
         let r = match read_request(dev, (1 << 20) + 4096, rec) {
             Ok(r) => r,
-            Err(EINTR | ECONNABORTED) => continue,
+            // ENOENT: the caller was killed, and has taken back what it was just being copied from.
+            Err(EINTR | ECONNABORTED | ENOENT) => continue,
             Err(ENODEV) => return,
             Err(e) => panic!("read of the device: {e}"),
         };

@@ -146,8 +146,8 @@ impl Daemon {
     fn receive(&mut self) {
         let r = match read_request(self.m.dev(), self.m.buf, &Recorder::default()) {
             Ok(r) => r,
-            // It has been taken back.
-            Err(EAGAIN) => return,
+            // It has been taken back, before this read(2) or while its data was being copied.
+            Err(EAGAIN | ENOENT) => return,
             Err(e) => panic!("read of the device: {e}"),
         };
         match r.op {
