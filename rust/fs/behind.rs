@@ -7,11 +7,12 @@
 //! folio locks.
 
 use super::{
-    attr,
     conn::{Conn, NoOp},
-    file::{atomic_o_trunc, FuseFile, GivenBack},
+    file::{FuseFile, GivenBack},
     held::Afterwards,
-    iomode, pages, Fuse, Inode,
+    iomode,
+    open::drop_stale,
+    Fuse, Inode,
 };
 use crate::{
     abi::{op::Flush, Creds, LockOwner, OpenOutFlags},
@@ -118,14 +119,7 @@ impl Opened {
             }
         }
         // No signal ends this.
-        let _ = if flags & O_TRUNC != 0 && atomic_o_trunc(&file.conn) {
-            attr::truncated_by_open(inode);
-            pages::truncate(inode, 0)
-        } else if !file.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-            pages::drop_clean(inode)
-        } else {
-            Ok(())
-        };
+        let _ = drop_stale(inode, file, flags);
         Some(Step::Close)
     }
 

@@ -31,27 +31,35 @@ pub(super) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
     inode.check_bad()?;
     file.generic_file_open(inode)?;
 
-    let conn = inode.conn();
     let data = FuseFile::open(inode, file.flags(), Kind::File)?;
     if let Err(e) = finish_open(inode, file, &data) {
         data.sync_release(file.flags(), false);
         return Err(e);
     }
 
-    let dropped = if file.flags() & O_TRUNC != 0 && atomic_o_trunc(conn) {
-        // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
-        attr::truncated_by_open(inode);
-        pages::truncate(inode, 0)
-    } else if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-        pages::drop_clean(inode)
-    } else {
-        Ok(())
-    };
-    if let Err(e) = dropped {
+    if let Err(e) = drop_stale(inode, &data, file.flags()) {
         data.sync_release(file.flags(), false);
         return Err(e);
     }
     Ok(data)
+}
+
+/// Drops the pages that an open with `flags` leaves no use for: all, if OPEN has truncated the file, and what is
+/// clean, unless the daemon says that it is still good.
+///
+/// # Errors
+///
+/// EINTR if killed; it is done all the same.
+pub(super) fn drop_stale(inode: &Inode, file: &FuseFile, flags: u32) -> Result {
+    if flags & O_TRUNC != 0 && atomic_o_trunc(&file.conn) {
+        // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
+        attr::truncated_by_open(inode);
+        pages::truncate(inode, 0)
+    } else if !file.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
+        pages::drop_clean(inode)
+    } else {
+        Ok(())
+    }
 }
 
 /// What both OPEN and CREATE end with (`fuse_finish_open()`).
