@@ -25,7 +25,6 @@ use crate::{
         task::dies_of_signal, //
     },
     transport::{
-        Done,
         Hold,
         Left,
         Next,
@@ -129,13 +128,8 @@ impl LateFlush {
     }
 }
 
+/// Nobody hears of errors.
 impl Left for LateFlush {
-    fn ending(&mut self) {}
-
-    fn answered(&mut self, _done: Done<'_>) {
-        // Nobody hears of errors.
-    }
-
     fn go_on(&mut self) -> Next {
         let conn = &self.file.data().conn;
         if conn.left.has_earlier(self.owner, self.held.id()) {

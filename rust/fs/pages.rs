@@ -24,7 +24,6 @@ use crate::{
         wait::Signals, //
     },
     transport::{
-        Done,
         Left,
         Next, //
     },
@@ -232,10 +231,6 @@ impl Finishing {
 }
 
 impl Left for Finishing {
-    fn ending(&mut self) {}
-
-    fn answered(&mut self, _done: Done<'_>) {}
-
     fn go_on(&mut self) -> Next {
         let _doing = self.held.doing();
         if self.rest.go_on() {

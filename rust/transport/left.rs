@@ -68,10 +68,10 @@ use kernel::{
 pub(crate) trait Left: Send {
     /// Called when the request has ended, and again for each of [`Next::Call`]: in the daemon's write(2), in an
     /// aborter's or in the leaving caller's context. Takes no lock that sleeps.
-    fn ending(&mut self);
+    fn ending(&mut self) {}
 
     /// Called after that with the answer; in a work item, no lock held.
-    fn answered(&mut self, done: Done<'_>);
+    fn answered(&mut self, _done: Done<'_>) {}
 
     /// Called after that, or at first if there is no request, until it says that all is done; there too.
     fn go_on(&mut self) -> Next;
@@ -225,11 +225,13 @@ impl Chan {
     /// Does what can be done. One work item does, so there is one such task at a time.
     fn do_left(self: &Arc<Self>) {
         let mut jobs = core::mem::replace(&mut *self.left.queue.lock(), Fifo::new());
-        let mut waiting = Fifo::new();
-        let mut progress = false;
+        let (mut waiting, mut progress) = (false, false);
         while let Some(mut job) = jobs.pop_front() {
             match job.value_mut().run() {
-                Next::Again => waiting.push_back(job),
+                Next::Again => {
+                    waiting = true;
+                    self.left.queue.lock().push_back(job);
+                }
                 Next::Done => {
                     drop(job);
                     progress = true;
@@ -244,20 +246,10 @@ impl Chan {
             }
             task::cond_resched();
         }
-        if waiting.is_empty() {
-            return;
-        }
-        {
-            let mut queue = self.left.queue.lock();
-            while let Some(job) = queue.pop_front() {
-                waiting.push_back(job);
-            }
-            core::mem::swap(&mut *queue, &mut waiting);
-        }
-        if progress {
+        if waiting && progress {
             // Some wait for each other.
             self.look_at_left();
-        } else {
+        } else if waiting {
             // An error says that it is queued already.
             let _ = system_dfl()
                 .enqueue_delayed::<Arc<Self>, LEFT_TIMER>(self.clone(), msecs_to_jiffies(PERIOD));
