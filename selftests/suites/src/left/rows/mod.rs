@@ -103,7 +103,7 @@ fn writes(mnt: &Path, name: &str, flags: i32, n: usize, off: u64, byte: u8) -> A
 }
 
 /// Reads by a descriptor, no more than it asks for.
-fn reads(mnt: &Path, name: &str, n: usize, off: u64) -> Act {
+pub fn reads(mnt: &Path, name: &str, n: usize, off: u64) -> Act {
     let f = open(mnt, name, libc::O_RDONLY);
     // SAFETY: integers.
     unsafe { libc::posix_fadvise(f.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
