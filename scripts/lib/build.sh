@@ -47,8 +47,11 @@ cargo_lock() {
 }
 
 # Test programs: cargo works in the cache, and the results are copied here under a lock.
-# selftests [PACKAGE...]: all of them, or just these. Sets BIN to their folder; build/bin leads to the latest one.
+# selftests [PACKAGE...]: all of them, or just these; once in a run, which has the same ones to its end. Sets BIN to their
+# folder; build/bin leads to the latest one.
+BIN=
 selftests() {
+	[[ -z $BIN ]] || return 0
 	cargo_lock
 	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
 	keep_built bin
