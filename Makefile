@@ -4,18 +4,20 @@
 # (RUST_FUSE_CACHE), everything built from this checkout to build/.
 
 # The scripts read these from the environment.
-export SUITE CASE IMPL KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
+export SUITE CASE IMPL LANE KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
 ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
 
-.PHONY: help run test cases check check-quick shell bench soak modules clean clean-cache
+.PHONY: help run test quick cases check check-quick shell bench soak modules clean clean-cache
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
 	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
+	@echo '                          LANE=uml: on User Mode Linux, which is faster; LANE=qemu'
 	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
 	@echo '                          CASE=part of the names of cases in SUITE'
+	@echo 'make quick SUITE=name     the fastest way to a verdict: our module, plain, on User Mode Linux'
 	@echo 'make cases SUITE=name     the names of the cases in SUITE, without a virtual machine'
 	@echo 'make check-quick          format, unsafe report, scripts, and clippy where something changed'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
@@ -33,6 +35,12 @@ help:
 
 run test cases check shell bench soak:
 	@scripts/$@.sh
+
+quick: export LANE = uml
+quick: export KERNEL = plain
+quick: export IMPL := $(or $(IMPL),rust)
+quick:
+	@$(if $(SUITE),scripts/test.sh,echo 'SUITE=name: which suite?' >&2; exit 1)
 
 check-quick:
 	@scripts/check.sh quick

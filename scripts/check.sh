@@ -53,7 +53,7 @@ check_clippy_module() {
 	# Lints are told only when something is compiled.
 	rm -rf "$out"
 	mkdir -p "$out"
-	without_warnings tc make -C "$KERNEL" LLVM=1 CLIPPY=1 M="$ROOT" MO="$out" -j"$JOBS" modules
+	without_warnings tc "${KERNEL_MAKE[@]}" -C "$KERNEL" CLIPPY=1 M="$ROOT" MO="$out" -j"$JOBS" modules
 }
 
 check_clippy_selftests() {

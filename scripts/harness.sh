@@ -19,12 +19,12 @@ verdict() {
 # fails NAME PATTERN LIMIT COMMAND [QEMU-OPTION...]: the machine that runs the shell command must fail, and
 # what is then shown must match.
 fails() {
-	local name=$1 pattern=$2 limit=$3 command=$4 out=$BUILD/out/harness-$1 shown truth=0
+	local name=$1.$FLAVOUR pattern=$2 limit=$3 command=$4 out=$BUILD/out/harness-$1-$FLAVOUR shown truth=0
 	shift 4
 	trap 'end_child; exit 130' INT TERM
-	vm_prepare "$out" plain c "$MODULE" "$limit"
+	vm_prepare "$out" "$FLAVOUR" c "$MODULE" "$limit"
 	printf 'arg=sh\narg=-c\narg=%s\n' "$command" >>"$out/initrd/rf/job"
-	vm_boot "$out" plain "$limit" '' "$@"
+	vm_boot "$out" "$FLAVOUR" "$limit" '' "$@"
 	if shown=$(vm_verdict "$out"); then
 		verdict "$name" 0 "the run passed"
 		return
@@ -53,20 +53,22 @@ ktap() {
 }
 
 setup_base
-vm_needs plain init demo
-module c plain
-
-machine failing_command 'run: exit code 3' 30 'exit 3'
-machine hanging_command 'run: not done after 5 seconds' 5 'sleep 1000'
-machine hanging_daemon_thread 'run: killed by signal 9' 30 'kill -9 $$'
-machine warning_in_the_log 'kernel log: .*WARNING: planted' 30 'echo WARNING: planted >/dev/kmsg'
-machine mount_left 'mounts: /tmp/m was still mounted' 30 'mkdir /tmp/m && passthrough_ll /tmp/m'
-machine module_in_use 'unload: the module still has' 30 \
-	'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m && losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
-machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse'
-machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
-machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
-VM_SPARE=2 machine stuck_machine 'the machine hung' 8 'true' -S
+# Both kinds of machines.
+for FLAVOUR in plain uml-plain; do
+	vm_needs "$FLAVOUR" init demo
+	module c "$FLAVOUR"
+	machine failing_command 'run: exit code 3' 30 'exit 3'
+	machine hanging_command 'run: not done after 5 seconds' 5 'sleep 1000'
+	machine hanging_daemon_thread 'run: killed by signal 9' 30 'kill -9 $$'
+	machine warning_in_the_log 'kernel log: .*WARNING: planted' 30 'echo WARNING: planted >/dev/kmsg'
+	machine mount_left 'mounts: /tmp/m was still mounted' 30 'mkdir /tmp/m && passthrough_ll /tmp/m'
+	machine module_in_use 'unload: the module still has' 30 \
+		'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m && losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
+	machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse'
+	machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
+	machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
+	[[ $FLAVOUR != plain ]] || VM_SPARE=2 machine stuck_machine 'the machine hung' 8 'true' -S
+done
 wait
 ENDED=$(wc -l <"$results")
 ((ENDED == STARTED)) || verdict machines 0 "$ENDED of $STARTED have a verdict"

@@ -1,12 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make soak: the long forms of suites that make test runs in short. SUITE=name chooses one, KERNEL=plain|debug too.
+# make soak: every suite on every kernel, and the long forms of suites that make test runs in short. SUITE, LANE and
+# KERNEL choose as for make test.
 . "$(dirname "$0")/lib/all.sh"
 
 # Suite, kernel (or host), IMPL, by how much its time is longer, the machine's memory (-: as always), and what
 # tells it to be long. C is given no million requests: it needs more than five minutes for a tenth of them.
 rows() {
 	cat <<-'ROWS'
+		all plain both 1 -
+		all debug rust 1 -
+		all uml-plain both 1 -
+		all uml-debug rust 1 -
+		all uml-small both 1 -
 		model host - 1 - ENGINE_SOAK=1 ENGINE_SCHEDULES=1000000
 		control plain rust 10 8G RF_MANY=1000000
 		death plain both 4 - RF_DEATH=all
@@ -18,15 +24,19 @@ rows() {
 	ROWS
 }
 
-only=${SUITE:-} kernel=${KERNEL:-} failed=()
+only=${SUITE:-} failed=()
+asked_kernels
 while read -r name flavour impl longer memory variables; do
-	[[ -z $only || ,$only, = *,$name,* ]] || continue
-	[[ -z $kernel || $kernel = "$flavour" ]] || continue
+	[[ -z $only || $name = all || ,$only, = *,$name,* ]] || continue
+	((${#ASKED[@]} == 0)) || [[ " ${ASKED[*]} " = *" $flavour "* ]] || continue
 	say "$name, $impl, $flavour: $variables"
-	# What is chosen by module or kernel leaves out what runs here.
-	[[ $flavour != host ]] || impl='' flavour=''
+	[[ $name != all ]] || name=$only
 	[[ $memory != - ]] || memory=''
-	SUITE=$name KERNEL=$flavour IMPL=$impl SUITE_TIME=$longer SUITE_MEMORY=$memory SUITE_ENV=$variables "$ROOT/scripts/test.sh" </dev/null ||
-		failed+=("$name${flavour:+-$flavour}")
+	lane=qemu kernel=${flavour#uml-}
+	[[ $flavour != uml-* ]] || lane=uml
+	# What is chosen by module or kernel leaves out what runs here.
+	[[ $flavour != host ]] || impl='' lane='' kernel=''
+	SUITE=$name LANE=$lane KERNEL=$kernel IMPL=$impl SUITE_TIME=$longer SUITE_MEMORY=$memory SUITE_ENV=$variables \
+		"$ROOT/scripts/test.sh" </dev/null || failed+=("${name:-all}-$flavour")
 done < <(rows)
 ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"

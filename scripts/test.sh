@@ -1,18 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, KERNEL=plain|debug choose a part, CASE=part[,part]
-# the cases of a suite with such a part in their names. SEED and N are for suites that choose at random: where from,
-# and how much.
+# make test: everything CI runs. SUITE=name[,name], IMPL=rust|c|both, LANE=qemu|uml, KERNEL=plain|debug|small choose a
+# part, CASE=part[,part] the cases of a suite with such a part in their names. SEED and N are for suites that choose at
+# random: where from, and how much. Without LANE and KERNEL a suite runs where scripts/suites says.
 # For make soak: SUITE_ENV="NAME=VALUE ..." is given to the suites, SUITE_TIME=N multiplies the bounds of time, and
 # SUITE_MEMORY=8G is what their machines have.
 . "$(dirname "$0")/lib/all.sh"
 
-SUITE=${SUITE:-} CASE=${CASE:-} IMPL=${IMPL:-} KERNELS=${KERNEL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
+SUITE=${SUITE:-} CASE=${CASE:-} IMPL=${IMPL:-} SUITE_ENV=${SUITE_ENV:-} SUITE_TIME=${SUITE_TIME:-1}
 case ${IMPL:-both} in rust | c | both) ;; *) die "IMPL=$IMPL: rust, c or both" ;; esac
-case ${KERNELS:-plain} in plain | debug) ;; *) die "KERNEL=$KERNELS: plain or debug" ;; esac
 N=${N:-} SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 [[ $N$SEED =~ ^[0-9]+$ ]] || die "N=$N SEED=$SEED: numbers"
 [[ -z $CASE || -n $SUITE ]] || die "CASE=$CASE: of which SUITE?"
+
+# The kernels that were asked for: none if scripts/suites is to say it.
+asked_kernels
 
 # wanted NAME: whether the suite is among those asked for, if any were.
 wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
@@ -21,7 +23,7 @@ wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
 # keeps little more than one processor busy.
 MACHINES=${RUST_FUSE_MACHINES:-$((JOBS > 1 ? 2 : 1))}
 
-# What is to be run: lines NAME IMPL LIMIT OPTIONS; all on one kernel at a time.
+# What is to be run: lines NAME IMPL LIMIT CASES OPTIONS; all on one kernel at a time.
 TODO=()
 declare -A MODULES
 
@@ -41,19 +43,19 @@ replay_traces() {
 	done
 }
 
-# Runs suite NAME in a machine: IMPL LIMIT OPTIONS, on kernel FLAVOUR. In a shell of its own.
+# Runs suite NAME in a machine: IMPL LIMIT CASES OPTIONS, on kernel FLAVOUR; CASES is - for all. In a shell of its own.
 vm_suite() {
-	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) options=$5 append='' out key='' start=$SECONDS variable
+	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) cases=${5#-} options=$6 append='' out key='' start=$SECONDS variable
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
 	if [[ $impl = c && $IMPL != c && -z $CASE && ,$options, != *,fresh,* ]]; then
-		key=$(oracle_key "$name $limit $options $SUITE_ENV")
+		key=$(oracle_key "$name $limit $options $SUITE_ENV $cases")
 		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
 	fi
 	# Not fewer than ten a second.
 	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
-	for variable in "suite-$name" ${CASE//,/ }; do
+	for variable in "suite-$name" ${CASE//,/ } ${cases//,/ }; do
 		printf 'arg=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done
 	for variable in $SUITE_ENV; do
@@ -64,7 +66,7 @@ vm_suite() {
 		echo "env=SEED=$SEED" >>"$out/initrd/rf/job"
 		[[ -z $N ]] || echo "env=N=$N" >>"$out/initrd/rf/job"
 	fi
-	if [[ ,$options, = *,kmemleak,* && $flavour = debug ]]; then
+	if [[ ,$options, = *,kmemleak,* && $flavour = *debug ]]; then
 		echo kmemleak=1 >>"$out/initrd/rf/job"
 		append=kmemleak=on
 	fi
@@ -79,7 +81,7 @@ vm_suite() {
 		fi
 		key=
 	fi
-	if [[ $impl = rust && ,$options, = *,replay,* && ( -z $CASE || -e $out/files/trace ) ]]; then
+	if [[ $impl = rust && ,$options, = *,replay,* && ( -z $CASE$cases || -e $out/files/trace ) ]]; then
 		replay_traces "$out" >>"$out/results"
 	fi
 	! grep -q ^fail "$out/results" || key=
@@ -102,7 +104,7 @@ report_ended() {
 
 # Runs all of TODO on kernel FLAVOUR.
 run_machines() {
-	local flavour=$1 line name impl limit options running=0
+	local flavour=$1 line name impl limit cases options running=0
 	for line in "${TODO[@]}"; do
 		read -r name impl _ <<<"$line"
 		own "$name-$impl-$flavour"
@@ -114,8 +116,8 @@ run_machines() {
 			running=$((running - 1))
 			report_ended "$flavour"
 		fi
-		read -r name impl limit options <<<"$line"
-		vm_suite "$flavour" "$name" "$impl" "$limit" "${options:-}" &
+		read -r name impl limit cases options <<<"$line"
+		vm_suite "$flavour" "$name" "$impl" "$limit" "$cases" "${options:-}" &
 		running=$((running + 1))
 	done
 	while ((running > 0)); do
@@ -132,9 +134,11 @@ run_machines() {
 	TODO=()
 }
 
-# A suite that ran with both modules: what C passes, ours may not skip; what the daemons saw must be the same.
+# A suite that ran with both modules on kernel FLAVOUR: what C passes, ours may not skip; what the daemons saw must be
+# the same.
 compare() {
-	local name=$1 options=$2 c=$BUILD/out/$1-c-plain rust=$BUILD/out/$1-rust-plain results=$BUILD/out/$1-compared start=$SECONDS
+	local flavour=$1 name=$2 cases=${3#-}$CASE options=$4 start=$SECONDS c rust results
+	c=$(out_of "$name" c "$flavour") rust=$(out_of "$name" rust "$flavour") results=$BUILD/out/$name-compared-$flavour
 	: >"$results"
 	# What has no results has failed already.
 	[[ -e $c/results && -e $rust/results ]] || return 0
@@ -143,16 +147,16 @@ compare() {
 		{ ran[$2] = 1 }
 		END { for (name in passed) if (!ran[name]) print "fail\t" name "\tdid not run with our module" }' \
 		"$c/results" "$rust/results" >>"$results"
-	if [[ ,$options, = *,wire,* && ( -z $CASE || -e $c/files/wire || -e $rust/files/wire ) ]]; then
-		if tc "$BIN/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff" 2>&1; then
+	if [[ ,$options, = *,wire,* && ( -z $cases || -e $c/files/wire || -e $rust/files/wire ) ]]; then
+		if tc "$BIN/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff-$flavour" 2>&1; then
 			printf 'pass\twire\t\n' >>"$results"
 		else
 			printf 'fail\twire\tthe requests differ\n' >>"$results"
-			head -n 40 "$BUILD/out/$name-wirediff" | sed 's/^/  | /'
-			say "  see $BUILD/out/$name-wirediff"
+			head -n 40 "$BUILD/out/$name-wirediff-$flavour" | sed 's/^/  | /'
+			say "  see $BUILD/out/$name-wirediff-$flavour"
 		fi
 	fi
-	[[ ! -s $results ]] || account "$name, c and rust" "$results" $((SECONDS - start))
+	[[ ! -s $results ]] || account "$name, c and rust, $flavour" "$results" $((SECONDS - start))
 }
 
 check_suite() {
@@ -176,14 +180,14 @@ self_suite() {
 
 # Ends the script if CASE chooses nothing in one of the suites, before anything else is done; rows is main's.
 check_case() {
-	local row name kind what plain debug options impl=c flavour=${KERNELS:-plain} part names found
+	local row name kind what plain debug where options impl=c flavour=${ASKED[0]:-plain} part names found
 	local -A chosen=()
-	[[ $IMPL != rust && ( -n $IMPL || $KERNELS != debug ) ]] || impl=rust
+	[[ $IMPL != rust && ( -n $IMPL || $flavour != *debug ) ]] || impl=rust
 	selftests
 	for row in "${rows[@]}"; do
-		read -r name kind what plain debug options <<<"$row"
+		read -r name kind what plain debug where options <<<"$row"
 		[[ $kind = vm ]] && wanted "$name" || continue
-		names=$(suite_cases "$name" "$impl" "$flavour") || die "suite $name does not tell its cases"
+		names=$(suite_cases "$name" "$impl" "${flavour#uml-}") || die "suite $name does not tell its cases"
 		found=
 		for part in ${CASE//,/ }; do
 			if grep -qF -e "$part" <<<"$names"; then
@@ -198,27 +202,71 @@ check_case() {
 	done
 }
 
-# Runs the wanted suites on kernel FLAVOUR with the modules in impls; rows and impls are main's.
+# modules_on FLAVOUR WHERE: sets MODULES_ON to the modules that a suite runs with on that kernel, WHERE from its row.
+modules_on() {
+	local flavour=$1 where=$2
+	MODULES_ON=()
+	if ((${#ASKED[@]} == 0)); then
+		[[ ,$where, = *,$flavour,* || ( $flavour = plain && ,$where, = *,rest,* ) ]] || return 0
+	fi
+	# C on the debug kernels only when it was asked for: it is not what is being tested.
+	if [[ $flavour = *debug ]] && ((${#ASKED[@]} == 0)) || [[ $flavour = *debug && -z $IMPL ]]; then
+		[[ $IMPL = c ]] || MODULES_ON=(rust)
+	elif [[ -z $IMPL || $IMPL = both ]]; then
+		MODULES_ON=(c rust)
+	else
+		MODULES_ON=("$IMPL")
+	fi
+}
+
+# rest_of NAME IMPL: the cases of a suite that User Mode Linux has no facility for, with commas.
+rest_of() {
+	local results
+	results=$(out_of "$1" "$2" uml-plain)/results
+	[[ -e $results ]] || return 0
+	awk -F'\t' '$1 == "skip" && $3 ~ /^SKIP this kernel has no / { print $2 }' "$results" | paste -sd,
+}
+
+# Runs the wanted suites on kernel FLAVOUR; rows is main's.
 vm_rows() {
-	local flavour=$1 impl row name kind what plain debug options
-	for impl in "${impls[@]}"; do
-		module "$impl" "$flavour"
-		MODULES[$impl]=$MODULE
-	done
+	local flavour=$1 impl row name kind what plain debug where options limit cases both=()
+	local -A built=()
 	for row in "${rows[@]}"; do
-		read -r name kind what plain debug options <<<"$row"
-		if [[ $kind != vm || ${!flavour} = - ]] || ! wanted "$name"; then continue; fi
-		for impl in "${impls[@]}"; do
-			TODO+=("$name $impl ${!flavour} ${options:-}")
+		read -r name kind what plain debug where options <<<"$row"
+		limit=$plain
+		[[ $flavour != *debug ]] || limit=$debug
+		if [[ $kind != vm || $limit = - ]] || ! wanted "$name"; then continue; fi
+		modules_on "$flavour" "$where"
+		for impl in "${MODULES_ON[@]}"; do
+			cases=-
+			if ((${#ASKED[@]} == 0)) && [[ $flavour = plain && ,$where, = *,rest,* ]]; then
+				cases=$(rest_of "$name" "$impl")
+				[[ -n $cases ]] || continue
+			fi
+			if ((${#built[@]} == 0)); then
+				vm_needs "$flavour"
+			fi
+			if [[ -z ${built[$impl]:-} ]]; then
+				module "$impl" "$flavour"
+				MODULES[$impl]=$MODULE
+				built[$impl]=1
+			fi
+			TODO+=("$name $impl $limit $cases ${options:-}")
 			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"
 		done
+		((${#MODULES_ON[@]} < 2)) || both+=("$name $cases ${options:-}")
 	done
+	((${#TODO[@]} > 0)) || return 0
 	run_machines "$flavour"
+	for row in "${both[@]}"; do
+		read -r name cases options <<<"$row"
+		compare "$flavour" "$name" "$cases" "${options:-}"
+	done
 }
 
 main() {
 	setup_base
-	local name kind what plain debug options impl rows
+	local name kind what plain debug where options flavour rows
 	mapfile -t rows < <(suite_rows)
 	local known=',check,' with_cases=,
 	for row in "${rows[@]}"; do
@@ -232,39 +280,26 @@ main() {
 	done
 	[[ -z $CASE ]] || check_case
 
-	local impls=(c rust) vm=0
-	[[ -z $IMPL || $IMPL = both ]] || impls=("$IMPL")
-	if wanted check && [[ -z $IMPL$KERNELS && -x $ROOT/scripts/check.sh ]]; then
-		check_suite
-	fi
-	for row in "${rows[@]}"; do
-		read -r name kind what plain debug options <<<"$row"
-		wanted "$name" || continue
-		case $kind in
-		host) [[ -n $IMPL$KERNELS ]] || host_suite "$name" "$what" ;;
-		self) [[ -n $IMPL$KERNELS ]] || self_suite "$name" ;;
-		vm) vm=1 ;;
-		*) die "scripts/suites: unknown kind $kind" ;;
-		esac
-	done
-
-	if ((vm)) && [[ $KERNELS != debug ]]; then
-		vm_needs plain
-		vm_rows plain
-		if ((${#impls[@]} == 2)); then
-			for row in "${rows[@]}"; do
-				read -r name kind what plain debug options <<<"$row"
-				if [[ $kind != vm ]] || ! wanted "$name"; then continue; fi
-				compare "$name" "${options:-}"
-			done
+	if [[ -z $IMPL ]] && ((${#ASKED[@]} == 0)); then
+		if wanted check && [[ -x $ROOT/scripts/check.sh ]]; then
+			check_suite
 		fi
+		for row in "${rows[@]}"; do
+			read -r name kind what _ <<<"$row"
+			wanted "$name" || continue
+			case $kind in
+			host) host_suite "$name" "$what" ;;
+			self) self_suite "$name" ;;
+			esac
+		done
 	fi
-	if ((vm)) && [[ $KERNELS = debug || ( -z $KERNELS && " ${impls[*]} " = *" rust "* ) ]]; then
-		# C on the debug kernel only when it was asked for: it is not what is being tested.
-		[[ $KERNELS = debug && -n $IMPL ]] || impls=(rust)
-		vm_needs debug
-		vm_rows debug
-	fi
+
+	# What ran on User Mode Linux decides what is left for QEMU.
+	local flavours=(uml-plain plain uml-debug debug)
+	((${#ASKED[@]} == 0)) || flavours=("${ASKED[@]}")
+	for flavour in "${flavours[@]}"; do
+		vm_rows "$flavour"
+	done
 
 	account_close
 }

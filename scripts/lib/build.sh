@@ -19,7 +19,7 @@ module() {
 			echo "$KERNEL" >"$out/.kernel"
 		fi
 		step "fuse.ko for the $2 kernel" "module-$2" 0 \
-			tc make -C "$KERNEL" LLVM=1 M="$ROOT" MO="$out" -j"$JOBS" modules
+			tc "${KERNEL_MAKE[@]}" -C "$KERNEL" M="$ROOT" MO="$out" -j"$JOBS" modules
 		[[ -f $out/fuse.ko ]] || die "$out/fuse.ko was not built"
 		rm -rf "$out.new"
 		mkdir "$out.new"

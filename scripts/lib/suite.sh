@@ -5,6 +5,22 @@
 PASSED=0 FAILED=0 SKIPPED=0
 BROKEN=()
 
+# Sets ASKED to the kernels that LANE=qemu|uml and KERNEL=plain|debug|small ask for; none if neither is set.
+asked_kernels() {
+	local kernel
+	ASKED=()
+	[[ -n ${LANE:-}${KERNEL:-} ]] || return 0
+	case ${LANE:-qemu}-${KERNEL:-plain} in
+	qemu-plain | qemu-debug | uml-plain | uml-debug | uml-small) ;;
+	*) die "LANE=${LANE:-} KERNEL=${KERNEL:-}: qemu or uml; plain or debug, and small for uml" ;;
+	esac
+	for kernel in ${KERNEL:-plain debug}; do
+		[[ ${LANE:-qemu} = qemu ]] || kernel=uml-$kernel
+		ASKED+=("$kernel")
+	done
+	unset KERNEL
+}
+
 suite_rows() { sed 's/#.*//; /^[[:space:]]*$/d' "$ROOT/scripts/suites"; }
 
 # suite_cases NAME IMPL FLAVOUR: the names of the cases of a suite that runs in machines, from its program in BIN, which

@@ -3,10 +3,13 @@
 # The virtual machine: one boot runs one command and ends with a verdict.
 #
 # In the folder of a run: output (what the command printed), verdict (init's lines, the last one is "done:
-# ..."), console (the serial console), files/ (what the guest wrote to RF_OUT), qemu.log.
+# ..."), console, files/ (what the guest wrote to RF_OUT), machine.log (what QEMU, or User Mode Linux, said itself).
 
 # Kernel messages from warnings up go to the console; the log is large enough that no record is lost.
 VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reliable no_timer_check'
+
+# User Mode Linux with one processor, which is its fastest, and with a trace clock that all of it shares.
+UML_APPEND='ncpus=1 quiet panic=-1 panic_on_oops=1 log_buf_len=16M trace_clock=mono'
 
 # vm_prepare OUT FLAVOUR IMPL MODULE LIMIT: the folder and the initrd of a run. The caller may add lines
 # to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must own the folder.
@@ -17,7 +20,7 @@ vm_prepare() {
 	cp "$BIN/init" "$out/initrd/init"
 	find "$BIN" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
 	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/* "$KSELFTESTS_DIR"/*
-	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "$flavour" "$limit" >"$out/initrd/rf/job"
+	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "${flavour#uml-}" "$limit" >"$out/initrd/rf/job"
 	if [[ -n $ko ]]; then
 		cp "$ko" "$out/initrd/rf/fuse.ko"
 	else
@@ -28,7 +31,7 @@ vm_prepare() {
 vm_memory() {
 	if [[ -n ${SUITE_MEMORY:-} ]]; then
 		echo "$SUITE_MEMORY"
-	elif [[ $1 = debug ]]; then
+	elif [[ $1 = *debug ]]; then
 		echo 2G
 	else
 		echo 1G
@@ -38,30 +41,47 @@ vm_memory() {
 # vm_boot OUT FLAVOUR LIMIT [APPEND [QEMU-OPTION...]]: runs the machine of OUT to its end. The bound here is
 # for a machine that is stuck as a whole; init keeps the command's own limit and says where it hangs.
 vm_boot() {
-	local out=$1 flavour=$2 limit=$3 append=${4:-} bound
+	local out=$1 flavour=$2 limit=$3 append=${4:-} bound command
 	shift 3
 	(($# == 0)) || shift
 	bound=$((limit + ${VM_SPARE:-90}))
-	[[ $flavour = plain ]] || bound=$((limit + 240))
-	local options=(-m "$(vm_memory "$flavour")")
+	[[ $flavour != *debug ]] || bound=$((limit + 240))
+	if [[ $flavour = uml-* ]]; then
+		uml_command "$out" "$flavour" "$append"
+	else
+		qemu_command "$out" "$flavour" "$append" "$@"
+	fi
+	: >"$out/console"
+	local rc=0
+	if [[ -n ${VM_FOREGROUND:-} ]]; then
+		(let_go; tc bash "$ROOT/scripts/lib/machine.sh" "${command[@]}") || rc=$?
+	else
+		start_group vm_exec "$bound" "${command[@]}" </dev/null >>"$out/machine.log" 2>&1
+		wait "$CHILD" || rc=$?
+		CHILD=
+	fi
+	rm -f "$out/initrd.cpio" "$out/disk"
+	echo "$rc" >"$out/exit"
+	"${SUDO[@]}" chown -R "$(id -u):$(id -g)" "$out/files"
+}
+
+# Sets vm_boot's command to what machine.sh is to become.
+qemu_command() {
+	local out=$1 flavour=$2 append=$3 options
+	shift 3
+	options=(-m "$(vm_memory "$flavour")")
 	[[ " $* " == *" -smp "* ]] || options+=(-smp 2)
 	# Without five-level paging: while identify_cpu() clears the boot CPU's features, an interrupt would find
 	# KASAN with the layout of four levels, and a report of it would switch lockdep off.
 	[[ " $* " == *" -accel "* ]] || options+=(-accel tcg -cpu "max,-la57")
 	[[ " $* " == *" -serial "* ]] || options+=(-serial "file:$out/console")
-	: >"$out/console"
-	options=("$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append" "${options[@]}" "$@")
-	local rc=0
-	if [[ -n ${VM_FOREGROUND:-} ]]; then
-		(let_go; tc bash "$ROOT/scripts/lib/machine.sh" "$out" "${options[@]}") || rc=$?
-	else
-		start_group vm_exec "$bound" "$out" "${options[@]}" </dev/null >>"$out/qemu.log" 2>&1
-		wait "$CHILD" || rc=$?
-		CHILD=
-	fi
-	rm -f "$out/initrd.cpio"
-	echo "$rc" >"$out/exit"
-	"${SUDO[@]}" chown -R "$(id -u):$(id -g)" "$out/files"
+	command=(qemu "$out" "$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append" "${options[@]}" "$@")
+}
+
+uml_command() {
+	local out=$1 flavour=$2 append
+	read -ra append <<<"$UML_APPEND $3"
+	command=(uml "$out" "$KERNEL/linux" "$GUEST/root.img" "mem=$(vm_memory "$flavour")" "${append[@]}")
 }
 
 # vm_show OUT FLAVOUR LIMIT [APPEND]: the same, with the command's output shown as it comes.
@@ -97,9 +117,9 @@ vm_verdict() {
 	if [[ $last != 'done: '* ]]; then
 		case $rc in
 		124 | 137) say "  the machine hung and was ended" ;;
-		*) say "  the machine died without a verdict (QEMU's exit code $rc)" ;;
+		*) say "  the machine died without a verdict (exit code $rc)" ;;
 		esac
-		[[ ! -s $out/qemu.log ]] || tail -n 5 "$out/qemu.log" | sed 's/^/  qemu: /'
+		[[ ! -s $out/machine.log ]] || tail -n 5 "$out/machine.log" | sed 's/^/  machine: /'
 		say "  the end of its console:"
 		tail -n 40 "$out/console" | tr -d '\r' | sed 's/^/  | /'
 	fi

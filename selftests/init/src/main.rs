@@ -3,15 +3,17 @@
 //!
 //! It comes in an initrd together with the module under test and the test programs. It mounts the disk as
 //! the root, loads the module, runs one command, unloads the module, looks for anything that went wrong
-//! in between, and brings the verdict out over the virtio port `rf.verdict`: one line `fail: REASON` for each
-//! thing that failed, and at the very end one line `done`. A machine that stops without that line has failed.
+//! in between, and brings the verdict out: one line `fail: REASON` for each thing that failed, and at the very end one
+//! line `done`. A machine that stops without that line has failed.
 
+mod host;
 mod job;
 mod klog;
 mod module;
 mod mounts;
 mod run;
 
+use host::{Host, Port};
 use job::Job;
 use std::fs::{self, File};
 use std::io::Write;
@@ -48,7 +50,11 @@ fn main() {
         port: None,
         failed: false,
     };
-    let result = boot(&mut verdict);
+    let host = mounts::enter_root();
+    let result = match &host {
+        Ok(host) => boot(&mut verdict, host),
+        Err(error) => Err(error.clone()),
+    };
     verdict.check("boot", result);
     let end = if verdict.failed {
         "done: failed"
@@ -58,18 +64,14 @@ fn main() {
     verdict.line(end);
     rustix::fs::sync();
     drop(verdict);
-    let _ = fs::write("/proc/sysrq-trigger", "o");
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-    }
+    host.unwrap_or(Host::Qemu).power_off()
 }
 
-fn boot(verdict: &mut Verdict) -> Result<(), String> {
-    let text = fs::read_to_string(format!("{}/job", mounts::INITRD))
+fn boot(verdict: &mut Verdict, host: &Host) -> Result<(), String> {
+    verdict.port = Some(host.open(Port::Verdict)?);
+    let text = fs::read_to_string(format!("{}/job", mounts::OURS))
         .map_err(|error| format!("job: {error}"))?;
     let job = Job::parse(&text)?;
-    mounts::enter_root()?;
-    verdict.port = Some(run::open_port("rf.verdict")?);
     tune();
 
     let mut loaded = false;
@@ -80,7 +82,7 @@ fn boot(verdict: &mut Verdict) -> Result<(), String> {
         }
     }
     if loaded || job.no_module {
-        verdict.check("run", run::run(&job));
+        verdict.check("run", run::run(&job, host));
     }
     let ended = verdict.check("end", run::end_all(PATIENCE));
     if loaded {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! From the initrd to the guest's disk, with the kernel's own filesystems where they belong.
 
+use crate::host::Host;
 use rustix::fs::{mkdir, Mode};
 use rustix::io::Errno;
 use rustix::mount::{mount, mount_bind, mount_move, MountFlags};
 use std::fs;
-use std::time::{Duration, Instant};
 
 /// Where our own files are, in the initrd and then in the guest.
 pub const INITRD: &str = "/rf";
@@ -13,35 +13,45 @@ pub const OURS: &str = "/run/rust_fuse";
 /// A folder of the host, for files that are to come out.
 pub const OUT: &str = "/run/rust_fuse/out";
 
-fn make_dir(path: &str) -> Result<(), String> {
+pub fn make_dir(path: &str) -> Result<(), String> {
     match mkdir(path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(format!("mkdir {path}: {error}")),
     }
 }
 
-fn attach(source: &str, target: &str, kind: &str, options: &str) -> Result<(), String> {
+pub fn attach(source: &str, target: &str, kind: &str, options: &str) -> Result<(), String> {
     let data = std::ffi::CString::new(options).map_err(|_| "NUL in options".to_string())?;
     mount(source, target, kind, MountFlags::empty(), &*data)
         .map_err(|error| format!("mount {kind} on {target}: {error}"))
 }
 
+/// The same for a filesystem that a kernel may have been built without.
+fn attach_if_there(source: &str, target: &str, kind: &str) -> Result<(), String> {
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    if known
+        .lines()
+        .any(|line| line.ends_with(&format!("\t{kind}")))
+    {
+        attach(source, target, kind, "")?;
+    }
+    Ok(())
+}
+
 /// Mounts the disk as the root and moves into it; our files stay where they are in memory and are bound
-/// to [`OURS`].
-pub fn enter_root() -> Result<(), String> {
+/// to [`OURS`]. What it finds to be the host is returned, with the folder for files in place.
+pub fn enter_root() -> Result<Host, String> {
     make_dir("/dev")?;
     attach("devtmpfs", "/dev", "devtmpfs", "")?;
+    make_dir("/proc")?;
+    attach("proc", "/proc", "proc", "")?;
+    let host = Host::find()?;
     make_dir("/newroot")?;
-    // The disk is found by a work of its own, which may take longer than we do.
-    let start = Instant::now();
-    while fs::metadata("/dev/vda").is_err() {
-        if start.elapsed() > Duration::from_secs(30) {
-            return Err("there is no disk /dev/vda".into());
-        }
-        std::thread::sleep(Duration::from_millis(10));
+    attach(host.disk()?, "/newroot", "ext4", "")?;
+    for place in ["/dev", "/proc"] {
+        mount_move(place, &*format!("/newroot{place}"))
+            .map_err(|error| format!("move {place}: {error}"))?;
     }
-    attach("/dev/vda", "/newroot", "ext4", "")?;
-    mount_move("/dev", "/newroot/dev").map_err(|error| format!("move /dev: {error}"))?;
     attach("run", "/newroot/run", "tmpfs", "mode=755")?;
     let ours = format!("/newroot{OURS}");
     make_dir(&ours)?;
@@ -51,10 +61,9 @@ pub fn enter_root() -> Result<(), String> {
     rustix::process::chroot(".").map_err(|error| format!("chroot: {error}"))?;
     std::env::set_current_dir("/").map_err(|error| format!("chdir: {error}"))?;
 
-    attach("proc", "/proc", "proc", "")?;
     attach("sysfs", "/sys", "sysfs", "")?;
-    attach("debugfs", "/sys/kernel/debug", "debugfs", "")?;
-    attach("tracefs", "/sys/kernel/tracing", "tracefs", "")?;
+    attach_if_there("debugfs", "/sys/kernel/debug", "debugfs")?;
+    attach_if_there("tracefs", "/sys/kernel/tracing", "tracefs")?;
     attach("tmp", "/tmp", "tmpfs", "mode=1777")?;
     make_dir("/dev/pts")?;
     attach(
@@ -65,8 +74,8 @@ pub fn enter_root() -> Result<(), String> {
     )?;
     make_dir("/dev/shm")?;
     attach("shm", "/dev/shm", "tmpfs", "mode=1777")?;
-    make_dir("/sys/fs/cgroup")?;
-    attach("cgroup2", "/sys/fs/cgroup", "cgroup2", "")?;
+    let _ = make_dir("/sys/fs/cgroup");
+    attach_if_there("cgroup2", "/sys/fs/cgroup", "cgroup2")?;
     for (link, target) in [
         ("/dev/fd", "/proc/self/fd"),
         ("/dev/stdin", "/proc/self/fd/0"),
@@ -78,13 +87,8 @@ pub fn enter_root() -> Result<(), String> {
     // Daemons look for the table of mounts here.
     let _ = fs::remove_file("/etc/mtab");
     let _ = std::os::unix::fs::symlink("/proc/self/mounts", "/etc/mtab");
-    make_dir(OUT)?;
-    attach(
-        "out",
-        OUT,
-        "9p",
-        "trans=virtio,version=9p2000.L,msize=262144",
-    )
+    host.mount_out()?;
+    Ok(host)
 }
 
 /// Where the control filesystem belongs.

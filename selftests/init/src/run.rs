@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Running the command that the job names, as a first process has to: every orphan is ours to bury.
 
+use crate::host::{Host, Port};
 use crate::job::Job;
 use crate::mounts::{OURS, OUT};
 use rustix::process::{kill_process, wait, Pid, Signal, WaitOptions, WaitStatus};
@@ -9,25 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The device of the virtio port with this name.
-pub fn open_port(name: &str) -> Result<File, String> {
-    let ports = fs::read_dir("/sys/class/virtio-ports")
-        .map_err(|error| format!("virtio ports: {error}"))?;
-    for port in ports.flatten() {
-        let found = fs::read_to_string(port.path().join("name")).unwrap_or_default();
-        if found.trim() == name {
-            let device = format!("/dev/{}", port.file_name().to_string_lossy());
-            return File::options()
-                .read(true)
-                .write(true)
-                .open(&device)
-                .map_err(|error| format!("{device}: {error}"));
-        }
-    }
-    Err(format!("there is no virtio port {name}"))
-}
-
-fn start(job: &Job) -> Result<Pid, String> {
+fn start(job: &Job, host: &Host) -> Result<Pid, String> {
     let (input, output) = if job.interactive {
         let console = || File::options().read(true).write(true).open("/dev/ttyS0");
         let input = console().map_err(|error| format!("/dev/ttyS0: {error}"))?;
@@ -36,7 +19,7 @@ fn start(job: &Job) -> Result<Pid, String> {
             console().map_err(|error| format!("/dev/ttyS0: {error}"))?,
         )
     } else {
-        (Stdio::null(), open_port("rf.out")?)
+        (Stdio::null(), host.open(Port::Output)?)
     };
     let errors = output
         .try_clone()
@@ -74,9 +57,9 @@ fn bury() -> Result<Option<(Pid, WaitStatus)>, ()> {
 }
 
 /// Runs the command to its end. `Err` says why it failed.
-pub fn run(job: &Job) -> Result<(), String> {
+pub fn run(job: &Job, host: &Host) -> Result<(), String> {
     let begin = Instant::now();
-    let pid = start(job)?;
+    let pid = start(job, host)?;
     loop {
         match bury() {
             Ok(Some((dead, status))) if dead == pid => return judge(status),
