@@ -20,6 +20,7 @@ vm_prepare() {
 	cp "$BIN/init" "$out/initrd/init"
 	find "$BIN" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
 	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/* "$KSELFTESTS_DIR"/*
+	[[ $impl != rust ]] || cp -t "$out/initrd/rf/bin" "$ROOT/selftests/expected-gaps"
 	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "${flavour#uml-}" "$limit" >"$out/initrd/rf/job"
 	if [[ -n $ko ]]; then
 		cp "$ko" "$out/initrd/rf/fuse.ko"

@@ -15,6 +15,3 @@ pub fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
-
-/// The file of tests that wait for a later issue.
-pub const GAPS: &str = include_str!("../../expected-gaps");

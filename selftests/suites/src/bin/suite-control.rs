@@ -28,5 +28,5 @@ fn main() {
     all.extend(params::cases());
     all.extend(sysctl::cases());
     all.extend(trace::cases());
-    ktap::run("control", all, suites::GAPS);
+    ktap::run("control", all);
 }

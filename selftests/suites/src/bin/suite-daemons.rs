@@ -14,5 +14,5 @@ mod work;
 fn main() {
     let mut all = work::cases();
     all.extend(death::cases());
-    ktap::run("daemons", all, suites::GAPS);
+    ktap::run("daemons", all);
 }

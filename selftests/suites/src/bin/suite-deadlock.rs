@@ -26,5 +26,5 @@ fn main() {
     let mut all = table::cases();
     all.extend(after::cases());
     all.extend(race::cases());
-    ktap::run("deadlock", all, suites::GAPS);
+    ktap::run("deadlock", all);
 }

@@ -35,5 +35,5 @@ fn main() {
     all.extend(pages::cases());
     all.extend(freeze::cases());
     all.extend(faulting::cases());
-    ktap::run("death", all, suites::GAPS);
+    ktap::run("death", all);
 }

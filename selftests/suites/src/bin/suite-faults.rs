@@ -22,5 +22,5 @@ fn main() {
     all.extend(device::cases());
     all.extend(replies::cases());
     all.extend(control::cases());
-    ktap::run("faults", all, suites::GAPS);
+    ktap::run("faults", all);
 }

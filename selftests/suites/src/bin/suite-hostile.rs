@@ -29,5 +29,5 @@ fn main() {
     if !ktap::listing() {
         suites::killable::set(true);
     }
-    ktap::run("hostile", shards::cases(), suites::GAPS);
+    ktap::run("hostile", shards::cases());
 }

@@ -40,5 +40,5 @@ fn fuse_acl_cache_test() {
 
 fn main() {
     let all: Vec<Case> = cases![fusectl_test, write_extend_eof_test, fuse_acl_cache_test];
-    ktap::run("kselftest", all, suites::GAPS);
+    ktap::run("kselftest", all);
 }

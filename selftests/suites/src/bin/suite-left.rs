@@ -50,5 +50,5 @@ fn main() {
     all.extend(over::cases());
     all.extend(matrix::cases());
     all.extend(random::cases());
-    ktap::run("left", all, suites::GAPS);
+    ktap::run("left", all);
 }

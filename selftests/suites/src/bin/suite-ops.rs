@@ -55,5 +55,5 @@ fn main() {
     all.extend(enosys::cases());
     all.extend(badreply::cases());
     all.extend(badreply_data::cases());
-    ktap::run("ops", all, suites::GAPS);
+    ktap::run("ops", all);
 }

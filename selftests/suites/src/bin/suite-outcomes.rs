@@ -10,5 +10,5 @@ mod operations;
 mod outcome;
 
 fn main() {
-    ktap::run("outcomes", operations::cases(), suites::GAPS);
+    ktap::run("outcomes", operations::cases());
 }

@@ -31,5 +31,5 @@ fn main() {
     all.extend(background::cases());
     all.extend(ends::cases());
     all.extend(threads::cases());
-    ktap::run("requests", all, suites::GAPS);
+    ktap::run("requests", all);
 }
