@@ -65,7 +65,9 @@ selftests_build() {
 	local release=$TARGET/x86_64-unknown-linux-gnu/release
 	# What an older version left there must not come along: cargo links anew what it made.
 	find "$release" -maxdepth 1 -type f -executable -delete 2>/dev/null || true
+	# The same programs from the same sources, wherever the checkout is: C's results are kept by them.
 	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
+		--config "target.x86_64-unknown-linux-gnu.rustflags=['--remap-path-prefix=$ROOT/selftests=selftests']" \
 		--release ${CI:+--locked} --bins "$@"
 	rm -rf "$BUILD/bin.new"
 	mkdir -p "$BUILD/bin.new"
