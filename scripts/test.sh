@@ -54,7 +54,7 @@ vm_suite() {
 	fi
 	# Not fewer than ten a second.
 	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
-	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit"
+	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit" "suite-$name"
 	for variable in "suite-$name" ${CASE//,/ } ${cases//,/ }; do
 		printf 'arg=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done

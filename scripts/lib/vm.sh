@@ -11,14 +11,20 @@ VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reli
 # User Mode Linux with one processor, which is its fastest, and with a trace clock that all of it shares.
 UML_APPEND='ncpus=1 quiet panic=-1 panic_on_oops=1 log_buf_len=16M trace_clock=mono'
 
-# vm_prepare OUT FLAVOUR IMPL MODULE LIMIT: the folder and the initrd of a run. The caller may add lines
-# to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must own the folder.
+# vm_prepare OUT FLAVOUR IMPL MODULE LIMIT [PROGRAM...]: the folder and the initrd of a run, with all of our programs or
+# just these. The caller may add lines to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must own
+# the folder.
 vm_prepare() {
 	local out=$1 flavour=$2 impl=$3 ko=$4 limit=$5
 	rm -rf "$out"
 	mkdir -p "$out/files" "$out/initrd/rf/bin" "$out/initrd/rf/out"
 	cp "$BIN/init" "$out/initrd/init"
-	find "$BIN" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
+	shift 5
+	if (($# > 0)); then
+		cp -t "$out/initrd/rf/bin" "${@/#/$BIN/}"
+	else
+		find "$BIN" -type f ! -name init -exec cp -t "$out/initrd/rf/bin" {} +
+	fi
 	cp -t "$out/initrd/rf/bin" "$EXAMPLES_DIR"/* "$KSELFTESTS_DIR"/*
 	[[ $impl != rust ]] || cp -t "$out/initrd/rf/bin" "$ROOT/selftests/expected-gaps"
 	printf 'impl=%s\nkernel=%s\nlimit=%s\n' "$impl" "${flavour#uml-}" "$limit" >"$out/initrd/rf/job"
