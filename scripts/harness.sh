@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Does the machinery see what it has to see? Machines that go wrong in every way must all fail, and for the
-# right reason; so must KTAP that is not as planned. harness.sh RESULTS
+# right reason; so must KTAP that is not as planned. And C's results are kept by what decides them, and nothing else.
+# harness.sh RESULTS
 . "$(dirname "$0")/lib/all.sh"
 
 results=$1
@@ -52,10 +53,51 @@ ktap() {
 	verdict "$1" $((${#words} > 0 && $([[ $words = "$2 " ]] && echo 1 || echo 0))) "got $words"
 }
 
+# A copy of this checkout's scripts, and of its programs the names, for keys to be taken of. Sets COPY.
+oracle_copy() {
+	COPY=$BUILD/out/harness-oracle
+	rm -rf "$COPY"
+	mkdir -p "$COPY/bin" "$COPY/root"
+	(cd "$ROOT" && cp --parents -rt "$COPY/root" scripts selftests/expected-gaps)
+	local program
+	for program in "$BIN"/*; do
+		echo "${program##*/}" >"$COPY/bin/${program##*/}"
+	done
+}
+
+# The suites and their keys, with what is in COPY.
+oracle_keys() (
+	ROOT=$COPY/root BIN=$COPY/bin
+	while read -r name kind _; do
+		[[ $kind = vm ]] || continue
+		vm_prepare "$COPY/machine" plain c "$MODULE" 60 "suite-$name"
+		echo "arg=suite-$name" >>"$COPY/machine/initrd/rf/job"
+		echo "$name $(oracle_key "$COPY/machine" plain 60 '')"
+	done < <(suite_rows)
+)
+
+# edit NAME EXPECTED FILE...: for which suites an edit of these files has C run again. What cargo says was made from one
+# of them is another program then.
+edit() {
+	local name=$1 expected=$2 file program changed truth
+	shift 2
+	oracle_copy
+	for file in "$@"; do
+		[[ -f $ROOT/$file ]] || { verdict "$name" 0 "there is no $file"; return; }
+		[[ ! -f $COPY/root/$file ]] || echo '# edited' >>"$COPY/root/$file"
+		for program in "$COPY/bin"/*; do
+			! grep -qE "[ :]$ROOT/$file( |\$)" "$SOURCES/${program##*/}.d" || echo edited >>"$program"
+		done
+	done
+	changed=$(oracle_keys | grep -vxFf "$KEYS" | cut -d' ' -f1 | xargs) || true
+	[[ $changed = "$expected" ]] && truth=1 || truth=0
+	verdict "$name" "$truth" "changes the keys of: $changed"
+}
+
 setup_base
 # Both kinds of machines.
 for FLAVOUR in plain uml-plain; do
-	vm_needs "$FLAVOUR" init demo
+	vm_needs "$FLAVOUR"
 	module c "$FLAVOUR"
 	machine failing_command 'run: exit code 3' 30 'exit 3'
 	machine hanging_command 'run: not done after 5 seconds' 5 'sleep 1000'
@@ -80,3 +122,41 @@ ktap ktap_too_few 'pass:a fail:plan' 'KTAP version 1\n1..2\nok 1 a\n'
 ktap ktap_nested 'pass:s.a fail:s.b' 'KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n  ok 1 a\n  not ok 2 b\nnot ok 1 s\n'
 ktap ktap_parent_fails 'pass:s.a fail:s' 'KTAP version 1\n1..1\n  1..1\n  ok 1 a\nnot ok 1 s\n'
 ktap ktap_nothing 'fail:output' 'hello\n'
+
+# A program that knew where its checkout is would be another one in the next.
+known=$(grep -lF "$ROOT" "$BIN"/* | xargs -r -n 1 basename | xargs || true)
+verdict oracle_any_checkout $((${#known} == 0)) "the checkout's path is in $known"
+
+# What cargo tells of the programs' sources must be told of this checkout.
+cache_lock cargo
+if [[ $(<"$TARGET/checkout") != "$ROOT" ]]; then
+	cache_unlock
+	BIN=
+	selftests
+	cache_lock cargo
+fi
+SOURCES=$BUILD/out/harness-sources
+rm -rf "$SOURCES"
+mkdir "$SOURCES"
+cp -t "$SOURCES" "$TARGET"/x86_64-unknown-linux-gnu/release/*.d
+cache_unlock
+oracle_copy
+KEYS=$BUILD/out/harness-oracle.keys
+oracle_keys >"$KEYS"
+ALL=$(cut -d' ' -f1 "$KEYS" | xargs)
+# This one links nothing of ours.
+LINKING=$(cut -d' ' -f1 "$KEYS" | grep -vx guest | xargs)
+[[ $(cut -d' ' -f2 "$KEYS" | sort -u | wc -l) = $(wc -l <"$KEYS") ]] && truth=1 || truth=0
+verdict oracle_own_keys "$truth" "two suites have one key"
+edit oracle_suite mount selftests/suites/src/mount/options.rs
+edit oracle_suite_main ops selftests/suites/src/bin/suite-ops.rs
+edit oracle_suite_guest guest selftests/harness/src/guest.rs
+edit oracle_suites_lib "$LINKING" selftests/suites/src/daemon.rs
+edit oracle_ktap "$LINKING" selftests/ktap/src/lib.rs
+edit oracle_mockd "$LINKING" selftests/mockd/src/mock.rs
+edit oracle_init "$ALL" selftests/init/src/main.rs
+edit oracle_machine "$ALL" scripts/lib/machine.sh
+edit oracle_ktap_awk "$ALL" scripts/lib/ktap.awk
+edit oracle_others '' selftests/expected-gaps selftests/mockd/src/bin/wirediff.rs selftests/bench/src/main.rs \
+	selftests/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh scripts/suites \
+	scripts/lib/suite.sh Documentation/testing.rst

@@ -48,10 +48,6 @@ vm_suite() {
 	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) cases=${5#-} options=$6 append='' out key='' start=$SECONDS variable
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
-	if [[ $impl = c && $IMPL != c && -z $CASE && ,$options, != *,fresh,* ]]; then
-		key=$(oracle_key "$name $limit $options $SUITE_ENV $cases")
-		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
-	fi
 	# Not fewer than ten a second.
 	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit" "suite-$name"
@@ -69,6 +65,10 @@ vm_suite() {
 	if [[ ,$options, = *,kmemleak,* && $flavour = *debug ]]; then
 		echo kmemleak=1 >>"$out/initrd/rf/job"
 		append=kmemleak=on
+	fi
+	if [[ $impl = c && $IMPL != c && -z $CASE && ,$options, != *,fresh,* ]]; then
+		key=$(oracle_key "$out" "$flavour" "$limit" "$append")
+		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
 	fi
 	vm_boot "$out" "$flavour" "$limit" "$append"
 	touch "$out/output"
