@@ -78,10 +78,11 @@ kernel_fragment() {
 # Sets KERNEL_MAKE to make with what a flavour needs, for the kernel and modules alike.
 kernel_make() {
 	KERNEL_MAKE=(make LLVM=1)
-	# By clang's default everything would be large data, in sections that um's linker script does not know as data:
-	# static objects to lockdep, and roots to kmemleak, are in .data and .bss. Its vdso has another code model, for which the option
-	# is unused; and inb() of a machine without ports warns in every file.
-	[[ $1 != uml-* ]] || KERNEL_MAKE+=(ARCH=um
+	# By clang's default for um's code model everything would be large data, in sections that its linker script does not
+	# know as data: lockdep and kmemleak look for static objects in .data and .bss. Modules may be far from all others,
+	# so theirs is large. The vdso has another code model, to which the option means nothing; and inb() warns in every
+	# file of a machine without ports.
+	[[ $1 != uml-* ]] || KERNEL_MAKE+=(ARCH=um CFLAGS_MODULE=-mlarge-data-threshold=0
 		'KCFLAGS=-mlarge-data-threshold=2000000000 -Wno-unused-command-line-argument -Wno-null-pointer-arithmetic')
 }
 

@@ -19,7 +19,7 @@ qemu)
 		-fsdev "local,id=files,path=$out/files,security_model=none" -device virtio-9p-pci,fsdev=files,mount_tag=out \
 		"$@" ;;
 uml)
-	# What the guest writes to the image stays in a file beside it.
-	exec "$kernel" seccomp=on initrd="$out/initrd.cpio" ubda="$out/disk,$image" rf.host="$out" \
+	# What the guest writes stays in a file of its own. Without locks (c), for QEMU would take one on the image for a writer's.
+	exec "$kernel" seccomp=on initrd="$out/initrd.cpio" ubdac="$out/disk,$image" rf.host="$out" \
 		con=null con0=null,fd:1 ssl=null "$@" >>"$out/console" ;;
 esac
