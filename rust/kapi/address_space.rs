@@ -127,7 +127,7 @@ impl<T: Types> AddressSpaceOperationsTable<T> {
             release_folio: Some(bindings::iomap_release_folio),
             invalidate_folio: Some(bindings::iomap_invalidate_folio),
             is_partially_uptodate: Some(bindings::iomap_is_partially_uptodate),
-            migrate_folio: Some(bindings::filemap_migrate_folio),
+            migrate_folio: if_configured!(CONFIG_MIGRATION, bindings::filemap_migrate_folio),
             ..pin_init::zeroed()
         };
         Self(table, PhantomData)

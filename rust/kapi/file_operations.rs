@@ -160,7 +160,8 @@ impl<T: Types> FileOperationsTable<T> {
 
     /// `.get_unmapped_area = thp_get_unmapped_area`.
     pub(crate) const fn thp_get_unmapped_area(mut self) -> Self {
-        self.0.get_unmapped_area = Some(bindings::thp_get_unmapped_area);
+        self.0.get_unmapped_area =
+            if_configured!(CONFIG_TRANSPARENT_HUGEPAGE, bindings::thp_get_unmapped_area);
         self
     }
 
@@ -178,7 +179,7 @@ impl<T: Types> FileOperationsTable<T> {
 
     /// `.setlease = generic_setlease`: leases are local.
     pub(crate) const fn generic_setlease(mut self) -> Self {
-        self.0.setlease = Some(bindings::generic_setlease);
+        self.0.setlease = if_configured!(CONFIG_FILE_LOCKING, bindings::generic_setlease);
         self
     }
 

@@ -4,6 +4,20 @@
 //!
 //! All unsafe code of the module is here. Each file lists the C rules it encodes.
 
+/// A function for a table of operations; none if the kernel was built without what it is for.
+macro_rules! if_configured {
+    ($config:ident, $function:path) => {{
+        #[cfg($config)]
+        {
+            Some($function)
+        }
+        #[cfg(not($config))]
+        {
+            None
+        }
+    }};
+}
+
 pub(crate) mod address_space;
 pub(crate) mod attr;
 pub(crate) mod bitops;
