@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Static keys of ours: what is off costs a jump that is not taken.
+//! Static keys of ours: what is off costs a jump that is not taken; without CONFIG_JUMP_LABEL, a look at a
+//! counter.
 //!
 //! C header: [`include/linux/jump_label.h`](srctree/include/linux/jump_label.h). The keys are defined
 //! in `rust/helpers/static_keys.c`.
@@ -35,19 +36,14 @@ impl LatencyKey {
     /// `EBUSY` if there are too many reasons.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: A static key; process context, by the contract.
-        let counted = unsafe { bindings::static_key_slow_inc(Self::key()) };
+        let counted = unsafe { bindings::latency_key_inc() };
         counted.then(|| Self(())).ok_or(EBUSY)
-    }
-
-    fn key() -> *mut bindings::static_key {
-        // Takes the address alone.
-        (&raw mut bindings::fuse_latency_key).cast()
     }
 }
 
 impl Drop for LatencyKey {
     fn drop(&mut self) {
         // SAFETY: Undoes what `new()` did.
-        unsafe { bindings::static_key_slow_dec(Self::key()) };
+        unsafe { bindings::latency_key_dec() };
     }
 }
