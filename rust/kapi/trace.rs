@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Trace events; see `rust/helpers/fuse_trace.h`. Each costs a jump while it is off: its arguments are
-//! asked for only when it is on.
+//! asked for only when it is on. Without CONFIG_TRACEPOINTS there are none.
 
+#[cfg(CONFIG_TRACEPOINTS)]
 use crate::bindings;
 
 /// A step of a channel's engine: connection, unique, opcode, device (0 for none), and its place in the
@@ -15,19 +16,24 @@ macro_rules! events {
         $(#[$attr])*
         #[inline(always)]
         pub(crate) fn [<fuse_ $name>](args: impl FnOnce() -> ($($type,)*)) {
-            // SAFETY: Looks at the static key of a tracepoint of this module.
-            let enabled = unsafe {
-                kernel::jump_label::static_branch_unlikely!(
-                    bindings::[<__tracepoint_fuse_ $name>],
-                    bindings::tracepoint,
-                    key
-                )
-            };
-            if enabled {
-                let ($($arg,)*) = args();
-                // SAFETY: Takes plain numbers; allowed in any context.
-                unsafe { bindings::[<fuse_helper_trace_ $name>]($($arg),*) };
+            #[cfg(CONFIG_TRACEPOINTS)]
+            {
+                // SAFETY: Looks at the static key of a tracepoint of this module.
+                let enabled = unsafe {
+                    kernel::jump_label::static_branch_unlikely!(
+                        bindings::[<__tracepoint_fuse_ $name>],
+                        bindings::tracepoint,
+                        key
+                    )
+                };
+                if enabled {
+                    let ($($arg,)*) = args();
+                    // SAFETY: Takes plain numbers; allowed in any context.
+                    unsafe { bindings::[<fuse_helper_trace_ $name>]($($arg),*) };
+                }
             }
+            #[cfg(not(CONFIG_TRACEPOINTS))]
+            let _ = args;
         }
     )*}};
 }
