@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The sysctls fs.fuse.*, read by one helper each, as others may write to them at
- * any time.
+ * any time. Without CONFIG_SYSCTL they keep their defaults.
  */
 
 #include <linux/limits.h>
 #include <linux/sysctl.h>
 
-/* INIT has 16 bits for each of these. */
-static const unsigned int fuse_u16_max = U16_MAX;
-
 static unsigned int fuse_max_pages_limit = 256;
 static unsigned int fuse_default_request_timeout;
 static unsigned int fuse_max_request_timeout;
+
+#ifdef CONFIG_SYSCTL
+/* INIT has 16 bits for each of these. */
+static const unsigned int fuse_u16_max = U16_MAX;
 
 #define FUSE_SYSCTL(name, least) {				\
 	.procname	= #name,				\
@@ -30,10 +31,28 @@ static const struct ctl_table fuse_sysctl_table[] = {
 	FUSE_SYSCTL(max_request_timeout, SYSCTL_ZERO),
 };
 
-struct ctl_table_header *fuse_helper_register_sysctls(void)
+static struct ctl_table_header *fuse_sysctl_header;
+
+int fuse_helper_register_sysctls(void)
 {
-	return register_sysctl("fs/fuse", fuse_sysctl_table);
+	fuse_sysctl_header = register_sysctl("fs/fuse", fuse_sysctl_table);
+	return fuse_sysctl_header ? 0 : -ENOMEM;
 }
+
+void fuse_helper_unregister_sysctls(void)
+{
+	unregister_sysctl_table(fuse_sysctl_header);
+}
+#else
+int fuse_helper_register_sysctls(void)
+{
+	return 0;
+}
+
+void fuse_helper_unregister_sysctls(void)
+{
+}
+#endif
 
 unsigned int fuse_helper_sysctl_max_pages_limit(void)
 {

@@ -4,40 +4,37 @@
 //!
 //! C header: [`include/linux/sysctl.h`](srctree/include/linux/sysctl.h). The table, with the range
 //! of each, is in `rust/helpers/sysctl.c`. Read each time that it matters; what is settled for a
-//! mount does not change with it. Takes no lock.
+//! mount does not change with it. Takes no lock. Without CONFIG_SYSCTL each keeps its default.
 //!
 //! C rule: `unregister_sysctl_table()` waits for readers and writers; a table outlives its
 //! registration.
 
 use crate::bindings;
-use core::ptr::NonNull;
-use kernel::prelude::*;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
 
 /// The registered table. Dropping it takes it off, which sleeps.
-pub(crate) struct SysctlTable(NonNull<bindings::ctl_table_header>);
-
-// SAFETY: A table may be taken off by another task than the one that registered it.
-unsafe impl Send for SysctlTable {}
-// SAFETY: Offers nothing by shared reference.
-unsafe impl Sync for SysctlTable {}
+pub(crate) struct SysctlTable(());
 
 impl SysctlTable {
-    /// Makes `/proc/sys/fs/fuse`.
+    /// Makes `/proc/sys/fs/fuse`, if the kernel has sysctls. To be called once, when the module is loaded.
     ///
     /// # Errors
     ///
     /// ENOMEM, also if the names are taken.
     pub(crate) fn register() -> Result<Self> {
-        // SAFETY: The table and what it points to are static.
-        let header = unsafe { bindings::register_sysctls() };
-        NonNull::new(header).map(Self).ok_or(ENOMEM)
+        // SAFETY: The table and what it points to are static, and it is not registered.
+        to_result(unsafe { bindings::register_sysctls() })?;
+        Ok(Self(()))
     }
 }
 
 impl Drop for SysctlTable {
     fn drop(&mut self) {
-        // SAFETY: The header is from `register_sysctls()`, and is not used again.
-        unsafe { bindings::unregister_sysctl_table(self.0.as_ptr()) };
+        // SAFETY: Registered by `register()`, and taken off once.
+        unsafe { bindings::unregister_sysctls() };
     }
 }
 
