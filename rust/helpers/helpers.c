@@ -21,6 +21,7 @@
 #include "static_keys.c"
 #include "suspend.c"
 #include "sysctl.c"
+#include "sysfs.c"
 #include "truncate.c"
 #include "uio.c"
 #include "user_namespace.c"
