@@ -3,9 +3,10 @@
 //! Runs test cases one at a time, each in a process and directory of its own, and prints KTAP
 //! version 1 on standard output.
 //!
-//! A case passes if it returns, fails if it panics, and may [`skip`]. A case that does not end is
-//! killed: what every process of it was waiting for is printed, its mounts are aborted with
-//! `MNT_FORCE`, and the suite goes on. A splat in the kernel log fails the case it came in.
+//! A case passes if it returns, fails if it panics, and may [`skip`], for instance where it [`needs`] what
+//! the kernel has not. A case that does not end is killed: what every process of it was waiting for is printed,
+//! its mounts are aborted with `MNT_FORCE`, and the suite goes on. A splat in the kernel log fails the case it
+//! came in.
 
 use std::ffi::CString;
 use std::fs;
@@ -15,10 +16,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 mod gaps;
+mod kernel;
 mod klog;
 mod procs;
 
 use gaps::Gaps;
+pub use kernel::{has, needs};
 pub use procs::describe_descendants;
 
 /// Exit status by which a case says that it was skipped, as in kselftest.
@@ -117,6 +120,7 @@ pub fn run(suite: &str, cases: Vec<Case>) -> ! {
         .collect();
     let gaps = Gaps::read(implementation(), suite);
     procs::become_subreaper();
+    kernel::read();
 
     println!("KTAP version 1");
     println!("1..{}", wanted.len());

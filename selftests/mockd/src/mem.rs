@@ -154,6 +154,7 @@ const UFFDIO_COPY: u64 = 0xc028_aa03;
 impl Held {
     /// `n` pages of which none is there yet.
     pub fn new(n: usize) -> Held {
+        ktap::needs("CONFIG_USERFAULTFD");
         let pages = Pages::new(n);
         // SAFETY: flags only; the descriptor is new.
         let uffd = unsafe {

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags};
 
 use crate::errno::{check, Errno, Res};
 
@@ -260,6 +260,26 @@ pub fn mounts_of(target: &Path) -> Vec<String> {
 /// True if something is mounted at `target`.
 pub fn is_mounted(target: &Path) -> bool {
     !mounts_of(target).is_empty()
+}
+
+/// Drops the dentries and inodes that nobody uses of all FUSE mounts below a directory: what a reconfiguration of
+/// nothing does.
+pub(crate) fn shrink_below(dir: &Path) {
+    let table = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+    for line in table.lines() {
+        let mut words = line.split(' ').skip(1);
+        let (Some(at), Some(kind)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let at = Path::new(at);
+        if at.starts_with(dir) && (kind == "fuse" || kind.starts_with("fuse.")) {
+            let flags = FsPickFlags::FSPICK_CLOEXEC;
+            let context = rustix::mount::fspick(rustix::fs::CWD, at, flags);
+            let context = context.unwrap_or_else(|e| panic!("{line}: {e}"));
+            rustix::mount::fsconfig_reconfigure(context.as_fd())
+                .unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
 }
 
 /// ENOTCONN and the like, to read well in tests.

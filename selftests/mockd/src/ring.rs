@@ -27,6 +27,7 @@ pub struct Ring {
 
 impl Ring {
     pub fn new() -> Ring {
+        ktap::needs("CONFIG_IO_URING");
         let mut params = io_uring_params::default();
         // SAFETY: no flag asks for anything that has to outlive the call.
         let fd = unsafe { io_uring_setup(ENTRIES, &mut params) }.expect("io_uring_setup");

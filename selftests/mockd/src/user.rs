@@ -351,7 +351,29 @@ pub fn catch_signal(sig: i32, restart: bool) {
     }
 }
 
-/// Writes back nothing and drops clean caches, dentries and inodes of the whole machine.
+/// Writes back nothing and drops clean caches, dentries and inodes of the whole machine; without sysctls, dentries
+/// and inodes of the case's mounts, with all that was cached of them.
 pub fn drop_caches() {
-    std::fs::write("/proc/sys/vm/drop_caches", "3").expect("drop_caches");
+    drop_or_shrink("3");
+}
+
+/// Drops dentries and inodes that nobody uses; without sysctls, those of the case's mounts.
+pub fn drop_dentries() {
+    drop_or_shrink("2");
+}
+
+fn drop_or_shrink(what: &str) {
+    if ktap::has("CONFIG_SYSCTL") {
+        std::fs::write("/proc/sys/vm/drop_caches", what).expect("drop_caches");
+    } else {
+        crate::mount::shrink_below(&ktap::dir());
+    }
+}
+
+/// Drops clean pages of all page caches, and no inodes. Ends the case where that cannot be had.
+pub fn drop_pages() {
+    ktap::needs("CONFIG_SYSCTL");
+    // Pages on their way to the LRU lists have a reference for it.
+    let _ = std::fs::write("/proc/sys/vm/compact_memory", "1");
+    std::fs::write("/proc/sys/vm/drop_caches", "1").expect("drop_caches");
 }

@@ -32,6 +32,7 @@ pub struct Setting {
 impl Setting {
     /// A sysctl: `fs/fuse/max_pages_limit`.
     pub fn sysctl(name: &str) -> Setting {
+        ktap::needs("CONFIG_SYSCTL");
         Setting::at(Path::new("/proc/sys").join(name))
     }
 

@@ -27,6 +27,7 @@ impl Tracing {
     }
 
     fn start(files: Vec<PathBuf>) -> Tracing {
+        ktap::needs("CONFIG_EVENT_TRACING");
         let _ = std::fs::write(TRACE, "");
         let t = Tracing(files);
         t.switch("1");

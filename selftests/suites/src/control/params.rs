@@ -114,6 +114,7 @@ fn admin_access_opens_mounts() {
 }
 
 fn admin_access_needs_the_capability() {
+    ktap::needs("CONFIG_USER_NS");
     let s = Setting::parameter("allow_sys_admin_access");
     s.set("Y").expect("set");
     let (mut m, mut fs) = private();

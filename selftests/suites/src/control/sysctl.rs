@@ -33,6 +33,7 @@ fn limit() -> Setting {
 }
 
 fn sysctl_names() {
+    ktap::needs("CONFIG_SYSCTL");
     let dir = std::path::Path::new("/proc/sys/fs/fuse");
     let mut names = user::list(dir).expect("list");
     names.sort();

@@ -62,6 +62,7 @@ const OPCODES: &str = "__print_symbolic(REC->opcode, \
 
 /// Identical but for the number of the event.
 fn formats() {
+    ktap::needs("CONFIG_EVENT_TRACING");
     let opcode = "\tfield:enum fuse_opcode opcode;\toffset:24;\tsize:4;\tsigned:0;\n";
     let len = |offset| format!("\tfield:uint32_t len;\toffset:{offset};\tsize:4;\tsigned:0;\n");
     let error = "\tfield:int32_t error;\toffset:28;\tsize:4;\tsigned:1;\n";

@@ -29,6 +29,7 @@ pub fn cases() -> Vec<Case> {
         mounted_after_connections,
         mounted_twice,
         mount_options,
+        not_for_user_namespaces,
         open_files_of_a_dead_connection,
         open_directory_of_a_dead_connection,
         comes_and_goes_with_many,
@@ -308,15 +309,19 @@ fn mount_options() {
     assert_eq!(mount("x", &at, "fusectl", 0, "fd=3"), Err(EINVAL));
     assert_eq!(mount("x", &at, "fusectl", 0, "user_id=0"), Err(EINVAL));
     assert_eq!(mount("x", &at, "fusectl.sub", 0, ""), Err(ENODEV));
-    // Not for user namespaces.
+    let remount = mount("x", Path::new(CONNECTIONS), "", libc::MS_REMOUNT, "");
+    assert_eq!(remount, Ok(()));
+}
+
+fn not_for_user_namespaces() {
+    ktap::needs("CONFIG_USER_NS");
+    let at = ktap::dir();
     let c = mockd::Caller::spawn(None, |_| -> Res<()> {
         // SAFETY: integers.
         check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) })?;
         mount("x", &at, "fusectl", 0, "")
     });
     assert_eq!(c.join::<Res<()>>(), Err(EPERM));
-    let remount = mount("x", Path::new(CONNECTIONS), "", libc::MS_REMOUNT, "");
-    assert_eq!(remount, Ok(()));
 }
 
 /// What an open file says when its connection has gone: nothing, and it takes what is well-formed.

@@ -357,8 +357,8 @@ fn ioctl32(fd: i32, cmd: u32, arg: u32) -> Res<i64> {
     }
 }
 
-/// The kernels of the tests have CONFIG_COMPAT.
 fn compat_ioctls() {
+    ktap::needs("CONFIG_IA32_EMULATION");
     let mut m = Mock::new();
     // SAFETY: a new mapping in the lower half.
     let low = unsafe {

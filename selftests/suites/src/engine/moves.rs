@@ -97,7 +97,7 @@ impl Cached {
     }
 
     fn all_dropped(&mut self) {
-        drop_pages();
+        user::drop_pages();
         let mut missing = 0;
         let all = self.read(&mut |m, _, r, b| {
             missing += b.len();
@@ -113,13 +113,6 @@ impl Cached {
         self.m.without_record();
         self.m.finish();
     }
-}
-
-/// Drops clean pages of all page caches, and no inodes.
-fn drop_pages() {
-    // Pages on their way to the LRU lists have a reference for it.
-    let _ = std::fs::write("/proc/sys/vm/compact_memory", "1");
-    std::fs::write("/proc/sys/vm/drop_caches", "1").expect("drop_caches");
 }
 
 /// A reply whose data are whole pages of the pipe, the header being in a page of its own.
@@ -142,7 +135,7 @@ fn move_pipe_pages() {
             assert_eq!(p.splice_to(&m.dev(), n, flags), Ok(n));
             assert!(p.is_empty());
         });
-        drop_pages();
+        user::drop_pages();
     }
     c.end();
 }
@@ -557,6 +550,7 @@ fn move_of_a_request() {
 
 /// Given pages that are parts of a huge one.
 fn move_huge() {
+    ktap::needs("CONFIG_TRANSPARENT_HUGEPAGE");
     const HUGE: usize = 2 << 20;
     let mut c = Cached::new();
     // SAFETY: a new mapping, twice as long as needed, so that a whole huge page lies in it.

@@ -79,6 +79,7 @@ impl Device {
 
 /// Who is outside of the daemon's namespace has no number there.
 fn pid_namespace() {
+    ktap::needs("CONFIG_PID_NS");
     let (mnt, fd) = (dir(), open_dev(false).expect("dev"));
     let stat = |name: &'static str| {
         let p = mnt.join(name);
@@ -125,6 +126,7 @@ fn get_fd(pid: i32, fd: RawFd) -> OwnedFd {
 /// A mount in a user namespace, in which an ordinary user is root and nobody else is anybody: the
 /// process that made it, the device, and the root of the mount.
 fn of_a_user() -> (Caller, Device, OwnedFd) {
+    ktap::needs("CONFIG_USER_NS");
     let mnt = dir();
     // What udev does elsewhere: the device is there for everybody.
     std::fs::set_permissions("/dev/fuse", std::fs::Permissions::from_mode(0o666)).expect("chmod");

@@ -23,8 +23,13 @@ pub fn cases() -> Vec<Case> {
 
 /// Prepares the kernel, or ends the case where there is no fault injection.
 pub fn prepare() {
-    if !ktap::debug_kernel() {
-        ktap::skip("the plain kernel has no fault injection");
+    for option in [
+        "CONFIG_FAILSLAB",
+        "CONFIG_FAIL_PAGE_ALLOC",
+        "CONFIG_FAULT_INJECTION_USERCOPY",
+        "CONFIG_FAULT_INJECTION_DEBUG_FS",
+    ] {
+        ktap::needs(option);
     }
     for (file, value) in [
         // Allocations that may sleep fail too, and those of a single page.

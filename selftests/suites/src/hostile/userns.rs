@@ -12,6 +12,7 @@ const USER: u32 = 1000;
 /// Runs `f` as an ordinary user in new user and mount namespaces, in a directory of its own, and gives its
 /// value. It must call its argument at least as often as patience lasts.
 pub fn run<T: Msg>(f: impl FnOnce(&dyn Fn()) -> T) -> T {
+    ktap::needs("CONFIG_USER_NS");
     std::os::unix::fs::chown(ktap::dir(), Some(USER), Some(USER)).expect("chown");
     // What udev does elsewhere: the device is there for everybody.
     std::fs::set_permissions("/dev/fuse", std::fs::Permissions::from_mode(0o666)).expect("chmod");

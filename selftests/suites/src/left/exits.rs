@@ -272,6 +272,7 @@ fn created_by_the_killed() {
 
 /// A killed task's lock of a whole file stays as long as its WRITE and its FLUSH are out.
 fn flock_of_the_killed() {
+    ktap::needs("CONFIG_FILE_LOCKING");
     flush_wait("0");
     let mut s = Scene::new(sample());
     let lock = |f: &std::os::fd::OwnedFd| {
@@ -302,6 +303,7 @@ fn flock_of_the_killed() {
 
 /// A record lock is free when the FLUSH that ends it has been answered.
 fn record_lock_of_the_killed() {
+    ktap::needs("CONFIG_FILE_LOCKING");
     flush_wait(LONG);
     let mut s = Scene::new(sample());
     let lock = |f: &std::os::fd::OwnedFd| {

@@ -25,6 +25,7 @@ struct Group(PathBuf);
 
 impl Group {
     fn new() -> Group {
+        ktap::needs("CONFIG_MEMCG");
         let root = PathBuf::from("/sys/fs/cgroup");
         let dir = root.join("left");
         let set = |p: PathBuf, v: &str| {

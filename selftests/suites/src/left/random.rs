@@ -23,7 +23,7 @@ use suites::setting::{self, Setting};
 
 use crate::random_caller::{self as caller, Shared, WRITES};
 use crate::random_daemon::{Daemon, Trust};
-use crate::scene::{drop_dentries, ours};
+use crate::scene::ours;
 
 /// Requests in all, in either form, of one test, and of one mount.
 const REQUESTS: u64 = 4000;
@@ -267,7 +267,7 @@ fn forgotten(d: &mut Daemon) {
         if d.fs.held().is_empty() {
             return Some(());
         }
-        drop_dentries();
+        user::drop_dentries();
         None
     });
     let mnt: PathBuf = d.m.mnt.clone();

@@ -476,6 +476,7 @@ fn attempt_in(setup: &Setup, dir: &str) -> Res<()> {
 
 /// A user namespace may mount for itself; the ids of the options must exist in it.
 fn in_user_namespace() {
+    ktap::needs("CONFIG_USER_NS");
     let dir = ktap::dir().join("m");
     std::fs::create_dir(&dir).expect("dir");
     let mut c = mockd::Caller::spawn(None, |io| {

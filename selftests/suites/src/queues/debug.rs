@@ -65,6 +65,7 @@ fn dir(m: &Mock) -> PathBuf {
 }
 
 fn dir_of(mnt: &Path) -> PathBuf {
+    ktap::needs("CONFIG_DEBUG_FS");
     Path::new(ROOT).join(fusectl::id(mnt).to_string())
 }
 

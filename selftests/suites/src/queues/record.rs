@@ -112,8 +112,8 @@ struct Load {
 
 impl Load {
     fn start() -> Load {
-        fs::write("/sys/kernel/tracing/buffer_size_kb", "8192").expect("buffer");
         let tracing = Tracing::all();
+        fs::write("/sys/kernel/tracing/buffer_size_kb", "8192").expect("buffer");
         let init = Init {
             max_background: MAX_BACKGROUND,
             ..Init::plain()

@@ -91,6 +91,8 @@ fn across(border: usize, fresh: impl Fn()) {
 }
 
 fn huge_pages() {
+    ktap::needs("CONFIG_HUGETLBFS");
+    ktap::needs("CONFIG_SYSCTL");
     const NUMBER: &str = "/proc/sys/vm/nr_hugepages";
     std::fs::write(NUMBER, "2").expect(NUMBER);
     let p = memory(2 * HUGE, libc::MAP_HUGETLB);
@@ -101,6 +103,7 @@ fn huge_pages() {
 }
 
 fn transparent_huge_pages() {
+    ktap::needs("CONFIG_TRANSPARENT_HUGEPAGE");
     let p = memory(3 * HUGE, 0).next_multiple_of(HUGE);
     // SAFETY: within the mapping.
     check(unsafe { libc::madvise(p as *mut _, 2 * HUGE, libc::MADV_HUGEPAGE) })
@@ -239,6 +242,7 @@ fn reply_from_another_mount_too_short() {
 /// The buffer of a perf event is mapped as bare page frames: C, which must get pages, says EFAULT. Ours
 /// copies what is mapped (Documentation/design.rst).
 fn reply_from_memory_without_pages() {
+    ktap::needs("CONFIG_PERF_EVENTS");
     // A software event that never counts anything: type, size; number.
     let event: [u64; 8] = [1 | (64 << 32), 9, 0, 0, 0, 0, 0, 0];
     // SAFETY: the structure has the size that it says; the mapping is new and never unmapped.
