@@ -402,8 +402,9 @@ fn read_while_busy() {
         let mut m = mock();
         let mut callers: Vec<_> = (0..4)
             .map(|i| {
-                m.caller(move |mnt, _| {
+                m.caller(move |mnt, io| {
                     user::catch_signal(libc::SIGUSR1, true);
+                    io.put(());
                     for n in 0..100 {
                         match user::lstat(&mnt.join(format!("{i}.{n}"))) {
                             Err(ENOENT | EINTR) => {}
@@ -414,6 +415,8 @@ fn read_while_busy() {
                 })
             })
             .collect();
+        // Before it handles the signal, a caller would die of it.
+        callers.iter_mut().for_each(|c| c.get::<()>());
         let at = dir(&m);
         fs::write(at.join("latency"), "1\n").expect("on");
         let threads = m.threads(
