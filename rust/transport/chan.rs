@@ -445,7 +445,8 @@ impl Chan {
     /// `ENOTCONN`, `ENOMEM`.
     #[inline]
     pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
-        self.submit_with(req, admit, true, Engine::submit)
+        // A closure of its own is inlined; `Engine::submit`, shared with `submit_behind`, would be called.
+        self.submit_with(req, admit, true, |engine, req, admit| engine.submit(req, admit))
     }
 
     /// Queues a background request, and wakes a reader if it may go at once.

@@ -68,8 +68,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// # Errors
     ///
     /// Any [`Refusal`].
-    // As part of its callers 46 instructions less for each request: the result stays in registers.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn submit(&mut self, payload: P, admit: Admit) -> Result<Submitted, Refused<P>> {
         self.queue(payload, admit, None)
     }
@@ -88,7 +87,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         self.queue(payload, Admit::Gated, Some(unique))
     }
 
-    #[inline(always)]
+    #[inline]
     fn queue(
         &mut self,
         payload: P,
