@@ -445,7 +445,7 @@ impl Chan {
     /// `ENOTCONN`, `ENOMEM`.
     #[inline]
     pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
-        // A closure of its own is inlined; `Engine::submit`, shared with `submit_behind`, would be called.
+        // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a shim.
         self.submit_with(req, admit, true, |engine, req, admit| engine.submit(req, admit))
     }
 
