@@ -46,6 +46,13 @@ pub fn needs(option: &str) {
     }
 }
 
+/// The same if there is one processor alone, for what happens to a kernel that is busy.
+pub fn needs_second_processor() {
+    if std::thread::available_parallelism().is_ok_and(|n| n.get() < 2) {
+        crate::skip("this kernel has no second processor");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::says;

@@ -21,7 +21,7 @@ mod klog;
 mod procs;
 
 use gaps::Gaps;
-pub use kernel::{has, needs};
+pub use kernel::{has, needs, needs_second_processor};
 pub use procs::describe_descendants;
 
 /// Exit status by which a case says that it was skipped, as in kselftest.

@@ -120,6 +120,7 @@ fn ends_in_steps(m: &Mock, n: usize, end: impl FnOnce() + Send) {
 }
 
 fn abort_of_many_reads() {
+    ktap::needs_second_processor();
     let n = many();
     let m = reads(n);
     ends_in_steps(&m, n, || fusectl::abort(&m.mnt).expect("abort"));
@@ -151,6 +152,7 @@ fn close_of_many_reads() {
 
 /// The daemon has taken all of them.
 fn abort_of_many_taken() {
+    ktap::needs_second_processor();
     let n = many() / 4;
     let mut m = reads(n);
     m.buf = 1 << 18;
@@ -209,6 +211,7 @@ fn abort_of_many_releases() {
 
 /// RELEASEs that it has not: a caller with many open files is killed.
 fn abort_of_many_closed_files() {
+    ktap::needs_second_processor();
     let n = unlimited();
     let (mut m, mut fs) = (mount(), Memfs::new());
     m.without_record();
