@@ -27,8 +27,6 @@ MACHINES=${RUST_FUSE_MACHINES:-$((JOBS > 1 ? 2 : 1))}
 TODO=()
 declare -A MODULES
 
-out_of() { echo "$BUILD/out/$1-$2-$3"; }
-
 # Each trace that the run in folder OUT has recorded must be one that the engine can follow.
 replay_traces() {
 	local out=$1 trace
@@ -101,6 +99,7 @@ report_ended() {
 		[[ -e $out/seconds ]] || continue
 		account "$name, $impl, $flavour$(cat "$out/kept" 2>/dev/null || true)" "$out/results" "$(<"$out/seconds")"
 		cat "$out/reasons"
+		RAN[$name-$impl-$flavour]=1
 		unset "TODO[index]"
 	done
 }
@@ -222,14 +221,6 @@ modules_on() {
 	fi
 }
 
-# rest_of NAME IMPL: the cases of a suite that User Mode Linux has no facility for, with commas.
-rest_of() {
-	local results
-	results=$(out_of "$1" "$2" uml-plain)/results
-	[[ -e $results ]] || return 0
-	awk -F'\t' '$1 == "skip" && $3 ~ /^SKIP this kernel has no / { print $2 }' "$results" | paste -sd,
-}
-
 # Runs the wanted suites on kernel FLAVOUR; rows is main's.
 vm_rows() {
 	local flavour=$1 impl row name kind what plain debug where options limit cases both=()
@@ -297,13 +288,17 @@ main() {
 		done
 	fi
 
-	# What ran on User Mode Linux decides what is left for QEMU.
-	local flavours=(uml-plain plain uml-debug debug)
+	local flavours=("${FLAVOURS[@]}")
 	((${#ASKED[@]} == 0)) || flavours=("${ASKED[@]}")
 	for flavour in "${flavours[@]}"; do
 		vm_rows "$flavour"
 	done
 
+	if [[ -z $SUITE$IMPL ]] && ((${#ASKED[@]} == 0)); then
+		local start=$SECONDS
+		every_case_ran "$BUILD/out/lanes.results"
+		account "every case, some kernel" "$BUILD/out/lanes.results" $((SECONDS - start))
+	fi
 	account_close
 }
 

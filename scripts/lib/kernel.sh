@@ -97,7 +97,7 @@ kernel_configure() {
 kernel_fill() {
 	local dir=$1 flavour=$2 lines=2110 image=bzImage
 	[[ $flavour = plain ]] || lines=2150
-	[[ $flavour != uml-* ]] || lines=1300 image=linux
+	[[ $flavour != uml-* ]] || lines=1500 image=linux
 	kernel_fragment "$flavour" >"$dir/fragment"
 	mkdir "$dir/build"
 	step "$flavour kernel: configuration" "kernel-$flavour-config" 0 kernel_configure "$dir/build" "$dir/fragment"

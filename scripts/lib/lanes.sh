@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Which kernels a suite runs on in make test, and whether together they leave nothing out.
+
+# The kernels of make test: what ran on User Mode Linux decides what is left for QEMU.
+FLAVOURS=(uml-plain plain uml-debug debug)
+
+# A case that a kernel has no facility for says so with these words (ktap::needs).
+LACKING='SKIP this kernel has no '
+
+out_of() { echo "$BUILD/out/$1-$2-$3"; }
+
+# rest_of NAME IMPL: the cases of a suite that User Mode Linux has no facility for, with commas.
+rest_of() {
+	local results
+	results=$(out_of "$1" "$2" uml-plain)/results
+	[[ -e $results ]] || return 0
+	awk -F'\t' -v lacking="$LACKING" '$1 == "skip" && index($3, lacking) == 1 { sub(/^[^.]*[.]/, "", $2); print $2 }' "$results" | paste -sd,
+}
+
+# What this run has results of: NAME-IMPL-FLAVOUR.
+declare -A RAN=()
+
+# every_case_ran RESULTS: after a whole run. Each case of each suite in machines, with each module that it is for, has a
+# result on some kernel, and not only that the kernel lacks something.
+every_case_ran() {
+	local results=$1 name kind what plain debug where options impl kernel flavour file ran missing
+	: >"$results"
+	while read -r name kind what plain debug where options; do
+		[[ $kind = vm ]] || continue
+		kernel=plain
+		[[ $plain != - ]] || kernel=debug
+		for impl in c rust; do
+			# C runs where it is not under test only to be compared with.
+			[[ $impl = rust || $kernel = plain ]] || continue
+			ran=
+			for flavour in "${FLAVOURS[@]}"; do
+				[[ -n ${RAN[$name-$impl-$flavour]:-} ]] || continue
+				file=$(out_of "$name" "$impl" "$flavour")/results
+				ran+=$(awk -F'\t' -v lacking="$LACKING" 'index($3, lacking) != 1 { sub(/^[^.]*[.]/, "", $2); print $2 }' "$file")$'\n'
+			done
+			missing=$(suite_cases "$name" "$impl" "$kernel" | grep -vxFf <(printf '%s' "$ran") | paste -sd' ') || true
+			if [[ -n $missing ]]; then
+				printf 'fail\t%s, %s\tran on no kernel: %s\n' "$name" "$impl" "$missing" >>"$results"
+			else
+				printf 'pass\t%s, %s\t\n' "$name" "$impl" >>"$results"
+			fi
+		done
+	done < <(suite_rows)
+}
