@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Instructions per operation. Under QEMU's `-icount shift=0` the time stamp counter counts executed
-//! instructions of the whole machine: caller, kernel and daemon together, exactly.
+//! instructions of the whole machine: caller, kernel and daemon together, exactly. `bench time MILLISECONDS`, for User
+//! Mode Linux, measures each row for about so long by the clock instead.
 //!
-//! Prints one line per row, see [`measure`]; the symbols of the kernel go to the results folder, for the report.
+//! Prints lines per row, see [`measure`]; the symbols of the kernel and where its modules are go to the results folder,
+//! for the report.
 
 mod measure;
 mod rows;
 mod server;
 
+use measure::Meter;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command, ExitCode};
+use std::time::Duration;
 
 /// Both sides at one real-time priority: who runs when is then up to who waits for whom alone.
 fn become_real_time() {
@@ -47,9 +51,11 @@ fn save_symbols() -> Result<(), String> {
     let Ok(folder) = std::env::var("RF_OUT") else {
         return Ok(());
     };
-    std::fs::copy("/proc/kallsyms", format!("{folder}/kallsyms"))
-        .map_err(|error| format!("kallsyms: {error}"))
-        .map(drop)
+    for file in ["kallsyms", "modules"] {
+        std::fs::copy(format!("/proc/{file}"), format!("{folder}/{file}"))
+            .map_err(|error| format!("{file}: {error}"))?;
+    }
+    Ok(())
 }
 
 /// Starts this program in another role, with these descriptors.
@@ -74,12 +80,28 @@ fn inherited(index: usize) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(number.expect("descriptor")) }
 }
 
-fn bench() -> Result<(), String> {
-    refuse_string_copies()?;
+fn bench(meter: &Meter) -> Result<(), String> {
+    if let Meter::Instructions = meter {
+        refuse_string_copies()?;
+    }
     save_symbols()?;
     become_real_time();
-    rows::floors()?;
-    rows::fuse()
+    rows::floors(meter)?;
+    rows::fuse(meter)
+}
+
+/// What to measure in, by the arguments.
+fn meter() -> Result<Meter, String> {
+    let mut words = std::env::args().skip(1);
+    match words.next().as_deref() {
+        None => Ok(Meter::Instructions),
+        Some("time") => words
+            .next()
+            .and_then(|word| word.parse().ok())
+            .map(|milliseconds| Meter::Time(Duration::from_millis(milliseconds)))
+            .ok_or_else(|| "time: how many milliseconds?".into()),
+        Some(word) => Err(format!("{word}: see the head of its source")),
+    }
 }
 
 fn main() -> ExitCode {
@@ -95,7 +117,7 @@ fn main() -> ExitCode {
             server::serve(&device);
         }
         _ => {
-            if let Err(reason) = bench() {
+            if let Err(reason) = meter().and_then(|meter| bench(&meter)) {
                 println!("FAILED: {reason}");
                 return ExitCode::FAILURE;
             }

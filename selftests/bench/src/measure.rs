@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! One measurement: so many operations between two readings of the instruction counter.
+//! One measurement: so many operations between two readings of the instruction counter, or of the clock.
+
+use std::time::{Duration, Instant};
 
 /// Operations before the measured ones.
 const WARM_UP: u64 = 300;
@@ -21,7 +23,8 @@ fn mark<const NUMBER: u8>() {
     }
 }
 
-fn instructions() -> u64 {
+/// The time stamp counter: executed instructions under QEMU, ticks of the host's processor on User Mode Linux.
+fn stamp() -> u64 {
     // SAFETY: Reads a counter.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
@@ -44,46 +47,81 @@ pub struct Daemon {
     pub switches: u64,
 }
 
-/// Measures `rounds` operations, and prints a line: name, instructions, requests and context switches, each
-/// per operation times 1000, and the number of operations. `daemon` asks it for its counts, which costs one request itself.
-///
-/// # Errors
-///
-/// If an operation does not make as many requests as `requests` says.
-pub fn measure(
-    name: &str,
-    rounds: u64,
-    requests: u64,
-    daemon: impl Fn() -> Daemon,
-    mut operation: impl FnMut(),
-) -> Result<(), String> {
-    for _ in 0..WARM_UP {
-        operation();
-    }
-    let theirs = daemon();
-    let mine = switches();
-    mark::<BEGIN>();
-    let begin = instructions();
-    for _ in 0..rounds {
-        operation();
-    }
-    let end = instructions();
-    mark::<END>();
-    let mine = switches() - mine;
-    let after = daemon();
+/// What an operation is measured in.
+pub enum Meter {
+    /// Instructions, of as many operations as the row says.
+    Instructions,
+    /// Nanoseconds of CLOCK_MONOTONIC, of about as many operations as this time has room for.
+    Time(Duration),
+}
 
-    let asking = u64::from(after.requests > theirs.requests);
-    let served = after.requests - theirs.requests - asking;
-    let per = |value: u64| value * 1000 / rounds;
-    println!(
-        "row {name} {} {} {} {rounds}",
-        per(end - begin),
-        per(served),
-        per(mine + after.switches - theirs.switches)
-    );
-    // What nobody waits for may be on its way still, or have been when the counting began.
-    if served.abs_diff(requests * rounds) > 2 {
-        return Err(format!("{name}: {served} requests for {rounds} operations"));
+impl Meter {
+    /// How many operations to measure, of which [`WARM_UP`] took `warm_up`, and for which the row says `rounds`.
+    fn rounds(&self, rounds: u64, warm_up: Duration) -> u64 {
+        match self {
+            Meter::Instructions => rounds,
+            Meter::Time(time) => {
+                let fitting = time.as_nanos() * u128::from(WARM_UP) / warm_up.as_nanos().max(1);
+                (fitting as u64).max(WARM_UP)
+            }
+        }
     }
-    Ok(())
+
+    /// Measures `rounds` operations, and prints a line: name, instructions or nanoseconds, requests and context
+    /// switches, each per operation times 1000, and the number of operations. With the clock a second line has the time
+    /// stamps of beginning and end, by which the host finds its samples. `daemon` asks it for its counts, which costs
+    /// one request itself.
+    ///
+    /// # Errors
+    ///
+    /// If an operation does not make as many requests as `requests` says.
+    pub fn measure(
+        &self,
+        name: &str,
+        rounds: u64,
+        requests: u64,
+        daemon: impl Fn() -> Daemon,
+        mut operation: impl FnMut(),
+    ) -> Result<(), String> {
+        let warm_up = Instant::now();
+        for _ in 0..WARM_UP {
+            operation();
+        }
+        let rounds = self.rounds(rounds, warm_up.elapsed());
+        let theirs = daemon();
+        let mine = switches();
+        let clock = Instant::now();
+        mark::<BEGIN>();
+        let begin = stamp();
+        for _ in 0..rounds {
+            operation();
+        }
+        let end = stamp();
+        mark::<END>();
+        let time = clock.elapsed();
+        let mine = switches() - mine;
+        let after = daemon();
+
+        let asking = u64::from(after.requests > theirs.requests);
+        let served = after.requests - theirs.requests - asking;
+        let per = |value: u64| value * 1000 / rounds;
+        let measured = match self {
+            Meter::Instructions => end - begin,
+            Meter::Time(_) => time.as_nanos() as u64,
+        };
+        println!(
+            "row {name} {} {} {} {rounds}",
+            per(measured),
+            per(served),
+            per(mine + after.switches - theirs.switches)
+        );
+        if let Meter::Time(_) = self {
+            println!("stamps {begin} {end}");
+        }
+        // What nobody waits for may be on its way still, or have been when the counting began.
+        if served.abs_diff(requests * rounds) > 2 {
+            return Err(format!("{name}: {served} requests for {rounds} operations"));
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What is measured.
 
-use crate::measure::{measure, Daemon};
+use crate::measure::{Daemon, Meter};
 use crate::{server, spawn};
 use rustix::fs::{open, stat, unlink, Mode, OFlags};
 use rustix::io::{pread, pwrite, read, write};
@@ -24,8 +24,8 @@ const PAGE: usize = 4096;
 struct Aligned([u8; server::MAX_DATA]);
 
 /// What no filesystem can do without: a system call, and the same bytes to and fro through two pipes.
-pub fn floors() -> Result<(), String> {
-    measure("null_syscall", ROUNDS, 0, Daemon::default, || {
+pub fn floors(meter: &Meter) -> Result<(), String> {
+    meter.measure("null_syscall", ROUNDS, 0, Daemon::default, || {
         // SAFETY: Has no arguments and changes nothing.
         unsafe { libc::syscall(libc::SYS_getppid) };
     })?;
@@ -37,7 +37,7 @@ pub fn floors() -> Result<(), String> {
     drop((ask_read, tell_write));
     let question = [1u8; ASK];
     let mut reply = [0u8; TELL];
-    measure("pipe_ping_pong", ROUNDS, 0, Daemon::default, || {
+    meter.measure("pipe_ping_pong", ROUNDS, 0, Daemon::default, || {
         write(&ask_write, &question).expect("write");
         assert_eq!(read(&tell_read, &mut reply), Ok(TELL));
     })?;
@@ -64,7 +64,7 @@ fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
 }
 
 /// What goes to the daemon of [`server`].
-pub fn fuse() -> Result<(), String> {
+pub fn fuse(meter: &Meter) -> Result<(), String> {
     std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
     let device = open("/dev/fuse", OFlags::RDWR, Mode::empty())
         .map_err(|error| format!("/dev/fuse: {error}"))?;
@@ -87,38 +87,38 @@ pub fn fuse() -> Result<(), String> {
             switches: u64::from(counts.st_uid),
         }
     };
-    names(&daemon)?;
-    data(&daemon)?;
+    names(meter, &daemon)?;
+    data(meter, &daemon)?;
 
     drop(count);
     unmount(MOUNT, UnmountFlags::empty()).map_err(|error| format!("umount: {error}"))?;
     child.wait().map_err(|error| error.to_string()).map(drop)
 }
 
-fn names(daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+fn names(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
     let file = open_at("getattr", OFlags::PATH)?;
-    measure("getattr", ROUNDS, 1, daemon, || {
+    meter.measure("getattr", ROUNDS, 1, daemon, || {
         let _ = rustix::fs::fstat(&file).expect("fstat");
     })?;
     let lookup = path("lookup");
-    measure("lookup", ROUNDS, 1, daemon, || {
+    meter.measure("lookup", ROUNDS, 1, daemon, || {
         let _ = stat(&*lookup).expect("stat");
     })?;
     // LOOKUP, OPEN, RELEASE: the daemon does not know FLUSH.
     let file = path("open");
-    measure("open_close", ROUNDS, 3, daemon, || {
+    meter.measure("open_close", ROUNDS, 3, daemon, || {
         drop(open(&*file, OFlags::RDONLY, Mode::empty()).expect("open"));
     })?;
     // LOOKUP, CREATE, RELEASE, LOOKUP, UNLINK, FORGET.
     let file = path("create");
-    measure("create_close_unlink", ROUNDS, 6, daemon, || {
+    meter.measure("create_close_unlink", ROUNDS, 6, daemon, || {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
         drop(open(&*file, flags, Mode::RUSR | Mode::WUSR).expect("create"));
         unlink(&*file).expect("unlink");
     })
 }
 
-fn data(daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+fn data(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
     let mut buffer = Box::new(Aligned([0; server::MAX_DATA]));
     buffer.0.fill(7);
     let file = open_at("direct", OFlags::RDWR)?;
@@ -127,10 +127,10 @@ fn data(daemon: &impl Fn() -> Daemon) -> Result<(), String> {
         (server::MAX_DATA, "128k", LONG_ROUNDS),
     ] {
         let part = &mut buffer.0[..size];
-        measure(&format!("direct_read_{name}"), rounds, 1, daemon, || {
+        meter.measure(&format!("direct_read_{name}"), rounds, 1, daemon, || {
             assert_eq!(pread(&file, &mut *part, 0), Ok(size));
         })?;
-        measure(&format!("direct_write_{name}"), rounds, 1, daemon, || {
+        meter.measure(&format!("direct_write_{name}"), rounds, 1, daemon, || {
             assert_eq!(pwrite(&file, &*part, 0), Ok(size));
         })?;
     }
