@@ -22,7 +22,7 @@ help:
 	@echo 'make check-quick          format, unsafe report, scripts, and clippy where something changed'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
-	@echo 'make bench                instructions per operation, ours and C'
+	@echo 'make bench                instructions and time per operation, ours and C'
 	@echo 'make soak                 the long forms of the suites that have one; SUITE, KERNEL as above'
 	@echo 'make modules              fuse.ko for the plain test kernel, in build/module/plain'
 	@echo 'make KDIR=... modules     fuse.ko for a kernel build of your own, in build/module/kdir'

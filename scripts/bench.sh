@@ -1,12 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make bench: guest instructions per operation, C and ours, on the same kernel. Every row is measured in five
-# machines that differ in QEMU's seed, and counted by function in a sixth. The table has the medians; build/bench.json
-# has all of it. Instructions of one row by function, from the last run: scripts/bench.sh profile ROW.
+# machines that differ in QEMU's seed, and counted by function in a sixth. Then time per operation, on User Mode Linux:
+# see lib/silicon.sh. The table has the medians; build/bench.json has all of it.
+#
+# Instructions of one row by function, from the last run: scripts/bench.sh profile ROW. Time alone, in a table of its
+# own: scripts/bench.sh silicon.
 #
 # QEMU counts instructions exactly (icount), the clock runs with them, and everything random is fixed: two runs
 # with one seed are equal. The processor has no fast string copies, for those count one instruction per byte.
 . "$(dirname "$0")/lib/all.sh"
+. "$(dirname "$0")/lib/silicon.sh"
 
 SEEDS='1 2 3 4 5'
 CPU=max,-erms,-fsrm,-fzrm,-fsrs,-fsrc,-rdrand,-rdseed
@@ -44,6 +48,14 @@ if [[ ${1:-} = profile ]]; then
 	tc "$BUILD/bin/bench-report" profile "$OUT" "$2"
 	exit
 fi
+if [[ ${1:-} = silicon ]]; then
+	vm_needs uml-plain init bench
+	own bench
+	silicon rust c
+	tc "$BIN/bench-report" silicon "$SILICON"
+	say "took $(clock $((SECONDS - START)))"
+	exit
+fi
 vm_needs plain init bench
 own bench
 counter
@@ -55,8 +67,11 @@ for impl in $impls; do
 	done
 done
 if [[ $impls = 'c rust' ]]; then
-	tc "$BIN/bench-report" table "$OUT" "$BUILD/bench.json"
+	silicon rust c
+	tc "$BIN/bench-report" table "$OUT" "$SILICON" "$BUILD/bench.json"
 else
-	grep -H '^row ' "$OUT"/bench-*/output
+	silicon "$impls"
+	grep -rH '^row ' --include=output "$OUT"/bench-*
+	grep -rH . --include=refused "$SILICON" || true
 fi
 say "took $(clock $((SECONDS - START)))"

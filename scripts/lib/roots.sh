@@ -54,7 +54,8 @@ guest() {
 }
 
 # tc COMMAND...: runs it in the toolchain root as the calling user, in the same folder; the checkout, the
-# cache and the kernel trees have the paths there that they have here.
+# cache and the kernel trees have the paths there that they have here. With TC_PROCESSOR all of it runs on that
+# processor, before everything else that would.
 tc() { tc_as "$(id -u):$(id -g)" "$(id -G | tr ' ' ,)" "$@"; }
 tc_root() { tc_as 0:0 0 "$@"; }
 
@@ -63,12 +64,13 @@ tc_as() {
 	local who=$1 groups=$2 dir=$PWD
 	shift 2
 	[[ $dir/ = "$ROOT"/* || $dir/ = "$CACHE"/* ]] || dir=$ROOT
-	local name env=("CARGO_HOME=$CACHE/cargo" "CARGO_TARGET_DIR=$TARGET")
+	local name env=("CARGO_HOME=$CACHE/cargo" "CARGO_TARGET_DIR=$TARGET") pinned=()
+	[[ -z ${TC_PROCESSOR:-} ]] || pinned=(taskset -c "$TC_PROCESSOR" chrt -f 1)
 	# sudo passes nothing on by itself.
 	for name in TERM SSL_CERT_FILE http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY CI; do
 		[[ -z ${!name:-} ]] || env+=("$name=${!name}")
 	done
-	"${SUDO[@]}" env "${env[@]}" \
+	"${SUDO[@]}" env "${env[@]}" "${pinned[@]}" \
 		unshare --mount --propagation private -- \
 		bash "$ROOT/scripts/lib/enter.sh" "$TOOLCHAIN/root" "$who" "$groups" "$dir" "$ROOT" "$CACHE" "${TC_BINDS[@]}" -- "$@"
 }

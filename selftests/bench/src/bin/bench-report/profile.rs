@@ -19,7 +19,7 @@ pub fn print(folder: &Path, name: &str) -> Result<(), String> {
         println!(
             "{implementation} {name}: {:.1} (the counter of the machine: {:.1}), user {:.1}",
             per(trace.total()),
-            row.instructions,
+            row.count,
             per(trace.user)
         );
         let classes = trace.by_class(symbols);

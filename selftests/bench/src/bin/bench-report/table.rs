@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The table, and `bench.json`.
 
+use crate::silicon::{self, Measured, Silicon};
 use crate::symbols::Symbols;
 use crate::trace::{Counts, Trace};
-use crate::{rows, traced, Row, Traced, IMPLEMENTATIONS};
+use crate::{rows, traced, Pair, Row, Traced, IMPLEMENTATIONS};
 use serde::Serialize;
 use std::path::Path;
 
@@ -24,12 +25,8 @@ struct Entry {
     floor: f64,
     seeds: Pair<Vec<Seed>>,
     counts: Pair<Counts>,
-}
-
-#[derive(Serialize)]
-struct Pair<T> {
-    ours: T,
-    c: T,
+    #[serde(flatten)]
+    silicon: Silicon,
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -68,7 +65,7 @@ impl Machines {
                     .ok_or_else(|| format!("seed {seed} lacks {name}"))?;
                 Ok(Seed {
                     seed: *seed,
-                    instructions: row.instructions,
+                    instructions: row.count,
                     context_switches: row.switches,
                 })
             })
@@ -77,9 +74,8 @@ impl Machines {
 }
 
 fn median(seeds: &[Seed]) -> f64 {
-    let mut values: Vec<f64> = seeds.iter().map(|seed| seed.instructions).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let values: Vec<f64> = seeds.iter().map(|seed| seed.instructions).collect();
+    silicon::median(&values)
 }
 
 fn counts(row: &Row, trace: &Trace, symbols: &Symbols) -> Counts {
@@ -90,7 +86,7 @@ fn counts(row: &Row, trace: &Trace, symbols: &Symbols) -> Counts {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
+fn entries(folder: &Path, measured: &Measured) -> Result<Vec<Entry>, String> {
     let [c, ours] = IMPLEMENTATIONS;
     let (c_machines, ours_machines) = (Machines::read(folder, c)?, Machines::read(folder, ours)?);
     let (c_traced, ours_traced) = (traced(folder, c)?, traced(folder, ours)?);
@@ -127,6 +123,7 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, String> {
                 ours: counts,
                 c: c_counts,
             },
+            silicon: measured.row(&row.name),
         });
     }
     Ok(entries)
@@ -140,8 +137,8 @@ fn range(seeds: &[Seed]) -> String {
     list.join(" ")
 }
 
-pub fn print(folder: &Path, json: &Path) -> Result<(), String> {
-    let entries = entries(folder)?;
+pub fn print(folder: &Path, silicon: &Path, json: &Path) -> Result<(), String> {
+    let entries = entries(folder, &Measured::read(silicon))?;
     println!(
         "{:<20} {:>9} {:>9} {:>6} {:>9} {:>9} {:>6} {:>6}",
         "instructions", "ours", "C", "ratio", "ours", "C", "ratio", "ours/"
@@ -163,6 +160,12 @@ pub fn print(folder: &Path, json: &Path) -> Result<(), String> {
             entry.ours / entry.floor
         );
     }
+    println!();
+    silicon::print(
+        entries
+            .iter()
+            .map(|entry| (entry.workload.as_str(), &entry.silicon)),
+    );
     println!("\nper operation, ours / C");
     println!(
         "{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>13}",

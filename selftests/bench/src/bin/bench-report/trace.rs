@@ -4,6 +4,7 @@
 use crate::classes::{
     is_allocation, is_clear, is_get_user_pages, is_lock, is_wait_queue, Class, CLASSES,
 };
+use crate::number;
 use crate::symbols::Symbols;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -43,11 +44,6 @@ pub struct Trace {
     pub user: u64,
     /// How often control came from a function to the beginning of another.
     entries: HashMap<(usize, usize), u64>,
-}
-
-fn number(word: Option<&str>, radix: u32) -> Result<u64, String> {
-    word.and_then(|word| u64::from_str_radix(word, radix).ok())
-        .ok_or_else(|| "a malformed line of the counter's".into())
 }
 
 impl Trace {
