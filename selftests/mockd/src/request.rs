@@ -131,6 +131,12 @@ impl Request {
         self.get("flags") | (self.get("flags2") << 32)
     }
 
+    /// C asks for as much of a directory as it gets memory for in one call, which is a page where the kernel is for one
+    /// processor, and for what the caller's buffer holds elsewhere.
+    fn size_is_chance(&self) -> bool {
+        matches!(self.op, Op::READDIR | Op::READDIRPLUS) && !ktap::has("CONFIG_SMP")
+    }
+
     /// The fields as text. `mask` gets those that differ from run to run and gives their text.
     pub fn text(&self, mut mask: impl FnMut(Kind, u64) -> String) -> String {
         let (fields, tail) = layout(self.op);
@@ -161,6 +167,7 @@ impl Request {
             let v = num(&self.body, at, *size);
             at += size;
             match kind {
+                Kind::Dec if *name == "size" && self.size_is_chance() => s += " size=*",
                 Kind::Dec => s += &format!(" {name}={v}"),
                 Kind::Hex => s += &format!(" {name}={v:#x}"),
                 Kind::Oct => s += &format!(" {name}={v:#o}"),

@@ -65,7 +65,10 @@ fn kept(op: Op, prepare: fn(&Path) -> Act) {
     for n in 0..CALLERS {
         let mut c = s.actor("first", prepare);
         let r = s.hold("first", &c, op, "");
-        assert_eq!(r.get("size"), 1 << 20, "{r:?}");
+        // For one processor alone C asks for no more of a directory than a page.
+        if op != Op::READDIR || ktap::has("CONFIG_SMP") {
+            assert_eq!(r.get("size"), 1 << 20, "{r:?}");
+        }
         out.push(r);
         c.kill(libc::SIGKILL);
         if !ours() {
