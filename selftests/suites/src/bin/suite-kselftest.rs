@@ -27,6 +27,8 @@ fn run(program: &str, beside: &[&str]) {
 }
 
 fn fusectl_test() {
+    // It mounts in a namespace of its own.
+    ktap::needs("CONFIG_USER_NS");
     run("fusectl_test", &["fuse_mnt"]);
 }
 

@@ -31,7 +31,7 @@ pub fn cases() -> Vec<Case> {
             directory_comes_and_goes,
             who_may,
             where_requests_are,
-            before_init,
+            shown_before_init,
             stopped_daemon,
             flags_and_names,
             thousands,
@@ -215,7 +215,7 @@ fn where_requests_are() {
     m.finish();
 }
 
-fn before_init() {
+fn shown_before_init() {
     let mut m = Mock::uninit(&Setup::default());
     m.without_record();
     let c = look(&mut m, "x");
