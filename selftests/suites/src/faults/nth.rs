@@ -28,6 +28,8 @@ pub fn prepare() {
         "CONFIG_FAIL_PAGE_ALLOC",
         "CONFIG_FAULT_INJECTION_USERCOPY",
         "CONFIG_FAULT_INJECTION_DEBUG_FS",
+        // Each row wants faults under functions of the module.
+        "CONFIG_FAULT_INJECTION_STACKTRACE_FILTER",
     ] {
         ktap::needs(option);
     }

@@ -388,7 +388,10 @@ fn racing_with_an_abort() {
             m.expect(Op::LOOKUP);
         }
         // Who comes after the unmount finds a directory without files.
-        assert!(mockd::caller::readable(m.dev(), ktap::patience()), "the fourth LOOKUP");
+        assert!(
+            mockd::caller::readable(m.dev(), ktap::patience()),
+            "the fourth LOOKUP"
+        );
         let stop = Arc::new(AtomicBool::new(false));
         let (fd, told) = (m.dev().as_raw_fd(), stop.clone());
         let resender = std::thread::spawn(move || {
