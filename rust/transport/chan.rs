@@ -446,7 +446,9 @@ impl Chan {
     #[inline]
     pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
         // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a shim.
-        self.submit_with(req, admit, true, |engine, req, admit| engine.submit(req, admit))
+        self.submit_with(req, admit, true, |engine, req, admit| {
+            engine.submit(req, admit)
+        })
     }
 
     /// Queues a background request, and wakes a reader if it may go at once.
