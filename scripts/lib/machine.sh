@@ -20,6 +20,7 @@ qemu)
 		"$@" ;;
 uml)
 	# What the guest writes stays in a file of its own. Without locks (c), for QEMU would take one on the image for a writer's.
-	exec "$kernel" seccomp=on initrd="$out/initrd.cpio" ubdac="$out/disk,$image" rf.host="$out" \
+	# It leaves the process group that an interrupt ends, and ends with its parent instead.
+	exec setpriv --pdeathsig KILL "$kernel" seccomp=on initrd="$out/initrd.cpio" ubdac="$out/disk,$image" rf.host="$out" \
 		con=null con0=null,fd:1 ssl=null "$@" >>"$out/console" ;;
 esac
