@@ -93,10 +93,21 @@ fn signal(d: &Daemon, sig: i32) {
     unsafe { libc::kill(d.pid(), sig) };
 }
 
+/// Stops it, and returns when all of its threads have stopped: until then they serve.
+fn stop(d: &Daemon) {
+    signal(d, libc::SIGSTOP);
+    // SAFETY: our child, not yet reaped; the structure is the call's to fill.
+    let stopped = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_PID, d.pid() as u32, &mut info, libc::WSTOPPED)
+    };
+    assert_eq!(stopped, 0, "waitid");
+}
+
 /// Stopped first, so that all callers wait for it.
 fn passthrough_ll_stopped_then_killed() {
     let d = start(Kind::PassthroughLl);
-    signal(&d, libc::SIGSTOP);
+    stop(&d);
     let mnt = d.mnt.clone();
     let cs: Vec<Caller> = (0..5)
         .map(|i| {
@@ -117,7 +128,7 @@ fn passthrough_ll_stopped_then_killed() {
 
 fn stopped_and_continued() {
     let d = start(Kind::PassthroughLl);
-    signal(&d, libc::SIGSTOP);
+    stop(&d);
     let p = d.at("new");
     let c = Caller::spawn(None, move |_| user::mkdir(&p, 0o755));
     c.wait_asleep();
@@ -187,7 +198,7 @@ fn killed_with_mappings() {
 
 fn forced_umount_of_stopped() {
     let mut d = start(Kind::PassthroughLl);
-    signal(&d, libc::SIGSTOP);
+    stop(&d);
     let p = d.at("x");
     let c = Caller::spawn(None, move |_| user::lstat(&p).map(drop));
     c.wait_asleep();
