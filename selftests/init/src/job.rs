@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Job {
     /// Which module is under test: `rust` or `c`. Only handed on to the suite.
     pub implementation: String,
-    /// Which kernel this is, as the scripts call it: `plain`, `uml-debug`.
+    /// Which kernel this is, `plain`, `debug` or `small`.
     pub kernel: String,
     /// Load no module at all.
     pub no_module: bool,

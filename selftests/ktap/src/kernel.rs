@@ -7,6 +7,9 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// How the reason to skip begins if another kernel may run the case; `scripts/lib/lanes.sh` goes by it.
+pub const LACKING: &str = "this kernel has no ";
+
 /// The lines of the configuration.
 fn config() -> Option<&'static str> {
     static CONFIG: OnceLock<Option<String>> = OnceLock::new();
@@ -42,14 +45,14 @@ pub fn has(option: &str) -> bool {
 /// Ends the running case as skipped if the kernel was built without `option`. For the process of the case.
 pub fn needs(option: &str) {
     if !has(option) {
-        crate::skip(&format!("this kernel has no {option}"));
+        crate::skip(&format!("{LACKING}{option}"));
     }
 }
 
 /// The same if there is one processor alone, for what happens to a kernel that is busy.
 pub fn needs_second_processor() {
     if std::thread::available_parallelism().is_ok_and(|n| n.get() < 2) {
-        crate::skip("this kernel has no second processor");
+        crate::skip(&format!("{LACKING}second processor"));
     }
 }
 

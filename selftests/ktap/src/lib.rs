@@ -21,7 +21,7 @@ mod klog;
 mod procs;
 
 use gaps::Gaps;
-pub use kernel::{has, needs, needs_second_processor};
+pub use kernel::{has, needs, needs_second_processor, LACKING};
 pub use procs::describe_descendants;
 
 /// Exit status by which a case says that it was skipped, as in kselftest.
@@ -113,6 +113,11 @@ pub fn run(suite: &str, cases: Vec<Case>) -> ! {
             println!("{}", c.name());
         }
         std::process::exit(0);
+    }
+    // Records, results and the comparison of the modules go by name.
+    let mut names = std::collections::HashSet::new();
+    for c in &cases {
+        assert!(names.insert(c.name()), "two cases are called {}", c.name());
     }
     let wanted: Vec<Case> = cases
         .into_iter()

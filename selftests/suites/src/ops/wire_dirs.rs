@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
         truncated_tail_is_left,
         long_names_listed,
         inode_zero_and_types,
-        handle_given_everywhere,
+        directory_handle_given_everywhere,
         error_in_the_middle,
         fsync_of_directory,
         two_readers,
@@ -223,7 +223,7 @@ fn inode_zero_and_types() {
     m.finish();
 }
 
-fn handle_given_everywhere() {
+fn directory_handle_given_everywhere() {
     let mut m = Mock::new();
     let c = m.caller(|mnt, _| {
         let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;

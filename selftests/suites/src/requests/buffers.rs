@@ -318,7 +318,7 @@ fn needs_read_permission() {
     p.protect(0, libc::PROT_NONE);
     let (_end, pipe) = rustix::pipe::pipe().expect("pipe");
     if write_at(pipe.as_raw_fd(), p.addr(), 1) == Ok(1) {
-        ktap::skip("this kernel has no check of the permission to read");
+        ktap::skip(&format!("{}check of the permission to read", ktap::LACKING));
     }
 }
 
