@@ -13,7 +13,7 @@ endif
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
-	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug'
+	@echo 'make test                 all tests; a part: SUITE=name IMPL=rust|c|both KERNEL=plain|debug|small'
 	@echo '                          LANE=uml: on User Mode Linux, which is faster; LANE=qemu'
 	@echo '                          SUITE=hostile: N=bad replies, SEED=of an earlier run'
 	@echo '                          CASE=part of the names of cases in SUITE'
@@ -23,7 +23,7 @@ help:
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions and time per operation, ours and C'
-	@echo 'make soak                 the long forms of the suites that have one; SUITE, KERNEL as above'
+	@echo 'make soak                 all suites on all kernels, and long forms; SUITE, LANE, KERNEL as above'
 	@echo 'make modules              fuse.ko for the plain test kernel, in build/module/plain'
 	@echo 'make KDIR=... modules     fuse.ko for a kernel build of your own, in build/module/kdir'
 	@echo 'make clean                removes build/'

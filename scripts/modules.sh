@@ -14,6 +14,7 @@ kdir=$(cd "$1" && pwd -P) || die "KDIR=$1: no such folder"
 config=$kdir/include/config/auto.conf
 [[ -f $config ]] || die "KDIR=$1 is not a configured kernel build (no include/config/auto.conf)"
 grep -q '^CONFIG_RUST=y' "$config" || die "the kernel in KDIR=$1 was built without CONFIG_RUST"
+! grep -q '^CONFIG_UML=y' "$config" || die "KDIR=$1 is User Mode Linux: see kernel_make in scripts/lib/kernel.sh"
 llvm=()
 ! grep -q '^CONFIG_CC_IS_CLANG=y' "$config" || llvm=(LLVM=1)
 out=$BUILD/module/kdir

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib/all.sh"
 
 impl=${IMPL:-rust} flavour=${KERNEL:-plain}
+[[ ${LANE:-qemu} = qemu && $flavour != uml-* ]] || die "make shell has a terminal in QEMU only"
 [[ -t 0 && -t 1 ]] || die "make shell needs a terminal"
 setup_base
 vm_needs "$flavour" init demo

@@ -223,7 +223,7 @@ modules_on() {
 
 # Runs the wanted suites on kernel FLAVOUR; rows is main's.
 vm_rows() {
-	local flavour=$1 impl row name kind what plain debug where options limit cases both=()
+	local flavour=$1 impl row name kind what plain debug where options limit cases planned both=()
 	local -A built=()
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug where options <<<"$row"
@@ -231,6 +231,7 @@ vm_rows() {
 		[[ $flavour != *debug ]] || limit=$debug
 		if [[ $kind != vm || $limit = - ]] || ! wanted "$name"; then continue; fi
 		modules_on "$flavour" "$where"
+		planned=0
 		for impl in "${MODULES_ON[@]}"; do
 			cases=-
 			if ((${#ASKED[@]} == 0)) && [[ $flavour = plain && ,$where, = *,rest,* ]]; then
@@ -246,9 +247,10 @@ vm_rows() {
 				built[$impl]=1
 			fi
 			TODO+=("$name $impl $limit $cases ${options:-}")
+			planned=$((planned + 1))
 			[[ ,$options, != *,seed,* ]] || say "$name, $impl, $flavour: SEED=$SEED${N:+ N=$N}"
 		done
-		((${#MODULES_ON[@]} < 2)) || both+=("$name $cases ${options:-}")
+		((planned < 2)) || both+=("$name $cases ${options:-}")
 	done
 	((${#TODO[@]} > 0)) || return 0
 	run_machines "$flavour"

@@ -5,7 +5,7 @@
 # The kernels of make test: what ran on User Mode Linux decides what is left for QEMU.
 FLAVOURS=(uml-plain plain uml-debug debug)
 
-# A case that a kernel has no facility for says so with these words (ktap::needs).
+# A case that a kernel has no facility for says so with these words (ktap::LACKING).
 LACKING='SKIP this kernel has no '
 
 out_of() { echo "$BUILD/out/$1-$2-$3"; }
@@ -24,22 +24,27 @@ declare -A RAN=()
 # every_case_ran RESULTS: after a whole run. Each case of each suite in machines, with each module that it is for, has a
 # result on some kernel, and not only that the kernel lacks something.
 every_case_ran() {
-	local results=$1 name kind what plain debug where options impl kernel flavour file ran missing
+	local results=$1 name kind what plain debug where options impl kernel names all flavour file ran missing
 	: >"$results"
 	while read -r name kind what plain debug where options; do
 		[[ $kind = vm ]] || continue
-		kernel=plain
-		[[ $plain != - ]] || kernel=debug
 		for impl in c rust; do
+			all=
 			# C runs where it is not under test only to be compared with.
-			[[ $impl = rust || $kernel = plain ]] || continue
+			for kernel in plain debug; do
+				[[ ${!kernel} != - && ( $impl = rust || $kernel = plain ) ]] || continue
+				names=$(suite_cases "$name" "$impl" "$kernel" </dev/null) || names=
+				[[ -n $names ]] || printf 'fail\t%s, %s\tdoes not tell its cases\n' "$name" "$impl" >>"$results"
+				all+=$names$'\n'
+			done
+			[[ -n $all ]] || continue
 			ran=
 			for flavour in "${FLAVOURS[@]}"; do
 				[[ -n ${RAN[$name-$impl-$flavour]:-} ]] || continue
 				file=$(out_of "$name" "$impl" "$flavour")/results
 				ran+=$(awk -F'\t' -v lacking="$LACKING" 'index($3, lacking) != 1 { sub(/^[^.]*[.]/, "", $2); print $2 }' "$file")$'\n'
 			done
-			missing=$(suite_cases "$name" "$impl" "$kernel" | grep -vxFf <(printf '%s' "$ran") | paste -sd' ') || true
+			missing=$(sort -u <<<"$all" | sed '/^$/d' | grep -vxFf <(sort -u <<<"$ran" | sed '/^$/d') | paste -sd' ') || true
 			if [[ -n $missing ]]; then
 				printf 'fail\t%s, %s\tran on no kernel: %s\n' "$name" "$impl" "$missing" >>"$results"
 			else

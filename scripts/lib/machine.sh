@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs in the toolchain root: packs the initrd and becomes the machine.
 # machine.sh qemu OUT KERNEL IMAGE QEMU-OPTION...
-# machine.sh uml OUT KERNEL IMAGE KERNEL-OPTION...
+# machine.sh uml OUT KERNEL IMAGE SECONDS KERNEL-OPTION...
 set -euo pipefail
 kind=$1 out=$2 kernel=$3 image=$4
 shift 4
@@ -20,7 +20,12 @@ qemu)
 		"$@" ;;
 uml)
 	# What the guest writes stays in a file of its own. Without locks (c), for QEMU would take one on the image for a writer's.
-	# It leaves the process group that an interrupt ends, and ends with its parent instead.
-	exec setpriv --pdeathsig KILL "$kernel" seccomp=on initrd="$out/initrd.cpio" ubdac="$out/disk,$image" rf.host="$out" \
+	# Its memory is a file, here in the root's own /tmp. User Mode Linux leaves the process group that an interrupt or
+	# the end of its time ends, so it ends with its parent.
+	export TMPDIR=/tmp
+	bound=$1
+	shift
+	exec timeout --foreground --kill-after=10 "$bound" setpriv --pdeathsig KILL \
+		"$kernel" seccomp=on initrd="$out/initrd.cpio" ubdac="$out/disk,$image" rf.host="$out" \
 		con=null con0=null,fd:1 ssl=null "$@" >>"$out/console" ;;
 esac

@@ -4,7 +4,7 @@
 # same. Only runs that passed are kept. A run that asks for IMPL=c is always a real one.
 
 # Scripts of scripts/lib that a run goes through: what the machine is, and what is read in its output.
-ORACLE_SCRIPTS='vm.sh machine.sh enter.sh ktap.awk'
+ORACLE_SCRIPTS='vm.sh machine.sh roots.sh enter.sh ktap.awk'
 # How many runs of one suite are kept: of checkouts that share the cache, of the suite's long form.
 ORACLE_KEEP=4
 

@@ -64,7 +64,7 @@ failed_notes() {
 account_close() {
 	((${#BROKEN[@]} == 0)) || { say "failed:"; printf '  %s\n' "${BROKEN[@]}"; }
 	say "took $(clock $((SECONDS - START)))"
-	((PASSED + FAILED > 0)) || die "no test was run"
+	((PASSED + FAILED + SKIPPED > 0)) || die "no test was run"
 	say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
 	((FAILED == 0))
 }

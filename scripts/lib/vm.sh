@@ -54,7 +54,9 @@ vm_boot() {
 	bound=$((limit + ${VM_SPARE:-90}))
 	[[ $flavour != *debug ]] || bound=$((limit + 240))
 	if [[ $flavour = uml-* ]]; then
-		uml_command "$out" "$flavour" "$append"
+		# User Mode Linux has the bound inside: where root runs the whole, this shell may not end what hangs.
+		uml_command "$out" "$flavour" "$append" "$bound"
+		bound=$((bound + 30))
 	else
 		qemu_command "$out" "$flavour" "$append" "$@"
 	fi
@@ -86,9 +88,9 @@ qemu_command() {
 }
 
 uml_command() {
-	local out=$1 flavour=$2 append
+	local out=$1 flavour=$2 append bound=$4
 	read -ra append <<<"$UML_APPEND $3"
-	command=(uml "$out" "$KERNEL/linux" "$GUEST/root.img" "mem=$(vm_memory "$flavour")" "${append[@]}")
+	command=(uml "$out" "$KERNEL/linux" "$GUEST/root.img" "$bound" "mem=$(vm_memory "$flavour")" "${append[@]}")
 }
 
 # vm_show OUT FLAVOUR LIMIT [APPEND]: the same, with the command's output shown as it comes.
@@ -108,7 +110,7 @@ vm_exec() {
 	local bound=$1
 	shift
 	# shellcheck disable=SC2016
-	exec timeout --kill-after=10 "$bound" bash -c '. "$0/scripts/lib/all.sh"; TOOLCHAIN=$1; shift; tc bash "$ROOT/scripts/lib/machine.sh" "$@"' \
+	exec timeout --kill-after=10 "$bound" bash -c '. "$0/scripts/lib/all.sh"; trap - INT TERM; TOOLCHAIN=$1; shift; tc bash "$ROOT/scripts/lib/machine.sh" "$@"' \
 		"$ROOT" "$TOOLCHAIN" "$@"
 }
 
