@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ktap::patience;
 use mockd::mount::{is_mounted, umount};
+use rustix::process::{kill_process, waitid, Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::fusectl;
 
@@ -97,6 +98,21 @@ impl Daemon {
     /// The same file behind the mount.
     pub fn behind(&self, rel: &str) -> PathBuf {
         self.src.join(rel)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).expect("kill");
+    }
+
+    /// Stops it as SIGSTOP does, and returns when all of its threads have stopped: until then they serve.
+    pub fn sigstop(&self) {
+        self.signal(Signal::STOP);
+        waitid(WaitId::Pid(self.process()), WaitIdOptions::STOPPED).expect("waitid");
+    }
+
+    fn process(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Sends SIGKILL and waits for the end.

@@ -9,6 +9,7 @@ use mockd::errno::*;
 use mockd::mount::{is_mounted, umount};
 use mockd::user;
 use mockd::Caller;
+use rustix::process::Signal;
 use suites::daemon::Daemon;
 
 use crate::start::{start, Kind};
@@ -88,26 +89,10 @@ fn sshfs_killed() {
     under_work(start(Kind::Sshfs), Daemon::kill);
 }
 
-fn signal(d: &Daemon, sig: i32) {
-    // SAFETY: our child, not yet reaped.
-    unsafe { libc::kill(d.pid(), sig) };
-}
-
-/// Stops it, and returns when all of its threads have stopped: until then they serve.
-fn stop(d: &Daemon) {
-    signal(d, libc::SIGSTOP);
-    // SAFETY: our child, not yet reaped; the structure is the call's to fill.
-    let stopped = unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_PID, d.pid() as u32, &mut info, libc::WSTOPPED)
-    };
-    assert_eq!(stopped, 0, "waitid");
-}
-
 /// Stopped first, so that all callers wait for it.
 fn passthrough_ll_stopped_then_killed() {
     let d = start(Kind::PassthroughLl);
-    stop(&d);
+    d.sigstop();
     let mnt = d.mnt.clone();
     let cs: Vec<Caller> = (0..5)
         .map(|i| {
@@ -128,11 +113,11 @@ fn passthrough_ll_stopped_then_killed() {
 
 fn stopped_and_continued() {
     let d = start(Kind::PassthroughLl);
-    stop(&d);
+    d.sigstop();
     let p = d.at("new");
     let c = Caller::spawn(None, move |_| user::mkdir(&p, 0o755));
     c.wait_asleep();
-    signal(&d, libc::SIGCONT);
+    d.signal(Signal::CONT);
     assert_eq!(c.join::<Res<()>>(), Ok(()));
     d.stop();
 }
@@ -198,14 +183,14 @@ fn killed_with_mappings() {
 
 fn forced_umount_of_stopped() {
     let mut d = start(Kind::PassthroughLl);
-    stop(&d);
+    d.sigstop();
     let p = d.at("x");
     let c = Caller::spawn(None, move |_| user::lstat(&p).map(drop));
     c.wait_asleep();
     let r = umount(&d.mnt, libc::MNT_FORCE);
     println!("{r:?}");
     assert_eq!(c.join::<Res<()>>(), Err(ECONNABORTED));
-    signal(&d, libc::SIGCONT);
+    d.signal(Signal::CONT);
     d.wait();
     if is_mounted(&d.mnt) {
         umount(&d.mnt, 0).expect("umount");
@@ -226,7 +211,7 @@ fn terminated_politely() {
     for kind in [Kind::PassthroughLl, Kind::Bindfs, Kind::Sshfs] {
         let mut d = start(kind);
         sh(&d.mnt, "echo text > f");
-        signal(&d, libc::SIGTERM);
+        d.signal(Signal::TERM);
         d.wait();
         assert!(!is_mounted(&d.mnt), "{kind:?}");
     }

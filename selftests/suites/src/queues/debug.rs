@@ -243,9 +243,7 @@ fn stopped_daemon() {
     let d = Daemon::passthrough_ll("timeout=0");
     fs::write(d.behind("file"), "data").expect("file");
     fs::create_dir(d.behind("directory")).expect("directory");
-    // SAFETY: signals to a process of ours.
-    let signal = |sig| assert_eq!(unsafe { libc::kill(d.pid(), sig) }, 0);
-    signal(libc::SIGSTOP);
+    d.sigstop();
     // Without PARALLEL_DIROPS, of lookups one waits for another: just one of them.
     let tools = [("cat", "file"), ("ls", ""), ("df", "")];
     let mut children: Vec<_> = tools
@@ -279,7 +277,7 @@ fn stopped_daemon() {
             assert_eq!(names, ["cat", "ls", "df"]);
         })
     });
-    signal(libc::SIGCONT);
+    d.signal(rustix::process::Signal::CONT);
     for child in &mut children {
         assert!(child.wait().expect("wait").success());
     }
