@@ -29,8 +29,7 @@ wanted_on() {
 	local name kind what plain debug
 	while read -r name kind what plain debug _; do
 		[[ $kind = vm && ( -z $only || ,$only, = *,$name,* ) ]] || continue
-		if [[ $1 = *debug ]]; then [[ $debug != - ]] || continue; else [[ $plain != - ]] || continue; fi
-		printf '%s,' "$name"
+		[[ $(limit_on "$1" "$plain" "$debug") = - ]] || printf '%s,' "$name"
 	done < <(suite_rows)
 }
 

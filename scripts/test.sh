@@ -79,11 +79,10 @@ vm_suite() {
 		fi
 		key=
 	fi
-	if [[ $impl = rust && ,$options, = *,replay,* ]]; then
-		# Whoever asks for some cases, or has a kernel without traces, need not have one.
-		if [[ -e $out/files/trace || -z $CASE$cases ]] && ! grep -q '^skip.*this kernel has no CONFIG_EVENT_TRACING' "$out/results"; then
-			replay_traces "$out" >>"$out/results"
-		fi
+	# Whoever asks for some cases, or has a kernel without traces, need not have one.
+	if [[ $impl = rust && ,$options, = *,replay,* && ( -z $CASE$cases || -e $out/files/trace ) ]] &&
+		! grep -q "^skip.*${LACKING}CONFIG_EVENT_TRACING" "$out/results"; then
+		replay_traces "$out" >>"$out/results"
 	fi
 	! grep -q ^fail "$out/results" || key=
 	echo $((SECONDS - start)) >"$out/seconds"
@@ -204,15 +203,16 @@ check_case() {
 	done
 }
 
-# modules_on FLAVOUR WHERE: sets MODULES_ON to the modules that a suite runs with on that kernel, WHERE from its row.
+# only_rest FLAVOUR WHERE: whether a suite runs on that kernel with what is left of it, WHERE from its row.
+only_rest() { [[ ${#ASKED[@]} = 0 && $1 = plain && ,$2, = *,rest,* ]]; }
+
+# modules_on FLAVOUR WHERE: sets MODULES_ON to the modules that a suite runs with on that kernel.
 modules_on() {
 	local flavour=$1 where=$2
 	MODULES_ON=()
-	if ((${#ASKED[@]} == 0)); then
-		[[ ,$where, = *,$flavour,* || ( $flavour = plain && ,$where, = *,rest,* ) ]] || return 0
-	fi
+	[[ ${#ASKED[@]} != 0 || ,$where, = *,$flavour,* ]] || only_rest "$flavour" "$where" || return 0
 	# C on the debug kernels only when it was asked for: it is not what is being tested.
-	if [[ $flavour = *debug ]] && ((${#ASKED[@]} == 0)) || [[ $flavour = *debug && -z $IMPL ]]; then
+	if [[ $flavour = *debug && ( ${#ASKED[@]} = 0 || -z $IMPL ) ]]; then
 		[[ $IMPL = c ]] || MODULES_ON=(rust)
 	elif [[ -z $IMPL || $IMPL = both ]]; then
 		MODULES_ON=(c rust)
@@ -224,27 +224,23 @@ modules_on() {
 # Runs the wanted suites on kernel FLAVOUR; rows is main's.
 vm_rows() {
 	local flavour=$1 impl row name kind what plain debug where options limit cases planned both=()
-	local -A built=()
+	MODULES=()
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug where options <<<"$row"
-		limit=$plain
-		[[ $flavour != *debug ]] || limit=$debug
+		limit=$(limit_on "$flavour" "$plain" "$debug")
 		if [[ $kind != vm || $limit = - ]] || ! wanted "$name"; then continue; fi
 		modules_on "$flavour" "$where"
 		planned=0
 		for impl in "${MODULES_ON[@]}"; do
 			cases=-
-			if ((${#ASKED[@]} == 0)) && [[ $flavour = plain && ,$where, = *,rest,* ]]; then
+			if only_rest "$flavour" "$where"; then
 				cases=$(rest_of "$name" "$impl")
 				[[ -n $cases ]] || continue
 			fi
-			if ((${#built[@]} == 0)); then
-				vm_needs "$flavour"
-			fi
-			if [[ -z ${built[$impl]:-} ]]; then
+			((${#MODULES[@]} > 0)) || vm_needs "$flavour"
+			if [[ -z ${MODULES[$impl]:-} ]]; then
 				module "$impl" "$flavour"
 				MODULES[$impl]=$MODULE
-				built[$impl]=1
 			fi
 			TODO+=("$name $impl $limit $cases ${options:-}")
 			planned=$((planned + 1))
