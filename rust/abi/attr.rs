@@ -22,7 +22,7 @@ use super::{
         Timeout,
         Timestamp, //
     },
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -22,7 +22,7 @@ use super::{
     },
     mode::FileType,
     time::Timeout,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -15,7 +15,7 @@ use super::{
         NodeId,
         Unique, //
     },
-    opcode::Opcode,
+    opcode::Opcode, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -9,17 +9,33 @@
 
 use super::{
     debug::Files,
-    fusectl::{self, FuseCtl},
+    fusectl::{
+        self,
+        FuseCtl, //
+    },
 };
 use crate::{
     kapi::{
         mutex::StaticMutex,
-        super_block::{LiveSuper, SuperBlock},
-        uidgid::{Kgid, Kuid},
+        super_block::{
+            LiveSuper,
+            SuperBlock, //
+        },
+        uidgid::{
+            Kgid,
+            Kuid, //
+        },
     },
-    transport::Chan,
+    transport::Chan, //
 };
-use kernel::{new_spinlock, prelude::*, sync::Arc, sync::SpinLock};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        Arc,
+        SpinLock, //
+    },
+};
 
 /// A connection, as its directory and files know it.
 #[pin_data]

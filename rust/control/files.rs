@@ -8,14 +8,26 @@
 use super::fusectl::FuseCtl;
 use crate::{
     kapi::{
-        cred::{capable, CAP_SYS_ADMIN},
+        cred::{
+            capable,
+            CAP_SYS_ADMIN, //
+        },
         kstrtox::UserText,
-        libfs::{SimpleFile, SimpleFileOperations, SimpleFileOperationsTable},
-        moduleparam,
+        libfs::{
+            SimpleFile,
+            SimpleFileOperations,
+            SimpleFileOperationsTable, //
+        },
+        moduleparam, //
     },
-    transport::Chan,
+    transport::Chan, //
 };
-use kernel::{prelude::*, str::Formatter, sync::atomic::Relaxed, uaccess::UserSliceWriter};
+use kernel::{
+    prelude::*,
+    str::Formatter,
+    sync::atomic::Relaxed,
+    uaccess::UserSliceWriter, //
+};
 
 type File = SimpleFile<FuseCtl>;
 type Table = SimpleFileOperationsTable<FuseCtl>;

@@ -5,20 +5,45 @@
 //! C counterpart: `fuse_ctl_fs_type`, `fuse_ctl_add_conn`, `fuse_ctl_remove_conn` (control.c). Directories
 //! come and go with [`connections`]' mutex held.
 
-use super::{connections, connections::Connection, files};
+use super::{
+    connections::{
+        self,
+        Connection, //
+    },
+    files, //
+};
 use crate::kapi::{
-    file_system_type::{FileSystem, FileSystemType},
+    file_system_type::{
+        FileSystem,
+        FileSystemType, //
+    },
     fs::Types,
-    fs_context::{FsContext, FsContextOperations},
-    fs_parser::{FsParameterSpec, FsParameterTable},
-    libfs::{Attach, Nothing, SimpleTypes},
-    super_block::{NewSuperBlock, SuperBlock},
+    fs_context::{
+        FsContext,
+        FsContextOperations, //
+    },
+    fs_parser::{
+        FsParameterSpec,
+        FsParameterTable, //
+    },
+    libfs::{
+        Attach,
+        Nothing,
+        SimpleTypes, //
+    },
+    super_block::{
+        NewSuperBlock,
+        SuperBlock, //
+    },
 };
 use kernel::{
     module::this_module,
     prelude::*,
-    str::{CStr, Formatter},
-    sync::Arc,
+    str::{
+        CStr,
+        Formatter, //
+    },
+    sync::Arc, //
 };
 
 /// `FUSE_CTL_SUPER_MAGIC`: the type in statfs(2).

@@ -52,7 +52,7 @@ use crate::{
         inode_operations::AtomicOpen,
         open::FinishOpen, //
     },
-    transport::Done,
+    transport::Done, //
 };
 use kernel::{
     prelude::*,

@@ -52,7 +52,7 @@ use crate::{
             make_kuid, //
         },
     },
-    transport::Done,
+    transport::Done, //
 };
 use kernel::sync::{
     aref::ARef,

@@ -7,26 +7,49 @@
 //! folio locks.
 
 use super::{
-    conn::{Conn, NoOp},
-    file::{FuseFile, GivenBack},
+    conn::{
+        Conn,
+        NoOp, //
+    },
+    file::{
+        FuseFile,
+        GivenBack, //
+    },
     held::Afterwards,
     iomode,
     open::drop_stale,
-    Fuse, Inode,
+    Fuse,
+    Inode, //
 };
 use crate::{
-    abi::{op::Flush, Creds, LockOwner, OpenOutFlags},
+    abi::{
+        op::Flush,
+        Creds,
+        LockOwner,
+        OpenOutFlags, //
+    },
     kapi::{
-        fcntl::{FMODE_EXEC, O_CREAT, O_EXCL, O_TRUNC},
+        fcntl::{
+            FMODE_EXEC,
+            O_CREAT,
+            O_EXCL,
+            O_TRUNC, //
+        },
         file_operations::FlOwner,
         gfp::Gfp,
-        write_access::KeptAccess,
+        write_access::KeptAccess, //
     },
-    transport::{Next, Prepared},
+    transport::{
+        Next,
+        Prepared, //
+    },
 };
 use kernel::{
     prelude::*,
-    sync::{aref::ARef, Arc},
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// Who will close the file: the task that has left, as the daemon knows it.

@@ -8,19 +8,36 @@
 
 use super::left::LeftTable;
 use crate::{
-    abi::{Minor, Opcode},
+    abi::{
+        Minor,
+        Opcode, //
+    },
     kapi::{
         cred, moduleparam,
-        pid_namespace::{self, PidNamespace},
-        uidgid::{Kgid, Kuid},
-        user_namespace::{current_in_userns, UserNamespace},
+        pid_namespace::{
+            self,
+            PidNamespace, //
+        },
+        uidgid::{
+            Kgid,
+            Kuid, //
+        },
+        user_namespace::{
+            current_in_userns,
+            UserNamespace, //
+        },
     },
-    transport::Chan,
+    transport::Chan, //
 };
 use kernel::sync::{
     aref::ARef,
-    atomic::{Atomic, Full, Relaxed},
-    Arc, SetOnce,
+    atomic::{
+        Atomic,
+        Full,
+        Relaxed, //
+    },
+    Arc,
+    SetOnce, //
 };
 
 /// What a mounter fixes before the daemon says anything (`struct fuse_fs_context`).

@@ -35,7 +35,7 @@ use crate::{
             RcuInode, //
         },
     },
-    transport::Done,
+    transport::Done, //
 };
 use kernel::{
     prelude::*,
@@ -44,7 +44,7 @@ use kernel::{
         atomic::{
             Atomic,
             Relaxed, //
-        }, //
+        },
     },
 };
 

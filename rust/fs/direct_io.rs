@@ -11,29 +11,60 @@ use super::{
     held::Held,
     inode::State,
     iomode::UncachedIo,
-    pages, read,
-    req::{Holds, Subject},
+    pages,
+    read,
+    req::{
+        Holds,
+        Subject, //
+    },
     setattr,
-    write::{write_flags, write_update_attr},
-    File, Fuse, Inode,
+    write::{
+        write_flags,
+        write_update_attr, //
+    },
+    File,
+    Fuse,
+    Inode, //
 };
 use crate::{
     abi::{
-        op::{Read, Write},
-        OpenOutFlags,
+        op::{
+            Read,
+            Write, //
+        },
+        OpenOutFlags, //
     },
     kapi::{
-        cred::{capable, CAP_FSETID},
+        cred::{
+            capable,
+            CAP_FSETID, //
+        },
         direct_io::DirectIter,
         file_operations::FlOwner,
-        inode::{InodeLock, InodeLockShared},
+        inode::{
+            InodeLock,
+            InodeLockShared, //
+        },
         iov::IovIter,
-        kiocb::{task_io_account_write, Kiocb},
-        pagemap::{self, page_index},
+        kiocb::{
+            task_io_account_write,
+            Kiocb, //
+        },
+        pagemap::{
+            self,
+            page_index, //
+        },
     },
-    transport::{Done, Hold, Payload},
+    transport::{
+        Done,
+        Hold,
+        Payload, //
+    },
 };
-use kernel::{prelude::*, sync::aref::ARef};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// `read_iter` of a file that the daemon opened for direct I/O.
 pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {

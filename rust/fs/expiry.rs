@@ -6,13 +6,22 @@
 //! superblock has one ([`dentry_tree`](crate::kapi::dentry_tree)). "fuse_supers" is a leaf: a round takes
 //! one superblock at a time from the list.
 
-use super::{Fuse, SuperBlock};
-use crate::kapi::{
-    moduleparam::{InvalWork, InvalWorker},
-    mutex::StaticMutex,
-    super_block::LiveSuper,
+use super::{
+    Fuse,
+    SuperBlock, //
 };
-use kernel::{prelude::*, sync::Arc};
+use crate::kapi::{
+    moduleparam::{
+        InvalWork,
+        InvalWorker, //
+    },
+    mutex::StaticMutex,
+    super_block::LiveSuper, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// All superblocks.
 static SUPERS: StaticMutex<KVec<Arc<LiveSuper<Fuse>>>> =

@@ -10,34 +10,75 @@
 //! inode's lock when it is dropped ([`iomode`]).
 
 use super::{
-    behind::{Closer, Opened},
-    conn::{Conn, NoOp},
-    held::{Afterwards, Held},
+    behind::{
+        Closer,
+        Opened, //
+    },
+    conn::{
+        Conn,
+        NoOp, //
+    },
+    held::{
+        Afterwards,
+        Held, //
+    },
     iomode,
-    req::{Holds, Leaver},
-    Fuse, Inode,
+    req::{
+        Holds,
+        Leaver, //
+    },
+    Fuse,
+    Inode, //
 };
 use crate::{
     abi::{
-        op::{Open, OpenOut, Opendir, Release, Releasedir},
-        Creds, FileHandle, NodeId, OpenOutFlags,
+        op::{
+            Open,
+            OpenOut,
+            Opendir,
+            Release,
+            Releasedir, //
+        },
+        Creds,
+        FileHandle,
+        NodeId,
+        OpenOutFlags, //
     },
     kapi::{
-        fcntl::{O_ACCMODE, O_CREAT, O_EXCL, O_NOCTTY, O_RDWR, O_TRUNC, O_WRONLY},
+        fcntl::{
+            O_ACCMODE,
+            O_CREAT,
+            O_EXCL,
+            O_NOCTTY,
+            O_RDWR,
+            O_TRUNC,
+            O_WRONLY, //
+        },
         gfp::Gfp,
         inode_hold::InodeHold,
         rcu::RcuArc,
-        task::is_kthread,
+        task::is_kthread, //
     },
-    transport::{Done, End, How, Next, Payload, Prepared},
+    transport::{
+        Done,
+        End,
+        How,
+        Next,
+        Payload,
+        Prepared, //
+    },
 };
 use core::mem::MaybeUninit;
 use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed},
-        Arc, UniqueArc,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        UniqueArc, //
     },
 };
 

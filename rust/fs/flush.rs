@@ -6,15 +6,24 @@
 //! `i_rwsem`.
 
 use super::{
-    conn::{Conn, NoOp},
+    conn::{
+        Conn,
+        NoOp, //
+    },
     file::FuseFile,
     held::Held,
-    File, Fuse,
+    File,
+    Fuse, //
 };
 use crate::{
     abi::{
-        op::{Flush, Fsync},
-        Creds, LockOwner, OpenOutFlags,
+        op::{
+            Flush,
+            Fsync, //
+        },
+        Creds,
+        LockOwner,
+        OpenOutFlags, //
     },
     kapi::{
         file::HeldFile,

@@ -6,20 +6,31 @@
 
 use super::{
     expiry,
-    options::{MountContext, PARAMETERS},
-    Fuse, SuperBlock,
+    options::{
+        MountContext,
+        PARAMETERS, //
+    },
+    Fuse,
+    SuperBlock, //
 };
 use crate::{
     control::connections,
     kapi::{
         file_system_type::{
-            FileSystem, FileSystemType, FS_ALLOW_IDMAP, FS_HAS_SUBTYPE, FS_USERNS_MOUNT,
+            FileSystem,
+            FileSystemType,
+            FS_ALLOW_IDMAP,
+            FS_HAS_SUBTYPE,
+            FS_USERNS_MOUNT, //
         },
-        inode_hold,
+        inode_hold, //
     },
-    transport::suspend,
+    transport::suspend, //
 };
-use kernel::{module::this_module, prelude::*};
+use kernel::{
+    module::this_module,
+    prelude::*, //
+};
 
 /// Type `fuse`.
 pub(super) static FUSE_FS_TYPE: FileSystemType<Fuse> =

@@ -33,7 +33,7 @@ use crate::{
             make_kuid, //
         },
     },
-    transport::Done,
+    transport::Done, //
 };
 use kernel::{
     prelude::*,

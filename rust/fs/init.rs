@@ -8,25 +8,49 @@
 //! killsb semaphore for reading.
 
 use super::{
-    conn::{Conn, Negotiated, DEFAULT_MAX_PAGES, NAME_LOW_MAX, NAME_MAX},
-    Fuse, SuperBlock,
+    conn::{
+        Conn,
+        Negotiated,
+        DEFAULT_MAX_PAGES,
+        NAME_LOW_MAX,
+        NAME_MAX, //
+    },
+    Fuse,
+    SuperBlock, //
 };
 use crate::{
     abi::{
-        op::{Init, InitOut},
-        InitFlags,
+        op::{
+            Init,
+            InitOut, //
+        },
+        InitFlags, //
     },
     kapi::{
-        cred::{capable, CAP_SYS_ADMIN},
+        cred::{
+            capable,
+            CAP_SYS_ADMIN, //
+        },
         gfp::Gfp,
         moduleparam,
         rcu::RcuArc,
         super_block::LiveSuper,
-        sysctl,
+        sysctl, //
     },
-    transport::{ChanParams, Done, End, How, NeverLeaves, Payload},
+    transport::{
+        ChanParams,
+        Done,
+        End,
+        How,
+        NeverLeaves,
+        Payload, //
+    },
 };
-use kernel::{page::PAGE_SIZE, prelude::*, sync::Arc};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::Arc, //
+};
 
 /// What we can do. A flag that is not here is not accepted either; those that C offers beside them
 /// are listed, with what they wait for, in the tests (`not_yet_offered`).

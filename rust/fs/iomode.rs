@@ -11,9 +11,12 @@
 
 use super::{
     file::FuseFile,
-    inode::{FuseInode, State},
+    inode::{
+        FuseInode,
+        State, //
+    },
     pages::signals,
-    Inode,
+    Inode, //
 };
 use crate::abi::OpenOutFlags;
 use core::ops::Deref;

@@ -33,7 +33,7 @@ use crate::{
             WaitQueue, //
         },
     },
-    transport::may_leave,
+    transport::may_leave, //
 };
 use kernel::{
     new_spinlock,

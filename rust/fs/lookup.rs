@@ -36,7 +36,7 @@ use crate::{
             sleep_a_moment, //
         },
     },
-    transport::Done,
+    transport::Done, //
 };
 use kernel::{
     prelude::*,

@@ -5,9 +5,18 @@
 //! C counterpart: notify.c. Takes the killsb semaphore for reading, as a superblock may be on its way
 //! out while the daemon still writes.
 
-use super::{Fuse, SuperBlock};
-use crate::{kapi::super_block::LiveSuper, transport::Notified};
-use kernel::{prelude::*, sync::Arc};
+use super::{
+    Fuse,
+    SuperBlock, //
+};
+use crate::{
+    kapi::super_block::LiveSuper,
+    transport::Notified, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// The superblock, as long as there is one.
 struct Super(Arc<LiveSuper<Fuse>>);

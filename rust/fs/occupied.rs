@@ -15,7 +15,7 @@ use crate::{
         lockdep,
         wait::Signals, //
     },
-    transport::Hold,
+    transport::Hold, //
 };
 use kernel::prelude::*;
 

@@ -7,12 +7,24 @@
 
 use super::{
     attr,
-    file::{atomic_o_trunc, FuseFile, Kind},
-    iomode, pages, regular, Fuse, Inode, OpeningFile,
+    file::{
+        atomic_o_trunc,
+        FuseFile,
+        Kind, //
+    },
+    iomode,
+    pages,
+    regular,
+    Fuse,
+    Inode,
+    OpeningFile, //
 };
 use crate::{
     abi::OpenOutFlags,
-    kapi::{fcntl::O_TRUNC, iget::NewInode},
+    kapi::{
+        fcntl::O_TRUNC,
+        iget::NewInode, //
+    },
 };
 use kernel::{
     prelude::*,

@@ -6,33 +6,81 @@
 //! the context's mutex, and `s_umount` while a superblock is filled.
 
 use super::{
-    conn::{Conn, ConnParams},
-    dentry, expiry, init,
+    conn::{
+        Conn,
+        ConnParams, //
+    },
+    dentry,
+    expiry,
+    init,
     left::LeftTable,
     mount::Mount,
-    notify, super_ops, Fuse,
+    notify,
+    super_ops,
+    Fuse, //
 };
 use crate::{
-    abi::{mode::S_IALLUGO, FileType},
-    control::connections::{self, Connection},
+    abi::{
+        mode::S_IALLUGO,
+        FileType, //
+    },
+    control::connections::{
+        self,
+        Connection, //
+    },
     kapi::{
-        fs_context::{self, FsContext, FsContextOperations, FsParameter, ParamString},
+        fs_context::{
+            self,
+            FsContext,
+            FsContextOperations,
+            FsParameter,
+            ParamString, //
+        },
         fs_parser::{
-            fs_parse, fsparam_fd, fsparam_flag, fsparam_gid, fsparam_string, fsparam_u32,
-            fsparam_u32oct, fsparam_uid, FsParameterSpec, FsParameterTable,
+            fs_parse,
+            fsparam_fd,
+            fsparam_flag,
+            fsparam_gid,
+            fsparam_string,
+            fsparam_u32,
+            fsparam_u32oct,
+            fsparam_uid,
+            FsParameterSpec,
+            FsParameterTable, //
         },
         random::get_random_u32s,
         rcu::RcuArc,
         super_block::{
-            NewSuperBlock, MAX_LFS_FILESIZE, SB_I_IMA_UNVERIFIABLE_SIGNATURE, SB_I_NOIDMAP,
-            SB_I_NO_DATA_INTEGRITY, SB_I_UNTRUSTED_MOUNTER, SB_I_VERSION, SB_MANDLOCK, SB_NOSEC,
-            SB_POSIXACL,
+            NewSuperBlock,
+            MAX_LFS_FILESIZE,
+            SB_I_IMA_UNVERIFIABLE_SIGNATURE,
+            SB_I_NOIDMAP,
+            SB_I_NO_DATA_INTEGRITY,
+            SB_I_UNTRUSTED_MOUNTER,
+            SB_I_VERSION,
+            SB_MANDLOCK,
+            SB_NOSEC,
+            SB_POSIXACL, //
         },
-        uidgid::{kgid_has_mapping, kuid_has_mapping, Kgid, Kuid},
+        uidgid::{
+            kgid_has_mapping,
+            kuid_has_mapping,
+            Kgid,
+            Kuid, //
+        },
     },
-    transport::{suspend, Chan, Device},
+    transport::{
+        suspend,
+        Chan,
+        Device, //
+    },
 };
-use kernel::{fs::File, page::PAGE_SHIFT, prelude::*, sync::Arc};
+use kernel::{
+    fs::File,
+    page::PAGE_SHIFT,
+    prelude::*,
+    sync::Arc, //
+};
 
 const OPT_SOURCE: u8 = 0;
 const OPT_SUBTYPE: u8 = 1;

@@ -14,17 +14,35 @@ use super::{
     Inode, //
 };
 use crate::{
-    abi::{op::Read, FileHandle},
+    abi::{
+        op::Read,
+        FileHandle, //
+    },
     kapi::{
-        address_space::{LockedForRead, ReadaheadControl},
-        folio::{FolioRead, ReadFolios},
+        address_space::{
+            LockedForRead,
+            ReadaheadControl, //
+        },
+        folio::{
+            FolioRead,
+            ReadFolios, //
+        },
         gfp::Gfp,
-        iomap::{iomap_read_folio, iomap_readahead, Left, ReadFolioRange},
+        iomap::{
+            iomap_read_folio,
+            iomap_readahead,
+            Left,
+            ReadFolioRange, //
+        },
         iov::IovIter,
         kiocb::Kiocb,
-        stat::STATX_SIZE,
+        stat::STATX_SIZE, //
     },
-    transport::{Done, End, Payload},
+    transport::{
+        Done,
+        End,
+        Payload, //
+    },
 };
 use kernel::{
     page::PAGE_SIZE,

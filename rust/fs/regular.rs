@@ -26,20 +26,36 @@ use crate::{
     abi::OpenOutFlags,
     kapi::{
         address_space::{
-            AddressSpaceOperations, AddressSpaceOperationsTable, LockedForRead, ReadaheadControl,
+            AddressSpaceOperations,
+            AddressSpaceOperationsTable,
+            LockedForRead,
+            ReadaheadControl, //
         },
-        fcntl::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET},
-        file_operations::{FileOperations, FileOperationsTable, FlOwner},
+        fcntl::{
+            SEEK_CUR,
+            SEEK_DATA,
+            SEEK_END,
+            SEEK_HOLE,
+            SEEK_SET, //
+        },
+        file_operations::{
+            FileOperations,
+            FileOperationsTable,
+            FlOwner, //
+        },
         iov::IovIter,
         kiocb::Kiocb,
-        stat::STATX_SIZE,
+        stat::STATX_SIZE, //
     },
-    transport::Hold,
+    transport::Hold, //
 };
 use kernel::{
-    mm::virt::{flags as vm_flags, VmaNew},
+    mm::virt::{
+        flags as vm_flags,
+        VmaNew, //
+    },
     prelude::*,
-    sync::Arc,
+    sync::Arc, //
 };
 
 /// For `i_fop`.

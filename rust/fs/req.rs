@@ -7,18 +7,46 @@
 
 use super::{
     conn::Conn,
-    held::{Afterwards, Held, LeftCall},
-    File, Inode,
+    held::{
+        Afterwards,
+        Held,
+        LeftCall, //
+    },
+    File,
+    Inode, //
 };
 use crate::{
-    abi::{BadReply, Body, Creds, Minor, NodeId, Op},
+    abi::{
+        BadReply,
+        Body,
+        Creds,
+        Minor,
+        NodeId,
+        Op, //
+    },
     kapi::{
-        cred::{current_fsgid, current_fsuid},
+        cred::{
+            current_fsgid,
+            current_fsuid, //
+        },
         jiffies::Jiffies64,
         pid_namespace::current_pid_nr_ns,
-        uidgid::{from_kgid, from_kgid_munged, from_kuid, from_kuid_munged},
+        uidgid::{
+            from_kgid,
+            from_kgid_munged,
+            from_kuid,
+            from_kuid_munged, //
+        },
     },
-    transport::{Done, How, Leave, Left, Next, Payload, Prepared},
+    transport::{
+        Done,
+        How,
+        Leave,
+        Left,
+        Next,
+        Payload,
+        Prepared, //
+    },
 };
 use kernel::prelude::*;
 

@@ -5,18 +5,35 @@
 //! C counterpart: `fuse_super_operations` (inode.c); what it has for the memory of inodes is in
 //! [`inode`](super::inode).
 
-use super::{options::FUSE_SUPER_MAGIC, Dentry, Fuse, SuperBlock};
+use super::{
+    options::FUSE_SUPER_MAGIC,
+    Dentry,
+    Fuse,
+    SuperBlock, //
+};
 use crate::{
     abi::op::Statfs,
     kapi::{
-        statfs::{KStatFs, StatFsCounts},
-        super_operations::{SuperOperations, SuperOperationsTable},
-        uidgid::{from_kgid_munged, from_kuid_munged},
+        statfs::{
+            KStatFs,
+            StatFsCounts, //
+        },
+        super_operations::{
+            SuperOperations,
+            SuperOperationsTable, //
+        },
+        uidgid::{
+            from_kgid_munged,
+            from_kuid_munged, //
+        },
     },
 };
 use kernel::{
     prelude::*,
-    seq_file::{seq_print, SeqFile},
+    seq_file::{
+        seq_print,
+        SeqFile, //
+    },
 };
 
 /// The superblock's operations.

@@ -22,7 +22,7 @@ use crate::{
         mnt_idmapping::MntIdmap,
         stat::Kstat, //
     },
-    transport::Payload,
+    transport::Payload, //
 };
 use kernel::{
     page::PAGE_SIZE,

@@ -20,15 +20,35 @@ use super::{
 use crate::{
     abi::op::Write,
     kapi::{
-        fcntl::{O_DSYNC, O_SYNC},
-        folio::{LockedFolio, WriteFolios},
+        fcntl::{
+            O_DSYNC,
+            O_SYNC, //
+        },
+        folio::{
+            LockedFolio,
+            WriteFolios, //
+        },
         iov::IovIter,
-        kiocb::{task_io_account_write, Kiocb},
-        pagemap::{fault_in_iov_iter_readable, page_index},
+        kiocb::{
+            task_io_account_write,
+            Kiocb, //
+        },
+        pagemap::{
+            fault_in_iov_iter_readable,
+            page_index, //
+        },
     },
-    transport::{Done, Hold, Payload},
+    transport::{
+        Done,
+        Hold,
+        Payload, //
+    },
 };
-use kernel::{page::PAGE_SIZE, prelude::*, sync::aref::ARef};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// `write(2)` and the like of a file in the page cache.
 pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {

@@ -6,18 +6,28 @@
 //! [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h).
 
 use super::{
-    file::{ssize_from, File},
+    file::{
+        ssize_from,
+        File, //
+    },
     fs::Types,
     inode::Inode,
     iov::IovIter,
-    kiocb::Kiocb,
+    kiocb::Kiocb, //
 };
 use crate::bindings;
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
-    error::{from_result, VTABLE_DEFAULT_ERROR},
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     ffi::c_int,
-    prelude::*,
+    prelude::*, //
 };
 
 /// A folio that the page cache wants to be read, locked. Drop unlocks it: not read.

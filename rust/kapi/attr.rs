@@ -14,7 +14,7 @@ use super::{
         Kgid,
         Kuid, //
     },
-    user_namespace::UserNamespace,
+    user_namespace::UserNamespace, //
 };
 use crate::bindings;
 use core::marker::PhantomData;
@@ -25,8 +25,19 @@ use kernel::{
 };
 
 pub(crate) use bindings::{
-    ATTR_ATIME, ATTR_ATIME_SET, ATTR_FILE, ATTR_FORCE, ATTR_GID, ATTR_KILL_SGID, ATTR_KILL_SUID,
-    ATTR_MODE, ATTR_MTIME, ATTR_MTIME_SET, ATTR_OPEN, ATTR_SIZE, ATTR_UID,
+    ATTR_ATIME,
+    ATTR_ATIME_SET,
+    ATTR_FILE,
+    ATTR_FORCE,
+    ATTR_GID,
+    ATTR_KILL_SGID,
+    ATTR_KILL_SUID,
+    ATTR_MODE,
+    ATTR_MTIME,
+    ATTR_MTIME_SET,
+    ATTR_OPEN,
+    ATTR_SIZE,
+    ATTR_UID, //
 };
 
 /// A `struct iattr` on its way through `setattr`.

@@ -9,11 +9,17 @@
 //! or reference, and stays valid as long as nothing in between commits or overrides credentials.
 
 use super::{
-    uidgid::{Kgid, Kuid},
-    user_namespace::UserNamespace,
+    uidgid::{
+        Kgid,
+        Kuid, //
+    },
+    user_namespace::UserNamespace, //
 };
 use crate::bindings;
-use kernel::{fs::LocalFile, task::Task};
+use kernel::{
+    fs::LocalFile,
+    task::Task, //
+};
 
 /// `CAP_FSETID` (uapi: fixed).
 pub(crate) const CAP_FSETID: u32 = 4;

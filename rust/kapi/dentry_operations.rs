@@ -27,7 +27,7 @@ use super::{
         RcuDentry,
         RcuInode, //
     },
-    super_block::SuperBlock,
+    super_block::SuperBlock, //
 };
 use crate::bindings;
 use core::{
@@ -43,7 +43,7 @@ use kernel::{
         from_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    prelude::*,
+    prelude::*, //
 };
 
 /// `struct dentry_operations`.

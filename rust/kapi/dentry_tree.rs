@@ -32,9 +32,9 @@ use kernel::{
             Atomic,
             Release, //
         },
-        SpinLock,
+        SpinLock, //
     },
-    types::Opaque,
+    types::Opaque, //
 };
 
 /// Dentries handled in one go with the lock held.

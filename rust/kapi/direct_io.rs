@@ -7,12 +7,18 @@
 
 use super::{
     file::ssize_result,
-    folio::{Seg, Segs},
-    iov::IovIter,
+    folio::{
+        Seg,
+        Segs, //
+    },
+    iov::IovIter, //
 };
 use crate::bindings;
 use core::ptr::NonNull;
-use kernel::{page::PAGE_SIZE, prelude::*};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 
 /// Pages asked for at a time: what fits on the stack.
 const BATCH: usize = 16;

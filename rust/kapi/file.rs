@@ -8,15 +8,24 @@
 //! A `struct file` is an [`OpeningFile`] until `open` has succeeded, then a [`File`]: only the
 //! latter has private data. The table of operations is in [`file_operations`](super::file_operations).
 
-use super::{fs::Types, inode::Inode};
+use super::{
+    fs::Types,
+    inode::Inode, //
+};
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     mm::virt::VmaNew,
     prelude::*,
-    sync::{Arc, ArcBorrow},
-    types::Opaque,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
+    types::Opaque, //
 };
 
 /// A `struct file` of a filesystem with the private types `T`, after a successful `open`.

@@ -6,21 +6,28 @@
 
 use super::{
     dir_context::DirContext,
-    file::{ssize_from, File, OpeningFile},
+    file::{
+        ssize_from,
+        File,
+        OpeningFile, //
+    },
     fs::Types,
     inode::Inode,
     iov::IovIter,
-    kiocb::Kiocb,
+    kiocb::Kiocb, //
 };
 use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
-    error::{from_result, VTABLE_DEFAULT_ERROR},
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
     ffi::c_int,
     mm::virt::VmaNew,
     module::this_module,
     prelude::*,
-    sync::Arc,
+    sync::Arc, //
 };
 
 /// Who holds a POSIX lock (`fl_owner_t`): the address of a `files_struct` or of a file, to be

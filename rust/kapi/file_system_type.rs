@@ -11,18 +11,31 @@
 
 use super::{
     fs::Types,
-    fs_context::{self, FsContextOperations},
+    fs_context::{
+        self,
+        FsContextOperations, //
+    },
     fs_parser::FsParameterTable,
     rcu::RcuBox,
-    super_block::{self, SuperBlock, SuperObject},
+    super_block::{
+        self,
+        SuperBlock,
+        SuperObject, //
+    },
 };
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
-    error::{from_result, to_result},
+    error::{
+        from_result,
+        to_result, //
+    },
     ffi::c_int,
     prelude::*,
-    types::Opaque,
+    types::Opaque, //
 };
 
 /// `FS_HAS_SUBTYPE`: the type may be followed by a dot and a subtype.

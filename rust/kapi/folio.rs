@@ -10,15 +10,30 @@
 //! page cache, a [`LockedFolio`] is unlocked. Memory is reached by copying only, as others may
 //! write to it at any time.
 
-use super::{fs::Types, inode::Inode, iov::IovIter, wait::Signals};
+use super::{
+    fs::Types,
+    inode::Inode,
+    iov::IovIter,
+    wait::Signals, //
+};
 use crate::bindings;
-use core::{marker::PhantomData, mem::ManuallyDrop, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
 use kernel::{
-    error::{from_err_ptr, to_result},
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     page::PAGE_SIZE,
     prelude::*,
-    sync::aref::{ARef, AlwaysRefCounted},
-    types::Opaque,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::Opaque, //
 };
 
 /// A `struct folio`: memory that is handled as one.

@@ -8,8 +8,12 @@
 //! All functions here may be called with page faults disabled, and none sleeps.
 
 use super::{
-    folio::{Folio, Seg, Segs},
-    iov::IovIter,
+    folio::{
+        Folio,
+        Seg,
+        Segs, //
+    },
+    iov::IovIter, //
 };
 use crate::bindings;
 

@@ -15,21 +15,43 @@ use super::{
     dentry::Dentry,
     fs::Types,
     rcu::RcuBox,
-    super_block::{self, NewSuperBlock, SuperBlock, SuperObject},
-    user_namespace::UserNamespace,
+    super_block::{
+        self,
+        NewSuperBlock,
+        SuperBlock,
+        SuperObject, //
+    },
+    user_namespace::UserNamespace, //
 };
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::{self, NonNull},
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
-    error::{from_err_ptr, from_result, to_result, VTABLE_DEFAULT_ERROR},
-    ffi::{c_char, c_int},
-    fs::{File, LocalFile},
+    error::{
+        from_err_ptr,
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    fs::{
+        File,
+        LocalFile, //
+    },
     prelude::*,
     sync::aref::ARef,
-    types::{NotThreadSafe, Opaque},
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 /// `struct fs_context_operations`. `Self` is what `fs_private` points to.

@@ -5,12 +5,22 @@
 //! C header: [`include/linux/fs_parser.h`](srctree/include/linux/fs_parser.h).
 
 use super::{
-    fs_context::{FsContext, FsContextOperations, FsParameter},
-    uidgid::{Kgid, Kuid},
+    fs_context::{
+        FsContext,
+        FsContextOperations,
+        FsParameter, //
+    },
+    uidgid::{
+        Kgid,
+        Kuid, //
+    },
 };
 use crate::bindings;
 use core::ptr;
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
 
 /// One row of a table: a parameter's name, its type, and the number [`fs_parse`] gives for it.
 #[repr(transparent)]

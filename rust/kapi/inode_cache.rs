@@ -22,7 +22,7 @@ use super::{
         InodeObject,
         SB_ACTIVE, //
     },
-    super_block::SuperBlock,
+    super_block::SuperBlock, //
 };
 use crate::bindings;
 use core::{

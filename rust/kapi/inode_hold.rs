@@ -29,7 +29,7 @@ use kernel::{
         aref::AlwaysRefCounted,
         SetOnce, //
     },
-    types::Opaque,
+    types::Opaque, //
 };
 
 struct Queue(NonNull<bindings::workqueue_struct>);

@@ -50,7 +50,7 @@ use kernel::{
         c_void, //
     },
     prelude::*,
-    sync::aref::ARef,
+    sync::aref::ARef, //
 };
 
 /// What `atomic_open` has done, to be returned by it.

@@ -8,16 +8,25 @@
 //! yet and lies before the end of the file, and zeroes the rest.
 
 use super::{
-    address_space::{LockedForRead, ReadaheadControl},
+    address_space::{
+        LockedForRead,
+        ReadaheadControl, //
+    },
     folio::FolioRead,
-    fs::Types,
+    fs::Types, //
 };
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::{null_mut, NonNull},
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
-use kernel::{ffi::c_int, prelude::*};
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
 
 /// How a filesystem reads ranges of folios (`struct iomap_read_ops`).
 pub(crate) trait ReadFolioRange {

@@ -5,13 +5,22 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
 
 use super::{
-    file::{ssize_result, File},
+    file::{
+        ssize_result,
+        File, //
+    },
     fs::Types,
-    iov::IovIter,
+    iov::IovIter, //
 };
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{error::to_result, prelude::*};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
 
 /// A `struct kiocb` of a file of a filesystem with the private types `T`.
 ///

@@ -5,7 +5,11 @@
 //! C header: [`include/linux/kstrtox.h`](srctree/include/linux/kstrtox.h).
 
 use crate::bindings;
-use kernel::{error::to_result, ffi::c_char, prelude::*};
+use kernel::{
+    error::to_result,
+    ffi::c_char,
+    prelude::*, //
+};
 
 /// Text in the memory of the current task's process; it may be anything and change at any time.
 #[derive(Clone, Copy)]

@@ -65,7 +65,10 @@ impl Word for core::sync::atomic::AtomicU32 {
 
     #[inline]
     fn compare_exchange(&self, old: u32, new: u32) -> Result<u32, u32> {
-        use core::sync::atomic::Ordering::{AcqRel, Acquire};
+        use core::sync::atomic::Ordering::{
+            AcqRel,
+            Acquire, //
+        };
         self.compare_exchange(old, new, AcqRel, Acquire)
     }
 }

@@ -15,23 +15,53 @@
 use super::{
     fs::Types,
     kstrtox::UserText,
-    stat::{S_IFDIR, S_IFREG},
-    super_block::{NewSuperBlock, SuperBlock},
-    uidgid::{Kgid, Kuid},
+    stat::{
+        S_IFDIR,
+        S_IFREG, //
+    },
+    super_block::{
+        NewSuperBlock,
+        SuperBlock, //
+    },
+    uidgid::{
+        Kgid,
+        Kuid, //
+    },
 };
 use crate::bindings;
 use core::{
     marker::PhantomData,
-    ptr::{self, NonNull},
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
 use kernel::{
-    error::{from_result, to_result, VTABLE_DEFAULT_ERROR},
-    ffi::{c_char, c_void},
+    error::{
+        from_result,
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_char,
+        c_void, //
+    },
     module::this_module,
     prelude::*,
-    sync::{atomic::Atomic, Arc, ArcBorrow},
-    types::{ForeignOwnable, Opaque},
-    uaccess::{UserPtr, UserSlice, UserSliceWriter},
+    sync::{
+        atomic::Atomic,
+        Arc,
+        ArcBorrow, //
+    },
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceWriter, //
+    },
 };
 
 /// What a filesystem that lives in the dcache has for inodes, dentries and files: nothing of the

@@ -9,7 +9,7 @@ use super::{
         Kgid,
         Kuid, //
     },
-    user_namespace::UserNamespace,
+    user_namespace::UserNamespace, //
 };
 use crate::bindings;
 use kernel::types::Opaque;

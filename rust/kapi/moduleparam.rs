@@ -6,7 +6,10 @@
 //! `rust/helpers/params.c`. Takes no lock, never sleeps.
 
 use crate::bindings;
-use kernel::{prelude::*, types::Opaque};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
 
 /// `killable`: SIGKILL frees a caller whose request the daemon has; else it waits, as with the C
 /// module. Read each time that it matters, so that a change takes effect at once.

@@ -7,8 +7,14 @@
 use crate::bindings;
 
 pub(crate) use bindings::{
-    MAY_ACCESS, MAY_CHDIR, MAY_EXEC, MAY_READ, MAY_WRITE, RENAME_EXCHANGE, RENAME_NOREPLACE,
-    RENAME_WHITEOUT,
+    MAY_ACCESS,
+    MAY_CHDIR,
+    MAY_EXEC,
+    MAY_READ,
+    MAY_WRITE,
+    RENAME_EXCHANGE,
+    RENAME_NOREPLACE,
+    RENAME_WHITEOUT, //
 };
 
 /// `LOOKUP_*`: what a lookup is for.

@@ -6,9 +6,17 @@
 //!
 //! All functions here may sleep, waiting for the locks of folios.
 
-use super::{fs::Types, inode::Inode, iov::IovIter};
+use super::{
+    fs::Types,
+    inode::Inode,
+    iov::IovIter, //
+};
 use crate::bindings;
-use kernel::{error::to_result, page::PAGE_SHIFT, prelude::*};
+use kernel::{
+    error::to_result,
+    page::PAGE_SHIFT,
+    prelude::*, //
+};
 
 fn mapping<T: Types>(inode: &Inode<T>) -> *mut bindings::address_space {
     // SAFETY: The inode is live; `i_mapping` does not change once it is set up.

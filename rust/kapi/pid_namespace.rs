@@ -7,7 +7,10 @@
 
 use crate::bindings;
 pub(crate) use kernel::pid_namespace::PidNamespace;
-use kernel::{sync::aref::ARef, task::Task};
+use kernel::{
+    sync::aref::ARef,
+    task::Task, //
+};
 
 /// The namespace of the current task (`task_active_pid_ns(current)`).
 pub(crate) fn current_pid_ns() -> ARef<PidNamespace> {

@@ -10,11 +10,20 @@
 //! offset and length from a page may reach into those that follow it in the same folio.
 
 use super::{
-    folio::{ReadFolios, Segs},
-    folio_copy::{self, SegCursor},
+    folio::{
+        ReadFolios,
+        Segs, //
+    },
+    folio_copy::{
+        self,
+        SegCursor, //
+    },
 };
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     page::PAGE_SIZE,

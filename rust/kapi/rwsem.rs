@@ -8,13 +8,19 @@ use crate::bindings;
 use core::{
     cell::UnsafeCell,
     marker::PhantomPinned,
-    ops::{Deref, DerefMut},
-    pin::Pin,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    pin::Pin, //
 };
 use kernel::{
     prelude::*,
     sync::LockClassKey,
-    types::{NotThreadSafe, Opaque},
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 /// A value behind a `struct rw_semaphore`.

@@ -10,8 +10,11 @@
 
 use super::{
     folio::Segs,
-    folio_copy::{self, SegCursor},
-    pipe_fs_i::LockedPipe,
+    folio_copy::{
+        self,
+        SegCursor, //
+    },
+    pipe_fs_i::LockedPipe, //
 };
 use crate::bindings;
 use kernel::{

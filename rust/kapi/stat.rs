@@ -28,8 +28,18 @@ pub(crate) const S_IXGRP: u16 = bindings::S_IXGRP as u16;
 pub(crate) const S_IXUGO: u16 = (bindings::S_IXUSR | bindings::S_IXGRP | bindings::S_IXOTH) as u16;
 
 pub(crate) use bindings::{
-    AT_STATX_DONT_SYNC, AT_STATX_FORCE_SYNC, STATX_ATIME, STATX_BASIC_STATS, STATX_BLOCKS,
-    STATX_CTIME, STATX_GID, STATX_MODE, STATX_MTIME, STATX_NLINK, STATX_SIZE, STATX_UID,
+    AT_STATX_DONT_SYNC,
+    AT_STATX_FORCE_SYNC,
+    STATX_ATIME,
+    STATX_BASIC_STATS,
+    STATX_BLOCKS,
+    STATX_CTIME,
+    STATX_GID,
+    STATX_MODE,
+    STATX_MTIME,
+    STATX_NLINK,
+    STATX_SIZE,
+    STATX_UID, //
 };
 
 /// `S_ISDIR()`.

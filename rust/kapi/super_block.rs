@@ -13,17 +13,30 @@
 //!   killsb semaphore held for reading ([`LiveSuper`]), which `kill_sb` takes for writing first.
 
 use super::{
-    dentry::Dentry, dentry_tree::DentryTree, fs::Types, fs_context::ParamString, inode::Inode,
-    rcu::RcuBox, rwsem::RwSem, user_namespace::UserNamespace,
+    dentry::Dentry,
+    dentry_tree::DentryTree,
+    fs::Types,
+    fs_context::ParamString,
+    inode::Inode,
+    rcu::RcuBox,
+    rwsem::RwSem,
+    user_namespace::UserNamespace, //
 };
 use crate::bindings;
-use core::{marker::PhantomData, ops::Deref, ptr};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
     static_lock_class,
-    sync::{aref::ARef, Arc},
-    types::Opaque,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+    types::Opaque, //
 };
 
 /// `SB_MANDLOCK` of [`SuperBlock::s_flags`]: asked for by `mand`, which is no longer supported.

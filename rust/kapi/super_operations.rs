@@ -9,13 +9,24 @@ use super::{
     dentry::Dentry,
     dentry_operations::DentryOperationsTable,
     fs::Types,
-    inode_cache::{self, InodeLifecycle},
+    inode_cache::{
+        self,
+        InodeLifecycle, //
+    },
     statfs::KStatFs,
-    super_block::{NewSuperBlock, SuperBlock},
+    super_block::{
+        NewSuperBlock,
+        SuperBlock, //
+    },
 };
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::{error::from_result, ffi::c_int, prelude::*, seq_file::SeqFile};
+use kernel::{
+    error::from_result,
+    ffi::c_int,
+    prelude::*,
+    seq_file::SeqFile, //
+};
 
 /// `struct super_operations`, apart from the life of inodes ([`InodeLifecycle`]).
 ///

@@ -11,7 +11,10 @@
 
 use crate::bindings;
 use core::{
-    ffi::{c_int, c_void},
+    ffi::{
+        c_int,
+        c_void, //
+    },
     marker::PhantomData, //
 };
 use kernel::{

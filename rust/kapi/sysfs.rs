@@ -10,7 +10,10 @@
 
 use crate::bindings;
 use core::ptr::NonNull;
-use kernel::{error::to_result, prelude::*};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
 
 /// An empty directory in one of `/sys/fs`, both there as long as this lives.
 ///

@@ -18,13 +18,23 @@
 //!   So who may not lose it unmaps first and then looks: a page that is unmapped hands its dirty bit to
 //!   the folio. It is for regular files only.
 
-use super::{fs::Types, inode::Inode, task::cond_resched};
+use super::{
+    fs::Types,
+    inode::Inode,
+    task::cond_resched, //
+};
 use crate::bindings;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
-    page::{PAGE_SHIFT, PAGE_SIZE},
-    prelude::*,
+    page::{
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    },
+    prelude::*, //
 };
 
 /// Who waits for the lock of a folio that is in the way.

@@ -6,7 +6,10 @@
 
 use crate::bindings;
 use core::ptr::NonNull;
-use kernel::{sync::aref::AlwaysRefCounted, types::Opaque};
+use kernel::{
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
 
 /// A `struct user_namespace`.
 ///

@@ -14,22 +14,24 @@ use super::{
     payload::{
         Payload,
         PayloadCursor, //
-    }, //
+    },
 };
-use crate::abi::{
-    BadReply,
-    Body,
-    Creds,
-    InHeader,
-    Minor,
-    NodeId,
-    Op,
-    Reply,
-    Writer, //
-};
-use crate::kapi::{
-    moduleparam,
-    room::Room, //
+use crate::{
+    abi::{
+        BadReply,
+        Body,
+        Creds,
+        InHeader,
+        Minor,
+        NodeId,
+        Op,
+        Reply,
+        Writer, //
+    },
+    kapi::{
+        moduleparam,
+        room::Room, //
+    },
 };
 use kernel::prelude::*;
 use zerocopy::IntoBytes;

@@ -24,7 +24,7 @@ use crate::{
         NodeId,
         Op, //
     },
-    kapi::gfp::Gfp,
+    kapi::gfp::Gfp, //
 };
 use kernel::{
     prelude::*,

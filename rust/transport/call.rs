@@ -16,7 +16,7 @@ use super::{
         Req,
         Request, //
     },
-    suspend,
+    suspend, //
 };
 use crate::{
     abi::{

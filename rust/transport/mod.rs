@@ -71,7 +71,7 @@ pub(crate) use self::{
     },
     notify::Notified,
     payload::Payload,
-    request::RequestCache,
+    request::RequestCache, //
 };
 #[allow(unused_imports)]
 pub(crate) use crate::abi::Creds as Caller;

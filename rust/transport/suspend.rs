@@ -25,7 +25,7 @@ use crate::kapi::{
         self,
         PmNotifier, //
     },
-    task,
+    task, //
 };
 use kernel::{
     prelude::*,

@@ -20,7 +20,7 @@ use crate::abi::{
         NodeId, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy::IntoBytes;
 use zerocopy_derive::{

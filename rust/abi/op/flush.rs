@@ -20,7 +20,7 @@ use crate::abi::{
         LockOwner, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

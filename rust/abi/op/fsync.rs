@@ -18,7 +18,7 @@ use crate::abi::{
     flags::FsyncFlags,
     ids::FileHandle,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -20,7 +20,7 @@ use crate::abi::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Makes the directory that the request is about durable.

@@ -25,7 +25,7 @@ use crate::abi::{
     ids::FileHandle,
     opcode::Opcode,
     time::Timeout,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -23,7 +23,7 @@ use crate::abi::{
     mode::FileType,
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -25,7 +25,7 @@ use crate::abi::{
     name::Name,
     opcode::Opcode,
     time::Timeout,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Finds a name in the directory that the request is about.

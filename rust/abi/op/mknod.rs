@@ -27,7 +27,7 @@ use crate::abi::{
     },
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -16,7 +16,7 @@ use super::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 mod access;
@@ -51,10 +51,35 @@ mod write;
 
 #[allow(unused_imports, reason = "the module does not name all of them")]
 pub use self::{
-    access::*, batch_forget::*, create::*, flush::*, forget::*, fsync::*, fsyncdir::*, getattr::*,
-    init::*, interrupt::*, link::*, lookup::*, mkdir::*, mknod::*, open::*, opendir::*, read::*,
-    readdir::*, readlink::*, release::*, releasedir::*, rename::*, rename2::*, rmdir::*,
-    setattr::*, statfs::*, symlink::*, unlink::*, write::*,
+    access::*,
+    batch_forget::*,
+    create::*,
+    flush::*,
+    forget::*,
+    fsync::*,
+    fsyncdir::*,
+    getattr::*,
+    init::*,
+    interrupt::*,
+    link::*,
+    lookup::*,
+    mkdir::*,
+    mknod::*,
+    open::*,
+    opendir::*,
+    read::*,
+    readdir::*,
+    readlink::*,
+    release::*,
+    releasedir::*,
+    rename::*,
+    rename2::*,
+    rmdir::*,
+    setattr::*,
+    statfs::*,
+    symlink::*,
+    unlink::*,
+    write::*, //
 };
 
 /// An operation: what a request says, and what its reply means.

@@ -21,7 +21,7 @@ use crate::abi::{
     },
     ids::FileHandle,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -22,7 +22,7 @@ use crate::abi::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Opens the directory that the request is about.

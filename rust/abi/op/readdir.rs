@@ -21,7 +21,7 @@ use crate::abi::{
     },
     ids::FileHandle,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Reads the directory that the request is about. The entries come as payload.

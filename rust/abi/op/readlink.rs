@@ -16,7 +16,7 @@ use crate::abi::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Asks for the target of the symbolic link that the request is about.

@@ -21,7 +21,7 @@ use crate::abi::{
         LockOwner, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

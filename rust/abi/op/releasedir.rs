@@ -20,7 +20,7 @@ use crate::abi::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Closes an open directory for good. Has nobody's credentials.

@@ -18,7 +18,7 @@ use crate::abi::{
     ids::NodeId,
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

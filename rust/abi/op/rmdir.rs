@@ -17,7 +17,7 @@ use crate::abi::{
     },
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Removes a directory from the one that the request is about.

@@ -27,7 +27,7 @@ use crate::abi::{
     },
     opcode::Opcode,
     time::Timestamp,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -17,7 +17,7 @@ use crate::abi::{
         Overflow, //
     },
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 use zerocopy_derive::{
     FromBytes,

@@ -22,7 +22,7 @@ use crate::abi::{
     mode::FileType,
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Makes a symbolic link in the directory that the request is about.

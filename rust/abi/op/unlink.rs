@@ -17,7 +17,7 @@ use crate::abi::{
     },
     name::Name,
     opcode::Opcode,
-    version::Minor,
+    version::Minor, //
 };
 
 /// Removes a name from the directory that the request is about.

@@ -2,14 +2,27 @@
 
 //! Checks the engine's invariants by walking all of it. For the host tests alone.
 
-use super::list::List;
-use super::slot::{Links, Slot, State, NIL};
-use super::table::Table;
-use super::{Device, Engine, ForgetQueue, Payload, Ticket};
+use super::{
+    list::List,
+    slot::{
+        Links,
+        Slot,
+        State,
+        NIL, //
+    },
+    table::Table,
+    Device,
+    Engine,
+    ForgetQueue,
+    Payload,
+    Ticket, //
+};
 use core::ops::DerefMut;
-use std::format;
-use std::string::String;
-use std::vec::Vec;
+use std::{
+    format,
+    string::String,
+    vec::Vec, //
+};
 
 macro_rules! ensure {
     ($cond:expr, $($text:tt)*) => {

@@ -6,9 +6,17 @@
 //! `fuse_chan_max_background_set`. A request stops to count when the engine lets go of it: when its
 //! reply is claimed rather than, as in C, when that has been copied. The engine's lock is held.
 
-use super::list::MAIN;
-use super::slot::{Slot, State};
-use super::{Effects, Engine, ForgetQueue, Payload};
+use super::{
+    list::MAIN,
+    slot::{
+        Slot,
+        State, //
+    },
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload, //
+};
 use core::ops::DerefMut;
 
 /// Requests let through in one step; one in the host tests, to have several steps.

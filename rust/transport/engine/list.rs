@@ -5,7 +5,12 @@
 //! C: `struct list_head`. A slot has two pairs of links: `links` for the one list that its state
 //! names, and `side` for the interrupts (of a request) or the devices (of a device).
 
-use super::slot::{Links, Slot, Store, NIL};
+use super::slot::{
+    Links,
+    Slot,
+    Store,
+    NIL, //
+};
 use core::ops::DerefMut;
 
 /// The ends of a list.

@@ -62,18 +62,53 @@ mod take;
 mod teardown;
 mod waiting;
 
-pub(crate) use occupied::{may_leave, Hold, Occupied};
-pub(crate) use reply::{Claimed, InterruptReply};
-pub(crate) use resend::{Resend, Resent};
-pub(crate) use scan::{Place, Seen};
-pub(crate) use slot::{Slot, Ticket};
-pub(crate) use submit::{Admit, Refusal, Refused, Submitted};
-pub(crate) use take::{Request, Taken};
-pub(crate) use teardown::{Aborted, Batch, Drain, Released, BATCH};
-pub(crate) use waiting::{Count, Waiting};
+pub(crate) use occupied::{
+    may_leave,
+    Hold,
+    Occupied, //
+};
+pub(crate) use reply::{
+    Claimed,
+    InterruptReply, //
+};
+pub(crate) use resend::{
+    Resend,
+    Resent, //
+};
+pub(crate) use scan::{
+    Place,
+    Seen, //
+};
+pub(crate) use slot::{
+    Slot,
+    Ticket, //
+};
+pub(crate) use submit::{
+    Admit,
+    Refusal,
+    Refused,
+    Submitted, //
+};
+pub(crate) use take::{
+    Request,
+    Taken, //
+};
+pub(crate) use teardown::{
+    Aborted,
+    Batch,
+    Drain,
+    Released,
+    BATCH, //
+};
+pub(crate) use waiting::{
+    Count,
+    Waiting, //
+};
 
-use core::marker::PhantomData;
-use core::ops::DerefMut;
+use core::{
+    marker::PhantomData,
+    ops::DerefMut, //
+};
 use list::List;
 use slot::Store;
 use table::Table;

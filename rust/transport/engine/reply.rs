@@ -7,9 +7,22 @@
 //! must fault pages in puts it back where an abort finds it ([`Engine::relist`]). The engine's lock is
 //! held.
 
-use super::slot::{Slot, State};
-use super::table::Table;
-use super::{Device, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Ticket, Unique};
+use super::{
+    slot::{
+        Slot,
+        State, //
+    },
+    table::Table,
+    Device,
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload,
+    Refusal,
+    Refused,
+    Ticket,
+    Unique, //
+};
 use core::ops::DerefMut;
 
 /// A request that was found by its unique.

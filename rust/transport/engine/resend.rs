@@ -6,9 +6,25 @@
 //! (they cannot be claimed, and can be cancelled), which goes to the front of pending as a whole in the
 //! end. The engine's lock is held.
 
-use super::list::{List, MAIN, SIDE};
-use super::slot::{Slot, State, NIL};
-use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use super::{
+    list::{
+        List,
+        MAIN,
+        SIDE, //
+    },
+    slot::{
+        Slot,
+        State,
+        NIL, //
+    },
+    Device,
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload,
+    Ticket,
+    Unique, //
+};
 use core::ops::DerefMut;
 
 /// Requests and devices looked at in one step; one in the host tests, to have several steps.

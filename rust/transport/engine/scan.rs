@@ -6,8 +6,16 @@
 //! can be interrupted anywhere and go on: a request that is there all the time is seen once, whatever
 //! others do meanwhile. The engine's lock is held.
 
-use super::slot::{Slot, State};
-use super::{Engine, ForgetQueue, Payload, Unique};
+use super::{
+    slot::{
+        Slot,
+        State, //
+    },
+    Engine,
+    ForgetQueue,
+    Payload,
+    Unique, //
+};
 use core::ops::DerefMut;
 
 /// Slots looked at in one step; one in the host tests, to have several steps.

@@ -6,9 +6,24 @@
 //! `fuse_dev_queue_interrupt`, `fuse_remove_pending_req`, `fuse_dev_queue_forget`. The engine's lock is
 //! held.
 
-use super::list::{MAIN, SIDE};
-use super::slot::{Links, Slot, State, NIL};
-use super::{Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use super::{
+    list::{
+        MAIN,
+        SIDE, //
+    },
+    slot::{
+        Links,
+        Slot,
+        State,
+        NIL, //
+    },
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload,
+    Ticket,
+    Unique, //
+};
 use core::ops::DerefMut;
 
 /// Whether a request waits at the gate.

@@ -9,7 +9,11 @@
 //! that leaves chosen requests unanswered can make a chain as long as there are such requests, as it
 //! can with C's fixed 256 lists; they are those of its own mount.
 
-use super::slot::{Slot, Store, NIL};
+use super::slot::{
+    Slot,
+    Store,
+    NIL, //
+};
 use core::ops::DerefMut;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

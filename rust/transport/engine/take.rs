@@ -7,10 +7,27 @@
 //! once copied, to `processing`: until it has been copied it is lent, and [`Engine::claim`] does not
 //! find it. The engine's lock is held.
 
-use super::list::{List, MAIN};
-use super::slot::{Links, Slot, State, Was, NIL};
-use super::table::Table;
-use super::{Device, Effects, Engine, ForgetQueue, Payload, Ticket, Unique};
+use super::{
+    list::{
+        List,
+        MAIN, //
+    },
+    slot::{
+        Links,
+        Slot,
+        State,
+        Was,
+        NIL, //
+    },
+    table::Table,
+    Device,
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload,
+    Ticket,
+    Unique, //
+};
 use core::ops::DerefMut;
 
 /// Forgets taken in one step; few in the host tests, to have several steps.

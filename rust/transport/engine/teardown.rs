@@ -4,9 +4,23 @@
 //!
 //! C: `fuse_chan_abort`, `fuse_dev_release`, `fuse_dev_end_requests`. The engine's lock is held.
 
-use super::list::{List, MAIN, SIDE};
-use super::slot::{Slot, State, NIL};
-use super::{Device, Effects, Engine, ForgetQueue, Payload};
+use super::{
+    list::{
+        List,
+        MAIN,
+        SIDE, //
+    },
+    slot::{
+        Slot,
+        State,
+        NIL, //
+    },
+    Device,
+    Effects,
+    Engine,
+    ForgetQueue,
+    Payload, //
+};
 use core::ops::DerefMut;
 
 /// Requests let go of in one step; one in the host tests, to have several steps.
