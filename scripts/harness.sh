@@ -148,10 +148,10 @@ ALL=$(cut -d' ' -f1 "$KEYS" | xargs)
 LINKING=$(cut -d' ' -f1 "$KEYS" | grep -vx guest | xargs)
 [[ $(cut -d' ' -f2 "$KEYS" | sort -u | wc -l) = $(wc -l <"$KEYS") ]] && truth=1 || truth=0
 verdict oracle_own_keys "$truth" "two suites have one key"
-edit oracle_suite mount selftests/suites/src/mount/options.rs
-edit oracle_suite_main ops selftests/suites/src/bin/suite-ops.rs
+edit oracle_suite mount selftests/suites/src/bin/suite-mount/options.rs
+edit oracle_suite_main ops selftests/suites/src/bin/suite-ops/main.rs
 edit oracle_suite_guest guest selftests/harness/src/guest.rs
-edit oracle_suites_lib "$LINKING" selftests/suites/src/daemon.rs
+edit oracle_suites_lib "$LINKING" selftests/suites/src/common/daemon.rs
 edit oracle_ktap "$LINKING" selftests/ktap/src/lib.rs
 edit oracle_mockd "$LINKING" selftests/mockd/src/mock.rs
 edit oracle_init "$ALL" selftests/init/src/main.rs

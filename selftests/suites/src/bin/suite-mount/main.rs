@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suite `mount`: options, INIT, and the device around them.
+
+mod device;
+mod init;
+mod lifetime;
+mod options;
+
+fn main() {
+    let mut all = options::cases();
+    all.extend(init::cases());
+    all.extend(device::cases());
+    all.extend(lifetime::cases());
+    ktap::run("mount", all);
+}
