@@ -30,6 +30,15 @@
 mod abi;
 mod bindings;
 mod control;
+#[allow(
+    unused_imports,
+    reason = "the channel uses a part of what the host tests do"
+)]
+#[expect(
+    dead_code,
+    reason = "replies to RETRIEVE are proven on the host before they are called"
+)]
+mod engine;
 mod fs;
 #[expect(unsafe_code, reason = "the only layer that calls C")]
 mod kapi;
@@ -56,7 +65,7 @@ pub(crate) struct FuseModule {
     filesystem: fs::Registration,
     suspend: transport::suspend::Registration,
     /// Callbacks of ours may be queued still; they need the caches, which go after it.
-    barrier: kapi::rcu::RcuBarrier,
+    barrier: kapi::sync::rcu::RcuBarrier,
     requests: transport::RequestCache,
 }
 
@@ -69,7 +78,7 @@ impl kernel::InPlaceModule for FuseModule {
         );
         try_pin_init!(Self {
             requests: transport::RequestCache::new()?,
-            barrier: kapi::rcu::RcuBarrier,
+            barrier: kapi::sync::rcu::RcuBarrier,
             suspend: transport::suspend::register()?,
             filesystem: fs::Registration::new()?,
             device <- transport::register(),

@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     kapi::{
-        mutex::StaticMutex,
-        super_block::{
-            LiveSuper,
-            SuperBlock, //
-        },
-        uidgid::{
+        sync::mutex::StaticMutex,
+        task::uidgid::{
             Kgid,
             Kuid, //
+        },
+        vfs::super_block::{
+            LiveSuper,
+            SuperBlock, //
         },
     },
     transport::Chan, //

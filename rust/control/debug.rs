@@ -8,12 +8,12 @@
 
 use crate::{
     kapi::{
-        debugfs::{
+        device::debugfs::{
             DebugFile,
             Dir, //
         },
-        jump_label::LatencyKey,
-        task::task_comm, //
+        fuse::jump_label::LatencyKey,
+        task::sched::task_comm, //
     },
     transport::{
         Chan,

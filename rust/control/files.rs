@@ -8,17 +8,17 @@
 use super::fusectl::FuseCtl;
 use crate::{
     kapi::{
-        cred::{
+        fuse::moduleparam,
+        lib::kstrtox::UserText,
+        task::cred::{
             capable,
             CAP_SYS_ADMIN, //
         },
-        kstrtox::UserText,
-        libfs::{
+        vfs::libfs::{
             SimpleFile,
             SimpleFileOperations,
             SimpleFileOperationsTable, //
         },
-        moduleparam, //
     },
     transport::Chan, //
 };

@@ -13,27 +13,29 @@ use super::{
     files, //
 };
 use crate::kapi::{
-    file_system_type::{
-        FileSystem,
-        FileSystemType, //
-    },
-    fs::Types,
-    fs_context::{
-        FsContext,
-        FsContextOperations, //
-    },
-    fs_parser::{
-        FsParameterSpec,
-        FsParameterTable, //
-    },
-    libfs::{
-        Attach,
-        Nothing,
-        SimpleTypes, //
-    },
-    super_block::{
-        NewSuperBlock,
-        SuperBlock, //
+    types::Types,
+    vfs::{
+        file_system_type::{
+            FileSystem,
+            FileSystemType, //
+        },
+        fs_context::{
+            FsContext,
+            FsContextOperations, //
+        },
+        fs_parser::{
+            FsParameterSpec,
+            FsParameterTable, //
+        },
+        libfs::{
+            Attach,
+            Nothing,
+            SimpleTypes, //
+        },
+        super_block::{
+            NewSuperBlock,
+            SuperBlock, //
+        },
     },
 };
 use kernel::{

@@ -12,11 +12,15 @@ mod files;
 mod fusectl;
 
 use crate::kapi::{
-    debugfs,
-    file_system_type,
-    moduleparam,
-    sysctl::SysctlTable,
-    sysfs::SysfsMountPoint, //
+    device::{
+        debugfs,
+        sysfs::SysfsMountPoint, //
+    },
+    fuse::{
+        moduleparam,
+        sysctl::SysctlTable, //
+    },
+    vfs::file_system_type, //
 };
 use kernel::prelude::*;
 

@@ -41,7 +41,7 @@ use crate::{
         },
         OpenOutFlags, //
     },
-    kapi::{
+    kapi::vfs::{
         dentry::NamedDentry,
         fcntl::{
             O_CREAT,

@@ -33,23 +33,25 @@ use crate::{
         Timestamp, //
     },
     kapi::{
-        inode::Attributes,
-        jiffies::Jiffies64,
-        stat::{
-            Timespec64,
-            STATX_ATIME,
-            STATX_BASIC_STATS,
-            STATX_BLOCKS,
-            STATX_CTIME,
-            STATX_MTIME,
-            STATX_NLINK,
-            STATX_SIZE,
-            S_IFMT,
-            S_ISVTX, //
-        },
-        uidgid::{
+        task::uidgid::{
             make_kgid,
             make_kuid, //
+        },
+        time::jiffies::Jiffies64,
+        vfs::{
+            inode::Attributes,
+            stat::{
+                Timespec64,
+                STATX_ATIME,
+                STATX_BASIC_STATS,
+                STATX_BLOCKS,
+                STATX_CTIME,
+                STATX_MTIME,
+                STATX_NLINK,
+                STATX_SIZE,
+                S_IFMT,
+                S_ISVTX, //
+            },
         },
     },
     transport::Done, //

@@ -29,15 +29,17 @@ use crate::{
         OpenOutFlags, //
     },
     kapi::{
-        fcntl::{
-            FMODE_EXEC,
-            O_CREAT,
-            O_EXCL,
-            O_TRUNC, //
+        mm::gfp::Gfp,
+        vfs::{
+            fcntl::{
+                FMODE_EXEC,
+                O_CREAT,
+                O_EXCL,
+                O_TRUNC, //
+            },
+            file_operations::FlOwner,
+            write_access::KeptAccess, //
         },
-        file_operations::FlOwner,
-        gfp::Gfp,
-        write_access::KeptAccess, //
     },
     transport::{
         Next,

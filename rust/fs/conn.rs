@@ -3,7 +3,7 @@
 //! A connection: what all mounts served through one channel share.
 //!
 //! C counterpart: `struct fuse_conn`. Read in RCU walk, so it is freed after a grace period
-//! ([`RcuArc`](crate::kapi::rcu::RcuArc)), and dropping it does not sleep. Takes no locks:
+//! ([`RcuArc`](crate::kapi::sync::rcu::RcuArc)), and dropping it does not sleep. Takes no locks:
 //! everything here is fixed at mount time, set once by INIT, or atomic.
 
 use super::left::LeftTable;
@@ -13,18 +13,21 @@ use crate::{
         Opcode, //
     },
     kapi::{
-        cred, moduleparam,
-        pid_namespace::{
-            self,
-            PidNamespace, //
-        },
-        uidgid::{
-            Kgid,
-            Kuid, //
-        },
-        user_namespace::{
-            current_in_userns,
-            UserNamespace, //
+        fuse::moduleparam,
+        task::{
+            cred,
+            pid_namespace::{
+                self,
+                PidNamespace, //
+            },
+            uidgid::{
+                Kgid,
+                Kuid, //
+            },
+            user_namespace::{
+                current_in_userns,
+                UserNamespace, //
+            },
         },
     },
     transport::Chan, //

@@ -30,7 +30,7 @@ use crate::{
         Name,
         Rdev, //
     },
-    kapi::{
+    kapi::vfs::{
         dentry::NamedDentry,
         namei::current_umask,
         stat::new_encode_dev, //

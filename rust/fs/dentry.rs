@@ -23,16 +23,18 @@ use crate::{
         Timeout, //
     },
     kapi::{
-        dentry_operations::{
-            DentryOperations,
-            DentryOperationsTable, //
-        },
-        jiffies::Jiffies64,
-        moduleparam,
-        namei::LookupFlags,
-        rcu_walk::{
-            RcuDentry,
-            RcuInode, //
+        fuse::moduleparam,
+        time::jiffies::Jiffies64,
+        vfs::{
+            dentry_operations::{
+                DentryOperations,
+                DentryOperationsTable, //
+            },
+            namei::LookupFlags,
+            rcu_walk::{
+                RcuDentry,
+                RcuInode, //
+            },
         },
     },
     transport::Done, //

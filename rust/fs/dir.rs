@@ -20,7 +20,7 @@ use super::{
     Inode,
     OpeningFile, //
 };
-use crate::kapi::{
+use crate::kapi::vfs::{
     attr::Iattr,
     dentry::{
         NamedDentry,

@@ -35,24 +35,26 @@ use crate::{
         OpenOutFlags, //
     },
     kapi::{
-        cred::{
+        io::direct_io::DirectIter,
+        mm::iov::IovIter,
+        page_cache::pagemap::{
+            self,
+            page_index, //
+        },
+        task::cred::{
             capable,
             CAP_FSETID, //
         },
-        direct_io::DirectIter,
-        file_operations::FlOwner,
-        inode::{
-            InodeLock,
-            InodeLockShared, //
-        },
-        iov::IovIter,
-        kiocb::{
-            task_io_account_write,
-            Kiocb, //
-        },
-        pagemap::{
-            self,
-            page_index, //
+        vfs::{
+            file_operations::FlOwner,
+            inode::{
+                InodeLock,
+                InodeLockShared, //
+            },
+            kiocb::{
+                task_io_account_write,
+                Kiocb, //
+            },
         },
     },
     transport::{

@@ -3,7 +3,7 @@
 //! Dropping names that have expired, every `inval_wq` seconds.
 //!
 //! C counterpart: `fuse_dentry_tree_work()` (dir.c). There the queues are 32 for all mounts; here each
-//! superblock has one ([`dentry_tree`](crate::kapi::dentry_tree)). "fuse_supers" is a leaf: a round takes
+//! superblock has one ([`dentry_tree`](crate::kapi::vfs::dentry_tree)). "fuse_supers" is a leaf: a round takes
 //! one superblock at a time from the list.
 
 use super::{
@@ -11,12 +11,12 @@ use super::{
     SuperBlock, //
 };
 use crate::kapi::{
-    moduleparam::{
+    fuse::moduleparam::{
         InvalWork,
         InvalWorker, //
     },
-    mutex::StaticMutex,
-    super_block::LiveSuper, //
+    sync::mutex::StaticMutex,
+    vfs::super_block::LiveSuper, //
 };
 use kernel::{
     prelude::*,

@@ -45,19 +45,21 @@ use crate::{
         OpenOutFlags, //
     },
     kapi::{
-        fcntl::{
-            O_ACCMODE,
-            O_CREAT,
-            O_EXCL,
-            O_NOCTTY,
-            O_RDWR,
-            O_TRUNC,
-            O_WRONLY, //
+        mm::gfp::Gfp,
+        sync::rcu::RcuArc,
+        task::sched::is_kthread,
+        vfs::{
+            fcntl::{
+                O_ACCMODE,
+                O_CREAT,
+                O_EXCL,
+                O_NOCTTY,
+                O_RDWR,
+                O_TRUNC,
+                O_WRONLY, //
+            },
+            inode_hold::InodeHold, //
         },
-        gfp::Gfp,
-        inode_hold::InodeHold,
-        rcu::RcuArc,
-        task::is_kthread, //
     },
     transport::{
         Done,

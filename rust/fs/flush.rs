@@ -26,12 +26,14 @@ use crate::{
         OpenOutFlags, //
     },
     kapi::{
-        file::HeldFile,
-        file_operations::FlOwner,
-        gfp::Gfp,
-        moduleparam::killable,
-        pagemap,
-        task::dies_of_signal, //
+        fuse::moduleparam::killable,
+        mm::gfp::Gfp,
+        page_cache::pagemap,
+        task::sched::dies_of_signal,
+        vfs::{
+            file::HeldFile,
+            file_operations::FlOwner, //
+        },
     },
     transport::{
         Hold,

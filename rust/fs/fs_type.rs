@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     control::connections,
-    kapi::{
+    kapi::vfs::{
         file_system_type::{
             FileSystem,
             FileSystemType,
@@ -39,7 +39,7 @@ pub(super) static FUSE_FS_TYPE: FileSystemType<Fuse> =
 impl FileSystem for Fuse {
     const NAME: &'static CStr = c"fuse";
     const FS_FLAGS: u32 = FS_HAS_SUBTYPE | FS_USERNS_MOUNT | FS_ALLOW_IDMAP;
-    const PARAMETERS: crate::kapi::fs_parser::FsParameterTable = PARAMETERS;
+    const PARAMETERS: crate::kapi::vfs::fs_parser::FsParameterTable = PARAMETERS;
 
     type Context = MountContext;
 

@@ -20,17 +20,19 @@ use crate::{
         Timeout, //
     },
     kapi::{
-        mnt_idmapping::MntIdmap,
-        stat::{
-            Kstat,
-            AT_STATX_DONT_SYNC,
-            AT_STATX_FORCE_SYNC,
-            STATX_BASIC_STATS,
-            S_IFMT, //
-        },
-        uidgid::{
+        task::uidgid::{
             make_kgid,
             make_kuid, //
+        },
+        vfs::{
+            mnt_idmapping::MntIdmap,
+            stat::{
+                Kstat,
+                AT_STATX_DONT_SYNC,
+                AT_STATX_FORCE_SYNC,
+                STATX_BASIC_STATS,
+                S_IFMT, //
+            },
         },
     },
     transport::Done, //

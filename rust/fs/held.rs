@@ -18,7 +18,7 @@ use super::{
     Inode, //
 };
 use crate::{
-    kapi::{
+    kapi::vfs::{
         fcntl::FMODE_EXEC,
         file::HeldFile,
         write_access::KeptAccess, //

@@ -27,15 +27,17 @@ use crate::{
         InitFlags, //
     },
     kapi::{
-        cred::{
+        fuse::{
+            moduleparam,
+            sysctl, //
+        },
+        mm::gfp::Gfp,
+        sync::rcu::RcuArc,
+        task::cred::{
             capable,
             CAP_SYS_ADMIN, //
         },
-        gfp::Gfp,
-        moduleparam,
-        rcu::RcuArc,
-        super_block::LiveSuper,
-        sysctl, //
+        vfs::super_block::LiveSuper, //
     },
     transport::{
         ChanParams,

@@ -28,29 +28,33 @@ use crate::{
         NodeId, //
     },
     kapi::{
-        bitops::AtomicBits,
-        iget::{
-            Iget,
-            InodeKey,
-            NewInode, //
+        lib::bitops::AtomicBits,
+        sync::{
+            mutex_killable::{
+                new_mutex,
+                Mutex,
+                MutexGuard, //
+            },
+            rcu::RcuArc,
+            wait::{
+                new_wait_queue,
+                WaitQueue, //
+            },
         },
-        inode_cache::{
-            Evicting,
-            InodeCache,
-            InodeCacheGuard,
-            InodeLifecycle, //
-        },
-        jiffies::Jiffies64,
-        mutex_killable::{
-            new_mutex,
-            Mutex,
-            MutexGuard, //
-        },
-        rcu::RcuArc,
-        stat::new_decode_dev,
-        wait::{
-            new_wait_queue,
-            WaitQueue, //
+        time::jiffies::Jiffies64,
+        vfs::{
+            iget::{
+                Iget,
+                InodeKey,
+                NewInode, //
+            },
+            inode_cache::{
+                Evicting,
+                InodeCache,
+                InodeCacheGuard,
+                InodeLifecycle, //
+            },
+            stat::new_decode_dev, //
         },
     },
     transport::{

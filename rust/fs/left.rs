@@ -14,24 +14,29 @@ use super::{
 use crate::{
     abi::NodeId,
     kapi::{
-        cred::{
-            capable,
-            current_fsuid,
-            CAP_SYS_ADMIN, //
+        fuse::moduleparam,
+        sync::{
+            lockdep,
+            wait::{
+                new_wait_queue,
+                Signals,
+                WaitQueue, //
+            },
         },
-        file_operations::FlOwner,
-        jiffies::Jiffies64,
-        lockdep, moduleparam,
         task::{
-            current_pid,
-            TaskId, //
+            cred::{
+                capable,
+                current_fsuid,
+                CAP_SYS_ADMIN, //
+            },
+            sched::{
+                current_pid,
+                TaskId, //
+            },
+            uidgid::Kuid, //
         },
-        uidgid::Kuid,
-        wait::{
-            new_wait_queue,
-            Signals,
-            WaitQueue, //
-        },
+        time::jiffies::Jiffies64,
+        vfs::file_operations::FlOwner, //
     },
     transport::may_leave, //
 };

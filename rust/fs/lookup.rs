@@ -29,12 +29,12 @@ use crate::{
         Timeout, //
     },
     kapi::{
-        dentry::UnhashedDentry,
-        jiffies::Jiffies64,
-        task::{
+        task::sched::{
             fatal_signal_pending,
             sleep_a_moment, //
         },
+        time::jiffies::Jiffies64,
+        vfs::dentry::UnhashedDentry, //
     },
     transport::Done, //
 };

@@ -50,17 +50,19 @@ mod write;
 
 use crate::kapi::{
     self,
-    file_system_type,
-    inode_cache::InodeCacheGuard,
-    inode_hold::InodeHoldQueue,
-    moduleparam::InvalWorker, //
+    fuse::moduleparam::InvalWorker,
+    vfs::{
+        file_system_type,
+        inode_cache::InodeCacheGuard,
+        inode_hold::InodeHoldQueue, //
+    },
 };
 use kernel::prelude::*;
 
 /// The private types of this filesystem.
 pub(crate) enum Fuse {}
 
-impl kapi::fs::Types for Fuse {
+impl kapi::types::Types for Fuse {
     type Super = mount::Mount;
     type Inode = inode::FuseInode;
     type Dentry = dentry::FuseDentry;
@@ -68,15 +70,15 @@ impl kapi::fs::Types for Fuse {
 }
 
 /// A superblock of ours.
-pub(crate) type SuperBlock = kapi::super_block::SuperBlock<Fuse>;
+pub(crate) type SuperBlock = kapi::vfs::super_block::SuperBlock<Fuse>;
 /// An inode of ours.
-pub(crate) type Inode = kapi::inode::Inode<Fuse>;
+pub(crate) type Inode = kapi::vfs::inode::Inode<Fuse>;
 /// A dentry of ours.
-pub(crate) type Dentry = kapi::dentry::Dentry<Fuse>;
+pub(crate) type Dentry = kapi::vfs::dentry::Dentry<Fuse>;
 /// An open file of ours.
-pub(crate) type File = kapi::file::File<Fuse>;
+pub(crate) type File = kapi::vfs::file::File<Fuse>;
 /// A file of ours that is being opened.
-pub(crate) type OpeningFile = kapi::file::OpeningFile<Fuse>;
+pub(crate) type OpeningFile = kapi::vfs::file::OpeningFile<Fuse>;
 
 /// What the filesystem half has registered. Dropped in this order at unload, when there is no
 /// superblock left: superblocks hold the module.

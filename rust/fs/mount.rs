@@ -5,7 +5,7 @@
 //! C counterpart: `struct fuse_mount`.
 
 use super::conn::Conn;
-use crate::kapi::rcu::RcuArc;
+use crate::kapi::sync::rcu::RcuArc;
 
 /// A superblock's data, freed a grace period after `kill_sb`.
 pub(crate) struct Mount {

@@ -10,7 +10,7 @@ use super::{
     SuperBlock, //
 };
 use crate::{
-    kapi::super_block::LiveSuper,
+    kapi::vfs::super_block::LiveSuper,
     transport::Notified, //
 };
 use kernel::{

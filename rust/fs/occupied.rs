@@ -10,10 +10,12 @@ use super::Inode;
 use crate::{
     abi::NodeId,
     kapi::{
-        dentry::full_name_hash,
-        jiffies::Jiffies64,
-        lockdep,
-        wait::Signals, //
+        sync::{
+            lockdep,
+            wait::Signals, //
+        },
+        time::jiffies::Jiffies64,
+        vfs::dentry::full_name_hash, //
     },
     transport::Hold, //
 };

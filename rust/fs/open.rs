@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     abi::OpenOutFlags,
-    kapi::{
+    kapi::vfs::{
         fcntl::O_TRUNC,
         iget::NewInode, //
     },

@@ -29,44 +29,46 @@ use crate::{
         Connection, //
     },
     kapi::{
-        fs_context::{
-            self,
-            FsContext,
-            FsContextOperations,
-            FsParameter,
-            ParamString, //
-        },
-        fs_parser::{
-            fs_parse,
-            fsparam_fd,
-            fsparam_flag,
-            fsparam_gid,
-            fsparam_string,
-            fsparam_u32,
-            fsparam_u32oct,
-            fsparam_uid,
-            FsParameterSpec,
-            FsParameterTable, //
-        },
-        random::get_random_u32s,
-        rcu::RcuArc,
-        super_block::{
-            NewSuperBlock,
-            MAX_LFS_FILESIZE,
-            SB_I_IMA_UNVERIFIABLE_SIGNATURE,
-            SB_I_NOIDMAP,
-            SB_I_NO_DATA_INTEGRITY,
-            SB_I_UNTRUSTED_MOUNTER,
-            SB_I_VERSION,
-            SB_MANDLOCK,
-            SB_NOSEC,
-            SB_POSIXACL, //
-        },
-        uidgid::{
+        lib::random::get_random_u32s,
+        sync::rcu::RcuArc,
+        task::uidgid::{
             kgid_has_mapping,
             kuid_has_mapping,
             Kgid,
             Kuid, //
+        },
+        vfs::{
+            fs_context::{
+                self,
+                FsContext,
+                FsContextOperations,
+                FsParameter,
+                ParamString, //
+            },
+            fs_parser::{
+                fs_parse,
+                fsparam_fd,
+                fsparam_flag,
+                fsparam_gid,
+                fsparam_string,
+                fsparam_u32,
+                fsparam_u32oct,
+                fsparam_uid,
+                FsParameterSpec,
+                FsParameterTable, //
+            },
+            super_block::{
+                NewSuperBlock,
+                MAX_LFS_FILESIZE,
+                SB_I_IMA_UNVERIFIABLE_SIGNATURE,
+                SB_I_NOIDMAP,
+                SB_I_NO_DATA_INTEGRITY,
+                SB_I_UNTRUSTED_MOUNTER,
+                SB_I_VERSION,
+                SB_MANDLOCK,
+                SB_NOSEC,
+                SB_POSIXACL, //
+            },
         },
     },
     transport::{
@@ -161,7 +163,7 @@ impl MountContext {
             return Err(fc.invalfc(c"fd is not a fuse device"));
         };
         // The daemon's power over ids ends at its namespace: do not lend it the mounter's.
-        if !crate::kapi::cred::file_user_ns(file).is(fc.user_ns()) {
+        if !crate::kapi::task::cred::file_user_ns(file).is(fc.user_ns()) {
             return Err(fc.invalfc(c"wrong user namespace for fuse device"));
         }
         self.dev = Some(dev);

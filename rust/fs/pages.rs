@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{
     kapi::{
-        moduleparam::killable,
-        truncate::{
+        fuse::moduleparam::killable,
+        page_cache::truncate::{
             self,
             Waits, //
         },
-        wait::Signals, //
+        sync::wait::Signals, //
     },
     transport::{
         Left,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     abi::op::Access,
-    kapi::{
+    kapi::vfs::{
         mnt_idmapping::MntIdmap,
         namei::{
             MAY_ACCESS,

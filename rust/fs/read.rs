@@ -19,24 +19,28 @@ use crate::{
         FileHandle, //
     },
     kapi::{
-        address_space::{
-            LockedForRead,
-            ReadaheadControl, //
-        },
-        folio::{
-            FolioRead,
-            ReadFolios, //
-        },
-        gfp::Gfp,
-        iomap::{
+        io::iomap::{
             iomap_read_folio,
             iomap_readahead,
             Left,
             ReadFolioRange, //
         },
-        iov::IovIter,
-        kiocb::Kiocb,
-        stat::STATX_SIZE, //
+        mm::{
+            gfp::Gfp,
+            iov::IovIter, //
+        },
+        page_cache::folio::{
+            FolioRead,
+            ReadFolios, //
+        },
+        vfs::{
+            address_space::{
+                LockedForRead,
+                ReadaheadControl, //
+            },
+            kiocb::Kiocb,
+            stat::STATX_SIZE, //
+        },
     },
     transport::{
         Done,

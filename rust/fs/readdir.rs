@@ -34,11 +34,11 @@ use crate::{
         OpenOutFlags, //
     },
     kapi::{
-        dir_context::DirContext,
-        truncate::{
+        page_cache::truncate::{
             invalidate_inode_pages2,
             Waits, //
         },
+        vfs::dir_context::DirContext, //
     },
     transport::{
         Hold,

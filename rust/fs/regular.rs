@@ -25,27 +25,29 @@ use super::{
 use crate::{
     abi::OpenOutFlags,
     kapi::{
-        address_space::{
-            AddressSpaceOperations,
-            AddressSpaceOperationsTable,
-            LockedForRead,
-            ReadaheadControl, //
+        mm::iov::IovIter,
+        vfs::{
+            address_space::{
+                AddressSpaceOperations,
+                AddressSpaceOperationsTable,
+                LockedForRead,
+                ReadaheadControl, //
+            },
+            fcntl::{
+                SEEK_CUR,
+                SEEK_DATA,
+                SEEK_END,
+                SEEK_HOLE,
+                SEEK_SET, //
+            },
+            file_operations::{
+                FileOperations,
+                FileOperationsTable,
+                FlOwner, //
+            },
+            kiocb::Kiocb,
+            stat::STATX_SIZE, //
         },
-        fcntl::{
-            SEEK_CUR,
-            SEEK_DATA,
-            SEEK_END,
-            SEEK_HOLE,
-            SEEK_SET, //
-        },
-        file_operations::{
-            FileOperations,
-            FileOperationsTable,
-            FlOwner, //
-        },
-        iov::IovIter,
-        kiocb::Kiocb,
-        stat::STATX_SIZE, //
     },
     transport::Hold, //
 };

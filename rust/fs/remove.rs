@@ -28,7 +28,7 @@ use crate::{
         Rmdir,
         Unlink, //
     },
-    kapi::{
+    kapi::vfs::{
         dentry::NamedDentry,
         namei::{
             RENAME_EXCHANGE,

@@ -25,18 +25,20 @@ use crate::{
         Op, //
     },
     kapi::{
-        cred::{
-            current_fsgid,
-            current_fsuid, //
+        task::{
+            cred::{
+                current_fsgid,
+                current_fsuid, //
+            },
+            pid_namespace::current_pid_nr_ns,
+            uidgid::{
+                from_kgid,
+                from_kgid_munged,
+                from_kuid,
+                from_kuid_munged, //
+            },
         },
-        jiffies::Jiffies64,
-        pid_namespace::current_pid_nr_ns,
-        uidgid::{
-            from_kgid,
-            from_kgid_munged,
-            from_kuid,
-            from_kuid_munged, //
-        },
+        time::jiffies::Jiffies64, //
     },
     transport::{
         Done,

@@ -31,28 +31,30 @@ use crate::{
         Timeout, //
     },
     kapi::{
-        attr::{
-            Iattr,
-            ATTR_ATIME_SET,
-            ATTR_FILE,
-            ATTR_FORCE,
-            ATTR_KILL_SGID,
-            ATTR_KILL_SUID,
-            ATTR_MODE,
-            ATTR_MTIME_SET,
-            ATTR_OPEN,
-            ATTR_SIZE, //
-        },
-        file_operations::FlOwner,
-        mnt_idmapping::MntIdmap,
-        stat::{
-            S_ISGID,
-            S_ISUID,
-            S_IXGRP, //
-        },
-        uidgid::{
+        task::uidgid::{
             from_kgid,
             from_kuid, //
+        },
+        vfs::{
+            attr::{
+                Iattr,
+                ATTR_ATIME_SET,
+                ATTR_FILE,
+                ATTR_FORCE,
+                ATTR_KILL_SGID,
+                ATTR_KILL_SUID,
+                ATTR_MODE,
+                ATTR_MTIME_SET,
+                ATTR_OPEN,
+                ATTR_SIZE, //
+            },
+            file_operations::FlOwner,
+            mnt_idmapping::MntIdmap,
+            stat::{
+                S_ISGID,
+                S_ISUID,
+                S_IXGRP, //
+            },
         },
     },
     transport::{

@@ -14,17 +14,19 @@ use super::{
 use crate::{
     abi::op::Statfs,
     kapi::{
-        statfs::{
-            KStatFs,
-            StatFsCounts, //
-        },
-        super_operations::{
-            SuperOperations,
-            SuperOperationsTable, //
-        },
-        uidgid::{
+        task::uidgid::{
             from_kgid_munged,
             from_kuid_munged, //
+        },
+        vfs::{
+            statfs::{
+                KStatFs,
+                StatFsCounts, //
+            },
+            super_operations::{
+                SuperOperations,
+                SuperOperationsTable, //
+            },
         },
     },
 };

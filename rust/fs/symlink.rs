@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     abi::op::Readlink,
-    kapi::{
+    kapi::vfs::{
         attr::Iattr,
         inode_operations::{
             InodeOperations,

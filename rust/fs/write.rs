@@ -20,22 +20,26 @@ use super::{
 use crate::{
     abi::op::Write,
     kapi::{
-        fcntl::{
-            O_DSYNC,
-            O_SYNC, //
+        mm::iov::IovIter,
+        page_cache::{
+            folio::{
+                LockedFolio,
+                WriteFolios, //
+            },
+            pagemap::{
+                fault_in_iov_iter_readable,
+                page_index, //
+            },
         },
-        folio::{
-            LockedFolio,
-            WriteFolios, //
-        },
-        iov::IovIter,
-        kiocb::{
-            task_io_account_write,
-            Kiocb, //
-        },
-        pagemap::{
-            fault_in_iov_iter_readable,
-            page_index, //
+        vfs::{
+            fcntl::{
+                O_DSYNC,
+                O_SYNC, //
+            },
+            kiocb::{
+                task_io_account_write,
+                Kiocb, //
+            },
         },
     },
     transport::{

@@ -3,7 +3,7 @@
 //! What a request carries: its message, room for the reply, and a payload.
 //!
 //! C counterpart: `struct fuse_args`, except that a request owns all of it, so that it can outlive
-//! its caller. Reached through a lease only (`kapi::lend`); takes no lock.
+//! its caller. Reached through a lease only (`kapi::fuse::lend`); takes no lock.
 
 use super::{
     background::End,
@@ -29,8 +29,8 @@ use crate::{
         Writer, //
     },
     kapi::{
-        moduleparam,
-        room::Room, //
+        fuse::moduleparam,
+        lib::room::Room, //
     },
 };
 use kernel::prelude::*;

@@ -8,7 +8,6 @@
 use super::{
     args::Args,
     chan::Chan,
-    engine::Admit,
     payload::Payload,
     request::{
         Req,
@@ -24,7 +23,8 @@ use crate::{
         NodeId,
         Op, //
     },
-    kapi::gfp::Gfp, //
+    engine::Admit,
+    kapi::mm::gfp::Gfp, //
 };
 use kernel::{
     prelude::*,

@@ -6,10 +6,6 @@
 
 use super::{
     chan::Chan,
-    engine::{
-        Admit,
-        Ticket, //
-    },
     left::Leave,
     payload::Payload,
     request::{
@@ -27,12 +23,18 @@ use crate::{
         NodeId,
         Op, //
     },
+    engine::{
+        Admit,
+        Ticket, //
+    },
     kapi::{
-        gfp::Gfp,
-        moduleparam,
-        task,
-        trace,
-        wait::Signals, //
+        fuse::{
+            moduleparam,
+            trace, //
+        },
+        mm::gfp::Gfp,
+        sync::wait::Signals,
+        task::sched, //
     },
 };
 use kernel::{
@@ -181,7 +183,7 @@ impl Chan {
         // Not looked at by who is not killed.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
         // Another signal would not reach a task that one has ended already.
-        let mut killed = how == How::Forced && killable() && task::dies_of_signal();
+        let mut killed = how == How::Forced && killable() && sched::dies_of_signal();
         if !killed && !self.no_interrupt.load(Relaxed) {
             if req.wait.wait_event(Signals::All, freezable, done).is_ok() {
                 return Waited::Done;

@@ -9,17 +9,6 @@
 
 use super::{
     device::Device,
-    engine::{
-        self,
-        Admit,
-        Drain,
-        Effects,
-        ForgetQueue,
-        Refusal,
-        Refused,
-        Slot,
-        Submitted, //
-    },
     forget::Forgets,
     latency::Latency,
     left::{
@@ -37,15 +26,27 @@ use crate::{
         InHeader,
         Minor, //
     },
+    engine::{
+        self,
+        Admit,
+        Drain,
+        Effects,
+        ForgetQueue,
+        Refusal,
+        Refused,
+        Slot,
+        Submitted, //
+    },
     kapi::{
-        bitops::AtomicBits,
-        fasync::Fasync,
-        task, trace,
-        wait::{
+        device::fasync::Fasync,
+        fuse::trace,
+        lib::bitops::AtomicBits,
+        sync::wait::{
             new_wait_queue,
             Signals,
             WaitQueue, //
         },
+        task::sched, //
     },
 };
 use kernel::{
@@ -511,7 +512,7 @@ impl Chan {
             Refusal::NoSlot(slots) => match self.grow(slots) {
                 // It must be sent: slots come free as other requests end.
                 Err(_) if admit == Admit::Forced => {
-                    task::sleep_a_moment();
+                    sched::sleep_a_moment();
                     Ok(())
                 }
                 grown => grown,
@@ -568,7 +569,7 @@ impl Chan {
         // There may be any number.
         let mut forgets = aborted.forgets;
         while forgets.pop_front().is_some() {
-            task::cond_resched();
+            sched::cond_resched();
         }
         self.end_drained(Drain::All);
     }
@@ -610,7 +611,7 @@ impl Chan {
             if !batch.more {
                 return;
             }
-            task::cond_resched();
+            sched::cond_resched();
         }
     }
 

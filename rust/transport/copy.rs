@@ -9,18 +9,24 @@
 //! sleeps, the rest does not.
 
 use crate::kapi::{
-    folio::{
-        ReadFolios,
-        Segs, //
+    io::{
+        pipe_fs_i::PipeSource,
+        splice::PipeSink, //
     },
-    folio_copy::{
-        self,
-        SegCursor, //
+    mm::{
+        iov::IovIter,
+        user_pages::UserPage, //
     },
-    iov::IovIter,
-    pipe_fs_i::PipeSource,
-    splice::PipeSink,
-    user_pages::UserPage, //
+    page_cache::{
+        folio::{
+            ReadFolios,
+            Segs, //
+        },
+        folio_copy::{
+            self,
+            SegCursor, //
+        },
+    },
 };
 use kernel::prelude::*;
 

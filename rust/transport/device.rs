@@ -9,38 +9,44 @@
 use super::{
     chan::Chan,
     copy::Memory,
+    reader,
+    writer, //
+};
+use crate::{
     engine::{
         self,
         Drain,
         Refusal,
         Released, //
     },
-    reader,
-    writer, //
-};
-use crate::kapi::{
-    fasync::Fasync,
-    iov::IovIter,
-    miscdevice::{
-        file_data,
-        MiscDevice,
-        MiscDeviceRegistration,
-        PollEvents,
-        FUSE_MINOR, //
-    },
-    pipe_fs_i::{
-        LockedPipe,
-        Pipe, //
-    },
-    splice::{
-        PipeSink,
-        SpliceFlags, //
-    },
-    trace,
-    wait::{
-        new_wait_queue,
-        Signals,
-        WaitQueue, //
+    kapi::{
+        device::{
+            fasync::Fasync,
+            miscdevice::{
+                file_data,
+                MiscDevice,
+                MiscDeviceRegistration,
+                PollEvents,
+                FUSE_MINOR, //
+            },
+        },
+        fuse::trace,
+        io::{
+            pipe_fs_i::{
+                LockedPipe,
+                Pipe, //
+            },
+            splice::{
+                PipeSink,
+                SpliceFlags, //
+            },
+        },
+        mm::iov::IovIter,
+        sync::wait::{
+            new_wait_queue,
+            Signals,
+            WaitQueue, //
+        },
     },
 };
 use kernel::{

@@ -7,11 +7,7 @@
 
 use super::{
     chan::Chan,
-    copy::CopyOut,
-    engine::{
-        self,
-        ForgetQueue, //
-    },
+    copy::CopyOut, //
 };
 use crate::{
     abi::{
@@ -22,12 +18,16 @@ use crate::{
         NodeId,
         Opcode, //
     },
+    engine::{
+        self,
+        ForgetQueue, //
+    },
     kapi::{
-        fifo::{
+        lib::fifo::{
             Fifo,
             Link, //
         },
-        task, //
+        task::sched, //
     },
 };
 use kernel::{
@@ -100,7 +100,7 @@ impl Chan {
         let forget = loop {
             match Forget::new(GFP_KERNEL) {
                 Ok(forget) => break forget,
-                Err(_) => task::sleep_a_moment(),
+                Err(_) => sched::sleep_a_moment(),
             }
         };
         self.forget(forget, node, 1);

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     abi::Opcode,
     kapi::{
-        jump_label::latency_enabled,
-        timekeeping::ktime_get_ns, //
+        fuse::jump_label::latency_enabled,
+        time::timekeeping::ktime_get_ns, //
     },
 };
 use kernel::{
@@ -194,7 +194,7 @@ impl Request {
 
 impl Chan {
     /// Begins to measure, from zero, or stops to. Whoever has it begin holds a
-    /// [`LatencyKey`](crate::kapi::jump_label::LatencyKey) until it stops.
+    /// [`LatencyKey`](crate::kapi::fuse::jump_label::LatencyKey) until it stops.
     ///
     /// # Errors
     ///

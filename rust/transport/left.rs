@@ -27,19 +27,19 @@ use crate::{
         Op, //
     },
     kapi::{
-        fifo::{
+        fuse::lend::Back,
+        lib::fifo::{
             Fifo,
             Link,
             LinkMemory, //
         },
-        jiffies::Jiffies64,
-        lend::Back,
-        task,
-        workqueue::{
+        sync::workqueue::{
             cancel_delayed_work_sync,
             flush_work,
             system_dfl, //
         },
+        task::sched,
+        time::jiffies::Jiffies64, //
     },
 };
 use kernel::{
@@ -244,7 +244,7 @@ impl Chan {
                     self.call_behind(job, request);
                 }
             }
-            task::cond_resched();
+            sched::cond_resched();
         }
         if waiting && progress {
             // Some wait for each other.

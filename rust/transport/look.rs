@@ -8,18 +8,18 @@
 
 use super::{
     chan::Chan,
+    request::Req, //
+};
+use crate::{
+    abi::Opcode,
     engine::{
         Place,
         Seen,
         Unique, //
     },
-    request::Req, //
-};
-use crate::{
-    abi::Opcode,
     kapi::{
-        jiffies::Jiffies64,
-        task, //
+        task::sched,
+        time::jiffies::Jiffies64, //
     },
 };
 use kernel::sync::atomic::Relaxed;
@@ -111,7 +111,7 @@ impl Chan {
                 return sight;
             }
             from = next?;
-            task::cond_resched();
+            sched::cond_resched();
         }
     }
 

@@ -3,7 +3,7 @@
 //! Moves requests between callers and the daemon; knows no inode and no dentry.
 //!
 //! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
-//! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`]'s;
+//! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`](crate::engine)'s;
 //! [`call`], [`background`] and [`left`] are the callers' side, [`device`], [`reader`] and [`writer`] the
 //! daemon's, with [`copy`] between the two; [`forget`] and [`notify`] are apart, as they have no reply.
 //! [`suspend`] lets callers be frozen.
@@ -14,15 +14,6 @@ mod call;
 mod chan;
 mod copy;
 mod device;
-#[allow(
-    unused_imports,
-    reason = "the channel uses a part of what the host tests do"
-)]
-#[expect(
-    dead_code,
-    reason = "replies to RETRIEVE are proven on the host before they are called"
-)]
-pub(crate) mod engine;
 mod forget;
 mod latency;
 mod left;
@@ -52,11 +43,6 @@ pub(crate) use self::{
         Device,
         Registration, //
     },
-    engine::{
-        may_leave,
-        Hold,
-        Occupied, //
-    },
     forget::Forget,
     latency::Counted,
     left::{
@@ -75,3 +61,8 @@ pub(crate) use self::{
 };
 #[allow(unused_imports)]
 pub(crate) use crate::abi::Creds as Caller;
+pub(crate) use crate::engine::{
+    may_leave,
+    Hold,
+    Occupied, //
+};

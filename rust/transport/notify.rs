@@ -5,15 +5,13 @@
 //! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out here,
 //! those about the filesystem are passed on ([`Notified`]). Takes the engine's lock; sleeps.
 
-use super::{
-    chan::Chan,
-    engine::Resend, //
-};
+use super::chan::Chan;
 use crate::{
     abi::NotifyCode,
+    engine::Resend,
     kapi::{
-        task,
-        trace, //
+        fuse::trace,
+        task::sched, //
     },
 };
 use kernel::prelude::*;
@@ -95,7 +93,7 @@ impl Chan {
             if !resent.more {
                 return;
             }
-            task::cond_resched();
+            sched::cond_resched();
         }
     }
 }

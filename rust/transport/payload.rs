@@ -11,15 +11,17 @@ use super::copy::{
     CopyOut, //
 };
 use crate::kapi::{
-    direct_io::UserPages,
-    folio::{
-        ReadFolios,
-        WriteFolios, //
-    },
-    folio_copy::{
-        flush_dcache,
-        zero_rest,
-        SegCursor, //
+    io::direct_io::UserPages,
+    page_cache::{
+        folio::{
+            ReadFolios,
+            WriteFolios, //
+        },
+        folio_copy::{
+            flush_dcache,
+            zero_rest,
+            SegCursor, //
+        },
     },
 };
 use kernel::prelude::*;

@@ -15,10 +15,6 @@ use super::{
     },
     copy::CopyOut,
     device::Installed,
-    engine::{
-        self,
-        Taken, //
-    },
     forget::{
         self,
         Forgets, //
@@ -32,7 +28,11 @@ use crate::{
         InHeader,
         Opcode, //
     },
-    kapi::{
+    engine::{
+        self,
+        Taken, //
+    },
+    kapi::fuse::{
         lend::{
             Back,
             Ender,

@@ -13,7 +13,6 @@ use super::{
         End, //
     },
     chan::Chan,
-    engine,
     latency::Times,
     left::Legacy,
     payload::Payload, //
@@ -24,21 +23,26 @@ use crate::{
         NodeId,
         Op, //
     },
+    engine,
     kapi::{
-        gfp::Gfp,
-        jiffies::Jiffies64,
-        lend::{
-            Ender,
-            Lend, //
+        fuse::{
+            lend::{
+                Ender,
+                Lend, //
+            },
+            trace, //
         },
-        slab::{
-            KmemCache,
-            KmemCacheGuard,
-            SlabArc, //
+        mm::{
+            gfp::Gfp,
+            slab::{
+                KmemCache,
+                KmemCacheGuard,
+                SlabArc, //
+            },
         },
-        task::current_pid,
-        trace,
-        wait::RcuWait, //
+        sync::wait::RcuWait,
+        task::sched::current_pid,
+        time::jiffies::Jiffies64, //
     },
 };
 use core::ops::Deref;

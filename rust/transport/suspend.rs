@@ -7,7 +7,7 @@
 //! group's freezer (v1) does, it would hold up all who want them, though the daemon has answered. The
 //! kernel has one kind of sleep for both freezers, so callers sleep so only while a suspend is on its way
 //! or the machine is suspended. Who sleeps already when that begins or ends is woken up once and sleeps
-//! again, see [`wait`](crate::kapi::wait#freezing).
+//! again, see [`wait`](crate::kapi::sync::wait#freezing).
 //!
 //! No counterpart in C. "fuse_channels" is a leaf: a round takes one channel at a time from the list, and
 //! then the engine's lock for a bounded number of slots at a time. It waits for nothing that a daemon
@@ -15,17 +15,21 @@
 
 use super::{
     chan::Chan,
-    engine::Effects,
     request::Req, //
 };
-use crate::kapi::{
-    moduleparam,
-    mutex::StaticMutex,
-    suspend::{
-        self,
-        PmNotifier, //
+use crate::{
+    engine::Effects,
+    kapi::{
+        fuse::moduleparam,
+        sync::mutex::StaticMutex,
+        task::{
+            sched, //
+            suspend::{
+                self,
+                PmNotifier, //
+            },
+        },
     },
-    task, //
 };
 use kernel::{
     prelude::*,
@@ -143,7 +147,7 @@ impl Chan {
                 return;
             };
             from = next;
-            task::cond_resched();
+            sched::cond_resched();
         }
     }
 }

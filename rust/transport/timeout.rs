@@ -6,15 +6,15 @@
 //! behind a younger one for some rounds; here all are looked at, in steps. Takes the engine's lock;
 //! sleeps.
 
-use super::{
-    chan::Chan,
-    engine::Seen, //
-};
-use crate::kapi::{
-    task,
-    workqueue::{
-        cancel_delayed_work_sync,
-        system_percpu, //
+use super::chan::Chan;
+use crate::{
+    engine::Seen,
+    kapi::{
+        sync::workqueue::{
+            cancel_delayed_work_sync,
+            system_percpu, //
+        },
+        task::sched, //
     },
 };
 use kernel::{
@@ -68,7 +68,7 @@ impl Chan {
                 Some(next) => from = next,
                 None => return false,
             }
-            task::cond_resched();
+            sched::cond_resched();
         }
     }
 }

@@ -13,13 +13,6 @@ use super::{
     chan::Chan,
     copy::CopyIn,
     device::Installed,
-    engine::{
-        self,
-        Claimed,
-        InterruptReply,
-        Refusal,
-        Ticket, //
-    },
     left::Legacy,
     request::Req,
     suspend, //
@@ -31,7 +24,14 @@ use crate::{
         OutHeader,
         Unique, //
     },
-    kapi::{
+    engine::{
+        self,
+        Claimed,
+        InterruptReply,
+        Refusal,
+        Ticket, //
+    },
+    kapi::fuse::{
         lend::{
             Ender,
             Lease, //

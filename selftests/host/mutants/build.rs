@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the mutants: for each file in `mutants/` a copy of the module's engine and lending word
-//! with one bug in it, and a test module that explores the model over that copy.
+//! Makes the mutants: for each file in `mutants/` a copy of the module's engine with one bug in it, and a test module that explores the model over that copy.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,12 +10,7 @@ fn main() {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("manifest dir"));
     let out = PathBuf::from(env::var("OUT_DIR").expect("out dir"));
     let rust = here.join("../../../rust");
-    for watched in [
-        here.join("mutants"),
-        rust.join("transport/engine"),
-        rust.join("kapi/lend_state.rs"),
-        rust.join("kapi/wait_loop.rs"),
-    ] {
+    for watched in [here.join("mutants"), rust.join("engine")] {
         println!("cargo::rerun-if-changed={}", watched.display());
     }
 
@@ -45,19 +39,10 @@ fn main() {
 }
 
 fn copy_sources(rust: &Path, copy: &Path) {
-    for dir in ["transport/engine", "kapi"] {
-        fs::create_dir_all(copy.join(dir)).expect("dir");
-    }
-    for file in ["kapi/lend_state.rs", "kapi/wait_loop.rs"] {
-        fs::copy(rust.join(file), copy.join(file)).expect(file);
-    }
-    for entry in fs::read_dir(rust.join("transport/engine")).expect("engine") {
+    fs::create_dir_all(copy).expect("dir");
+    for entry in fs::read_dir(rust.join("engine")).expect("engine") {
         let entry = entry.expect("entry");
-        fs::copy(
-            entry.path(),
-            copy.join("transport/engine").join(entry.file_name()),
-        )
-        .expect("copy");
+        fs::copy(entry.path(), copy.join(entry.file_name())).expect("copy");
     }
 }
 
@@ -184,12 +169,8 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
         r#"
 #[allow(dead_code, unused_imports, unused_variables, unused_mut)]
 mod {ident} {{
-    #[path = "{copy}/transport/engine/mod.rs"]
+    #[path = "{copy}/mod.rs"]
     mod engine;
-    #[path = "{copy}/kapi/lend_state.rs"]
-    mod lend_state;
-    #[path = "{copy}/kapi/wait_loop.rs"]
-    mod wait_loop;
 {rest}}}
 "#
     )

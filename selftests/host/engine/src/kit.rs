@@ -3,8 +3,8 @@
 //! What stands for the module's types: requests whose words are in a table, so that a state can be
 //! copied and compared, forgets, and memory.
 
+use super::engine::lend_state::{LendState, Word};
 use super::engine::{Engine, ForgetQueue, Payload, Slot};
-use super::lend_state::{LendState, Word};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};

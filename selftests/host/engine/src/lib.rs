@@ -21,12 +21,8 @@
 // The rig is there for loom and for shuttle.
 #![allow(clippy::duplicate_mod)]
 
-#[path = "../../../../rust/transport/engine/mod.rs"]
+#[path = "../../../../rust/engine/mod.rs"]
 mod engine;
-#[path = "../../../../rust/kapi/lend_state.rs"]
-mod lend_state;
-#[path = "../../../../rust/kapi/wait_loop.rs"]
-mod wait_loop;
 
 #[cfg(test)]
 mod check;

@@ -7,7 +7,7 @@
 // The module uses more of the engine than a trace tells of.
 #![allow(dead_code, unused_imports)]
 
-#[path = "../../../../rust/transport/engine/mod.rs"]
+#[path = "../../../../rust/engine/mod.rs"]
 mod engine;
 
 mod event;

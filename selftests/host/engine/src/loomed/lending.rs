@@ -4,7 +4,7 @@
 //! aborter, a caller and a writer, with the arguments and the result in cells that report two
 //! accesses at once or out of order.
 
-use super::lend_state::{AbortTake, Finished, LendState, Returned, Word};
+use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU32;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};

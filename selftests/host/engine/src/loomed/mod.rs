@@ -10,4 +10,4 @@ mod waiting;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use super::{engine, lend_state, wait_loop};
+use super::engine;

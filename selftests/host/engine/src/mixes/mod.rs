@@ -9,7 +9,7 @@ mod schedules;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-use super::{engine, lend_state, wait_loop};
+use super::engine;
 
 /// What the rig is built of.
 mod sync {

@@ -13,12 +13,12 @@ mod properties;
 mod steps;
 mod threads;
 
+use super::engine::lend_state::{AbortTake, Finished, Returned};
 use super::engine::{
     Admit, Batch, Device, Drain, Effects, InterruptReply, Payload, Refusal, Released, Resend,
     Resent, Taken, Ticket, Unique,
 };
 use super::kit::{engine, with_words, Forgets, Req, TestEngine};
-use super::lend_state::{AbortTake, Finished, Returned};
 use std::hash::{Hash, Hasher};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,14 +6,14 @@
 //! Mirrors `transport/chan.rs` and `transport/request.rs`, step by step. Invariants are checked where they
 //! could break.
 
+use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
+use super::engine::wait_loop::Signalled;
 use super::engine::{
     Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Resent,
     Slot, Submitted, Ticket, Unique, Waiting,
 };
-use super::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::sched::{RcuWait, Signals, Task, WaitQueue};
 use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
-use super::wait_loop::Signalled;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 // What just counts for the checks is no step of anybody's.

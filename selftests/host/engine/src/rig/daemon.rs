@@ -6,8 +6,8 @@
 //! Mirrors `transport/reader.rs` and `transport/writer.rs`.
 
 use super::chan::{Chan, End, Forgets, Hint, Req};
+use super::engine::lend_state::Returned;
 use super::engine::{self, Claimed, Device, InterruptReply, Refusal, Taken, Ticket, Unique};
-use super::lend_state::Returned;
 use super::sched::{Signals, Task};
 use super::sync::{chance, pause, Arc};
 use std::sync::atomic::Ordering::Relaxed;

@@ -8,4 +8,4 @@ pub(crate) mod chan;
 pub(crate) mod daemon;
 pub(crate) mod sched;
 
-use super::{engine, lend_state, sync, wait_loop};
+use super::{engine, sync};

@@ -5,8 +5,8 @@
 //!
 //! C: `kernel/sched/core.c`, `kernel/sched/wait.c`, `kernel/rcu/update.c` (`rcuwait_wake_up()`).
 
+use super::engine::wait_loop::{wait_event, Signalled, Sleeper};
 use super::sync::{fence, Arc, AtomicBool, AtomicU32, Condvar, Mutex};
-use super::wait_loop::{wait_event, Signalled, Sleeper};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 const RUNNING: u32 = 0;

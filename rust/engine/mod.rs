@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The request engine: which request is where, and what follows when one moves.
+//!
+//! C: `struct fuse_iqueue`, `struct fuse_pqueue` and the background queue of `struct fuse_chan`, which
+//! have a lock each. Here one plain state machine has them all; the channel keeps it in one spinlock
+//! (the leaf of all locks). It needs only `core`, allocates nothing, calls nothing that sleeps, and
+//! knows no kernel type, so that the host tests run this very source.
+//!
+//! # A round trip
+//!
+//! | who | step | engine's lock |
+//! |---|---|---|
+//! | caller | [`Engine::submit`]: numbered, on pending; wakes up a reader | 1 |
+//! | reader | [`Engine::take`]: off pending, with the reader's device | 2 |
+//! | reader | lends the arguments, copies them out, returns them as sent | |
+//! | writer | [`Engine::claim`]: found by its unique, out of the engine | 3 |
+//! | writer | copies the reply in (the arguments are lent to it), finishes, wakes up the caller | |
+//!
+//! The steps without the lock are those of the request's own word ([`lend_state`]), which the
+//! engine asks through [`Payload`] where the answer must not change under it.
+//!
+//! # Races
+//!
+//! | race | what decides it |
+//! |---|---|
+//! | abort while a reader copies out | The request is with the device since it was taken, so [`Engine::drain`] finds it. The word is lent: the abort leaves its mark, the reader ends the request when it returns the lease. While parked the abort ends it and `resume` says gone. |
+//! | abort between `take` and `lend` | Drained; the word is here, the abort ends the request, `lend` says gone. |
+//! | abort while a writer copies in | The claimed request is out of the engine. A copy that does not sleep just comes before the abort; one that is to sleep puts the request back first ([`Engine::relist`]), which the abort, if it was first, refuses. |
+//! | a reply before the request was copied out | [`Engine::claim`] asks the word, under the lock: not sent, so `ENOENT`, as in C, where the request is not on `processing` yet. |
+//! | interrupt against sent | Two changes of the same word: the caller sees sent, or the reader sees interrupted, never neither or both. |
+//! | interrupt against resend, reply or end | [`Engine::interrupt`] looks the ticket up and asks the word again under the lock; whatever takes a request from the daemon takes it off the interrupts in the same step. |
+//! | a killed caller against a reader | Both need the lock: [`Engine::cancel`] finds the request pending, or the reader has it and the caller leaves through the word (`leave`), which against `finish` has one winner. |
+//! | a wake-up for a request that was cancelled | One for each request, none taken back; who is woken up for nothing looks and sleeps again. |
+//! | release of a device while a reader copies | As with abort. All readers are woken up, lest one that leaves keeps the wake-up of another. |
+//! | resend against abort or release | Requests on their way back are on a list of the engine's, which [`Engine::drain`] includes. |
+//!
+//! # Rules for the caller
+//!
+//! - All steps are O(1) (finding a unique: on average), or bounded by a constant. Those that come in pieces say so
+//!   ([`Engine::drain`], [`Engine::resend`], [`Engine::flush_background`], [`Engine::take_forgets`]):
+//!   drop the lock between the pieces.
+//! - What a step returns is carried out after the lock has been dropped: waking ([`Effects`]),
+//!   ending and dropping requests. The engine never drops a payload.
+//! - A step that needs a slot and has none returns [`Refusal::NoSlot`]: drop the lock, allocate a
+//!   segment of that many [`Slot::new`], [`Engine::grow`], try again.
+//! - Ending a request is not the engine's: who has the right to is decided by the request's word.
+//!   The engine just lets go of it, once.
+
+#[cfg(test)]
+mod audit;
+mod background;
+pub(crate) mod lend_state;
+mod list;
+mod occupied;
+mod reply;
+mod resend;
+mod scan;
+mod slot;
+mod submit;
+mod table;
+mod take;
+mod teardown;
+pub(crate) mod wait_loop;
+mod waiting;
+
+pub(crate) use occupied::{
+    may_leave,
+    Hold,
+    Occupied, //
+};
+pub(crate) use reply::{
+    Claimed,
+    InterruptReply, //
+};
+pub(crate) use resend::{
+    Resend,
+    Resent, //
+};
+pub(crate) use scan::{
+    Place,
+    Seen, //
+};
+pub(crate) use slot::{
+    Slot,
+    Ticket, //
+};
+pub(crate) use submit::{
+    Admit,
+    Refusal,
+    Refused,
+    Submitted, //
+};
+pub(crate) use take::{
+    Request,
+    Taken, //
+};
+pub(crate) use teardown::{
+    Aborted,
+    Batch,
+    Drain,
+    Released,
+    BATCH, //
+};
+pub(crate) use waiting::{
+    Count,
+    Waiting, //
+};
+
+use core::{
+    marker::PhantomData,
+    ops::DerefMut, //
+};
+use list::List;
+use slot::Store;
+use table::Table;
+
+/// The number that a reply is matched by. Even and increasing by two; resent ones have bit 63 set,
+/// and the id of an INTERRUPT is that of its request with bit 0 set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Unique(pub(crate) u64);
+
+impl Unique {
+    /// C: `FUSE_REQ_ID_STEP`.
+    pub(crate) const STEP: u64 = 1 << 1;
+    /// C: `FUSE_INT_REQ_BIT`.
+    pub(crate) const INTERRUPT: u64 = 1 << 0;
+    /// C: `FUSE_UNIQUE_RESEND`.
+    pub(crate) const RESEND: u64 = 1 << 63;
+
+    /// The id under which the INTERRUPT of this request goes to the daemon.
+    pub(crate) const fn interrupt(self) -> Unique {
+        Unique(self.0 | Self::INTERRUPT)
+    }
+}
+
+/// What the engine holds of a request, and asks of it with its lock held: none of these may sleep,
+/// take a lock, or drop anything. In the module a reference-counted request, whose word
+/// ([`lend_state::LendState`]) answers.
+pub(crate) trait Payload: Clone {
+    /// The daemon has all of it and no reply was claimed: `LendState::is_sent`.
+    fn sent(&self) -> bool;
+
+    /// Its caller was interrupted: `LendState::is_interrupted`.
+    fn interrupted(&self) -> bool;
+
+    /// Lends the arguments for the reply, if [`Self::sent`]: `LendState::claim`.
+    fn claim(&self) -> bool;
+
+    /// It cannot be sent again, since its caller has left and has taken a part of it.
+    fn spent(&self) -> bool {
+        false
+    }
+
+    /// Makes it not sent again, if it was: `LendState::recall`.
+    fn recall(&self) -> bool;
+
+    /// It enters the pending list under this id. For the trace event; the id also comes with
+    /// [`Taken::Request`]. C: `trace_fuse_request_send`.
+    fn queued(&self, unique: Unique) {
+        let _ = unique;
+    }
+
+    /// It is held back in the background. For the trace event.
+    fn held(&self) {}
+
+    /// Its INTERRUPT was queued. For the trace event.
+    fn interrupt_queued(&self) {}
+}
+
+/// The queue of FORGETs, whose memory the caller brings along. First in, first out.
+pub(crate) trait ForgetQueue: Default {
+    /// One of them, in its own memory.
+    type Link;
+
+    /// Appends it.
+    fn push_back(&mut self, link: Self::Link);
+
+    /// Takes the first.
+    fn pop_front(&mut self) -> Option<Self::Link>;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool;
+}
+
+/// An open device of this channel, towards the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Device(Ticket);
+
+impl Device {
+    /// A number that no other device of the channel has or will have. For trace events.
+    pub(crate) fn number(self) -> u64 {
+        self.0.stamp
+    }
+}
+
+/// Whom to wake up, once the lock has been dropped.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Effects {
+    /// So many readers, of those that wait exclusively for something to read; if not 0, SIGIO too.
+    pub(crate) readers: u32,
+    /// So many of the callers that wait exclusively at the gate; [`Effects::ALL`] for all.
+    pub(crate) gate: u32,
+    /// Background requests may pass that have not: call [`Engine::flush_background`] again.
+    pub(crate) more: bool,
+}
+
+impl Effects {
+    /// In a count: all of them.
+    pub(crate) const ALL: u32 = u32::MAX;
+
+    /// Some readers, and nothing else.
+    pub(crate) fn readers(readers: u32) -> Self {
+        Effects {
+            readers,
+            ..Effects::default()
+        }
+    }
+
+    /// Both.
+    pub(crate) fn and(self, other: Effects) -> Effects {
+        Effects {
+            readers: self.readers.saturating_add(other.readers),
+            gate: self.gate.saturating_add(other.gate),
+            more: self.more || other.more,
+        }
+    }
+}
+
+/// The engine of one channel. `P` is a request, `F` a queue of forgets, `B` the memory of a segment
+/// of slots.
+///
+/// # Invariants
+///
+/// - A request is in one slot, and that slot on the one list that its state names; on the list of
+///   interrupts besides, only if processing.
+/// - In the table of uniques are the slots that are processing, all and only.
+/// - `active_background` and `num_background` count the slots whose `background` is set: those not
+///   in state `Background`, and all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Engine<P, F, B> {
+    store: Store<B>,
+    table: Table,
+    pending: List,
+    /// Taken back from the daemon, before they go to the front of pending all at once.
+    recalled: List,
+    background: List,
+    interrupts: List,
+    devices: List,
+    /// Devices that an abort has seen to be without requests.
+    drained: List,
+    num_devices: u32,
+    forgets: F,
+    /// Positive: so many forgets go before requests; C has the same field.
+    forget_batch: i32,
+    /// The last unique given.
+    reqctr: u64,
+    max_background: u32,
+    num_background: u32,
+    active_background: u32,
+    initialized: bool,
+    blocked: bool,
+    connected: bool,
+    abort_with_err: bool,
+    _payload: PhantomData<P>,
+}
+
+impl<P, F: ForgetQueue, B> Engine<P, F, B> {
+    /// C: `FUSE_DEFAULT_MAX_BACKGROUND`.
+    pub(crate) const MAX_BACKGROUND: u32 = 12;
+
+    /// Connected, not initialised, no device, no slots. C: `fuse_chan_new`, `fuse_iqueue_init`.
+    pub(crate) fn new() -> Self
+    where
+        B: Default,
+    {
+        Engine {
+            store: Store::new(),
+            table: Table::new(),
+            pending: List::EMPTY,
+            recalled: List::EMPTY,
+            background: List::EMPTY,
+            interrupts: List::EMPTY,
+            devices: List::EMPTY,
+            drained: List::EMPTY,
+            num_devices: 0,
+            forgets: F::default(),
+            forget_batch: 0,
+            reqctr: 0,
+            max_background: Self::MAX_BACKGROUND,
+            num_background: 0,
+            active_background: 0,
+            initialized: false,
+            blocked: false,
+            connected: true,
+            abort_with_err: false,
+            _payload: PhantomData,
+        }
+    }
+
+    /// Whether there is something to read. C: `request_pending`.
+    pub(crate) fn is_readable(&self) -> bool {
+        !self.pending.is_empty() || !self.interrupts.is_empty() || !self.forgets.is_empty()
+    }
+
+    /// Not aborted yet.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether the abort was one that the daemon is told as `ECONNABORTED` rather than `ENODEV`.
+    pub(crate) fn is_aborted_with_err(&self) -> bool {
+        self.abort_with_err
+    }
+
+    /// INIT was answered, or the channel aborted.
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.initialized
+    }
+
+    /// INIT was answered: callers may come in. C: `fuse_chan_set_initialized`.
+    pub(crate) fn set_initialized(&mut self) -> Effects {
+        self.initialized = true;
+        Effects {
+            gate: Effects::ALL,
+            ..Effects::default()
+        }
+    }
+
+    /// The next unique, for a message that is no request. C: `fuse_get_unique_locked`.
+    pub(crate) fn next_unique(&mut self) -> Unique {
+        self.reqctr = self.reqctr.wrapping_add(Unique::STEP);
+        Unique(self.reqctr)
+    }
+
+    /// How many slots the next segment must have; 0 if there can be no more.
+    pub(crate) fn next_segment(&self) -> usize {
+        self.store.next_len()
+    }
+
+    /// Slots in use, by requests and devices.
+    pub(crate) fn slots_used(&self) -> u32 {
+        self.store.used()
+    }
+}
+
+impl<P, F: ForgetQueue, B: Default> Default for Engine<P, F, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+    /// Adds a segment of slots.
+    ///
+    /// # Errors
+    ///
+    /// Gives the segment back, to be dropped outside the lock, if another has been added since the
+    /// length was asked for: just try again what needed it.
+    pub(crate) fn grow(&mut self, segment: B) -> Result<(), B> {
+        self.store.grow(segment)
+    }
+
+    /// A device is installed. C: `fuse_dev_install_with_pq`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoSlot`]; never [`Refusal::Blocked`]. A channel that has been aborted takes
+    /// devices as well, and tells them so when they read.
+    pub(crate) fn add_device(&mut self) -> Result<Device, Refusal> {
+        let len = self.store.next_len();
+        let (ticket, slot) = self.store.alloc(true).ok_or(Refusal::NoSlot(len))?;
+        slot.state = slot::State::Device;
+        slot.owner = 0;
+        self.devices = self
+            .store
+            .push_back::<{ list::SIDE }, P>(self.devices, ticket.index);
+        self.num_devices = self.num_devices.wrapping_add(1);
+        Ok(Device(ticket))
+    }
+
+    /// Whether any device is installed.
+    pub(crate) fn has_devices(&self) -> bool {
+        self.num_devices != 0
+    }
+
+    /// Whether a caller of this kind must wait at the gate: before INIT was answered, and if
+    /// `background` also while there are as many background requests as may be. C:
+    /// `fuse_block_alloc`. The condition to wait for, exclusively; [`Effects::gate`] wakes up.
+    ///
+    /// Who has waited and then does not submit passes the wake-up on; so does one that is not
+    /// `background`, since it may have got the one for a background slot.
+    pub(crate) fn is_gated(&self, background: bool) -> bool {
+        !self.initialized || (background && self.blocked)
+    }
+
+    /// The list of the device that owns a slot.
+    #[inline]
+    fn device_list(&self, device: u32) -> List {
+        match self.store.get(device) {
+            Some(slot) => List {
+                first: slot.links.next,
+                last: slot.links.prev,
+            },
+            None => List::EMPTY,
+        }
+    }
+
+    #[inline]
+    fn set_device_list(&mut self, device: u32, list: List, count: impl Fn(u32) -> u32) {
+        if let Some(slot) = self.store.get_mut(device) {
+            slot.links = slot::Links {
+                next: list.first,
+                prev: list.last,
+            };
+            slot.owner = count(slot.owner);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A miscellaneous character device with a fixed minor number.
+//!
+//! C headers: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h),
+//! [`include/linux/poll.h`](srctree/include/linux/poll.h).
+//!
+//! The kernel crate's `MiscDevice` has dynamic minors only and no poll. C rules encoded here:
+//! `private_data` is the driver's from a successful `open` to `release`, around which no other
+//! operation runs; a wait queue that was given to `poll_wait()` outlives the file.
+
+use super::fasync::Fasync;
+use crate::{
+    bindings,
+    kapi::{
+        io::{
+            pipe_fs_i::{
+                LockedPipe,
+                Pipe, //
+            },
+            splice::SpliceFlags, //
+        },
+        mm::iov::IovIter,
+        sync::wait::WaitQueue, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ops::BitOr, //
+};
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_long,
+        c_uint,
+        c_ulong,
+        c_void, //
+    },
+    fs::{
+        File,
+        LocalFile, //
+    },
+    module::{
+        this_module,
+        ModuleMetadata, //
+    },
+    prelude::*,
+    seq_file::SeqFile,
+    sync::{
+        Arc,
+        ArcBorrow, //
+    },
+    types::{
+        ForeignOwnable,
+        Opaque, //
+    },
+};
+
+/// Minor of `/dev/fuse`.
+pub(crate) const FUSE_MINOR: c_int = bindings::FUSE_MINOR as c_int;
+
+/// `__poll_t`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PollEvents(u32);
+
+impl PollEvents {
+    /// Can be read.
+    pub(crate) const IN: Self = Self(bindings::POLLIN | bindings::POLLRDNORM);
+    /// Can be written.
+    pub(crate) const OUT: Self = Self(bindings::POLLOUT | bindings::POLLWRNORM);
+    /// An error.
+    pub(crate) const ERR: Self = Self(bindings::POLLERR);
+}
+
+impl BitOr for PollEvents {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A device's operations. `Self` is what each open file has.
+pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
+    /// The module that must stay while files are open.
+    type OwnerModule: ModuleMetadata;
+
+    /// The file's data. Anything else that the file needs is made later.
+    fn open() -> Result<Arc<Self>>;
+
+    /// read(2) and its like.
+    fn read_iter(&self, file: &File, to: &mut IovIter) -> Result<usize>;
+
+    /// write(2) and its like.
+    fn write_iter(&self, file: &File, from: &mut IovIter) -> Result<usize>;
+
+    /// splice(2) to a pipe, of at most `len` bytes.
+    fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize>;
+
+    /// splice(2) from a pipe.
+    fn splice_write(&self, from: &Pipe, len: usize, flags: SpliceFlags) -> Result<usize>;
+
+    /// Who gets SIGIO when the result of [`poll`](Self::poll) changes. May sleep.
+    fn fasync(&self) -> Result<&Fasync>;
+
+    /// The queue whose waiters are to be woken when the result of [`poll`](Self::poll) changes.
+    ///
+    /// Stays where it is as long as `self` is not dropped. May sleep.
+    fn poll_queue(&self) -> Option<&WaitQueue>;
+
+    /// What would not block.
+    fn poll(&self) -> PollEvents;
+
+    /// ioctl(2). `arg` is as the caller gave it; a pointer of a 32-bit caller has been widened.
+    fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize>;
+
+    /// A file's lines in `/proc/PID/fdinfo`.
+    fn show_fdinfo(&self, m: &SeqFile);
+
+    /// The file is closed; no other operation runs or will run.
+    fn release(this: Arc<Self>);
+}
+
+/// A registered device.
+///
+/// # Invariants
+///
+/// `device` is registered, from its initialisation until it is dropped.
+#[pin_data(PinnedDrop)]
+pub(crate) struct MiscDeviceRegistration<D: MiscDevice> {
+    #[pin]
+    device: Opaque<bindings::miscdevice>,
+    _operations: PhantomData<D>,
+}
+
+// SAFETY: Registering and deregistering may happen on different threads.
+unsafe impl<D: MiscDevice> Send for MiscDeviceRegistration<D> {}
+// SAFETY: Offers nothing by shared reference.
+unsafe impl<D: MiscDevice> Sync for MiscDeviceRegistration<D> {}
+
+impl<D: MiscDevice> MiscDeviceRegistration<D> {
+    /// `misc_register()`, until dropped.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if somebody has the minor.
+    pub(crate) fn register(name: &'static CStr, minor: c_int) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            device <- Opaque::try_ffi_init(move |slot: *mut bindings::miscdevice| {
+                let device = bindings::miscdevice {
+                    minor,
+                    name: name.as_char_ptr(),
+                    fops: operations::<D>(),
+                    ..pin_init::zeroed()
+                };
+                // SAFETY: `slot` is the final place of the device.
+                unsafe { slot.write(device) };
+                // SAFETY: As above; `drop` takes the device off before the memory goes.
+                to_result(unsafe { bindings::misc_register(slot) })
+            }),
+            _operations: PhantomData,
+        })
+    }
+}
+
+#[pinned_drop]
+impl<D: MiscDevice> PinnedDrop for MiscDeviceRegistration<D> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: Registered, by the type's invariant.
+        unsafe { bindings::misc_deregister(self.device.get()) };
+    }
+}
+
+/// The one table of a device. Not inlined, so that there is one, and its address tells.
+#[inline(never)]
+fn operations<D: MiscDevice>() -> &'static bindings::file_operations {
+    const {
+        &bindings::file_operations {
+            owner: this_module::<D::OwnerModule>().as_ptr(),
+            open: Some(open::<D>),
+            read_iter: Some(read_iter::<D>),
+            write_iter: Some(write_iter::<D>),
+            splice_read: Some(splice_read::<D>),
+            splice_write: Some(splice_write::<D>),
+            poll: Some(poll::<D>),
+            fasync: Some(fasync::<D>),
+            unlocked_ioctl: Some(ioctl::<D>),
+            compat_ioctl: bindings::compat_ptr_ioctl,
+            show_fdinfo: Some(show_fdinfo::<D>),
+            release: Some(release::<D>),
+            ..pin_init::zeroed()
+        }
+    }
+}
+
+/// The data of a file, if it is open on this device.
+pub(crate) fn file_data<D: MiscDevice>(file: &LocalFile) -> Option<Arc<D>> {
+    let file = file.as_ptr();
+    // SAFETY: The file is valid. Its operations do not change after open.
+    if unsafe { (*file).f_op } != core::ptr::from_ref(operations::<D>()) {
+        return None;
+    }
+    // SAFETY: Our operations, so `open()` has set the data, and the reference to the file keeps
+    // `release()` away.
+    let data = unsafe { Arc::<D>::borrow((*file).private_data) };
+    Some(data.into())
+}
+
+/// The file's data.
+///
+/// # Safety
+///
+/// `file` is open on the device of `D`, during `'a`.
+unsafe fn borrow<'a, D: MiscDevice>(file: *mut bindings::file) -> ArcBorrow<'a, D> {
+    // SAFETY: By the contract; `open()` has set it.
+    unsafe { Arc::<D>::borrow((*file).private_data) }
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn open<D: MiscDevice>(
+    _inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    from_result(|| {
+        let data: *mut c_void = D::open()?.into_foreign().cast();
+        // SAFETY: The VFS lets `open` set the field.
+        unsafe { (*file).private_data = data };
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn release<D: MiscDevice>(
+    _inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    // SAFETY: Set by `open()`; the last call for this file.
+    D::release(unsafe { Arc::<D>::from_foreign((*file).private_data) });
+    0
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn read_iter<D: MiscDevice>(
+    kiocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+) -> isize {
+    // SAFETY: The VFS passes an open file of ours and an iterator for the time of the call.
+    let (file, data, iter) = unsafe {
+        let file = (*kiocb).ki_filp;
+        (
+            File::from_raw_file(file),
+            borrow::<D>(file),
+            IovIter::from_raw(iter),
+        )
+    };
+    from_result(|| Ok(data.read_iter(file, iter)?.try_into().unwrap_or(isize::MAX)))
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn write_iter<D: MiscDevice>(
+    kiocb: *mut bindings::kiocb,
+    iter: *mut bindings::iov_iter,
+) -> isize {
+    // SAFETY: As in `read_iter()`.
+    let (file, data, iter) = unsafe {
+        let file = (*kiocb).ki_filp;
+        (
+            File::from_raw_file(file),
+            borrow::<D>(file),
+            IovIter::from_raw(iter),
+        )
+    };
+    from_result(|| {
+        Ok(data
+            .write_iter(file, iter)?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn splice_read<D: MiscDevice>(
+    file: *mut bindings::file,
+    _pos: *mut bindings::loff_t,
+    pipe: *mut bindings::pipe_inode_info,
+    len: usize,
+    _flags: c_uint,
+) -> isize {
+    // SAFETY: The VFS passes an open file of ours and a pipe, which it has locked, or which is the
+    // current task's own.
+    let (file, data, pipe) = unsafe {
+        (
+            File::from_raw_file(file),
+            borrow::<D>(file),
+            LockedPipe::from_raw(pipe),
+        )
+    };
+    from_result(|| {
+        Ok(data
+            .splice_read(file, pipe, len)?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn splice_write<D: MiscDevice>(
+    pipe: *mut bindings::pipe_inode_info,
+    file: *mut bindings::file,
+    _pos: *mut bindings::loff_t,
+    len: usize,
+    flags: c_uint,
+) -> isize {
+    // SAFETY: The VFS passes an open file of ours and a pipe, not locked.
+    let (data, pipe) = unsafe { (borrow::<D>(file), Pipe::from_raw(pipe)) };
+    from_result(|| {
+        Ok(data
+            .splice_write(pipe, len, SpliceFlags::from_raw(flags))?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn fasync<D: MiscDevice>(
+    fd: c_int,
+    file: *mut bindings::file,
+    on: c_int,
+) -> c_int {
+    // SAFETY: The VFS passes an open file of ours.
+    let data = unsafe { borrow::<D>(file) };
+    from_result(|| {
+        // SAFETY: As above; the list lives as long as the file's data, and the VFS takes the file
+        // off it before `release()`.
+        unsafe { data.fasync()?.helper(fd, file, on) }
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn poll<D: MiscDevice>(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: The VFS passes an open file of ours.
+    let data = unsafe { borrow::<D>(file) };
+    if let Some(queue) = data.poll_queue() {
+        // SAFETY: File and table are valid; the queue lives as long as the file's data, which is
+        // longer than the file can be polled.
+        unsafe { bindings::poll_wait(file, queue.as_ptr(), table) };
+    }
+    data.poll().0
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn ioctl<D: MiscDevice>(
+    file: *mut bindings::file,
+    cmd: c_uint,
+    arg: c_ulong,
+) -> c_long {
+    // SAFETY: The VFS passes an open file of ours.
+    let data = unsafe { borrow::<D>(file) };
+    from_result(|| data.ioctl(cmd, arg))
+}
+
+/// # Safety
+///
+/// Called by the VFS.
+unsafe extern "C" fn show_fdinfo<D: MiscDevice>(
+    m: *mut bindings::seq_file,
+    file: *mut bindings::file,
+) {
+    // SAFETY: The VFS passes an open file of ours and a valid sequence file.
+    let (data, m) = unsafe { (borrow::<D>(file), SeqFile::from_raw(m)) };
+    data.show_fdinfo(m);
+}

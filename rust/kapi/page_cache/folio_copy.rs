@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Copying to and from lists of pieces of folios, front to back.
+//!
+//! C headers: [`include/linux/uio.h`](srctree/include/linux/uio.h),
+//! [`include/linux/highmem.h`](srctree/include/linux/highmem.h).
+//!
+//! All functions here may be called with page faults disabled, and none sleeps.
+
+use super::folio::{
+    Folio,
+    Seg,
+    Segs, //
+};
+use crate::{
+    bindings,
+    kapi::mm::iov::IovIter, //
+};
+
+/// A place in a list of pieces: how far copying has got.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SegCursor {
+    /// The piece.
+    index: usize,
+    /// Bytes of it that are done.
+    done: usize,
+}
+
+impl SegCursor {
+    /// Calls `copy` with piece, offset in the folio, offset in the transfer and length, until `max`
+    /// bytes are done, the list is at its end, or `copy` does less than it was asked to. Returns the
+    /// bytes done.
+    fn walk(
+        &mut self,
+        segs: &[Seg],
+        max: usize,
+        mut copy: impl FnMut(&Seg, usize, usize, usize) -> usize,
+    ) -> usize {
+        let mut total = 0;
+        while let Some(seg) = segs.get(self.index) {
+            let len = seg.len().saturating_sub(self.done).min(max - total);
+            if len > 0 {
+                let n = copy(seg, seg.offset() + self.done, total, len).min(len);
+                self.done += n;
+                total += n;
+                if n < len {
+                    break;
+                }
+            }
+            if self.done < seg.len() {
+                break;
+            }
+            self.index += 1;
+            self.done = 0;
+        }
+        total
+    }
+
+    /// The piece at the cursor, if nothing of it is done.
+    pub(in crate::kapi) fn fresh(&self) -> Option<usize> {
+        (self.done == 0).then_some(self.index)
+    }
+
+    /// Bytes of the piece at the cursor that are not done.
+    pub(in crate::kapi) fn left<L: Segs + ?Sized>(&self, list: &L) -> usize {
+        list.segs()
+            .get(self.index)
+            .map_or(0, |seg| seg.len().saturating_sub(self.done))
+    }
+
+    /// Goes on to the next piece.
+    pub(in crate::kapi) fn skip(&mut self) {
+        self.index += 1;
+        self.done = 0;
+    }
+}
+
+/// Copies at most `max` bytes to `to`, as far as that is resident; both advance by what is returned.
+pub(crate) fn copy_to_iter_atomic<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    to: &mut IovIter,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, _, len| {
+        // SAFETY: The list keeps the folio and the range is in it; the iterator is valid.
+        unsafe { bindings::copy_folio_to_iter_atomic(seg.folio(), offset, len, to.as_ptr()) }
+    })
+}
+
+/// Copies at most `max` bytes from `from`, as far as that is resident; both advance by what is
+/// returned.
+pub(crate) fn copy_from_iter_atomic<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    from: &mut IovIter,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, _, len| {
+        // SAFETY: As above; the memory is being filled by this request alone, or is the memory of
+        // a user who may write to it at any time.
+        unsafe { bindings::copy_folio_from_iter_atomic(seg.folio(), offset, len, from.as_ptr()) }
+    })
+}
+
+/// Copies to a kernel buffer; returns the bytes copied, fewer than asked for only at the end of
+/// the list.
+pub(crate) fn copy_to_slice<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    to: &mut [u8],
+) -> usize {
+    let max = to.len();
+    let to = to.as_mut_ptr();
+    at.walk(list.segs(), max, |seg, offset, done, len| {
+        // SAFETY: The list keeps the folio and the range is in it; `walk` stays within `max`.
+        unsafe { bindings::memcpy_from_folio(to.add(done).cast(), seg.folio(), offset, len) };
+        len
+    })
+}
+
+/// Copies from a kernel buffer; returns the bytes copied, fewer than asked for only at the end of
+/// the list.
+pub(crate) fn copy_from_slice<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    from: &[u8],
+) -> usize {
+    at.walk(list.segs(), from.len(), |seg, offset, done, len| {
+        let Some(from) = from.get(done..done + len) else {
+            return 0;
+        };
+        // SAFETY: The list keeps the folio and the range is in it; `from` has `len` bytes.
+        unsafe { bindings::memcpy_to_folio(seg.folio(), offset, from.as_ptr().cast(), len) };
+        len
+    })
+}
+
+/// Copies at most `max` bytes to the memory that begins at an offset from a page; returns the bytes
+/// copied, fewer than `max` only at the end of the list.
+///
+/// # Safety
+///
+/// The memory lies in one folio, which the caller holds.
+pub(in crate::kapi) unsafe fn copy_to_page<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    page: *mut bindings::page,
+    page_offset: usize,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, done, len| {
+        // SAFETY: The list keeps the folio and the range is in it; the caller promises the other.
+        unsafe { bindings::copy_folio_to_page(seg.folio(), offset, page, page_offset + done, len) };
+        len
+    })
+}
+
+/// Copies at most `max` bytes from the memory that begins at an offset from a page; returns the
+/// bytes copied, fewer than `max` only at the end of the list.
+///
+/// # Safety
+///
+/// The memory lies in one folio, which the caller holds.
+pub(in crate::kapi) unsafe fn copy_from_page<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    page: *mut bindings::page,
+    page_offset: usize,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, done, len| {
+        // SAFETY: As above.
+        unsafe { bindings::copy_page_to_folio(page, page_offset + done, seg.folio(), offset, len) };
+        len
+    })
+}
+
+/// Calls `reference` with folio, offset and length of each piece of at most `max` bytes, until it
+/// refuses; returns the bytes that were taken.
+pub(in crate::kapi) fn reference<L: Segs + ?Sized>(
+    list: &L,
+    at: &mut SegCursor,
+    max: usize,
+    mut reference: impl FnMut(&Folio, usize, usize) -> bool,
+) -> usize {
+    at.walk(list.segs(), max, |seg, offset, _, len| {
+        // SAFETY: The list keeps the folio.
+        let folio = unsafe { Folio::from_raw(seg.folio()) };
+        if reference(folio, offset, len) {
+            len
+        } else {
+            0
+        }
+    })
+}
+
+/// Zeroes from the cursor to the end of the list.
+pub(crate) fn zero_rest<L: Segs + ?Sized>(list: &L, at: &mut SegCursor) {
+    at.walk(list.segs(), usize::MAX, |seg, offset, _, len| {
+        // SAFETY: The list keeps the folio and the range is in it.
+        unsafe { bindings::folio_zero_range(seg.folio(), offset, len) };
+        len
+    });
+}
+
+/// Tells the architecture that the kernel has written to the folios (`flush_dcache_folio()`).
+pub(crate) fn flush_dcache<L: Segs + ?Sized>(list: &L) {
+    for seg in list.segs() {
+        // SAFETY: The list keeps the folio.
+        unsafe { bindings::flush_dcache_folio(seg.folio()) };
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks, waiting, work items, RCU.
+
+pub(crate) mod lockdep;
+pub(crate) mod mutex;
+pub(crate) mod mutex_killable;
+pub(crate) mod rcu;
+pub(crate) mod rwsem;
+pub(crate) mod wait;
+pub(crate) mod workqueue;

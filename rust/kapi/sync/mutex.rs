@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mutexes in statics (`DEFINE_MUTEX()`).
+//!
+//! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
+//!
+//! The kernel crate's global locks must be initialised by an unsafe call before their first use; this
+//! one does it at that use. A mutex that was initialised must not move: it is a static.
+
+use crate::{
+    bindings,
+    kapi::task::sched, //
+};
+use core::{
+    cell::UnsafeCell,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+/// Nobody has used it.
+const RAW: u32 = 0;
+/// Its first user initialises it.
+const MAKING: u32 = 1;
+/// Can be taken.
+const READY: u32 = 2;
+
+/// A value behind a `struct mutex`, both in a static.
+///
+/// # Invariants
+///
+/// `mutex` is initialised once, by who moved `state` from `RAW` to `MAKING`, and before it is `READY`.
+/// `data` is accessed with the mutex held.
+pub(crate) struct StaticMutex<T: 'static> {
+    state: Atomic<u32>,
+    mutex: Opaque<bindings::mutex>,
+    key: Opaque<bindings::lock_class_key>,
+    name: &'static CStr,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: The mutex lets one thread at a time access the data, and that may move out of it.
+unsafe impl<T: Send> Sync for StaticMutex<T> {}
+
+impl<T: Send> StaticMutex<T> {
+    /// A mutex that lockdep knows by `name`.
+    pub(crate) const fn new(name: &'static CStr, data: T) -> Self {
+        Self {
+            state: Atomic::new(RAW),
+            mutex: Opaque::uninit(),
+            key: Opaque::zeroed(),
+            name,
+            data: UnsafeCell::new(data),
+        }
+    }
+
+    /// Takes it; sleeps, not interruptibly (`mutex_lock()`).
+    pub(crate) fn lock(&'static self) -> StaticMutexGuard<T> {
+        while self.state.load(Acquire) != READY {
+            self.make();
+        }
+        // SAFETY: Initialised, by the type's invariant.
+        unsafe { bindings::mutex_lock(self.mutex.get()) };
+        StaticMutexGuard(self, NotThreadSafe)
+    }
+
+    /// Initialises it, or lets who does that go on.
+    #[cold]
+    fn make(&'static self) {
+        if self.state.cmpxchg(RAW, MAKING, Relaxed).is_err() {
+            sched::cond_resched();
+            return;
+        }
+        // SAFETY: We alone came from `RAW` to `MAKING`, and nobody takes it before it is `READY`. The
+        // memory does not move, as it is a static's, and that is also what lockdep wants of a key.
+        unsafe {
+            bindings::__mutex_init(self.mutex.get(), self.name.as_char_ptr(), self.key.get())
+        };
+        self.state.store(READY, Release);
+    }
+}
+
+/// Held; dropping it is `mutex_unlock()`.
+pub(crate) struct StaticMutexGuard<T: 'static>(&'static StaticMutex<T>, NotThreadSafe);
+
+impl<T> Deref for StaticMutexGuard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The mutex is held: nobody else accesses the data.
+        unsafe { &*self.0.data.get() }
+    }
+}
+
+impl<T> DerefMut for StaticMutexGuard<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: As in `deref()`, and `self` is borrowed alone.
+        unsafe { &mut *self.0.data.get() }
+    }
+}
+
+impl<T> Drop for StaticMutexGuard<T> {
+    fn drop(&mut self) {
+        // SAFETY: The guard's existence means that this task holds it.
+        unsafe { bindings::mutex_unlock(self.0.mutex.get()) };
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Time.
+
+pub(crate) mod jiffies;
+pub(crate) mod timekeeping;

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dentries.
+//!
+//! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
+//!
+//! Rules of C encoded here:
+//!
+//! - A dentry's name and parent change under a rename; they are stable for who holds the parent's
+//!   `i_rwsem`, as the VFS does around the operations that change or look up a directory:
+//!   [`NamedDentry`].
+//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called until it has succeeded:
+//!   [`UnhashedDentry`].
+//! - A positive dentry does not turn negative while someone else has a reference to it; a negative
+//!   one turns positive under the parent's lock only.
+
+use super::{
+    dentry_tree::DentryObject,
+    inode::Inode,
+    super_block::SuperBlock, //
+};
+use crate::{
+    bindings,
+    kapi::types::Types, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::from_err_ptr,
+    prelude::*,
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::Opaque, //
+};
+
+/// A `struct dentry` of a filesystem with the private types `T`.
+///
+/// # Invariants
+///
+/// `d_fsdata` points to a [`DentryObject<T>`]: made by `d_init`, freed a grace period after `d_release`.
+#[repr(transparent)]
+pub(crate) struct Dentry<T: Types>(Opaque<bindings::dentry>, PhantomData<T>);
+
+// SAFETY: `struct dentry` is shared between threads by design, `T::Dentry` is `Send` and `Sync`.
+unsafe impl<T: Types> Send for Dentry<T> {}
+// SAFETY: As above.
+unsafe impl<T: Types> Sync for Dentry<T> {}
+
+// SAFETY: `dget()` and `dput()` count references; a dentry with a reference stays alive.
+unsafe impl<T: Types> AlwaysRefCounted for Dentry<T> {
+    fn inc_ref(&self) {
+        // SAFETY: The existence of `&self` outside of RCU walk means a reference, so that
+        // `dget()`, which is this call, is allowed.
+        unsafe { bindings::lockref_get(&raw mut (*self.as_ptr()).d_lockref) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference that it owns.
+        unsafe { bindings::dput(obj.as_ref().as_ptr()) };
+    }
+}
+
+impl<T: Types> Dentry<T> {
+    /// Borrows a dentry.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a dentry of a superblock of a filesystem type registered for `T`, past `d_init`,
+    /// and stays alive for `'a`.
+    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
+        // SAFETY: The caller promises a live dentry of the right type; the layout is that of
+        // `struct dentry`.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C object.
+    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::dentry {
+        self.0.get()
+    }
+
+    /// The filesystem's own data (`d_fsdata`).
+    pub(crate) fn data(&self) -> &T::Dentry {
+        // SAFETY: By the type's invariant `d_fsdata` points to an object that lives as long as the
+        // dentry.
+        unsafe { &(*(*self.as_ptr()).d_fsdata.cast::<DentryObject<T>>()).data }
+    }
+
+    /// The superblock (`d_sb`).
+    pub(crate) fn sb(&self) -> &SuperBlock<T> {
+        // SAFETY: `d_sb` does not change, and the superblock outlives its dentries.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
+    }
+
+    /// The inode, or `None` for a negative dentry (`d_inode()`).
+    ///
+    /// To be called where the dentry cannot change between positive and negative: with a reference
+    /// and the parent locked, or a positive dentry with a reference.
+    pub(crate) fn inode(&self) -> Option<&Inode<T>> {
+        // SAFETY: The dentry is alive; the field is read once.
+        let inode = unsafe { (&raw const (*self.as_ptr()).d_inode).read_volatile() };
+        // SAFETY: A positive dentry holds a reference to its inode, and does not turn negative
+        // while someone else holds a reference to the dentry.
+        (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// Unhashes the dentry and what is below it, and detaches what is mounted there
+    /// (`d_invalidate()`). May sleep.
+    pub(crate) fn d_invalidate(&self) {
+        // SAFETY: The dentry is alive and referenced.
+        unsafe { bindings::d_invalidate(self.as_ptr()) };
+    }
+
+    /// Unhashes the dentry (`d_drop()`), so that its name is looked up anew: with what is below it and mounted there
+    /// left alone.
+    pub(crate) fn unhash(&self) {
+        // SAFETY: The dentry is alive and referenced; the function takes the locks that it needs.
+        unsafe { bindings::d_drop(self.as_ptr()) };
+    }
+
+    /// `d_unhashed()`. A hint, unless the parent is locked and nobody unhashes it from elsewhere.
+    pub(crate) fn is_unhashed(&self) -> bool {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_unhashed(self.as_ptr()) }
+    }
+
+    /// Whether the parent, or one above it, is unhashed. To be called with the superblock's rename lock held, so that the
+    /// parents do not change.
+    pub(crate) fn has_unhashed_parent(&self) -> bool {
+        // SAFETY: The dentry is alive, and with it its parents.
+        unsafe { bindings::d_has_unhashed_parent(self.as_ptr()) }
+    }
+
+    /// Whether the last `dput()` asks `d_delete` (`DCACHE_OP_DELETE`). A hint, which may be stale.
+    pub(crate) fn has_op_delete(&self) -> bool {
+        // SAFETY: The dentry is alive; the field is a machine word.
+        let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
+        flags & bindings::FUSE_CONST_DCACHE_OP_DELETE != 0
+    }
+
+    /// Makes the last `dput()` ask `d_delete`, or not ask. Takes `d_lock`.
+    pub(crate) fn set_op_delete(&self, ask: bool) {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_set_op_delete(self.as_ptr(), ask) };
+    }
+}
+
+/// A dentry whose name and parent cannot change, because the parent is locked.
+///
+/// Made by the trampolines of the operations before which the VFS takes that lock; the lock is the
+/// VFS's to release. It may be held shared (`lookup`, `atomic_open`) or exclusively.
+pub(crate) struct NamedDentry<'a, T: Types>(&'a Dentry<T>);
+
+impl<T: Types> Clone for NamedDentry<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Types> Copy for NamedDentry<'_, T> {}
+
+impl<T: Types> Deref for NamedDentry<'_, T> {
+    type Target = Dentry<T>;
+
+    fn deref(&self) -> &Dentry<T> {
+        self.0
+    }
+}
+
+impl<'a, T: Types> NamedDentry<'a, T> {
+    /// Borrows a dentry with a stable name.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Dentry::from_raw`], and the parent's `i_rwsem` is held for `'a`.
+    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+        // SAFETY: The caller's promise.
+        Self(unsafe { Dentry::from_raw(ptr) })
+    }
+
+    /// The dentry without the evidence.
+    pub(crate) fn dentry(&self) -> &'a Dentry<T> {
+        self.0
+    }
+
+    /// The name (`d_name`), without the NUL that C has after it.
+    pub(crate) fn name(&self) -> &'a [u8] {
+        // SAFETY: The parent is locked, so that the name does not change and is not freed.
+        unsafe { qstr_bytes(&raw const (*self.0.as_ptr()).__bindgen_anon_1.d_name) }
+    }
+
+    /// Unhashes the dentry (`d_drop()`), so that it can be spliced again.
+    pub(crate) fn d_drop(self) -> UnhashedDentry<'a, T> {
+        // SAFETY: The dentry is alive.
+        unsafe { bindings::d_drop(self.0.as_ptr()) };
+        UnhashedDentry(self)
+    }
+
+    /// If the dentry is being looked up, by us: it is not hashed yet (`d_in_lookup()`).
+    pub(crate) fn in_lookup(self) -> Option<UnhashedDentry<'a, T>> {
+        // SAFETY: The dentry is alive; with the parent locked, the state is ours to change.
+        unsafe { bindings::d_in_lookup(self.0.as_ptr()) }.then_some(UnhashedDentry(self))
+    }
+
+    /// Makes a negative dentry positive (`d_instantiate()`), and takes over the reference.
+    ///
+    /// # Errors
+    ///
+    /// EEXIST if it is positive.
+    pub(crate) fn d_instantiate(&self, inode: ARef<Inode<T>>) -> Result {
+        if self.inode().is_some() {
+            return Err(EEXIST);
+        }
+        let inode = ARef::into_raw(inode).cast().as_ptr();
+        // SAFETY: The dentry is negative and, with the parent locked, stays so until now. The
+        // dentry takes over the reference.
+        unsafe { bindings::d_instantiate(self.0.as_ptr(), inode) };
+        Ok(())
+    }
+}
+
+/// A [`NamedDentry`] that is not hashed: nobody finds it by its name yet.
+pub(crate) struct UnhashedDentry<'a, T: Types>(NamedDentry<'a, T>);
+
+impl<'a, T: Types> UnhashedDentry<'a, T> {
+    /// Borrows a dentry that is to be looked up.
+    ///
+    /// # Safety
+    ///
+    /// As for [`NamedDentry::from_raw`], and the dentry is not hashed, and nobody else hashes it.
+    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+        // SAFETY: The caller's promise.
+        Self(unsafe { NamedDentry::from_raw(ptr) })
+    }
+
+    /// The dentry without the right to splice.
+    pub(crate) fn named(&self) -> NamedDentry<'a, T> {
+        self.0
+    }
+
+    /// Gives the dentry its inode, or none, and hashes it (`d_splice_alias()`). May sleep.
+    ///
+    /// A directory that has a dentry already gets no second one: that one is moved here and
+    /// returned, and is to be used in this one's place.
+    ///
+    /// # Errors
+    ///
+    /// ELOOP if the directory would end up below itself; ESTALE if it could not be moved, while others have its old
+    /// parent locked or the superblock's rename lock. Gives the dentry back, to try again.
+    pub(crate) fn d_splice_alias(
+        self,
+        inode: Option<ARef<Inode<T>>>,
+    ) -> Result<Option<ARef<Dentry<T>>>, (Error, Self)> {
+        let inode = inode.map_or(ptr::null_mut(), |i| ARef::into_raw(i).cast().as_ptr());
+        // SAFETY: The dentry is not hashed, by this type; the function takes over the reference to
+        // the inode even when it fails.
+        match from_err_ptr(unsafe { bindings::d_splice_alias(inode, self.0.as_ptr()) }) {
+            // SAFETY: A reference comes with what is returned.
+            Ok(alias) => Ok(NonNull::new(alias.cast()).map(|a| unsafe { ARef::from_raw(a) })),
+            Err(e) => Err((e, self)),
+        }
+    }
+}
+
+/// The bytes of a `struct qstr`.
+///
+/// # Safety
+///
+/// The name stays valid and unchanged for `'a`.
+pub(in crate::kapi) unsafe fn qstr_bytes<'a>(name: *const bindings::qstr) -> &'a [u8] {
+    // SAFETY: The caller's promise; both members of the union are initialised.
+    let (ptr, len) = unsafe {
+        (
+            (*name).name,
+            (*name).__bindgen_anon_1.__bindgen_anon_1.len as usize,
+        )
+    };
+    // SAFETY: A qstr's name has that many bytes.
+    unsafe { core::slice::from_raw_parts(ptr, len) }
+}
+
+/// A number for a name in a directory (`full_name_hash()`).
+pub(crate) fn full_name_hash<T: Types>(dir: &Inode<T>, name: &[u8]) -> u32 {
+    let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
+    // SAFETY: The name has so many bytes; the salt is used as a number.
+    unsafe { bindings::full_name_hash(dir.as_ptr().cast(), name.as_ptr().cast(), len) }
+}
+
+/// A dentry or an error as C returns them in one pointer (`ERR_PTR()`); a reference goes along.
+pub(in crate::kapi) fn into_ptr<T: Types>(
+    result: Result<Option<ARef<Dentry<T>>>>,
+) -> *mut bindings::dentry {
+    match result {
+        Ok(Some(dentry)) => ARef::into_raw(dentry).cast().as_ptr(),
+        Ok(None) => ptr::null_mut(),
+        Err(e) => e.to_ptr(),
+    }
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of open files: `struct file_operations`.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
+
+use super::{
+    dir_context::DirContext,
+    file::{
+        ssize_from,
+        File,
+        OpeningFile, //
+    },
+    inode::Inode,
+    kiocb::Kiocb, //
+};
+use crate::{
+    bindings,
+    kapi::{
+        mm::iov::IovIter,
+        types::Types, //
+    },
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::c_int,
+    mm::virt::VmaNew,
+    module::this_module,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Who holds a POSIX lock (`fl_owner_t`): the address of a `files_struct` or of a file, to be
+/// compared and scrambled, never followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlOwner(usize);
+
+impl FlOwner {
+    /// Nobody.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The address as a number.
+    pub(crate) fn addr(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The current task's open files (`current->files`), which own its POSIX locks; `None` for a
+    /// task without any.
+    pub(crate) fn current_files() -> Option<Self> {
+        // SAFETY: `current` is valid in task context, and the pointer is not followed.
+        let files = unsafe { (*bindings::get_current()).files };
+        (!files.is_null()).then_some(Self(files.addr()))
+    }
+}
+
+/// The operations of an open file. All are called in task context and may sleep.
+#[vtable]
+pub(crate) trait FileOperations<T: Types>: 'static {
+    /// Moves the position; the VFS holds `f_pos_lock` where the file's mode asks for it.
+    fn llseek(_file: &File<T>, _offset: i64, _whence: i32) -> Result<i64> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads at the position of `iocb`, and moves it.
+    fn read_iter(_iocb: &mut Kiocb<'_, T>, _to: &mut IovIter) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes at the position of `iocb`, and moves it.
+    fn write_iter(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter) -> Result<usize> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads entries of a directory into `ctx`, from its position on; `i_rwsem` is held shared.
+    fn iterate_shared(_file: &File<T>, _ctx: &mut DirContext) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sets a new mapping up; called with `mmap_lock` held for writing.
+    fn mmap(_file: &File<T>, _vma: &VmaNew) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Opens a file. What it returns becomes the file's private data.
+    fn open(_inode: &Inode<T>, _file: &OpeningFile<T>) -> Result<Arc<T::File>>;
+
+    /// A descriptor of the file is closed; the error is what `close(2)` returns.
+    fn flush(_file: &File<T>, _id: FlOwner) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The last reference to the file is gone.
+    fn release(_inode: &Inode<T>, _file: &File<T>, _data: Arc<T::File>);
+
+    /// Makes the bytes from `start` to `end` (included), and unless `datasync` all that is known
+    /// about the file, safe.
+    fn fsync(_file: &File<T>, _start: i64, _end: i64, _datasync: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A `struct file_operations`. It lives in a `static`, and files use it by reference.
+#[repr(transparent)]
+pub(crate) struct FileOperationsTable<T: Types>(bindings::file_operations, PhantomData<T>);
+
+// SAFETY: The table is never written to after it was built.
+unsafe impl<T: Types> Sync for FileOperationsTable<T> {}
+
+impl<T: Types> FileOperationsTable<T> {
+    /// The table of `O`'s operations, with the module as owner.
+    pub(crate) const fn new<O: FileOperations<T>>() -> Self {
+        let table = bindings::file_operations {
+            owner: this_module::<O::OwnerModule>().as_ptr(),
+            llseek: if O::HAS_LLSEEK {
+                Some(llseek::<T, O>)
+            } else {
+                None
+            },
+            read_iter: if O::HAS_READ_ITER {
+                Some(read_iter::<T, O>)
+            } else {
+                None
+            },
+            write_iter: if O::HAS_WRITE_ITER {
+                Some(write_iter::<T, O>)
+            } else {
+                None
+            },
+            iterate_shared: if O::HAS_ITERATE_SHARED {
+                Some(iterate_shared::<T, O>)
+            } else {
+                None
+            },
+            mmap: if O::HAS_MMAP {
+                Some(mmap::<T, O>)
+            } else {
+                None
+            },
+            open: Some(open::<T, O>),
+            flush: if O::HAS_FLUSH {
+                Some(flush::<T, O>)
+            } else {
+                None
+            },
+            release: Some(release::<T, O>),
+            fsync: if O::HAS_FSYNC {
+                Some(fsync::<T, O>)
+            } else {
+                None
+            },
+            ..pin_init::zeroed()
+        };
+        Self(table, PhantomData)
+    }
+
+    /// `.llseek = generic_file_llseek`.
+    pub(crate) const fn generic_file_llseek(mut self) -> Self {
+        self.0.llseek = Some(bindings::generic_file_llseek);
+        self
+    }
+
+    /// `.read = generic_read_dir`: `read(2)` on a directory is EISDIR.
+    pub(crate) const fn generic_read_dir(mut self) -> Self {
+        self.0.read = Some(bindings::generic_read_dir);
+        self
+    }
+
+    /// `.get_unmapped_area = thp_get_unmapped_area`.
+    pub(crate) const fn thp_get_unmapped_area(mut self) -> Self {
+        self.0.get_unmapped_area =
+            if_configured!(CONFIG_TRANSPARENT_HUGEPAGE, bindings::thp_get_unmapped_area);
+        self
+    }
+
+    /// `.splice_read = filemap_splice_read`: from the page cache.
+    pub(crate) const fn filemap_splice_read(mut self) -> Self {
+        self.0.splice_read = Some(bindings::filemap_splice_read);
+        self
+    }
+
+    /// `.splice_write = iter_file_splice_write`: through `write_iter`.
+    pub(crate) const fn iter_file_splice_write(mut self) -> Self {
+        self.0.splice_write = Some(bindings::iter_file_splice_write);
+        self
+    }
+
+    /// `.setlease = generic_setlease`: leases are local.
+    pub(crate) const fn generic_setlease(mut self) -> Self {
+        self.0.setlease = if_configured!(CONFIG_FILE_LOCKING, bindings::generic_setlease);
+        self
+    }
+
+    /// The C table, for `i_fop`.
+    pub(in crate::kapi) const fn as_ptr(&'static self) -> *const bindings::file_operations {
+        &raw const self.0
+    }
+}
+
+// The functions below are put into a table that is attached to inodes of superblocks registered for
+// `T` only, so that the file or inode they get is one of `T`. The VFS keeps both alive for the call,
+// and calls all but `open` between a successful `open` and `release`.
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn llseek<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    offset: bindings::loff_t,
+    whence: c_int,
+) -> bindings::loff_t {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    match O::llseek(file, offset, whence) {
+        Ok(pos) => pos,
+        Err(e) => i64::from(e.to_errno()),
+    }
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn read_iter<T: Types, O: FileOperations<T>>(
+    iocb: *mut bindings::kiocb,
+    to: *mut bindings::iov_iter,
+) -> isize {
+    // SAFETY: `ki_filp` is an open file of `T`, see above; the kiocb is ours for the call.
+    let mut iocb = unsafe { Kiocb::from_raw(iocb) };
+    // SAFETY: `read_iter` is called with a valid iterator to write to, ours for the call.
+    let to = unsafe { IovIter::from_raw(to) };
+    ssize_from(O::read_iter(&mut iocb, to))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn write_iter<T: Types, O: FileOperations<T>>(
+    iocb: *mut bindings::kiocb,
+    from: *mut bindings::iov_iter,
+) -> isize {
+    // SAFETY: `ki_filp` is an open file of `T`, see above; the kiocb is ours for the call.
+    let mut iocb = unsafe { Kiocb::from_raw(iocb) };
+    // SAFETY: `write_iter` is called with a valid iterator to read from, ours for the call.
+    let from = unsafe { IovIter::from_raw(from) };
+    ssize_from(O::write_iter(&mut iocb, from))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn iterate_shared<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    ctx: *mut bindings::dir_context,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    // SAFETY: The context is ours for the call.
+    let ctx = unsafe { DirContext::from_raw(ctx) };
+    from_result(|| O::iterate_shared(file, ctx).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn mmap<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    // SAFETY: The VFS calls `mmap` with an area that is being set up, its `mmap_lock` held.
+    let vma = unsafe { VmaNew::from_raw(vma) };
+    from_result(|| O::mmap(file, vma).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn open<T: Types, O: FileOperations<T>>(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    // SAFETY: A live inode of `T`, see above.
+    let inode = unsafe { Inode::from_raw(inode) };
+    // SAFETY: The file is being opened, so nobody else has it.
+    let file = unsafe { OpeningFile::<T>::from_raw(file) };
+    from_result(|| {
+        let data = O::open(inode, file)?;
+        // SAFETY: `open` succeeds, and is the only one to have set the private data.
+        unsafe { file.set_private(data) };
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn flush<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    id: bindings::fl_owner_t,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    from_result(|| O::flush(file, FlOwner(id.addr())).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn release<T: Types, O: FileOperations<T>>(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    // SAFETY: A live inode of `T`, see above.
+    let inode = unsafe { Inode::from_raw(inode) };
+    // SAFETY: `private_data` is what `open` stored, and `release` is the last to use it.
+    let data = unsafe { Arc::from_raw((*file).private_data.cast::<T::File>()) };
+    // SAFETY: An open file of `T`, whose data the `Arc` above keeps alive until the end of `O::release`'s use.
+    let file = unsafe { File::from_raw(file) };
+    O::release(inode, file, data);
+    // The VFS ignores it.
+    0
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn fsync<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    start: bindings::loff_t,
+    end: bindings::loff_t,
+    datasync: c_int,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    from_result(|| O::fsync(file, start, end, datasync != 0).map(|()| 0))
+}

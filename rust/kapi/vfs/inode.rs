@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Inodes: identity, references, the fields that a filesystem keeps.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
+//!
+//! Rules of C encoded here:
+//!
+//! - RCU walk reads inodes without a reference, so their memory, private data included, is freed
+//!   by `free_inode`, a grace period after eviction ([`super::inode_cache`]).
+//! - The attribute fields are read without locks all over the VFS. Writers are serialised by the
+//!   filesystem, by a lock of its own or by `i_rwsem`; the fields are machine words, and both
+//!   sides use single accesses. `i_size` needs a sequence count on 32-bit machines, which
+//!   [`Inode::i_size_read`] and [`Inode::i_size_write`] take care of.
+//! - A new inode (`I_NEW`) is set up by who allocated it and by nobody else: [`super::iget`].
+
+use super::{
+    mnt_idmapping::MntIdmap,
+    stat::{
+        self,
+        Timespec64, //
+    },
+    super_block::SuperBlock, //
+};
+use crate::{
+    bindings,
+    kapi::{
+        task::uidgid::{
+            Kgid,
+            Kuid, //
+        },
+        types::Types, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+
+/// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and `container_of()`
+/// in C have it.
+#[repr(C)]
+pub(in crate::kapi) struct InodeHead {
+    pub(in crate::kapi) inode: Opaque<bindings::inode>,
+    /// Drops the last reference, where that may not be done at once (`inode_hold`).
+    pub(in crate::kapi) put: Opaque<bindings::work_struct>,
+}
+
+/// The slab object, with the filesystem's own data.
+#[repr(C)]
+pub(in crate::kapi) struct InodeObject<T: Types> {
+    head: InodeHead,
+    pub(in crate::kapi) data: T::Inode,
+}
+
+/// A `struct inode` of a filesystem with the private types `T`.
+///
+/// # Invariants
+///
+/// The inode is the first field of an [`InodeObject<T>`], whose data is initialised by
+/// `alloc_inode` and dropped by `free_inode`, after a grace period.
+#[repr(transparent)]
+pub(crate) struct Inode<T: Types>(Opaque<bindings::inode>, PhantomData<T>);
+
+// SAFETY: `struct inode` is shared between threads by design, `T::Inode` is `Send` and `Sync`, and
+// what this type offers takes the locks it needs.
+unsafe impl<T: Types> Send for Inode<T> {}
+// SAFETY: As above.
+unsafe impl<T: Types> Sync for Inode<T> {}
+
+// SAFETY: `ihold()` and `iput()` count references; an inode with a reference stays alive.
+unsafe impl<T: Types> AlwaysRefCounted for Inode<T> {
+    fn inc_ref(&self) {
+        // SAFETY: The existence of `&self` means that the reference count is not zero.
+        unsafe { bindings::ihold(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference that it owns.
+        unsafe { bindings::iput(obj.as_ref().as_ptr()) };
+    }
+}
+
+impl<T: Types> PartialEq for Inode<T> {
+    /// The same inode?
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+}
+
+/// `SB_RDONLY`, `SB_ACTIVE` of `s_flags`.
+const SB_RDONLY: usize = 1 << 0;
+pub(in crate::kapi) const SB_ACTIVE: usize = 1 << 30;
+
+/// What a filesystem tells the VFS about an inode, apart from size and link count.
+pub(crate) struct Attributes {
+    /// `i_ino`.
+    pub(crate) ino: u64,
+    /// `i_mode`, type included.
+    pub(crate) mode: u16,
+    /// `i_uid`.
+    pub(crate) uid: Kuid,
+    /// `i_gid`.
+    pub(crate) gid: Kgid,
+    /// `i_blocks`, in units of 512 bytes.
+    pub(crate) blocks: u64,
+    /// `i_atime`.
+    pub(crate) atime: Timespec64,
+    /// `i_mtime`.
+    pub(crate) mtime: Timespec64,
+    /// `i_ctime`.
+    pub(crate) ctime: Timespec64,
+}
+
+/// One read of a field that others may write (`READ_ONCE()`).
+macro_rules! read_once {
+    ($inode:expr, $field:ident) => {
+        // SAFETY: The inode is alive by the type's invariant; the field is a machine word that is
+        // read and written by single accesses.
+        unsafe { (&raw const (*$inode.as_ptr()).$field).read_volatile() }
+    };
+}
+
+/// One write of a field that others may read (`WRITE_ONCE()`).
+macro_rules! write_once {
+    ($inode:expr, $field:ident, $value:expr) => {
+        // SAFETY: As for `read_once!`; who calls is serialised with other writers.
+        unsafe { (&raw mut (*$inode.as_ptr()).$field).write_volatile($value) }
+    };
+}
+
+impl<T: Types> Inode<T> {
+    /// Borrows an inode.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is an inode of a superblock of a filesystem type registered for `T`, past
+    /// `alloc_inode`, and stays alive for `'a`.
+    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
+        // SAFETY: The caller promises a live inode of the right type; the layout is that of
+        // `struct inode`.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C object.
+    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.get()
+    }
+
+    /// The filesystem's own data (`container_of()` in C).
+    pub(crate) fn data(&self) -> &T::Inode {
+        // SAFETY: By the type's invariant the inode lies in an `InodeObject<T>`, initialised and
+        // alive as long as the inode.
+        unsafe { &(*self.as_ptr().cast::<InodeObject<T>>()).data }
+    }
+
+    /// The superblock (`i_sb`).
+    pub(crate) fn sb(&self) -> &SuperBlock<T> {
+        // SAFETY: `i_sb` does not change, and the superblock outlives its inodes.
+        unsafe { SuperBlock::from_raw((*self.as_ptr()).i_sb) }
+    }
+
+    /// Type and permissions (`i_mode`).
+    pub(crate) fn i_mode(&self) -> u16 {
+        read_once!(self, i_mode)
+    }
+
+    /// `S_ISDIR(i_mode)`. An inode's type does not change once it is set up.
+    pub(crate) fn is_dir(&self) -> bool {
+        stat::s_isdir(self.i_mode())
+    }
+
+    /// `S_ISREG(i_mode)`.
+    pub(crate) fn is_reg(&self) -> bool {
+        stat::s_isreg(self.i_mode())
+    }
+
+    /// `inode_wrong_type()`: whether `mode` names another type than this inode's.
+    pub(crate) fn inode_wrong_type(&self, mode: u16) -> bool {
+        (self.i_mode() ^ mode) & stat::S_IFMT != 0
+    }
+
+    /// `i_generation`.
+    pub(crate) fn i_generation(&self) -> u32 {
+        read_once!(self, i_generation)
+    }
+
+    /// `i_nlink`.
+    pub(crate) fn i_nlink(&self) -> u32 {
+        // SAFETY: The inode is alive; the link count is a machine word.
+        unsafe {
+            (&raw const (*self.as_ptr()).__bindgen_anon_1.i_nlink)
+                .cast::<u32>()
+                .read_volatile()
+        }
+    }
+
+    /// `i_rdev`, in the kernel's own encoding.
+    pub(crate) fn i_rdev(&self) -> u32 {
+        read_once!(self, i_rdev)
+    }
+
+    /// The size in bytes (`i_size_read()`).
+    pub(crate) fn i_size_read(&self) -> i64 {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::i_size_read(self.as_ptr()) }
+    }
+
+    /// Sets the size in bytes (`i_size_write()`). Callers are serialised by the filesystem.
+    pub(crate) fn i_size_write(&self, size: i64) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::i_size_write(self.as_ptr(), size) }
+    }
+
+    /// log2 of the superblock's block size (`i_blkbits`).
+    pub(crate) fn i_blkbits(&self) -> u8 {
+        read_once!(self, i_blkbits)
+    }
+
+    /// `IS_NOCMTIME()`: the VFS leaves mtime and ctime to the filesystem.
+    pub(crate) fn is_nocmtime(&self) -> bool {
+        read_once!(self, i_flags) & bindings::S_NOCMTIME != 0
+    }
+
+    /// `IS_DEADDIR()`: the directory has been removed.
+    pub(crate) fn is_deaddir(&self) -> bool {
+        read_once!(self, i_flags) & bindings::S_DEAD != 0
+    }
+
+    /// Marks a directory as removed (`S_DEAD`), as `vfs_rmdir()` does.
+    pub(crate) fn set_dead(&self) {
+        // SAFETY: The inode is alive; the flag is set by an atomic operation.
+        unsafe { bindings::inode_set_dead(self.as_ptr()) };
+    }
+
+    /// Whether the current task holds `i_rwsem` exclusively.
+    pub(crate) fn is_locked_by_current(&self) -> bool {
+        // SAFETY: The inode is alive; the owner is read once, and cannot become or cease to be this task meanwhile.
+        unsafe { bindings::inode_is_locked_by_current(self.as_ptr()) }
+    }
+
+    /// `IS_AUTOMOUNT()`.
+    pub(crate) fn is_automount(&self) -> bool {
+        read_once!(self, i_flags) & bindings::S_AUTOMOUNT != 0
+    }
+
+    /// `IS_RDONLY()`: whether the superblock is read-only.
+    pub(crate) fn is_rdonly(&self) -> bool {
+        self.s_flags() & SB_RDONLY != 0
+    }
+
+    /// `s_flags` of the superblock.
+    pub(in crate::kapi) fn s_flags(&self) -> usize {
+        // SAFETY: The superblock outlives its inodes; the field is a machine word.
+        unsafe { (&raw const (*(*self.as_ptr()).i_sb).s_flags).read_volatile() }
+    }
+
+    /// Sets what the filesystem knows of the inode's attributes.
+    ///
+    /// Callers are serialised by the filesystem. Nanoseconds are below 10^9.
+    pub(crate) fn set_attributes(&self, attr: &Attributes) {
+        write_once!(self, i_ino, attr.ino);
+        write_once!(self, i_mode, attr.mode);
+        write_once!(self, i_uid, attr.uid.into_raw());
+        write_once!(self, i_gid, attr.gid.into_raw());
+        write_once!(self, i_blocks, attr.blocks);
+        write_once!(self, i_atime_sec, attr.atime.sec);
+        write_once!(self, i_atime_nsec, attr.atime.nsec);
+        self.inode_set_mtime(attr.mtime);
+        self.inode_set_ctime(attr.ctime);
+    }
+
+    /// `inode_set_mtime_to_ts()`.
+    pub(crate) fn inode_set_mtime(&self, time: Timespec64) {
+        write_once!(self, i_mtime_sec, time.sec);
+        write_once!(self, i_mtime_nsec, time.nsec);
+    }
+
+    /// `inode_set_ctime_to_ts()`.
+    pub(crate) fn inode_set_ctime(&self, time: Timespec64) {
+        // SAFETY: The inode is alive; the function writes the time fields only.
+        unsafe { bindings::inode_set_ctime_to_ts(self.as_ptr(), time.into_raw()) };
+    }
+
+    /// `inode_set_ctime_current()`.
+    pub(crate) fn inode_set_ctime_current(&self) {
+        // SAFETY: The inode is alive; the function writes the time fields only.
+        unsafe { bindings::inode_set_ctime_current(self.as_ptr()) };
+    }
+
+    /// `mark_inode_dirty_sync()`.
+    pub(crate) fn mark_inode_dirty_sync(&self) {
+        // SAFETY: The inode is alive and referenced.
+        unsafe { bindings::mark_inode_dirty_sync(self.as_ptr()) };
+    }
+
+    /// Writes the inode's metadata and waits (`sync_inode_metadata(inode, 1)`). May sleep.
+    pub(crate) fn sync_inode_metadata(&self) -> Result {
+        // SAFETY: The inode is alive and referenced.
+        to_result(unsafe { bindings::sync_inode_metadata(self.as_ptr(), 1) })
+    }
+
+    /// `set_nlink()`. Callers are serialised by the filesystem.
+    pub(crate) fn set_nlink(&self, nlink: u32) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::set_nlink(self.as_ptr(), nlink) };
+    }
+
+    /// `drop_nlink()`, and nothing when the count is zero already.
+    ///
+    /// Callers are serialised by the filesystem.
+    pub(crate) fn drop_nlink(&self) {
+        if self.i_nlink() > 0 {
+            // SAFETY: The inode is alive, its link count is not zero.
+            unsafe { bindings::drop_nlink(self.as_ptr()) };
+        }
+    }
+
+    /// `clear_nlink()`. Callers are serialised by the filesystem.
+    pub(crate) fn clear_nlink(&self) {
+        // SAFETY: The inode is alive.
+        unsafe { bindings::clear_nlink(self.as_ptr()) };
+    }
+
+    /// Clears `S_NOSEC`: whether writes must strip privileges is to be asked again.
+    pub(crate) fn clear_nosec(&self) {
+        let flags = read_once!(self, i_flags);
+        write_once!(self, i_flags, flags & !bindings::S_NOSEC);
+    }
+
+    /// Remembers a change of the directory's contents (`inode_maybe_inc_iversion(inode, false)`).
+    pub(crate) fn inode_maybe_inc_iversion(&self) {
+        // SAFETY: The inode is alive; `i_version` is atomic.
+        unsafe { bindings::inode_maybe_inc_iversion(self.as_ptr(), false) };
+    }
+
+    /// Takes the inode out of the inode hash (`remove_inode_hash()`), so that its number can be
+    /// taken by another one.
+    pub(crate) fn remove_inode_hash(&self) {
+        // SAFETY: The inode is alive; the function takes the locks it needs, and does nothing for
+        // an inode that is not hashed.
+        unsafe { bindings::remove_inode_hash(self.as_ptr()) };
+    }
+
+    /// Checks by mode, owner and ACL whether the current task may do what `mask` (`MAY_*`) says
+    /// (`generic_permission()`). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// EACCES, EPERM.
+    pub(crate) fn generic_permission(&self, idmap: &MntIdmap, mask: u32) -> Result {
+        // SAFETY: Both are alive.
+        to_result(unsafe {
+            bindings::generic_permission(idmap.as_ptr(), self.as_ptr(), mask as i32)
+        })
+    }
+
+    /// Takes `i_rwsem` exclusively for as long as the guard lives (`inode_lock_killable()`).
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if killed, unless [`killable`](crate::kapi::fuse::moduleparam::killable) is off.
+    pub(crate) fn inode_lock(&self) -> Result<InodeLock<'_, T>> {
+        // SAFETY: The inode is alive.
+        to_result(unsafe { bindings::inode_lock_unless_killed(self.as_ptr()) })?;
+        Ok(InodeLock(self))
+    }
+
+    /// Takes `i_rwsem` together with others who do, for as long as the guard lives
+    /// (`inode_lock_shared_killable()`).
+    ///
+    /// # Errors
+    ///
+    /// As [`inode_lock`](Self::inode_lock).
+    pub(crate) fn inode_lock_shared(&self) -> Result<InodeLockShared<'_, T>> {
+        // SAFETY: The inode is alive.
+        to_result(unsafe { bindings::inode_lock_shared_unless_killed(self.as_ptr()) })?;
+        Ok(InodeLockShared(self))
+    }
+}
+
+/// An inode whose `i_rwsem` we hold exclusively; dropping it releases the lock.
+pub(crate) struct InodeLock<'a, T: Types>(&'a Inode<T>);
+
+impl<T: Types> Drop for InodeLock<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The lock was taken by `inode_lock()`, by this task.
+        unsafe { bindings::inode_unlock(self.0.as_ptr()) };
+    }
+}
+
+/// An inode whose `i_rwsem` we hold shared; dropping it releases the lock.
+pub(crate) struct InodeLockShared<'a, T: Types>(&'a Inode<T>);
+
+impl<T: Types> Drop for InodeLockShared<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: The lock was taken by `inode_lock_shared()`, by this task.
+        unsafe { bindings::inode_unlock_shared(self.0.as_ptr()) };
+    }
+}

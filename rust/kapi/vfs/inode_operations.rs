@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of a filesystem on its inodes.
+//!
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`struct inode_operations`); rules:
+//! [locking](srctree/Documentation/filesystems/locking.rst),
+//! [porting](srctree/Documentation/filesystems/porting.rst).
+//!
+//! Rules of C encoded here:
+//!
+//! - The VFS holds the directory's `i_rwsem` around the operations that look up or change it,
+//!   shared for `lookup` and (without `O_CREAT`) `atomic_open`, exclusively for the others; so the
+//!   names of the dentries are stable: [`NamedDentry`]. It is not ours to release.
+//! - `lookup` gets a dentry that is not hashed and not known to anyone else: [`UnhashedDentry`].
+//! - `permission` with `MAY_NOT_BLOCK` and `get_link` without a dentry run in RCU walk:
+//!   [`super::rcu_walk`].
+//! - `mkdir` returns another dentry if the directory is spliced elsewhere.
+
+use super::{
+    attr::Iattr,
+    dentry::{
+        into_ptr,
+        Dentry,
+        NamedDentry,
+        UnhashedDentry, //
+    },
+    file::OpeningFile,
+    inode::Inode,
+    mnt_idmapping::MntIdmap,
+    namei::LookupFlags,
+    rcu_walk::RcuInode,
+    stat::Kstat, //
+};
+use crate::{
+    bindings,
+    kapi::types::Types, //
+};
+use core::{
+    ffi::CStr,
+    marker::PhantomData,
+    ptr, //
+};
+use kernel::{
+    error::{
+        from_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::{
+        c_char,
+        c_int,
+        c_uint,
+        c_void, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// What `atomic_open` has done, to be returned by it.
+#[must_use]
+pub(crate) enum AtomicOpen<T: Types> {
+    /// The file is open ([`OpeningFile::finish_open`](super::open)).
+    Opened,
+    /// The name was looked up or made, and the VFS is to open it (`finish_no_open()`); with the
+    /// dentry to use in place of the one passed, if another.
+    NoOpen(Option<ARef<Dentry<T>>>),
+}
+
+/// `struct inode_operations`. All run in task context and may sleep unless said otherwise.
+#[vtable]
+pub(crate) trait InodeOperations<T: Types>: 'static {
+    /// Finds a name in a directory. Returns the dentry to use in place of `dentry`, if another.
+    fn lookup(
+        _dir: &Inode<T>,
+        _dentry: UnhashedDentry<'_, T>,
+        _flags: LookupFlags,
+    ) -> Result<Option<ARef<Dentry<T>>>> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads a symbolic link: its text, without a NUL in it or after it.
+    fn get_link(_dentry: &Dentry<T>, _inode: &Inode<T>) -> Result<KVVec<u8>> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Whether the current task may do what `mask` (`MAY_*`) says.
+    fn permission(_idmap: &MntIdmap, _inode: &Inode<T>, _mask: u32) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The same in RCU walk; ECHILD if it cannot be told without sleeping.
+    fn permission_rcu(_idmap: &MntIdmap, _inode: &RcuInode<'_, T>, _mask: u32) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a regular file.
+    fn create(
+        _idmap: &MntIdmap,
+        _dir: &Inode<T>,
+        _dentry: NamedDentry<'_, T>,
+        _mode: u16,
+    ) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes another name, `new`, for the inode of `old`.
+    fn link(_old: &Dentry<T>, _dir: &Inode<T>, _new: NamedDentry<'_, T>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Removes a name of something that is not a directory.
+    fn unlink(_dir: &Inode<T>, _dentry: NamedDentry<'_, T>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a symbolic link to `target`.
+    fn symlink(
+        _idmap: &MntIdmap,
+        _dir: &Inode<T>,
+        _dentry: NamedDentry<'_, T>,
+        _target: &[u8],
+    ) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a directory. Returns the dentry to use in place of `dentry`, if another.
+    fn mkdir(
+        _idmap: &MntIdmap,
+        _dir: &Inode<T>,
+        _dentry: NamedDentry<'_, T>,
+        _mode: u16,
+    ) -> Result<Option<ARef<Dentry<T>>>> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Removes an empty directory.
+    fn rmdir(_dir: &Inode<T>, _dentry: NamedDentry<'_, T>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Makes a device node, fifo, socket or regular file; `rdev` in the kernel's own encoding.
+    fn mknod(
+        _idmap: &MntIdmap,
+        _dir: &Inode<T>,
+        _dentry: NamedDentry<'_, T>,
+        _mode: u16,
+        _rdev: u32,
+    ) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Renames; `flags` are `RENAME_*`.
+    fn rename(
+        _idmap: &MntIdmap,
+        _old_dir: &Inode<T>,
+        _old: NamedDentry<'_, T>,
+        _new_dir: &Inode<T>,
+        _new: NamedDentry<'_, T>,
+        _flags: u32,
+    ) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes attributes; `i_rwsem` is held exclusively.
+    fn setattr(_idmap: &MntIdmap, _dentry: &Dentry<T>, _attr: &mut Iattr<T>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reports attributes: those of `request_mask` (`STATX_*`), as fresh as `flags`
+    /// (`AT_STATX_*`) say.
+    fn getattr(
+        _idmap: &MntIdmap,
+        _dentry: &Dentry<T>,
+        _stat: &mut Kstat,
+        _request_mask: u32,
+        _flags: u32,
+    ) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Looks up, makes if `flags` (`O_*`) say so, and opens, in one.
+    fn atomic_open(
+        _dir: &Inode<T>,
+        _dentry: NamedDentry<'_, T>,
+        _file: &OpeningFile<T>,
+        _flags: u32,
+        _mode: u16,
+    ) -> Result<AtomicOpen<T>> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A table of inode operations for `T`.
+#[repr(transparent)]
+pub(crate) struct InodeOperationsTable<T: Types>(bindings::inode_operations, PhantomData<fn(T)>);
+
+// SAFETY: The table is never written.
+unsafe impl<T: Types> Sync for InodeOperationsTable<T> {}
+
+/// A trampoline if the operation is there.
+macro_rules! op {
+    ($has:expr, $trampoline:expr) => {
+        if $has {
+            Some($trampoline)
+        } else {
+            None
+        }
+    };
+}
+
+impl<T: Types> InodeOperationsTable<T> {
+    /// The table of `O`.
+    pub(crate) const fn new<O: InodeOperations<T>>() -> Self {
+        Self(
+            bindings::inode_operations {
+                lookup: op!(O::HAS_LOOKUP, lookup::<T, O>),
+                get_link: op!(O::HAS_GET_LINK, get_link::<T, O>),
+                permission: op!(O::HAS_PERMISSION, permission::<T, O>),
+                get_inode_acl: Some(get_inode_acl),
+                create: op!(O::HAS_CREATE, create::<T, O>),
+                link: op!(O::HAS_LINK, link::<T, O>),
+                unlink: op!(O::HAS_UNLINK, unlink::<T, O>),
+                symlink: op!(O::HAS_SYMLINK, symlink::<T, O>),
+                mkdir: op!(O::HAS_MKDIR, mkdir::<T, O>),
+                rmdir: op!(O::HAS_RMDIR, rmdir::<T, O>),
+                mknod: op!(O::HAS_MKNOD, mknod::<T, O>),
+                rename: op!(O::HAS_RENAME, rename::<T, O>),
+                setattr: op!(O::HAS_SETATTR, setattr::<T, O>),
+                getattr: op!(O::HAS_GETATTR, getattr::<T, O>),
+                atomic_open: op!(O::HAS_ATOMIC_OPEN, atomic_open::<T, O>),
+                ..pin_init::zeroed()
+            },
+            PhantomData,
+        )
+    }
+
+    /// The C object.
+    pub(in crate::kapi) const fn as_ptr(&self) -> *const bindings::inode_operations {
+        &raw const self.0
+    }
+}
+
+// The trampolines. The contract of all: called by the VFS as locking.rst says, with objects of a
+// superblock registered for `T`, valid for the call and, except in RCU walk, referenced.
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn lookup<T: Types, O: InodeOperations<T>>(
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    flags: c_uint,
+) -> *mut bindings::dentry {
+    // SAFETY: By the contract; the dentry is not hashed yet.
+    let (dir, dentry) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
+    into_ptr(O::lookup(dir, dentry, LookupFlags::from_raw(flags)))
+}
+
+/// # Safety
+///
+/// See above. `dentry` is null in RCU walk.
+unsafe extern "C" fn get_link<T: Types, O: InodeOperations<T>>(
+    dentry: *mut bindings::dentry,
+    inode: *mut bindings::inode,
+    done: *mut bindings::delayed_call,
+) -> *const c_char {
+    if dentry.is_null() {
+        return ECHILD.to_ptr();
+    }
+    // SAFETY: By the contract, and not in RCU walk.
+    let (dentry, inode) = unsafe { (Dentry::from_raw(dentry), Inode::from_raw(inode)) };
+    let text = O::get_link(dentry, inode).and_then(|mut text| {
+        text.push(0, GFP_KERNEL)?;
+        Ok(text)
+    });
+    match text {
+        Ok(text) => {
+            let (text, _, _) = text.into_raw_parts();
+            // SAFETY: `done` is the caller's.
+            unsafe {
+                *done = bindings::delayed_call {
+                    fn_: Some(put_link),
+                    arg: text.cast(),
+                }
+            };
+            text.cast()
+        }
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Frees the text of a link when path walk is done with it.
+///
+/// # Safety
+///
+/// Called once, with what [`get_link`] put into its `delayed_call`.
+unsafe extern "C" fn put_link(text: *mut c_void) {
+    // SAFETY: `kvfree()` is what frees the memory of a `KVVec`, which this was.
+    unsafe { bindings::kvfree(text) };
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn permission<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    inode: *mut bindings::inode,
+    mask: c_int,
+) -> c_int {
+    // SAFETY: By the contract.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    let mask = mask as u32;
+    from_result(|| {
+        if mask & bindings::MAY_NOT_BLOCK != 0 {
+            // SAFETY: By the contract; in RCU walk.
+            let inode = unsafe { RcuInode::from_raw(inode) };
+            O::permission_rcu(idmap, &inode, mask & !bindings::MAY_NOT_BLOCK)
+        } else {
+            // SAFETY: By the contract.
+            O::permission(idmap, unsafe { Inode::from_raw(inode) }, mask)
+        }
+        .map(|()| 0)
+    })
+}
+
+/// No inode has an ACL that the kernel is to check, until ACLs are built. Needed nevertheless: the
+/// VFS calls it for `ACL_DONT_CACHE` without asking whether it is there.
+///
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn get_inode_acl(
+    _inode: *mut bindings::inode,
+    _type: c_int,
+    _rcu: bool,
+) -> *mut bindings::posix_acl {
+    ptr::null_mut()
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn create<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    mode: bindings::umode_t,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (idmap, dir, dentry) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Inode::from_raw(dir),
+            NamedDentry::from_raw(dentry),
+        )
+    };
+    from_result(|| O::create(idmap, dir, dentry, mode).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn link<T: Types, O: InodeOperations<T>>(
+    old: *mut bindings::dentry,
+    dir: *mut bindings::inode,
+    new: *mut bindings::dentry,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (old, dir, new) = unsafe {
+        (
+            Dentry::from_raw(old),
+            Inode::from_raw(dir),
+            NamedDentry::from_raw(new),
+        )
+    };
+    from_result(|| O::link(old, dir, new).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn unlink<T: Types, O: InodeOperations<T>>(
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (dir, dentry) = unsafe { (Inode::from_raw(dir), NamedDentry::from_raw(dentry)) };
+    from_result(|| O::unlink(dir, dentry).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above; `target` is a string.
+unsafe extern "C" fn symlink<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    target: *const c_char,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (idmap, dir, dentry) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Inode::from_raw(dir),
+            NamedDentry::from_raw(dentry),
+        )
+    };
+    // SAFETY: By the contract.
+    let target = unsafe { CStr::from_char_ptr(target) };
+    from_result(|| O::symlink(idmap, dir, dentry, target.to_bytes()).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn mkdir<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    mode: bindings::umode_t,
+) -> *mut bindings::dentry {
+    // SAFETY: By the contract; the directory is locked.
+    let (idmap, dir, dentry) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Inode::from_raw(dir),
+            NamedDentry::from_raw(dentry),
+        )
+    };
+    into_ptr(O::mkdir(idmap, dir, dentry, mode))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn rmdir<T: Types, O: InodeOperations<T>>(
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (dir, dentry) = unsafe { (Inode::from_raw(dir), NamedDentry::from_raw(dentry)) };
+    from_result(|| O::rmdir(dir, dentry).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn mknod<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    mode: bindings::umode_t,
+    rdev: bindings::dev_t,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (idmap, dir, dentry) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Inode::from_raw(dir),
+            NamedDentry::from_raw(dentry),
+        )
+    };
+    from_result(|| O::mknod(idmap, dir, dentry, mode, rdev).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above.
+unsafe extern "C" fn rename<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    old_dir: *mut bindings::inode,
+    old: *mut bindings::dentry,
+    new_dir: *mut bindings::inode,
+    new: *mut bindings::dentry,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: By the contract.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
+    // SAFETY: By the contract; both directories are locked.
+    let (old_dir, old) = unsafe { (Inode::from_raw(old_dir), NamedDentry::from_raw(old)) };
+    // SAFETY: As above.
+    let (new_dir, new) = unsafe { (Inode::from_raw(new_dir), NamedDentry::from_raw(new)) };
+    from_result(|| O::rename(idmap, old_dir, old, new_dir, new, flags).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above; `attr` is the caller's, and with `ATTR_FILE` has an open file of this filesystem.
+unsafe extern "C" fn setattr<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dentry: *mut bindings::dentry,
+    attr: *mut bindings::iattr,
+) -> c_int {
+    // SAFETY: By the contract.
+    let (idmap, dentry, attr) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Dentry::from_raw(dentry),
+            Iattr::from_raw(attr),
+        )
+    };
+    from_result(|| O::setattr(idmap, dentry, attr).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above; `stat` is the caller's.
+unsafe extern "C" fn getattr<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    path: *const bindings::path,
+    stat: *mut bindings::kstat,
+    request_mask: u32,
+    flags: c_uint,
+) -> c_int {
+    // SAFETY: By the contract; a path has a dentry.
+    let (idmap, dentry, stat) = unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Dentry::from_raw((*path).dentry),
+            Kstat::from_raw(stat),
+        )
+    };
+    from_result(|| O::getattr(idmap, dentry, stat, request_mask, flags).map(|()| 0))
+}
+
+/// # Safety
+///
+/// See above; `file` is being opened.
+unsafe extern "C" fn atomic_open<T: Types, O: InodeOperations<T>>(
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+    file: *mut bindings::file,
+    flags: c_uint,
+    mode: bindings::umode_t,
+) -> c_int {
+    // SAFETY: By the contract; the directory is locked.
+    let (dir, named) = unsafe { (Inode::from_raw(dir), NamedDentry::from_raw(dentry)) };
+    // SAFETY: By the contract.
+    let opening = unsafe { OpeningFile::from_raw(file) };
+    from_result(|| match O::atomic_open(dir, named, opening, flags, mode)? {
+        AtomicOpen::Opened => Ok(0),
+        AtomicOpen::NoOpen(other) => {
+            let other = into_ptr(Ok(other));
+            // SAFETY: The file is not open; the function takes over the reference.
+            Ok(unsafe { bindings::finish_no_open(file, other) })
+        }
+    })
+}

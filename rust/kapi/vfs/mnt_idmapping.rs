@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Id mappings of mounts.
+//!
+//! C header: [`include/linux/mnt_idmapping.h`](srctree/include/linux/mnt_idmapping.h).
+
+use crate::{
+    bindings,
+    kapi::task::{
+        uidgid::{
+            Kgid,
+            Kuid, //
+        },
+        user_namespace::UserNamespace, //
+    },
+};
+use kernel::types::Opaque;
+
+/// A `struct mnt_idmap`: how a mount shows the ids of its filesystem.
+#[repr(transparent)]
+pub(crate) struct MntIdmap(Opaque<bindings::mnt_idmap>);
+
+// SAFETY: The mapping does not change while it is used.
+unsafe impl Sync for MntIdmap {}
+
+impl MntIdmap {
+    /// Borrows a mapping.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a mapping that stays alive for `'a`.
+    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::mnt_idmap) -> &'a Self {
+        // SAFETY: The caller's promise.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The C object.
+    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::mnt_idmap {
+        self.0.get()
+    }
+
+    /// The mapping that changes nothing (`nop_mnt_idmap`).
+    pub(crate) fn nop() -> &'static Self {
+        // SAFETY: The C object is static.
+        unsafe { Self::from_raw(&raw mut bindings::nop_mnt_idmap) }
+    }
+
+    /// A user of the filesystem as seen through the mount
+    /// (`vfsuid_into_kuid(make_vfsuid(idmap, fs_userns, uid))`).
+    pub(crate) fn map_uid(&self, fs_userns: &UserNamespace, uid: Kuid) -> Kuid {
+        // SAFETY: Both are alive.
+        let vfsuid =
+            unsafe { bindings::make_vfsuid(self.as_ptr(), fs_userns.as_ptr(), uid.into_raw()) };
+        Kuid::from_raw(bindings::kuid_t { val: vfsuid.val })
+    }
+
+    /// A group of the filesystem as seen through the mount.
+    pub(crate) fn map_gid(&self, fs_userns: &UserNamespace, gid: Kgid) -> Kgid {
+        // SAFETY: Both are alive.
+        let vfsgid =
+            unsafe { bindings::make_vfsgid(self.as_ptr(), fs_userns.as_ptr(), gid.into_raw()) };
+        Kgid::from_raw(bindings::kgid_t { val: vfsgid.val })
+    }
+}
