@@ -17,8 +17,8 @@
 //!
 //! # Reading order
 //!
-//! One `stat` from the system call to the reply: `abi/op/getattr`, then `transport/request`,
-//! `transport/chan`, `transport/engine`, `transport/device`, `transport/copy`, then `fs/attr`.
+//! One `stat` from the system call to the reply: `abi/op/getattr`, then `transport/chan`,
+//! `transport/caller`, `engine`, `transport/dev`, `transport/message`, then `fs/attr`.
 //! The terms (Chan, Conn, Mount, Forget) are those of the C implementation: one grep finds both.
 
 #![deny(unsafe_code)]

@@ -2,62 +2,56 @@
 
 //! Moves requests between callers and the daemon; knows no inode and no dentry.
 //!
-//! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`request`] is what moves,
-//! [`args`] and [`payload`] what it carries; [`chan`] has the queues, which are the [`engine`](crate::engine)'s;
-//! [`call`], [`background`] and [`left`] are the callers' side, [`device`], [`reader`] and [`writer`] the
-//! daemon's, with [`copy`] between the two; [`forget`] and [`notify`] are apart, as they have no reply.
-//! [`suspend`] lets callers be frozen.
+//! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`message`] is what a request carries,
+//! [`chan`] a channel and its requests, whose queues are the [`engine`](crate::engine)'s, [`caller`] the side of
+//! the callers, [`notify`] what a daemon writes unasked, [`dev`] the daemon's side, [`watch`] what looks on.
 
-mod args;
-mod background;
-mod call;
+mod caller;
 mod chan;
-mod copy;
-mod device;
-mod forget;
-mod latency;
-mod left;
-mod look;
+mod dev;
+mod message;
 mod notify;
-mod payload;
-mod reader;
-mod request;
-pub(crate) mod suspend;
-mod timeout;
-mod writer;
+mod watch;
 
 #[allow(unused_imports)]
 pub(crate) use self::{
-    background::{
-        Done,
-        End,
-        Prepared, //
+    caller::{
+        background::{
+            Done,
+            End,
+            Prepared, //
+        },
+        call::How,
+        forget::Forget,
+        left::{
+            Leave,
+            Left,
+            NeverLeaves,
+            Next, //
+        },
     },
-    call::How,
     chan::{
-        Chan,
-        ChanParams, //
+        channel::{
+            Chan,
+            ChanParams, //
+        },
+        latency::Counted,
+        request::RequestCache, //
     },
-    device::{
+    dev::device::{
         register,
         Device,
         Registration, //
     },
-    forget::Forget,
-    latency::Counted,
-    left::{
-        Leave,
-        Left,
-        NeverLeaves,
-        Next, //
-    },
-    look::{
-        Sight,
-        Stage, //
-    },
+    message::payload::Payload,
     notify::Notified,
-    payload::Payload,
-    request::RequestCache, //
+    watch::{
+        look::{
+            Sight,
+            Stage, //
+        },
+        suspend, //
+    },
 };
 #[allow(unused_imports)]
 pub(crate) use crate::abi::Creds as Caller;

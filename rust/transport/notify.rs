@@ -5,7 +5,6 @@
 //! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out here,
 //! those about the filesystem are passed on ([`Notified`]). Takes the engine's lock; sleeps.
 
-use super::chan::Chan;
 use crate::{
     abi::NotifyCode,
     engine::Resend,
@@ -13,6 +12,7 @@ use crate::{
         fuse::trace,
         task::sched, //
     },
+    transport::chan::channel::Chan, //
 };
 use kernel::prelude::*;
 

@@ -2,7 +2,7 @@
 
 //! Callers that have left requests that the daemon has: what they have lent of their own goes back to them.
 //!
-//! Mirrors `transport/left.rs`. Where it holds the engine's lock across two changes of the word, so does the
+//! Mirrors `transport/caller/left.rs`. Where it holds the engine's lock across two changes of the word, so does the
 //! model: nobody else moves then who needs the lock.
 
 use super::*;

@@ -2,7 +2,7 @@
 
 //! A caller: sends a request and waits for the answer, is interrupted, is killed and leaves.
 //!
-//! Mirrors `transport/call.rs` and `transport/background.rs`.
+//! Mirrors `transport/caller/call.rs` and `transport/caller/background.rs`.
 
 use super::chan::{Chan, End, Req, Request};
 use super::engine::{Admit, Refusal, Ticket};

@@ -3,7 +3,7 @@
 //! A channel and its requests as the module has them: the engine behind one lock, the hint for sleeping
 //! readers, two wait queues, the count; each request with its word and its caller's place to wait.
 //!
-//! Mirrors `transport/chan.rs` and `transport/request.rs`, step by step. Invariants are checked where they
+//! Mirrors `transport/chan/channel.rs` and `transport/chan/request.rs`, step by step. Invariants are checked where they
 //! could break.
 
 use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};

@@ -3,7 +3,7 @@
 //! A thread of the daemon: in `read` and `write` of a device, with pages to be faulted in, bad memory,
 //! and replies that come in any order.
 //!
-//! Mirrors `transport/reader.rs` and `transport/writer.rs`.
+//! Mirrors `transport/dev/reader.rs` and `transport/dev/writer.rs`.
 
 use super::chan::{Chan, End, Forgets, Hint, Req};
 use super::engine::lend_state::Returned;

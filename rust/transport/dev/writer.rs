@@ -5,18 +5,7 @@
 //! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where the
 //! daemon's memory must be faulted in.
 
-use super::{
-    args::{
-        Args,
-        Cursor, //
-    },
-    chan::Chan,
-    copy::CopyIn,
-    device::Installed,
-    left::Legacy,
-    request::Req,
-    suspend, //
-};
+use super::device::Installed;
 use crate::{
     abi::{
         Answer,
@@ -37,6 +26,21 @@ use crate::{
             Lease, //
         },
         trace, //
+    },
+    transport::{
+        caller::left::Legacy,
+        chan::{
+            channel::Chan,
+            request::Req, //
+        },
+        message::{
+            args::{
+                Args,
+                Cursor, //
+            },
+            copy::CopyIn, //
+        },
+        watch::suspend, //
     },
 };
 use kernel::{
@@ -60,7 +64,11 @@ enum Failed<'a> {
 /// # Errors
 ///
 /// `EINVAL` for a malformed one; `ENOENT` if there is no such request; those of [`CopyIn::fill`].
-pub(super) fn write(installed: &Installed, from: &mut impl CopyIn, len: usize) -> Result<usize> {
+pub(in crate::transport) fn write(
+    installed: &Installed,
+    from: &mut impl CopyIn,
+    len: usize,
+) -> Result<usize> {
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }

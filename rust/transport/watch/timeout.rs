@@ -6,7 +6,6 @@
 //! behind a younger one for some rounds; here all are looked at, in steps. Takes the engine's lock;
 //! sleeps.
 
-use super::chan::Chan;
 use crate::{
     engine::Seen,
     kapi::{
@@ -16,6 +15,7 @@ use crate::{
         },
         task::sched, //
     },
+    transport::chan::channel::Chan, //
 };
 use kernel::{
     sync::{
@@ -49,7 +49,7 @@ impl Chan {
     }
 
     /// No look any more. Sleeps.
-    pub(super) fn cancel_timeout(self: &Arc<Self>) {
+    pub(in crate::transport) fn cancel_timeout(self: &Arc<Self>) {
         cancel_delayed_work_sync::<Self, 0>(self);
     }
 

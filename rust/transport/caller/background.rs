@@ -5,15 +5,6 @@
 //! C counterpart: `fuse_chan_send_bg()`, `fuse_get_req(.., true)`. Takes the engine's lock; sleeps at
 //! the gate only.
 
-use super::{
-    args::Args,
-    chan::Chan,
-    payload::Payload,
-    request::{
-        Req,
-        Request, //
-    },
-};
 use crate::{
     abi::{
         BadReply,
@@ -24,7 +15,20 @@ use crate::{
         Op, //
     },
     engine::Admit,
-    kapi::mm::gfp::Gfp, //
+    kapi::mm::gfp::Gfp,
+    transport::{
+        chan::{
+            channel::Chan,
+            request::{
+                Req,
+                Request, //
+            },
+        },
+        message::{
+            args::Args,
+            payload::Payload, //
+        },
+    },
 };
 use kernel::{
     prelude::*,
@@ -42,7 +46,7 @@ pub(crate) trait End: Send {
 pub(crate) struct Done<'a>(&'a mut Args);
 
 impl<'a> Done<'a> {
-    pub(super) fn new(args: &'a mut Args) -> Self {
+    pub(in crate::transport) fn new(args: &'a mut Args) -> Self {
         Self(args)
     }
 
@@ -80,7 +84,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The request, counted.
-    pub(super) fn into_counted(self) -> Req {
+    pub(in crate::transport) fn into_counted(self) -> Req {
         let req = self.req.clone();
         if !self.gated {
             req.count();

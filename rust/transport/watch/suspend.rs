@@ -13,22 +13,22 @@
 //! then the engine's lock for a bounded number of slots at a time. It waits for nothing that a daemon
 //! could keep.
 
-use super::{
-    chan::Chan,
-    request::Req, //
-};
 use crate::{
     engine::Effects,
     kapi::{
         fuse::moduleparam,
         sync::mutex::StaticMutex,
         task::{
-            sched, //
+            sched,
             suspend::{
                 self,
                 PmNotifier, //
             },
         },
+    },
+    transport::chan::{
+        channel::Chan,
+        request::Req, //
     },
 };
 use kernel::{
@@ -50,13 +50,13 @@ static SUSPENDING: Atomic<bool> = Atomic::new(false);
 
 /// Whether a caller that waits for its answer may be frozen there. In C it never may.
 #[inline]
-pub(super) fn may_freeze_caller() -> bool {
+pub(in crate::transport) fn may_freeze_caller() -> bool {
     SUSPENDING.load(Relaxed) && moduleparam::killable()
 }
 
 /// Whether a caller that is held back may be frozen there. In C it always may, with lockdep's warning if
 /// it holds locks.
-pub(super) fn may_freeze_at_gate() -> bool {
+pub(in crate::transport) fn may_freeze_at_gate() -> bool {
     SUSPENDING.load(Relaxed) || !moduleparam::killable()
 }
 
@@ -155,7 +155,7 @@ impl Chan {
 /// A request is in the engine again after it was out of it, so that a round may have missed it. A short
 /// copy that it is out for ends with its caller woken up anyway.
 #[cold]
-pub(super) fn relisted(req: &Req) {
+pub(in crate::transport) fn relisted(req: &Req) {
     // The round has had the engine's lock since it changed this, or sees the request.
     if SUSPENDING.load(Relaxed) {
         req.wait.wake_up();

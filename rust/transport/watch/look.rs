@@ -6,10 +6,6 @@
 //! that a daemon could keep. A request whose short reply is just being copied in has left the engine,
 //! and is not seen.
 
-use super::{
-    chan::Chan,
-    request::Req, //
-};
 use crate::{
     abi::Opcode,
     engine::{
@@ -20,6 +16,10 @@ use crate::{
     kapi::{
         task::sched,
         time::jiffies::Jiffies64, //
+    },
+    transport::chan::{
+        channel::Chan,
+        request::Req, //
     },
 };
 use kernel::sync::atomic::Relaxed;

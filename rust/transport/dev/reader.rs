@@ -4,24 +4,7 @@
 //!
 //! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
 
-use super::{
-    args::{
-        Args,
-        Cursor, //
-    },
-    chan::{
-        Chan,
-        Engine, //
-    },
-    copy::CopyOut,
-    device::Installed,
-    forget::{
-        self,
-        Forgets, //
-    },
-    left::Legacy,
-    request::Req, //
-};
+use super::device::Installed;
 use crate::{
     abi::{
         op,
@@ -39,6 +22,29 @@ use crate::{
             Lease, //
         },
         trace, //
+    },
+    transport::{
+        caller::{
+            forget::{
+                self,
+                Forgets, //
+            },
+            left::Legacy, //
+        },
+        chan::{
+            channel::{
+                Chan,
+                Engine, //
+            },
+            request::Req, //
+        },
+        message::{
+            args::{
+                Args,
+                Cursor, //
+            },
+            copy::CopyOut, //
+        },
     },
 };
 use kernel::{
@@ -69,7 +75,7 @@ enum Failed<'a> {
 /// `EINVAL` if the buffer is not large enough for any request; `EAGAIN` if nothing is there and
 /// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; those of
 /// [`CopyOut::fill`].
-pub(super) fn read(
+pub(in crate::transport) fn read(
     installed: &Installed,
     nonblock: bool,
     to: &mut impl CopyOut,

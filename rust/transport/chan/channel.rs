@@ -8,17 +8,8 @@
 //! callers at the gate.
 
 use super::{
-    device::Device,
-    forget::Forgets,
     latency::Latency,
-    left::{
-        LeftJobs,
-        LEFT_TIMER,
-        LEFT_WORK, //
-    },
-    notify::Notified,
-    request::Req,
-    suspend, //
+    request::Req, //
 };
 use crate::{
     abi::{
@@ -48,6 +39,19 @@ use crate::{
         },
         task::sched, //
     },
+    transport::{
+        caller::{
+            forget::Forgets,
+            left::{
+                LeftJobs,
+                LEFT_TIMER,
+                LEFT_WORK, //
+            },
+        },
+        dev::device::Device,
+        notify::Notified,
+        watch::suspend, //
+    },
 };
 use kernel::{
     new_spinlock,
@@ -72,7 +76,7 @@ use kernel::{
 };
 
 /// The engine with the types of the module.
-pub(super) type Engine = engine::Engine<Req, Forgets, Segment>;
+pub(in crate::transport) type Engine = engine::Engine<Req, Forgets, Segment>;
 /// Memory for slots of the engine.
 type Segment = KVVec<Slot<Req>>;
 
@@ -96,26 +100,26 @@ pub(crate) struct ChanParams {
 #[pin_data]
 pub(crate) struct Chan {
     #[pin]
-    pub(super) engine: SpinLock<Engine>,
+    pub(in crate::transport) engine: SpinLock<Engine>,
     /// There is something to read, or will never be again. Written with the engine's lock held;
     /// read without it by readers that are about to sleep.
     readable: Atomic<bool>,
     /// Readers of the device.
     #[pin]
-    pub(super) readers: WaitQueue,
+    pub(in crate::transport) readers: WaitQueue,
     /// Owners of devices that want SIGIO when there is something to read.
-    pub(super) fasync: Fasync,
+    pub(in crate::transport) fasync: Fasync,
     /// Callers held back, and who waits for the end of all requests.
     #[pin]
     gate: WaitQueue,
-    pub(super) waiting: engine::Waiting,
+    pub(in crate::transport) waiting: engine::Waiting,
     /// INIT was answered, or the channel aborted.
     initialized: Atomic<bool>,
     connected: Atomic<bool>,
     /// INIT has failed.
     conn_error: Atomic<bool>,
     /// The daemon does not know INTERRUPT.
-    pub(super) no_interrupt: Atomic<bool>,
+    pub(in crate::transport) no_interrupt: Atomic<bool>,
     /// Operations that the daemon answered with ENOSYS, by number.
     lacks: [AtomicBits; 2],
     minor: Atomic<u32>,
@@ -131,18 +135,18 @@ pub(crate) struct Chan {
     /// Numbers the trace events.
     seq: Atomic<u64>,
     /// Seconds that a request may take; set before the work is queued.
-    pub(super) request_timeout: Atomic<u32>,
+    pub(in crate::transport) request_timeout: Atomic<u32>,
     /// Looks for requests that take longer.
     #[pin]
-    pub(super) timeout_work: DelayedWork<Self>,
-    pub(super) latency: Latency,
+    pub(in crate::transport) timeout_work: DelayedWork<Self>,
+    pub(in crate::transport) latency: Latency,
     /// What is done in place of callers that have left, by the work, which the timer queues.
     #[pin]
-    pub(super) left: LeftJobs,
+    pub(in crate::transport) left: LeftJobs,
     #[pin]
-    pub(super) left_work: Work<Self, LEFT_WORK>,
+    pub(in crate::transport) left_work: Work<Self, LEFT_WORK>,
     #[pin]
-    pub(super) left_timer: DelayedWork<Self, LEFT_TIMER>,
+    pub(in crate::transport) left_timer: DelayedWork<Self, LEFT_TIMER>,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }
@@ -190,7 +194,7 @@ impl Chan {
     }
 
     /// Adds slots to the engine.
-    pub(super) fn grow(&self, slots: usize) -> Result {
+    pub(in crate::transport) fn grow(&self, slots: usize) -> Result {
         if slots == 0 {
             return Err(ENOMEM);
         }
@@ -216,17 +220,17 @@ impl Chan {
         self.notified.populate(notified);
     }
 
-    pub(super) fn notified(&self) -> Option<&dyn Notified> {
+    pub(in crate::transport) fn notified(&self) -> Option<&dyn Notified> {
         self.notified.as_ref().map(|notified| &**notified)
     }
 
-    pub(super) fn connection(&self) -> u32 {
+    pub(in crate::transport) fn connection(&self) -> u32 {
         self.connection.load(Relaxed)
     }
 
     /// What an event says of a step; what it is not about is 0. To be called with the engine's lock
     /// held.
-    pub(super) fn step(&self, unique: u64, opcode: u32, device: u64) -> trace::Step {
+    pub(in crate::transport) fn step(&self, unique: u64, opcode: u32, device: u64) -> trace::Step {
         let seq = self.seq.fetch_add(1, Relaxed);
         (self.connection(), unique, opcode, device, seq)
     }
@@ -286,13 +290,13 @@ impl Chan {
     }
 
     /// The daemon's version, 7.0 before it is known.
-    pub(super) fn minor(&self) -> Minor {
+    pub(in crate::transport) fn minor(&self) -> Minor {
         Minor::new(self.minor.load(Relaxed))
     }
 
     /// Bytes that a reader must have room for: those of any request but SETXATTR.
     #[inline]
-    pub(super) fn min_read_buffer(&self) -> usize {
+    pub(in crate::transport) fn min_read_buffer(&self) -> usize {
         self.min_read_buffer.load(Relaxed)
     }
 
@@ -335,21 +339,21 @@ impl Chan {
     /// Keeps the hint for sleeping readers. To be called with the engine's lock, after each step
     /// that may have changed it.
     #[inline]
-    pub(super) fn update_readable(&self, engine: &Engine) {
+    pub(in crate::transport) fn update_readable(&self, engine: &Engine) {
         self.readable
             .store(engine.is_readable() || !engine.is_connected(), Relaxed);
     }
 
     /// Is there something to read, or a reason not to wait for it?
     #[inline]
-    pub(super) fn is_readable(&self) -> bool {
+    pub(in crate::transport) fn is_readable(&self) -> bool {
         self.readable.load(Relaxed)
     }
 
     /// Does what a step of the engine asks for. Without the lock. With `sync` the current task is
     /// about to wait for the reader that it wakes.
     #[inline]
-    pub(super) fn carry_out(&self, effects: Effects, sync: bool) {
+    pub(in crate::transport) fn carry_out(&self, effects: Effects, sync: bool) {
         if effects == Effects::readers(1) {
             if sync {
                 self.readers.wake_up_sync();
@@ -387,7 +391,7 @@ impl Chan {
     }
 
     /// Wakes callers held back.
-    pub(super) fn wake_gate(&self, n: u32) {
+    pub(in crate::transport) fn wake_gate(&self, n: u32) {
         match n {
             Effects::ALL => self.gate.wake_up_all(),
             // Who waits at the gate looks at its condition with the engine's lock held, which we
@@ -403,7 +407,7 @@ impl Chan {
     ///
     /// `EINTR` if killed while waiting.
     #[inline]
-    pub(super) fn enter(&self, background: bool) -> Result<Counted<'_>> {
+    pub(in crate::transport) fn enter(&self, background: bool) -> Result<Counted<'_>> {
         self.waiting.enter();
         let counted = Counted(self);
         if background || !self.initialized() {
@@ -427,13 +431,13 @@ impl Chan {
     }
 
     /// Counts a caller that is not held back.
-    pub(super) fn enter_forced(&self) -> Counted<'_> {
+    pub(in crate::transport) fn enter_forced(&self) -> Counted<'_> {
         self.waiting.enter();
         Counted(self)
     }
 
     /// A request has ended and is not in use any more.
-    pub(super) fn leave(&self) {
+    pub(in crate::transport) fn leave(&self) {
         if self.waiting.leave() {
             self.gate.wake_up_all();
         }
@@ -445,7 +449,7 @@ impl Chan {
     ///
     /// `ENOTCONN`, `ENOMEM`.
     #[inline]
-    pub(super) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
+    pub(in crate::transport) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
         // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a shim.
         self.submit_with(req, admit, true, |engine, req, admit| {
             engine.submit(req, admit)
@@ -457,7 +461,7 @@ impl Chan {
     /// # Errors
     ///
     /// `ENOTCONN`, `ENOMEM`.
-    pub(super) fn submit_background(&self, req: Req, admit: Admit) -> Result {
+    pub(in crate::transport) fn submit_background(&self, req: Req, admit: Admit) -> Result {
         self.submit_with(req, admit, false, Engine::submit_background)
             .map(|_| ())
     }
@@ -467,7 +471,7 @@ impl Chan {
     /// # Errors
     ///
     /// `ENOTCONN`.
-    pub(super) fn submit_behind(&self, req: Req) -> Result {
+    pub(in crate::transport) fn submit_behind(&self, req: Req) -> Result {
         self.submit_with(req, Admit::Forced, false, Engine::submit)
             .map(|_| ())
     }
@@ -576,7 +580,7 @@ impl Chan {
 
     /// The engine lets go of a request that a reader or writer is about to end.
     #[cold]
-    pub(super) fn remove(&self, ticket: engine::Ticket) {
+    pub(in crate::transport) fn remove(&self, ticket: engine::Ticket) {
         let removed = {
             let mut engine = self.engine.lock();
             let removed = engine.remove(ticket);
@@ -592,7 +596,7 @@ impl Chan {
     }
 
     /// Ends the requests that the engine lets go of, a few at a time.
-    pub(super) fn end_drained(&self, which: Drain) {
+    pub(in crate::transport) fn end_drained(&self, which: Drain) {
         loop {
             let batch = {
                 let mut engine = self.engine.lock();
@@ -629,17 +633,17 @@ impl Chan {
     }
 
     /// The last of what is done for callers that have left is done.
-    pub(super) fn wake_gate_of_end(&self) {
+    pub(in crate::transport) fn wake_gate_of_end(&self) {
         self.gate.wake_up_all();
     }
 }
 
 /// One entry in the count of waiting requests, until a request takes it over.
-pub(super) struct Counted<'a>(&'a Chan);
+pub(in crate::transport) struct Counted<'a>(&'a Chan);
 
 impl Counted<'_> {
     /// The request made with `counted` leaves from now on.
-    pub(super) fn hand_over(self) {
+    pub(in crate::transport) fn hand_over(self) {
         core::mem::forget(self);
     }
 }

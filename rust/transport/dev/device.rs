@@ -7,8 +7,6 @@
 //! (a leaf) decides between install and release.
 
 use super::{
-    chan::Chan,
-    copy::Memory,
     reader,
     writer, //
 };
@@ -48,6 +46,10 @@ use crate::{
             WaitQueue, //
         },
     },
+    transport::{
+        chan::channel::Chan,
+        message::copy::Memory, //
+    },
 };
 use kernel::{
     fs::{
@@ -86,10 +88,10 @@ const FUSE_DEV_IOC_BACKING_CLOSE: u32 = _IOW::<u32>(FUSE_DEV_IOC_MAGIC, 2);
 const FUSE_DEV_IOC_SYNC_INIT: u32 = _IO(FUSE_DEV_IOC_MAGIC, 3);
 
 /// A channel in a device.
-pub(super) struct Installed {
-    pub(super) chan: Arc<Chan>,
+pub(in crate::transport) struct Installed {
+    pub(in crate::transport) chan: Arc<Chan>,
     /// The device, towards the channel's engine.
-    pub(super) id: engine::Device,
+    pub(in crate::transport) id: engine::Device,
 }
 
 /// An open file of `/dev/fuse`.
@@ -116,7 +118,7 @@ impl Device {
         file_data(file).ok_or(EINVAL)
     }
 
-    pub(super) fn installed(&self) -> Option<&Installed> {
+    pub(in crate::transport) fn installed(&self) -> Option<&Installed> {
         self.installed.as_ref()
     }
 
@@ -171,7 +173,7 @@ impl Device {
     /// # Errors
     ///
     /// `EINVAL` if there is one, `ENOMEM`.
-    pub(super) fn install(&self, chan: &Arc<Chan>) -> Result<bool> {
+    pub(in crate::transport) fn install(&self, chan: &Arc<Chan>) -> Result<bool> {
         loop {
             match self.try_install(chan)? {
                 Ok(done) => {

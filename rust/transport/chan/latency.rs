@@ -6,7 +6,7 @@
 //! jumps that are not taken. Takes no lock: counters are atomic, and may be a step behind one another.
 
 use super::{
-    chan::Chan,
+    channel::Chan,
     request::Request, //
 };
 use crate::{
@@ -98,14 +98,14 @@ pub(crate) struct Counted {
 }
 
 /// A channel's counters.
-pub(super) struct Latency {
+pub(in crate::transport) struct Latency {
     on: Atomic<bool>,
     /// By opcode; made when first asked for.
     table: SetOnce<KVVec<Counters>>,
 }
 
 impl Latency {
-    pub(super) fn new() -> Self {
+    pub(in crate::transport) fn new() -> Self {
         Self {
             on: Atomic::new(false),
             table: SetOnce::new(),
@@ -122,13 +122,13 @@ impl Latency {
 }
 
 /// When things happened to a request, in nanoseconds; 0 if they were not measured.
-pub(super) struct Times {
+pub(in crate::transport) struct Times {
     queued: Atomic<u64>,
     taken: Atomic<u64>,
 }
 
 impl Times {
-    pub(super) fn new() -> Self {
+    pub(in crate::transport) fn new() -> Self {
         Self {
             queued: Atomic::new(0),
             taken: Atomic::new(0),
@@ -139,7 +139,7 @@ impl Times {
 impl Request {
     /// It is about to be queued.
     #[inline]
-    pub(super) fn time_queued(&self) {
+    pub(in crate::transport) fn time_queued(&self) {
         if latency_enabled() {
             self.times.queued.store(ktime_get_ns(), Relaxed);
         }
@@ -148,7 +148,7 @@ impl Request {
     /// A reader has taken it. If it was taken before (and is sent again), only the daemon's time
     /// begins anew.
     #[inline]
-    pub(super) fn time_taken(&self) {
+    pub(in crate::transport) fn time_taken(&self) {
         if latency_enabled() {
             self.count_taken();
         }
@@ -170,7 +170,7 @@ impl Request {
 
     /// It ends.
     #[inline]
-    pub(super) fn time_ended(&self, error: i32) {
+    pub(in crate::transport) fn time_ended(&self, error: i32) {
         if latency_enabled() {
             self.count_ended(error);
         }

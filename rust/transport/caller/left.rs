@@ -9,16 +9,9 @@
 //! machine no threads. The memory for that is there before a caller leaves; where there is none, the caller stays.
 //! Takes the engine's lock and "fuse_chan::left".
 
-use super::{
-    background::{
-        Done,
-        Prepared, //
-    },
-    chan::Chan,
-    request::{
-        Req,
-        Request, //
-    },
+use super::background::{
+    Done,
+    Prepared, //
 };
 use crate::{
     abi::{
@@ -40,6 +33,13 @@ use crate::{
         },
         task::sched,
         time::jiffies::Jiffies64, //
+    },
+    transport::chan::{
+        channel::Chan,
+        request::{
+            Req,
+            Request, //
+        },
     },
 };
 use kernel::{
@@ -115,7 +115,7 @@ impl Leave for NeverLeaves {
 }
 
 /// What is done for one caller.
-pub(super) struct Job {
+pub(in crate::transport) struct Job {
     left: KBox<dyn Left>,
     /// The request that has been sent last, with its place in the count of the channel's; and whether its answer is
     /// still to be looked at.
@@ -139,7 +139,7 @@ impl Job {
 }
 
 /// What a caller that leaves gives to its request.
-pub(super) type Legacy = Link<Job>;
+pub(in crate::transport) type Legacy = Link<Job>;
 
 /// Milliseconds until what waits for others is looked at again if nobody says that it should be: those who lock a folio
 /// for a moment do not.
@@ -147,7 +147,7 @@ const PERIOD: u32 = 20;
 
 /// What a channel has to do in place of callers that have left.
 #[pin_data]
-pub(super) struct LeftJobs {
+pub(in crate::transport) struct LeftJobs {
     /// What can be done, or waits for others.
     #[pin]
     queue: SpinLock<Fifo<Job>>,
@@ -159,7 +159,7 @@ pub(super) struct LeftJobs {
 
 impl LeftJobs {
     /// Nothing.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(in crate::transport) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             queue <- new_spinlock!(Fifo::new(), "fuse_chan::left"),
             queued: Atomic::new(0),
@@ -168,7 +168,7 @@ impl LeftJobs {
     }
 
     /// There is nothing to do, nor will be when requests end.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::transport) fn is_over(&self) -> bool {
         self.all.load(Acquire) == 0
     }
 
@@ -179,8 +179,8 @@ impl LeftJobs {
 }
 
 /// Tells the work from the look at the time of requests, and the timer from both.
-pub(super) const LEFT_WORK: u64 = 1;
-pub(super) const LEFT_TIMER: u64 = 2;
+pub(in crate::transport) const LEFT_WORK: u64 = 1;
+pub(in crate::transport) const LEFT_TIMER: u64 = 2;
 
 impl_has_work! {
     impl HasWork<Self, 1> for Chan { self.left_work }
@@ -277,7 +277,7 @@ impl Chan {
 
     /// A request whose caller has left has ended.
     #[cold]
-    pub(super) fn end_left(self: &Arc<Self>, mut job: Legacy) {
+    pub(in crate::transport) fn end_left(self: &Arc<Self>, mut job: Legacy) {
         job.value_mut().left.ending();
         self.left.push(job);
         self.look_at_left();
@@ -289,7 +289,11 @@ impl Chan {
     ///
     /// See [`Leave::leave`]: it has to stay.
     #[cold]
-    pub(super) fn leave_request(self: &Arc<Self>, req: &Req, leave: &mut dyn Leave) -> Result {
+    pub(in crate::transport) fn leave_request(
+        self: &Arc<Self>,
+        req: &Req,
+        leave: &mut dyn Leave,
+    ) -> Result {
         if !Req::charge(req) {
             return Err(ENOMEM);
         }
@@ -340,7 +344,7 @@ impl Chan {
     }
 
     /// After [`LeftJobs::is_over`]: the work has run. Sleeps.
-    pub(super) fn flush_left(self: &Arc<Self>) {
+    pub(in crate::transport) fn flush_left(self: &Arc<Self>) {
         cancel_delayed_work_sync::<Self, LEFT_TIMER>(self);
         flush_work::<Self, LEFT_WORK>(self);
     }
@@ -348,7 +352,7 @@ impl Chan {
     /// Lets go of the memory that a caller which has left has lent, unless a reader or writer is copying, who
     /// sees to it then.
     #[cold]
-    pub(super) fn return_own(&self, req: &Req) {
+    pub(in crate::transport) fn return_own(&self, req: &Req) {
         let (own, back) = {
             // Keeps replies from being claimed meanwhile.
             let _engine = self.engine.lock();

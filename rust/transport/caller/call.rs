@@ -4,16 +4,7 @@
 //!
 //! C counterpart: `fuse_chan_send()`, `request_wait_answer()`. Takes the engine's lock; sleeps.
 
-use super::{
-    chan::Chan,
-    left::Leave,
-    payload::Payload,
-    request::{
-        Req,
-        Request, //
-    },
-    suspend, //
-};
+use super::left::Leave;
 use crate::{
     abi::{
         BadReply,
@@ -35,6 +26,17 @@ use crate::{
         mm::gfp::Gfp,
         sync::wait::Signals,
         task::sched, //
+    },
+    transport::{
+        chan::{
+            channel::Chan,
+            request::{
+                Req,
+                Request, //
+            },
+        },
+        message::payload::Payload,
+        watch::suspend, //
     },
 };
 use kernel::{
@@ -219,7 +221,7 @@ impl Chan {
     }
 
     /// Queues the INTERRUPT for a request, if the daemon has it.
-    pub(super) fn queue_interrupt(&self, ticket: Ticket) {
+    pub(in crate::transport) fn queue_interrupt(&self, ticket: Ticket) {
         let effects = {
             let mut engine = self.engine.lock();
             let effects = engine.interrupt(ticket);

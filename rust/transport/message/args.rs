@@ -6,7 +6,6 @@
 //! its caller. Reached through a lease only (`kapi::fuse::lend`); takes no lock.
 
 use super::{
-    background::End,
     copy::{
         CopyIn,
         CopyOut, //
@@ -32,6 +31,7 @@ use crate::{
         fuse::moduleparam,
         lib::room::Room, //
     },
+    transport::caller::background::End, //
 };
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
@@ -39,7 +39,7 @@ use zerocopy::IntoBytes;
 /// Bytes that a request has room for in itself: a header, the longest fixed arguments and a name of
 /// ordinary length; or a reply's fixed part, of which the longest is an entry and an open file.
 /// Longer ones get memory of their own.
-pub(super) const OWN: usize = 200;
+pub(in crate::transport) const OWN: usize = 200;
 
 /// Where `unique` lies in [`InHeader`].
 const UNIQUE: core::ops::Range<usize> = 8..16;
@@ -111,7 +111,7 @@ impl Bytes {
 }
 
 /// What a request carries.
-pub(super) struct Args {
+pub(in crate::transport) struct Args {
     /// The message; from the moment that a reply is copied in, the reply's own part. Nobody reads
     /// the message again then, for a request whose reply has begun ends with it.
     bytes: Bytes,
@@ -121,16 +121,16 @@ pub(super) struct Args {
     /// Bytes of payload in the reply.
     payload_len: usize,
     /// The result: 0 or a negative errno.
-    pub(super) error: i32,
+    pub(in crate::transport) error: i32,
     /// Bytes of the reply, its header included; for the trace event.
-    pub(super) reply_len: usize,
+    pub(in crate::transport) reply_len: usize,
     /// Who is told the end, of a background request.
-    pub(super) end: Option<KBox<dyn End>>,
+    pub(in crate::transport) end: Option<KBox<dyn End>>,
 }
 
 /// How far a message has been copied.
 #[derive(Default)]
-pub(super) struct Cursor {
+pub(in crate::transport) struct Cursor {
     /// Bytes of the message's, or the reply's, own part.
     own: usize,
     payload: PayloadCursor,
@@ -138,14 +138,14 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// Bytes in all.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::transport) fn bytes(&self) -> usize {
         self.own.saturating_add(self.payload.bytes())
     }
 }
 
 impl Args {
     /// Empty.
-    pub(super) fn new() -> impl Init<Self> {
+    pub(in crate::transport) fn new() -> impl Init<Self> {
         init!(Self {
             bytes <- Bytes::new(),
             expect: Reply::None,
@@ -164,7 +164,7 @@ impl Args {
     ///
     /// `ENOMEM`, only if message or reply are longer than a request has room for; `EIO` if the
     /// message is longer than 32 bits can say.
-    pub(super) fn fill<O: Op>(
+    pub(in crate::transport) fn fill<O: Op>(
         &mut self,
         node: Option<NodeId>,
         creds: Creds,
@@ -189,7 +189,7 @@ impl Args {
 
     /// Exchanges the payload; what is sent must be as long as the operation said.
     #[inline]
-    pub(super) fn swap_payload(&mut self, payload: &mut Payload) {
+    pub(in crate::transport) fn swap_payload(&mut self, payload: &mut Payload) {
         // Most requests have none, and moving nothing costs something.
         if !self.payload.is_none() || !payload.is_none() {
             core::mem::swap(&mut self.payload, payload);
@@ -197,24 +197,24 @@ impl Args {
     }
 
     /// Takes the payload out.
-    pub(super) fn take_payload(&mut self) -> Payload {
+    pub(in crate::transport) fn take_payload(&mut self) -> Payload {
         core::mem::replace(&mut self.payload, Payload::None)
     }
 
     /// See [`Payload::take_own`].
-    pub(super) fn take_own(&mut self) -> (Payload, bool) {
+    pub(in crate::transport) fn take_own(&mut self) -> (Payload, bool) {
         self.payload.take_own()
     }
 
     /// See [`Payload::sends_own`].
-    pub(super) fn sends_own(&self) -> bool {
+    pub(in crate::transport) fn sends_own(&self) -> bool {
         self.payload.sends_own()
     }
 
     /// Copies the message out under this number as far as that goes without a fault; how far, if that is not
     /// all.
     #[inline(always)]
-    pub(super) fn start_copy_out(
+    pub(in crate::transport) fn start_copy_out(
         &mut self,
         unique: u64,
         to: &mut impl CopyOut,
@@ -244,7 +244,11 @@ impl Args {
     }
 
     /// Copies more of the message out. True if all has been copied.
-    pub(super) fn copy_out(&self, cursor: &mut Cursor, to: &mut impl CopyOut) -> bool {
+    pub(in crate::transport) fn copy_out(
+        &self,
+        cursor: &mut Cursor,
+        to: &mut impl CopyOut,
+    ) -> bool {
         let message = self.bytes.bytes();
         if let Some(rest @ [_, ..]) = message.get(cursor.own..) {
             cursor.own = cursor.own.saturating_add(to.put(rest));
@@ -261,7 +265,7 @@ impl Args {
     ///
     /// `EINVAL` for a reply of the wrong length.
     #[inline(always)]
-    pub(super) fn start_reply(&mut self, body_len: usize) -> Result {
+    pub(in crate::transport) fn start_reply(&mut self, body_len: usize) -> Result {
         let split = self.expect.split(body_len).map_err(|_| EINVAL)?;
         if split.own > self.bytes.room() {
             return Err(EINVAL);
@@ -276,7 +280,10 @@ impl Args {
 
     /// Copies the reply in as far as that goes without a fault; how far, if that is not all.
     #[inline(always)]
-    pub(super) fn start_copy_in(&mut self, from: &mut impl CopyIn) -> Result<(), Cursor> {
+    pub(in crate::transport) fn start_copy_in(
+        &mut self,
+        from: &mut impl CopyIn,
+    ) -> Result<(), Cursor> {
         let place = self.bytes.bytes_mut();
         let own = if place.is_empty() { 0 } else { from.get(place) };
         if own == place.len() && self.payload.is_none() {
@@ -300,7 +307,11 @@ impl Args {
     }
 
     /// Copies more of the reply in. True if all has been copied.
-    pub(super) fn copy_in(&mut self, cursor: &mut Cursor, from: &mut impl CopyIn) -> bool {
+    pub(in crate::transport) fn copy_in(
+        &mut self,
+        cursor: &mut Cursor,
+        from: &mut impl CopyIn,
+    ) -> bool {
         let own = self.bytes.bytes_mut();
         if let Some(rest @ [_, ..]) = own.get_mut(cursor.own..) {
             cursor.own = cursor.own.saturating_add(from.get(rest));
@@ -315,7 +326,7 @@ impl Args {
     }
 
     /// The request's error, or bytes of payload in the reply.
-    pub(super) fn result(&self) -> Result<usize> {
+    pub(in crate::transport) fn result(&self) -> Result<usize> {
         match self.error {
             0 => Ok(self.payload_len),
             error => Err(Error::from_errno(error)),
@@ -327,7 +338,7 @@ impl Args {
     /// # Errors
     ///
     /// Also `EIO` for a malformed reply.
-    pub(super) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
+    pub(in crate::transport) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
         self.parse(|body, minor| op.decode(body, minor))
     }
 
@@ -336,7 +347,7 @@ impl Args {
     /// # Errors
     ///
     /// Also `EIO` for a malformed reply.
-    pub(super) fn parse<R>(
+    pub(in crate::transport) fn parse<R>(
         &self,
         parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {

@@ -5,10 +5,6 @@
 //! C counterpart: `struct fuse_forget_link`, `fuse_chan_queue_forget()`, `fuse_read_forget()`. Takes
 //! the engine's lock.
 
-use super::{
-    chan::Chan,
-    copy::CopyOut, //
-};
 use crate::{
     abi::{
         op,
@@ -28,6 +24,10 @@ use crate::{
             Link, //
         },
         task::sched, //
+    },
+    transport::{
+        chan::channel::Chan,
+        message::copy::CopyOut, //
     },
 };
 use kernel::{
@@ -51,7 +51,7 @@ impl Forget {
 }
 
 /// Queued forgets, first in, first out.
-pub(super) struct Forgets(Fifo<op::FuseForgetOne>);
+pub(in crate::transport) struct Forgets(Fifo<op::FuseForgetOne>);
 
 impl Default for Forgets {
     fn default() -> Self {
@@ -109,7 +109,7 @@ impl Chan {
 
 /// Copies `forgets` out as one message: FORGET if `single`, else BATCH_FORGET with `count` of
 /// them. Returns its length.
-pub(super) fn send(
+pub(in crate::transport) fn send(
     to: &mut impl CopyOut,
     unique: engine::Unique,
     mut forgets: Forgets,
@@ -163,7 +163,11 @@ pub(super) fn send(
 }
 
 /// The header of a message of `len` bytes that is no request.
-pub(super) fn header(opcode: Opcode, unique: engine::Unique, len: usize) -> Result<InHeader> {
+pub(in crate::transport) fn header(
+    opcode: Opcode,
+    unique: engine::Unique,
+    len: usize,
+) -> Result<InHeader> {
     let mut header = InHeader::new(opcode, None, Creds::NONE, 0, 0).map_err(|_| EIO)?;
     header.len = len.try_into().map_err(|_| EIO)?;
     header.unique = unique.0;

@@ -38,7 +38,7 @@ const FAULT_AHEAD: usize = 16 * 4096;
 const BOUNCE: usize = 256;
 
 /// The daemon's side of a copy, which takes messages.
-pub(super) trait CopyOut {
+pub(in crate::transport) trait CopyOut {
     /// Copies to the daemon as far as that goes without a fault; returns how much.
     fn put(&mut self, from: &[u8]) -> usize;
 
@@ -86,7 +86,7 @@ pub(super) trait CopyOut {
 }
 
 /// The daemon's side of a copy, which has a reply.
-pub(super) trait CopyIn {
+pub(in crate::transport) trait CopyIn {
     /// Copies from the daemon as far as that goes without a fault; returns how much.
     fn get(&mut self, to: &mut [u8]) -> usize;
 
@@ -177,7 +177,7 @@ impl CopyIn for PipeSource<'_> {
 }
 
 /// Memory of the daemon's: read(2) and write(2) on the device.
-pub(super) struct Memory<'a> {
+pub(in crate::transport) struct Memory<'a> {
     iter: &'a mut IovIter,
     /// The pinned page, in front of what the iterator has left. When used up it stays until
     /// nothing is lent, as letting go of it may sleep.
@@ -186,7 +186,7 @@ pub(super) struct Memory<'a> {
 
 impl<'a> Memory<'a> {
     /// That of a read or write on the device.
-    pub(super) fn new(iter: &'a mut IovIter) -> Self {
+    pub(in crate::transport) fn new(iter: &'a mut IovIter) -> Self {
         Self { iter, page: None }
     }
 

@@ -2,20 +2,13 @@
 
 //! One request, from its caller to its end.
 //!
-//! C counterpart: `struct fuse_req`. Counted references: the caller's (or the [`Prepared`](super::background::Prepared) it
+//! C counterpart: `struct fuse_req`. Counted references: the caller's (or the [`Prepared`](crate::transport::caller::background::Prepared) it
 //! came from), the engine's, and that of a reader or writer who is copying. The lists are the engine's;
 //! what becomes of the arguments is decided by the lending state. Takes no lock.
 
 use super::{
-    args::Args,
-    background::{
-        Done,
-        End, //
-    },
-    chan::Chan,
-    latency::Times,
-    left::Legacy,
-    payload::Payload, //
+    channel::Chan,
+    latency::Times, //
 };
 use crate::{
     abi::{
@@ -43,6 +36,19 @@ use crate::{
         sync::wait::RcuWait,
         task::sched::current_pid,
         time::jiffies::Jiffies64, //
+    },
+    transport::{
+        caller::{
+            background::{
+                Done,
+                End, //
+            },
+            left::Legacy, //
+        },
+        message::{
+            args::Args,
+            payload::Payload, //
+        },
     },
 };
 use core::ops::Deref;
@@ -79,10 +85,10 @@ impl RequestCache {
 }
 
 /// A reference to a request.
-pub(super) type Req = SlabArc<Request>;
+pub(in crate::transport) type Req = SlabArc<Request>;
 
 /// The channel of a request, which counts it until it is freed.
-pub(super) struct Member {
+pub(in crate::transport) struct Member {
     chan: Arc<Chan>,
     /// Counted in `Chan::waiting`.
     counted: Atomic<bool>,
@@ -106,25 +112,25 @@ impl Drop for Member {
 
 /// One request.
 #[pin_data]
-pub(super) struct Request {
+pub(in crate::transport) struct Request {
     #[pin]
-    pub(super) args: Lend<Args, Legacy>,
+    pub(in crate::transport) args: Lend<Args, Legacy>,
     /// Where the caller waits, if it does.
-    pub(super) wait: RcuWait,
-    pub(super) chan: Member,
+    pub(in crate::transport) wait: RcuWait,
+    pub(in crate::transport) chan: Member,
     /// The number on the wire; 0 before it has one. This and the next are for trace events.
-    pub(super) unique: Atomic<u64>,
-    pub(super) opcode: Atomic<u32>,
+    pub(in crate::transport) unique: Atomic<u64>,
+    pub(in crate::transport) opcode: Atomic<u32>,
     /// Bytes of the message.
-    pub(super) len: Atomic<u32>,
+    pub(in crate::transport) len: Atomic<u32>,
     /// When it was about to be queued, in ticks since boot.
     created: Atomic<u64>,
     /// The inode that it is about, and the task that sends it; for onlookers.
-    pub(super) node: Atomic<u64>,
-    pub(super) pid: Atomic<i32>,
-    pub(super) times: Times,
+    pub(in crate::transport) node: Atomic<u64>,
+    pub(in crate::transport) pid: Atomic<i32>,
+    pub(in crate::transport) times: Times,
     /// Its caller has left, and has taken what would be sent again. Changes with the engine's lock held.
-    pub(super) spent: Atomic<bool>,
+    pub(in crate::transport) spent: Atomic<bool>,
 }
 
 impl Request {
@@ -133,7 +139,7 @@ impl Request {
     /// # Errors
     ///
     /// `ENOMEM`, unless [`Gfp::NOFAIL`].
-    pub(super) fn new(chan: &Arc<Chan>, counted: bool, gfp: Gfp) -> Result<Req> {
+    pub(in crate::transport) fn new(chan: &Arc<Chan>, counted: bool, gfp: Gfp) -> Result<Req> {
         let init = pin_init!(Self {
             args <- Lend::new(Args::new()),
             wait: RcuWait::new(),
@@ -154,7 +160,7 @@ impl Request {
     }
 
     /// Enters `Chan::waiting`, before a request that was not counted is sent.
-    pub(super) fn count(&self) {
+    pub(in crate::transport) fn count(&self) {
         self.chan.waiting.enter();
         self.chan.counted.store(true, Relaxed);
     }
@@ -165,7 +171,7 @@ impl Request {
     ///
     /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the payload
     /// is left alone then.
-    pub(super) fn fill<O: Op>(
+    pub(in crate::transport) fn fill<O: Op>(
         req: &mut Req,
         node: Option<NodeId>,
         creds: Creds,
@@ -195,7 +201,7 @@ impl Request {
 
     /// As [`fill`](Self::fill), of a background request: `end` is told its end, and gets the payload then,
     /// even where this fails.
-    pub(super) fn fill_background<O: Op>(
+    pub(in crate::transport) fn fill_background<O: Op>(
         req: &mut Req,
         node: Option<NodeId>,
         creds: Creds,
@@ -213,12 +219,12 @@ impl Request {
     }
 
     /// When it was about to be queued.
-    pub(super) fn created(&self) -> Jiffies64 {
+    pub(in crate::transport) fn created(&self) -> Jiffies64 {
         Jiffies64::from_u64(self.created.load(Relaxed))
     }
 
     /// What an event says of a step of this request, on a device or (0) on none.
-    pub(super) fn step(&self, device: u64) -> trace::Step {
+    pub(in crate::transport) fn step(&self, device: u64) -> trace::Step {
         let (unique, opcode) = (self.unique.load(Relaxed), self.opcode.load(Relaxed));
         self.chan.step(unique, opcode, device)
     }
@@ -227,7 +233,7 @@ impl Request {
     /// in its place if it has left. To be called without any lock.
     ///
     /// C: `fuse_request_end()`.
-    pub(super) fn end(&self, mut ender: Ender<'_, Args, Legacy>, error: i32) {
+    pub(in crate::transport) fn end(&self, mut ender: Ender<'_, Args, Legacy>, error: i32) {
         ender.error = error;
         trace::fuse_request_end(|| {
             (
@@ -248,7 +254,7 @@ impl Request {
     }
 
     /// Ends a request that the engine has let go of, unless somebody else does.
-    pub(super) fn end_if_here(&self, error: Error) {
+    pub(in crate::transport) fn end_if_here(&self, error: Error) {
         if let Some(ender) = self.args.abort_take() {
             self.end(ender, error.to_errno());
         }
