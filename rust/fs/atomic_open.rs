@@ -52,7 +52,7 @@ use crate::{
         inode_operations::AtomicOpen,
         open::FinishOpen, //
     },
-    transport::Done, //
+    transport::Outcome, //
 };
 use kernel::{
     prelude::*,
@@ -133,7 +133,7 @@ fn create_open(
     let then = || {
         let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));
         let (file, closer) = (new_file.take(), Closer::current(conn, None));
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let out = done.parse(CreateOut::decode);
             if out.is_ok() || out.is_err_and(|e| e == EEXIST) {
                 // Nobody has the name, or another one.

@@ -54,7 +54,7 @@ use crate::{
             },
         },
     },
-    transport::Done, //
+    transport::Outcome, //
 };
 use kernel::sync::{
     aref::ARef,
@@ -185,7 +185,7 @@ impl Inode {
     }
 
     /// The same in place of a caller that has left.
-    pub(super) fn then_invalidate_atime(&self) -> impl FnOnce(&mut Done<'_>) + Send + 'static {
+    pub(super) fn then_invalidate_atime(&self) -> impl FnOnce(&mut Outcome<'_>) + Send + 'static {
         let inode = ARef::from(self);
         move |_| inode.invalidate_atime()
     }

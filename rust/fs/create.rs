@@ -36,8 +36,8 @@ use crate::{
         stat::new_encode_dev, //
     },
     transport::{
-        Done,
-        Hold, //
+        Hold,
+        Outcome, //
     },
 };
 use kernel::{
@@ -80,7 +80,7 @@ fn create_new_entry<O: Op<Out = Entry>>(
         left = true;
         let (dir, dentry) = (ARef::from(dir), ARef::from(dentry.dentry()));
         let linked = linked.map(ARef::from);
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let entry = done.parse(|body, minor| Entry::decode_created(body, minor, kind));
             created_behind(&dir, &dentry, linked.as_deref(), entry);
         }

@@ -37,7 +37,7 @@ use crate::{
             },
         },
     },
-    transport::Done, //
+    transport::Outcome, //
 };
 use kernel::{
     prelude::*,
@@ -204,7 +204,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let named = NamedAt::now(conn);
     let then = || {
         let (dentry, inode) = (ARef::from(dentry), ARef::from(inode));
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             // If it is not valid, that is for the next one to find out.
             let _ = done.parse(|body, minor| {
                 LookupOut::decode(body, minor).map(|out| take(&dentry, &inode, out, asked, named))

@@ -58,8 +58,8 @@ use crate::{
         },
     },
     transport::{
-        Done,
         Hold,
+        Outcome,
         Payload, //
     },
 };
@@ -417,7 +417,7 @@ fn write_some(
     let then = || {
         *left = true;
         let inode = ARef::from(file.inode());
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let written = done.decode(&op).map_or(0, |written| written.min(op.size));
             wrote_behind(&inode, start, pos, written);
         }

@@ -62,10 +62,10 @@ use crate::{
         },
     },
     transport::{
-        Done,
-        End,
         How,
         Next,
+        OnEnd,
+        Outcome,
         Payload,
         Prepared, //
     },
@@ -123,8 +123,8 @@ struct ReleaseEnd {
     inode: InodeHold<Fuse>,
 }
 
-impl End for ReleaseEnd {
-    fn end(self: KBox<Self>, _done: Done<'_>) {
+impl OnEnd for ReleaseEnd {
+    fn ended(self: KBox<Self>, _done: Outcome<'_>) {
         // Nobody hears of errors.
     }
 }
@@ -139,7 +139,7 @@ fn send_release(
     release: Release,
     end: KBox<ReleaseEnd>,
 ) {
-    let (chan, end) = (&conn.chan, Some(end as KBox<dyn End>));
+    let (chan, end) = (&conn.chan, Some(end as KBox<dyn OnEnd>));
     match kind {
         Kind::File => chan.send_background(request, node, caller, &release, Payload::None, end),
         Kind::Dir => {
@@ -248,7 +248,7 @@ impl FuseFile {
                 let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
                 let closer = Closer::current(conn, writes.then_some(inode));
                 let (file, inode) = (file.take(), ARef::from(inode));
-                move |done: &mut Done<'_>| {
+                move |done: &mut Outcome<'_>| {
                     let file = match done.parse(OpenOut::decode) {
                         Ok(out) => file?.opened(inode.nodeid(), out),
                         Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
@@ -305,7 +305,7 @@ impl FuseFile {
             let then = || {
                 left = true;
                 let (conn, memory) = (conn.clone(), memory.take());
-                move |_: &mut Done<'_>| {
+                move |_: &mut Outcome<'_>| {
                     if forget {
                         conn.chan.forget_one(node);
                     }

@@ -35,7 +35,7 @@ use crate::{
             },
         },
     },
-    transport::Done, //
+    transport::Outcome, //
 };
 use kernel::{
     prelude::*,
@@ -133,7 +133,7 @@ pub(super) fn do_getattr(
 
     let then = || {
         let inode = ARef::from(inode);
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             // What is wrong with it is known by the inode then.
             let _ = done.parse(|body, minor| {
                 Getattr::look(body, minor, |attr, valid| {

@@ -24,10 +24,10 @@ use crate::{
         write_access::KeptAccess, //
     },
     transport::{
-        Done,
         Hold,
         Left,
-        Next, //
+        Next,
+        Outcome, //
     },
 };
 use kernel::{
@@ -293,7 +293,7 @@ impl<A: Afterwards> Afterwards for Option<A> {
     }
 }
 
-impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> LeftCall<T, A> {
+impl<T: FnOnce(&mut Outcome<'_>) -> A + Send, A: Afterwards> LeftCall<T, A> {
     /// Whether all is done that comes before others go on, or has been before.
     fn finish_before(&mut self) -> bool {
         let Step::Before(after) = &mut self.step else {
@@ -315,12 +315,12 @@ impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> LeftCall<T, A> {
     }
 }
 
-impl<T: FnOnce(&mut Done<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T, A> {
+impl<T: FnOnce(&mut Outcome<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T, A> {
     fn ending(&mut self) {
         self.held.ending();
     }
 
-    fn answered(&mut self, mut done: Done<'_>) {
+    fn answered(&mut self, mut done: Outcome<'_>) {
         let step = core::mem::replace(&mut self.step, Step::Over);
         self.step = match step {
             Step::Answer(then) => {

@@ -41,10 +41,10 @@ use crate::{
     },
     transport::{
         ChanParams,
-        Done,
-        End,
         How,
         NeverLeaves,
+        OnEnd,
+        Outcome,
         Payload, //
     },
 };
@@ -132,8 +132,8 @@ struct ProcessReply {
     max_pages_limit: u32,
 }
 
-impl End for ProcessReply {
-    fn end(self: KBox<Self>, done: Done<'_>) {
+impl OnEnd for ProcessReply {
+    fn ended(self: KBox<Self>, done: Outcome<'_>) {
         self.process(done.decode(&self.init));
     }
 }

@@ -36,7 +36,7 @@ use crate::{
         time::jiffies::Jiffies64,
         vfs::dentry::UnhashedDentry, //
     },
-    transport::Done, //
+    transport::Outcome, //
 };
 use kernel::{
     prelude::*,
@@ -144,7 +144,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     };
     let then = || {
         let dir = ARef::from(dir);
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             // Nobody has the name: the inode takes the attributes, if somebody else has it, and is given back.
             if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
                 let _ = dir.sb().iget_or_forget(&entry, asked);

@@ -43,8 +43,8 @@ use crate::{
         },
     },
     transport::{
-        Done,
-        End,
+        OnEnd,
+        Outcome,
         Payload, //
     },
 };
@@ -235,7 +235,7 @@ impl ReadAhead<'_> {
                 caller,
                 &op,
                 payload,
-                Some(end as KBox<dyn End>),
+                Some(end as KBox<dyn OnEnd>),
             );
         } else {
             let (result, payload) = conn.call_with(self.file, &op, payload, || {
@@ -298,7 +298,7 @@ fn data_arc(file: &File) -> Arc<FuseFile> {
 
 impl ReadEnd {
     /// For a caller that has left.
-    fn then(self) -> impl FnOnce(&mut Done<'_>) + Send + 'static {
+    fn then(self) -> impl FnOnce(&mut Outcome<'_>) + Send + 'static {
         move |done| {
             let payload = done.payload();
             self.finish(done.result(), payload);
@@ -322,8 +322,8 @@ impl ReadEnd {
     }
 }
 
-impl End for ReadEnd {
-    fn end(self: KBox<Self>, mut done: Done<'_>) {
+impl OnEnd for ReadEnd {
+    fn ended(self: KBox<Self>, mut done: Outcome<'_>) {
         let payload = done.payload();
         self.finish(done.result(), payload);
     }

@@ -37,8 +37,8 @@ use crate::{
         },
     },
     transport::{
-        Done,
-        Hold, //
+        Hold,
+        Outcome, //
     },
 };
 use kernel::{
@@ -76,7 +76,7 @@ fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) ->
     let then = || {
         left = true;
         let (dir, entry) = (ARef::from(dir), ARef::from(entry.dentry()));
-        move |done: &mut Done<'_>| removed_behind(&dir, &entry, done.result().map(drop))
+        move |done: &mut Outcome<'_>| removed_behind(&dir, &entry, done.result().map(drop))
     };
     let result = dir.conn().call_then((dir, victim), op, then);
     if left {
@@ -284,7 +284,7 @@ fn send<O: Op<Out = ()>>(
         let dirs = (ARef::from(old_dir), ARef::from(new_dir));
         let entries = (ARef::from(old.dentry()), ARef::from(new.dentry()));
         let moves_dir = names.moves_dir();
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let result = done.result().map(drop);
             renamed(&dirs.0, &entries.0, &dirs.1, &entries.1, flags, result);
             let replaced = entries.1.inode().filter(|_| flags & RENAME_EXCHANGE == 0);

@@ -41,11 +41,11 @@ use crate::{
         time::jiffies::Jiffies64, //
     },
     transport::{
-        Done,
         How,
         Leave,
         Left,
         Next,
+        Outcome,
         Payload,
         Prepared, //
     },
@@ -93,7 +93,7 @@ impl Conn {
     /// there is no daemon; EINTR, also where a killed caller has left; ENOMEM; EOVERFLOW
     /// ([`caller`](Self::caller)).
     pub(crate) fn call<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
-        self.call_then(on, op, || |_: &mut Done<'_>| {})
+        self.call_then(on, op, || |_: &mut Outcome<'_>| {})
     }
 
     /// As [`call`](Self::call). If the caller leaves, `then` is called, and makes what is to be done in its place when
@@ -172,7 +172,7 @@ impl Conn {
     pub(crate) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
         let caller = self.caller_munged();
         let node = on.inode().nodeid();
-        let mut leaver = Leaver::new(self, &on, || |_: &mut Done<'_>| {});
+        let mut leaver = Leaver::new(self, &on, || |_: &mut Outcome<'_>| {});
         leaver.patient = true;
         self.chan.call(How::Forced, node, caller, op, &mut leaver)
     }
@@ -180,9 +180,12 @@ impl Conn {
 
 /// What is done with the answer to a request whose caller has left, before others go on; what it returns is done
 /// after that.
-pub(crate) trait Then<A: Afterwards>: FnOnce(&mut Done<'_>) -> A + Send + 'static {}
+pub(crate) trait Then<A: Afterwards>:
+    FnOnce(&mut Outcome<'_>) -> A + Send + 'static
+{
+}
 
-impl<A: Afterwards, T: FnOnce(&mut Done<'_>) -> A + Send + 'static> Then<A> for T {}
+impl<A: Afterwards, T: FnOnce(&mut Outcome<'_>) -> A + Send + 'static> Then<A> for T {}
 
 /// What a caller has while its request is under way.
 pub(crate) trait Holds {
@@ -280,7 +283,7 @@ where
     S: Holds,
     F: FnOnce() -> T,
     A: Afterwards,
-    T: FnOnce(&mut Done<'_>) -> A + Send + 'static,
+    T: FnOnce(&mut Outcome<'_>) -> A + Send + 'static,
 {
     fn patience(&mut self) -> Option<Jiffies64> {
         self.patient.then(|| self.conn.left.deadline())

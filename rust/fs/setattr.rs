@@ -58,8 +58,8 @@ use crate::{
         },
     },
     transport::{
-        Done,
-        Hold, //
+        Hold,
+        Outcome, //
     },
 };
 use kernel::{
@@ -178,7 +178,7 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) ->
     let then = || {
         left = true;
         let inode = ARef::from(inode);
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let _ = apply(&inode, done.decode(&op), attr_version);
             truncates.then_some(Truncated(inode))
         }

@@ -43,8 +43,8 @@ use crate::{
         },
     },
     transport::{
-        Done,
         Hold,
+        Outcome,
         Payload, //
     },
 };
@@ -267,7 +267,7 @@ fn send(
     let then = || {
         *left = true;
         let inode = ARef::from(iocb.file().inode());
-        move |done: &mut Done<'_>| {
+        move |done: &mut Outcome<'_>| {
             let written = done.decode(&op).unwrap_or(0);
             let end = pos.saturating_add(i64::from(written.min(size)));
             write_update_attr(&inode, end, end > start);

@@ -17,8 +17,8 @@ mod watch;
 pub(crate) use self::{
     caller::{
         background::{
-            Done,
-            End,
+            OnEnd,
+            Outcome,
             Prepared, //
         },
         call::How,

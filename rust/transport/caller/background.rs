@@ -36,16 +36,16 @@ use kernel::{
 };
 
 /// What is to happen when a background request ends.
-pub(crate) trait End: Send {
+pub(crate) trait OnEnd: Send {
     /// Called once: in the daemon's write(2), in an aborter's, or in the sender's context; process
     /// context, no lock held. Must not drop the last reference to a file or an inode.
-    fn end(self: KBox<Self>, done: Done<'_>);
+    fn ended(self: KBox<Self>, outcome: Outcome<'_>);
 }
 
 /// A background request that ends.
-pub(crate) struct Done<'a>(&'a mut Args);
+pub(crate) struct Outcome<'a>(&'a mut Args);
 
-impl<'a> Done<'a> {
+impl<'a> Outcome<'a> {
     pub(in crate::transport) fn new(args: &'a mut Args) -> Self {
         Self(args)
     }
@@ -141,7 +141,7 @@ impl Chan {
         creds: Creds,
         op: &O,
         payload: Payload,
-        end: Option<KBox<dyn End>>,
+        end: Option<KBox<dyn OnEnd>>,
     ) {
         if !prepared.gated {
             prepared.req.count();

@@ -10,7 +10,7 @@
 //! Takes the engine's lock and "fuse_chan::left".
 
 use super::background::{
-    Done,
+    Outcome,
     Prepared, //
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(crate) trait Left: Send {
     fn ending(&mut self) {}
 
     /// Called after that with the answer; in a work item, no lock held.
-    fn answered(&mut self, _done: Done<'_>) {}
+    fn answered(&mut self, _outcome: Outcome<'_>) {}
 
     /// Called after that, or at first if there is no request, until it says that all is done; there too.
     fn go_on(&mut self) -> Next;
@@ -131,7 +131,7 @@ impl Job {
                 if args.error == ENOSYS.to_errno() {
                     req.chan.set_lacks(req.opcode.load(Relaxed));
                 }
-                self.left.answered(Done::new(&mut args));
+                self.left.answered(Outcome::new(&mut args));
             }
         }
         self.left.go_on()

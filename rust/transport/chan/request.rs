@@ -40,8 +40,8 @@ use crate::{
     transport::{
         caller::{
             background::{
-                Done,
-                End, //
+                OnEnd,
+                Outcome, //
             },
             left::Legacy, //
         },
@@ -207,7 +207,7 @@ impl Request {
         creds: Creds,
         op: &O,
         mut payload: Payload,
-        end: Option<KBox<dyn End>>,
+        end: Option<KBox<dyn OnEnd>>,
     ) -> Result {
         let filled = Self::fill(req, node, creds, op, Some(&mut payload));
         let args = SlabArc::get_mut(req).ok_or(EIO)?.project().args.args_mut();
@@ -245,7 +245,7 @@ impl Request {
         });
         self.time_ended(error);
         if let Some(end) = ender.end.take() {
-            end.end(Done::new(&mut ender));
+            end.ended(Outcome::new(&mut ender));
         }
         match ender.finish() {
             None => self.wait.wake_up(),

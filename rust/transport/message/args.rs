@@ -31,7 +31,7 @@ use crate::{
         fuse::moduleparam,
         lib::room::Room, //
     },
-    transport::caller::background::End, //
+    transport::caller::background::OnEnd, //
 };
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
@@ -125,7 +125,7 @@ pub(in crate::transport) struct Args {
     /// Bytes of the reply, its header included; for the trace event.
     pub(in crate::transport) reply_len: usize,
     /// Who is told the end, of a background request.
-    pub(in crate::transport) end: Option<KBox<dyn End>>,
+    pub(in crate::transport) end: Option<KBox<dyn OnEnd>>,
 }
 
 /// How far a message has been copied.

@@ -3,7 +3,7 @@
 //! What goes along with the fixed arguments of a request: bytes, folios, a caller's pages.
 //!
 //! C counterpart: the last of `fuse_args::in_args` or `out_args`, and `struct fuse_args_pages`. Owned
-//! by the request while it is sent; comes back to the caller, or to the `End` of a background
+//! by the request while it is sent; comes back to the caller, or to the `OnEnd` of a background
 //! request. Takes no lock; copying does not sleep.
 
 use super::copy::{
