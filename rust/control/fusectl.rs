@@ -12,31 +12,29 @@ use super::{
     },
     files, //
 };
-use crate::kapi::{
-    types::Types,
-    vfs::{
-        file_system_type::{
-            FileSystem,
-            FileSystemType, //
-        },
-        fs_context::{
-            FsContext,
-            FsContextOperations, //
-        },
-        fs_parser::{
-            FsParameterSpec,
-            FsParameterTable, //
-        },
-        libfs::{
-            Attach,
-            Nothing,
-            SimpleTypes, //
-        },
-        super_block::{
-            NewSuperBlock,
-            SuperBlock, //
-        },
+use crate::kapi::vfs::{
+    file_system_type::{
+        FileSystem,
+        FileSystemType, //
     },
+    fs_context::{
+        FsContext,
+        FsContextOperations, //
+    },
+    fs_parser::{
+        FsParameterSpec,
+        FsParameterTable, //
+    },
+    libfs::{
+        Attach,
+        Nothing,
+        SimpleTypes, //
+    },
+    super_block::{
+        NewSuperBlock,
+        SuperBlock, //
+    },
+    types::Types, //
 };
 use kernel::{
     module::this_module,

@@ -37,11 +37,13 @@ use crate::{
             make_kgid,
             make_kuid, //
         },
-        time::jiffies::Jiffies64,
+        time::{
+            jiffies::Jiffies64,
+            time64::Timespec64, //
+        },
         vfs::{
             inode::Attributes,
             stat::{
-                Timespec64,
                 STATX_ATIME,
                 STATX_BASIC_STATS,
                 STATX_BLOCKS,

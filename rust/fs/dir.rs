@@ -36,13 +36,11 @@ use crate::kapi::vfs::{
         InodeOperations,
         InodeOperationsTable, //
     },
+    kstat::Kstat,
     mnt_idmapping::MntIdmap,
     namei::LookupFlags,
     rcu_walk::RcuInode,
-    stat::{
-        Kstat,
-        S_IFREG, //
-    },
+    stat::S_IFREG, //
 };
 use kernel::{
     prelude::*,

@@ -25,9 +25,9 @@ use crate::{
             make_kuid, //
         },
         vfs::{
+            kstat::Kstat,
             mnt_idmapping::MntIdmap,
             stat::{
-                Kstat,
                 AT_STATX_DONT_SYNC,
                 AT_STATX_FORCE_SYNC,
                 STATX_BASIC_STATS,

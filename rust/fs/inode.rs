@@ -30,10 +30,10 @@ use crate::{
     kapi::{
         lib::bitops::AtomicBits,
         sync::{
-            mutex_killable::{
-                new_mutex,
-                Mutex,
-                MutexGuard, //
+            mutex::{
+                new_killable_mutex,
+                KillableMutex,
+                KillableMutexGuard, //
             },
             rcu::RcuArc,
             wait::{
@@ -112,7 +112,7 @@ pub(crate) struct FuseInode {
     pub(super) direct_io_waitq: WaitQueue,
     /// Serialises LOOKUP and READDIR for daemons without PARALLEL_DIROPS.
     #[pin]
-    mutex: Mutex,
+    mutex: KillableMutex,
     #[pin]
     pub(super) inner: SpinLock<Inner>,
 }
@@ -143,7 +143,7 @@ impl FuseInode {
             orig_ino: Atomic::new(0),
             blkbits: Atomic::new(0),
             direct_io_waitq <- new_wait_queue!("FuseInode::direct_io_waitq"),
-            mutex <- new_mutex!("FuseInode::mutex"),
+            mutex <- new_killable_mutex!("FuseInode::mutex"),
             inner <- kernel::new_spinlock!(
                 Inner {
                     nlookup: 0,
@@ -215,7 +215,7 @@ impl Inode {
     /// # Errors
     ///
     /// EINTR if killed.
-    pub(super) fn lock_dirops(&self) -> Result<Option<MutexGuard<'_>>> {
+    pub(super) fn lock_dirops(&self) -> Result<Option<KillableMutexGuard<'_>>> {
         if self.conn().parallel_dirops() {
             return Ok(None);
         }

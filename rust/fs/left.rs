@@ -14,14 +14,14 @@ use super::{
 use crate::{
     abi::NodeId,
     kapi::{
-        fuse::moduleparam,
-        sync::{
+        fuse::{
             lockdep,
-            wait::{
-                new_wait_queue,
-                Signals,
-                WaitQueue, //
-            },
+            moduleparam, //
+        },
+        sync::wait::{
+            new_wait_queue,
+            Signals,
+            WaitQueue, //
         },
         task::{
             cred::{

@@ -62,7 +62,7 @@ use kernel::prelude::*;
 /// The private types of this filesystem.
 pub(crate) enum Fuse {}
 
-impl kapi::types::Types for Fuse {
+impl kapi::vfs::types::Types for Fuse {
     type Super = mount::Mount;
     type Inode = inode::FuseInode;
     type Dentry = dentry::FuseDentry;

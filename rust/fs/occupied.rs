@@ -10,10 +10,8 @@ use super::Inode;
 use crate::{
     abi::NodeId,
     kapi::{
-        sync::{
-            lockdep,
-            wait::Signals, //
-        },
+        fuse::lockdep,
+        sync::wait::Signals,
         time::jiffies::Jiffies64,
         vfs::dentry::full_name_hash, //
     },

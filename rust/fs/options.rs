@@ -39,9 +39,11 @@ use crate::{
         },
         vfs::{
             fs_context::{
-                self,
                 FsContext,
-                FsContextOperations,
+                FsContextOperations, //
+            },
+            fs_parameter::{
+                self,
                 FsParameter,
                 ParamString, //
             },
@@ -215,7 +217,7 @@ impl FsContextOperations for MountContext {
             }
             OPT_FD => match param.file() {
                 Some(file) => self.set_dev(fc, file)?,
-                None => self.set_dev(fc, &*fs_context::fget(result.uint_32())?)?,
+                None => self.set_dev(fc, &*fs_parameter::fget(result.uint_32())?)?,
             },
             OPT_ROOTMODE => {
                 let mode = result.uint_32();

@@ -19,8 +19,8 @@ use crate::{
             InodeOperations,
             InodeOperationsTable, //
         },
-        mnt_idmapping::MntIdmap,
-        stat::Kstat, //
+        kstat::Kstat,
+        mnt_idmapping::MntIdmap, //
     },
     transport::Payload, //
 };

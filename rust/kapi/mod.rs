@@ -27,5 +27,4 @@ pub(crate) mod page_cache;
 pub(crate) mod sync;
 pub(crate) mod task;
 pub(crate) mod time;
-pub(crate) mod types;
 pub(crate) mod vfs;

@@ -4,6 +4,7 @@
 
 pub(crate) mod jump_label;
 pub(crate) mod lend;
+pub(crate) mod lockdep;
 pub(crate) mod moduleparam;
 pub(crate) mod sysctl;
 pub(crate) mod trace;

@@ -11,10 +11,12 @@ use crate::{
     bindings,
     kapi::{
         page_cache::folio::FolioRead,
-        types::Types,
-        vfs::address_space::{
-            LockedForRead,
-            ReadaheadControl, //
+        vfs::{
+            address_space::{
+                LockedForRead,
+                ReadaheadControl, //
+            },
+            types::Types, //
         },
     },
 };

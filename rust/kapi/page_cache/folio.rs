@@ -15,8 +15,10 @@ use crate::{
     kapi::{
         mm::iov::IovIter,
         sync::wait::Signals,
-        types::Types,
-        vfs::inode::Inode, //
+        vfs::{
+            inode::Inode,
+            types::Types, //
+        },
     },
 };
 use core::{

@@ -10,8 +10,10 @@ use crate::{
     bindings,
     kapi::{
         mm::iov::IovIter,
-        types::Types,
-        vfs::inode::Inode, //
+        vfs::{
+            inode::Inode,
+            types::Types, //
+        },
     },
 };
 use kernel::{

@@ -22,8 +22,10 @@ use crate::{
     bindings,
     kapi::{
         task::sched::cond_resched,
-        types::Types,
-        vfs::inode::Inode, //
+        vfs::{
+            inode::Inode,
+            types::Types, //
+        },
     },
 };
 use core::{

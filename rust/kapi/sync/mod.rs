@@ -2,9 +2,7 @@
 
 //! Locks, waiting, work items, RCU.
 
-pub(crate) mod lockdep;
 pub(crate) mod mutex;
-pub(crate) mod mutex_killable;
 pub(crate) mod rcu;
 pub(crate) mod rwsem;
 pub(crate) mod wait;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mutexes in statics (`DEFINE_MUTEX()`).
+//! Mutexes in statics (`DEFINE_MUTEX()`), and mutexes whose waiters may be killed.
 //!
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
 //!
-//! The kernel crate's global locks must be initialised by an unsafe call before their first use; this
-//! one does it at that use. A mutex that was initialised must not move: it is a static.
+//! The kernel crate's global locks must be initialised by an unsafe call before their first use;
+//! [`StaticMutex`] does it at that use. A mutex that was initialised must not move: it is a static.
+//! `kernel::sync::Mutex` has no `mutex_lock_killable()`: [`KillableMutex`].
 
 use crate::{
     bindings,
@@ -19,12 +20,16 @@ use core::{
     },
 };
 use kernel::{
+    error::to_result,
     prelude::*,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Relaxed,
-        Release, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        LockClassKey, //
     },
     types::{
         NotThreadSafe,
@@ -116,6 +121,62 @@ impl<T> DerefMut for StaticMutexGuard<T> {
 impl<T> Drop for StaticMutexGuard<T> {
     fn drop(&mut self) {
         // SAFETY: The guard's existence means that this task holds it.
+        unsafe { bindings::mutex_unlock(self.0.mutex.get()) };
+    }
+}
+
+/// A `struct mutex` that stands for itself. Make it with [`new_killable_mutex!`].
+#[pin_data]
+pub(crate) struct KillableMutex {
+    #[pin]
+    mutex: Opaque<bindings::mutex>,
+}
+
+// SAFETY: A lock is made for this.
+unsafe impl Send for KillableMutex {}
+// SAFETY: As above.
+unsafe impl Sync for KillableMutex {}
+
+/// An initialiser for a [`KillableMutex`], with a lock class of its own named `$name`.
+macro_rules! new_killable_mutex {
+    ($name:literal) => {
+        $crate::kapi::sync::mutex::KillableMutex::new(
+            kernel::c_str!($name),
+            kernel::static_lock_class!(),
+        )
+    };
+}
+pub(crate) use new_killable_mutex;
+
+impl KillableMutex {
+    /// See [`new_killable_mutex!`].
+    pub(crate) fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is the mutex's final place; name and key are static.
+            mutex <- Opaque::ffi_init(|slot| unsafe {
+                bindings::__mutex_init(slot, name.as_char_ptr(), key.as_ptr())
+            }),
+        })
+    }
+
+    /// Takes it for as long as the guard lives. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if killed, unless [`killable`](crate::kapi::fuse::moduleparam::killable) is off.
+    pub(crate) fn lock(&self) -> Result<KillableMutexGuard<'_>> {
+        // SAFETY: Initialised, and not held by this task, which has no other way to it.
+        to_result(unsafe { bindings::mutex_lock_unless_killed(self.mutex.get()) })?;
+        Ok(KillableMutexGuard(self, NotThreadSafe))
+    }
+}
+
+/// A mutex that is held.
+pub(crate) struct KillableMutexGuard<'a>(&'a KillableMutex, NotThreadSafe);
+
+impl Drop for KillableMutexGuard<'_> {
+    fn drop(&mut self) {
+        // SAFETY: Taken by this task.
         unsafe { bindings::mutex_unlock(self.0.mutex.get()) };
     }
 }

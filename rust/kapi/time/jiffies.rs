@@ -4,10 +4,8 @@
 //!
 //! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h).
 
-use crate::{
-    bindings,
-    kapi::vfs::stat::Timespec64, //
-};
+use super::time64::Timespec64;
+use crate::bindings;
 
 /// A point in time, in ticks since boot (`get_jiffies_64()`).
 #[derive(Clone, Copy, PartialEq, Eq)]

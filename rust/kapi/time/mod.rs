@@ -3,4 +3,5 @@
 //! Time.
 
 pub(crate) mod jiffies;
+pub(crate) mod time64;
 pub(crate) mod timekeeping;

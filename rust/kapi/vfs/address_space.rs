@@ -11,14 +11,12 @@ use super::{
         File, //
     },
     inode::Inode,
-    kiocb::Kiocb, //
+    kiocb::Kiocb,
+    types::Types, //
 };
 use crate::{
     bindings,
-    kapi::{
-        mm::iov::IovIter,
-        types::Types, //
-    },
+    kapi::mm::iov::IovIter, //
 };
 use core::{
     marker::PhantomData,

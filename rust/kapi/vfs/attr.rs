@@ -8,7 +8,7 @@ use super::{
     dentry::Dentry,
     file::File,
     mnt_idmapping::MntIdmap,
-    stat::Timespec64, //
+    types::Types, //
 };
 use crate::{
     bindings,
@@ -20,7 +20,7 @@ use crate::{
             },
             user_namespace::UserNamespace, //
         },
-        types::Types, //
+        time::time64::Timespec64, //
     },
 };
 use core::marker::PhantomData;

@@ -17,12 +17,10 @@
 use super::{
     dentry_tree::DentryObject,
     inode::Inode,
-    super_block::SuperBlock, //
+    super_block::SuperBlock,
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::{
     marker::PhantomData,
     ops::Deref,

@@ -25,14 +25,12 @@ use super::{
         RcuDentry,
         RcuInode, //
     },
-    super_block::SuperBlock, //
+    super_block::SuperBlock,
+    types::Types, //
 };
 use crate::{
     bindings,
-    kapi::{
-        sync::rcu::RcuBox,
-        types::Types, //
-    },
+    kapi::sync::rcu::RcuBox, //
 };
 use core::{
     ffi::{

@@ -8,11 +8,11 @@
 //! A `struct file` is an [`OpeningFile`] until `open` has succeeded, then a [`File`]: only the
 //! latter has private data. The table of operations is in [`file_operations`](super::file_operations).
 
-use super::inode::Inode;
-use crate::{
-    bindings,
-    kapi::types::Types, //
+use super::{
+    inode::Inode,
+    types::Types, //
 };
+use crate::bindings;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //

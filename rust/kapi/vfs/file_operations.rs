@@ -12,14 +12,12 @@ use super::{
         OpeningFile, //
     },
     inode::Inode,
-    kiocb::Kiocb, //
+    kiocb::Kiocb,
+    types::Types, //
 };
 use crate::{
     bindings,
-    kapi::{
-        mm::iov::IovIter,
-        types::Types, //
-    },
+    kapi::mm::iov::IovIter, //
 };
 use core::marker::PhantomData;
 use kernel::{

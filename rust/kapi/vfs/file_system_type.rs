@@ -20,13 +20,11 @@ use super::{
         SuperBlock,
         SuperObject, //
     },
+    types::Types, //
 };
 use crate::{
     bindings,
-    kapi::{
-        sync::rcu::RcuBox,
-        types::Types, //
-    },
+    kapi::sync::rcu::RcuBox, //
 };
 use core::{
     marker::PhantomData,

@@ -4,10 +4,12 @@
 //!
 //! C header: [`include/linux/fs_parser.h`](srctree/include/linux/fs_parser.h).
 
-use super::fs_context::{
-    FsContext,
-    FsContextOperations,
-    FsParameter, //
+use super::{
+    fs_context::{
+        FsContext,
+        FsContextOperations, //
+    },
+    fs_parameter::FsParameter, //
 };
 use crate::{
     bindings,

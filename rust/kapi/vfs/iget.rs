@@ -18,12 +18,10 @@ use super::{
     inode::Inode,
     inode_operations::InodeOperationsTable,
     stat,
-    super_block::SuperBlock, //
+    super_block::SuperBlock,
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::{
     ffi::{
         c_int,

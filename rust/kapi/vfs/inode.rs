@@ -16,11 +16,9 @@
 
 use super::{
     mnt_idmapping::MntIdmap,
-    stat::{
-        self,
-        Timespec64, //
-    },
-    super_block::SuperBlock, //
+    stat,
+    super_block::SuperBlock,
+    types::Types, //
 };
 use crate::{
     bindings,
@@ -29,7 +27,7 @@ use crate::{
             Kgid,
             Kuid, //
         },
-        types::Types, //
+        time::time64::Timespec64, //
     },
 };
 use core::{

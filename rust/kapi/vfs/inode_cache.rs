@@ -21,12 +21,10 @@ use super::{
         InodeObject,
         SB_ACTIVE, //
     },
-    super_block::SuperBlock, //
+    super_block::SuperBlock,
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::{
     marker::PhantomData,
     ptr, //

@@ -11,14 +11,14 @@
 //! ([`flush`]) and before the module does ([`InodeHoldQueue`]). The work item lies beside the inode:
 //! there is one last reference, so one is enough, and nothing has to be allocated.
 
-use super::inode::{
-    Inode,
-    InodeHead, //
+use super::{
+    inode::{
+        Inode,
+        InodeHead, //
+    },
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //

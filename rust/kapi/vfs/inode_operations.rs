@@ -26,15 +26,13 @@ use super::{
     },
     file::OpeningFile,
     inode::Inode,
+    kstat::Kstat,
     mnt_idmapping::MntIdmap,
     namei::LookupFlags,
     rcu_walk::RcuInode,
-    stat::Kstat, //
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::{
     ffi::CStr,
     marker::PhantomData,

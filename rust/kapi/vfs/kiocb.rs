@@ -4,16 +4,16 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
 
-use super::file::{
-    ssize_result,
-    File, //
+use super::{
+    file::{
+        ssize_result,
+        File, //
+    },
+    types::Types, //
 };
 use crate::{
     bindings,
-    kapi::{
-        mm::iov::IovIter,
-        types::Types, //
-    },
+    kapi::mm::iov::IovIter, //
 };
 use core::{
     marker::PhantomData,

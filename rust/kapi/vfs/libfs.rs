@@ -21,6 +21,7 @@ use super::{
         NewSuperBlock,
         SuperBlock, //
     },
+    types::Types, //
 };
 use crate::{
     bindings,
@@ -30,7 +31,6 @@ use crate::{
             Kgid,
             Kuid, //
         },
-        types::Types, //
     },
 };
 use core::{

@@ -14,12 +14,10 @@
 use super::{
     dentry::Dentry,
     file::OpeningFile,
-    inode::Inode, //
+    inode::Inode,
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::ffi::c_int;
 use kernel::{
     error::{

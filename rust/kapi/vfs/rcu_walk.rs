@@ -17,12 +17,10 @@ use super::{
     dentry::Dentry,
     inode::Inode,
     mnt_idmapping::MntIdmap,
-    stat, //
+    stat,
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use kernel::{
     error::to_result,
     prelude::*,

@@ -15,8 +15,9 @@
 use super::{
     dentry::Dentry,
     dentry_tree::DentryTree,
-    fs_context::ParamString,
-    inode::Inode, //
+    fs_parameter::ParamString,
+    inode::Inode,
+    types::Types, //
 };
 use crate::{
     bindings,
@@ -25,8 +26,7 @@ use crate::{
             rcu::RcuBox,
             rwsem::RwSem, //
         },
-        task::user_namespace::UserNamespace,
-        types::Types, //
+        task::user_namespace::UserNamespace, //
     },
 };
 use core::{

@@ -17,11 +17,9 @@ use super::{
         NewSuperBlock,
         SuperBlock, //
     },
+    types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::types::Types, //
-};
+use crate::bindings;
 use core::marker::PhantomData;
 use kernel::{
     error::from_result,

@@ -7,11 +7,11 @@
 //! C rule encoded here: `i_writecount` counts the files that are open for writing, or, below 0, those that deny
 //! it because they are being executed; what was taken is given back once.
 
-use super::inode::Inode;
-use crate::{
-    bindings,
-    kapi::types::Types, //
+use super::{
+    inode::Inode,
+    types::Types, //
 };
+use crate::bindings;
 use kernel::sync::aref::ARef;
 
 /// One more use of an inode of a kind that there is already.

@@ -9,7 +9,7 @@
 
 /// The types of a filesystem's private data.
 ///
-/// A wrapper such as [`Inode<T>`](crate::kapi::vfs::inode::Inode) is made only for objects of a superblock
+/// A wrapper such as [`Inode<T>`](super::inode::Inode) is made only for objects of a superblock
 /// whose `file_system_type` was registered for the same `T`, so that the pointers below have the
 /// named types.
 pub(crate) trait Types: Sized + 'static {
