@@ -58,7 +58,6 @@ use crate::{
         },
     },
     transport::{
-        Hold,
         Outcome,
         Payload, //
     },
@@ -205,8 +204,7 @@ impl<'a> DioLock<'a> {
     fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter) -> Result<Self> {
         let inode = iocb.file().inode();
         if !needs_exclusive(iocb, from) {
-            let lock = inode.inode_lock_shared()?;
-            inode.await_hold(Hold::Shared)?;
+            let lock = inode.lock_shared()?;
             // Without the lock the end may have moved.
             if !read::past_eof(iocb, from, inode) {
                 if let Some(io) = UncachedIo::start(inode) {
@@ -217,9 +215,9 @@ impl<'a> DioLock<'a> {
                 }
             }
         }
-        let lock = inode.inode_lock()?;
-        inode.await_hold(Hold::Exclusive)?;
-        Ok(DioLock::Exclusive { _lock: lock })
+        Ok(DioLock::Exclusive {
+            _lock: inode.lock()?,
+        })
     }
 
     /// Whether others may write beside it.

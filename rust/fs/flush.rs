@@ -36,7 +36,6 @@ use crate::{
         },
     },
     transport::{
-        Hold,
         Left,
         Next,
         Prepared, //
@@ -160,8 +159,7 @@ impl Left for LateFlush {
 pub(super) fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
     let (inode, data) = (file.inode(), file.data());
     inode.check_bad()?;
-    let _lock = inode.inode_lock()?;
-    inode.await_hold(Hold::Exclusive)?;
+    let _lock = inode.lock()?;
 
     file.file_write_and_wait_range(start, end)?;
     file.file_check_and_advance_wb_err()?;

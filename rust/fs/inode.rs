@@ -28,6 +28,7 @@ use crate::{
         NodeId, //
     },
     kapi::{
+        fuse::moduleparam::killable,
         lib::bitops::AtomicBits,
         sync::{
             mutex::{
@@ -47,6 +48,10 @@ use crate::{
                 Iget,
                 InodeKey,
                 NewInode, //
+            },
+            inode::{
+                InodeLock,
+                InodeLockShared, //
             },
             inode_cache::{
                 Evicting,
@@ -219,9 +224,46 @@ impl Inode {
         if self.conn().parallel_dirops() {
             return Ok(None);
         }
-        let guard = self.data().mutex.lock()?;
+        let mutex = &self.data().mutex;
+        let guard = if killable() {
+            mutex.lock_killable()?
+        } else {
+            mutex.lock()
+        };
         self.await_hold(Hold::Turn)?;
         Ok(Some(guard))
+    }
+
+    /// Takes `i_rwsem` exclusively, and waits until no caller that has left holds it
+    /// (`inode_lock()`). Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(super) fn lock(&self) -> Result<InodeLock<'_, Fuse>> {
+        let lock = if killable() {
+            self.inode_lock_killable()?
+        } else {
+            self.inode_lock()
+        };
+        self.await_hold(Hold::Exclusive)?;
+        Ok(lock)
+    }
+
+    /// Takes `i_rwsem` together with others who do, and waits until no caller that has left holds it
+    /// exclusively (`inode_lock_shared()`). Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(super) fn lock_shared(&self) -> Result<InodeLockShared<'_, Fuse>> {
+        let lock = if killable() {
+            self.inode_lock_shared_killable()?
+        } else {
+            self.inode_lock_shared()
+        };
+        self.await_hold(Hold::Shared)?;
+        Ok(lock)
     }
 }
 

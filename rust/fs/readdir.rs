@@ -154,8 +154,7 @@ pub(super) fn fsync(file: &File, datasync: bool) -> Result {
     if conn.lacks(NoOp::Fsyncdir) {
         return Ok(());
     }
-    let _lock = inode.inode_lock()?;
-    inode.await_hold(Hold::Exclusive)?;
+    let _lock = inode.lock()?;
     let op = Fsyncdir(Fsync {
         fh: file.data().fh,
         datasync,

@@ -49,7 +49,6 @@ use crate::{
             stat::STATX_SIZE, //
         },
     },
-    transport::Hold, //
 };
 use kernel::{
     mm::virt::{
@@ -136,8 +135,7 @@ impl FileOperations<Fuse> for RegularFile {
             // LSEEK comes with sparse files; until then all is data up to the end, as with a daemon
             // that does not know LSEEK.
             SEEK_END | SEEK_DATA | SEEK_HOLE => {
-                let _lock = inode.inode_lock()?;
-                inode.await_hold(Hold::Exclusive)?;
+                let _lock = inode.lock()?;
                 getattr::update_attributes(inode, Some(file), STATX_SIZE)?;
                 file.generic_file_llseek(offset, whence)
             }

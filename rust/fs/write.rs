@@ -43,7 +43,6 @@ use crate::{
         },
     },
     transport::{
-        Hold,
         Outcome,
         Payload, //
     },
@@ -58,8 +57,7 @@ use kernel::{
 pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let written = {
         let inode = iocb.file().inode();
-        let _lock = inode.inode_lock()?;
-        inode.await_hold(Hold::Exclusive)?;
+        let _lock = inode.lock()?;
         match locked_write(iocb, from)? {
             0 => return Ok(0),
             written => written,

@@ -40,15 +40,6 @@ void fuse_helper_i_size_write(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
-/* The lock of a daemon's file may be held for as long as the daemon likes. */
-int fuse_helper_inode_lock_unless_killed(struct inode *inode)
-{
-	if (fuse_helper_param_killable())
-		return inode_lock_killable(inode);
-	inode_lock(inode);
-	return 0;
-}
-
 /*
  * Of a writer the owner is exact; of readers it is a hint, and marked as one
  * (kernel/locking/rwsem.c).
@@ -97,11 +88,6 @@ void fuse_helper_inode_allow_write_access(struct inode *inode)
 bool fuse_helper_file_get_unless_released(struct file *file)
 {
 	return file_ref_get(&file->f_ref);
-}
-
-void fuse_helper_inode_unlock(struct inode *inode)
-{
-	inode_unlock(inode);
 }
 
 void fuse_helper_mark_inode_dirty_sync(struct inode *inode)

@@ -29,19 +29,6 @@ void fuse_helper_task_io_account_write(size_t bytes)
 	task_io_account_write(bytes);
 }
 
-int fuse_helper_inode_lock_shared_unless_killed(struct inode *inode)
-{
-	if (fuse_helper_param_killable())
-		return inode_lock_shared_killable(inode);
-	inode_lock_shared(inode);
-	return 0;
-}
-
-void fuse_helper_inode_unlock_shared(struct inode *inode)
-{
-	inode_unlock_shared(inode);
-}
-
 bool fuse_helper_iput_if_not_last(struct inode *inode)
 {
 	return iput_if_not_last(inode);

@@ -159,19 +159,26 @@ impl KillableMutex {
         })
     }
 
-    /// Takes it for as long as the guard lives. Sleeps.
+    /// Takes it for as long as the guard lives (`mutex_lock()`). Sleeps.
+    pub(crate) fn lock(&self) -> KillableMutexGuard<'_> {
+        // SAFETY: Initialised, and not held by this task, which has no other way to it.
+        unsafe { bindings::mutex_lock(self.mutex.get()) };
+        KillableMutexGuard(self, NotThreadSafe)
+    }
+
+    /// As [`lock`](Self::lock), unless killed (`mutex_lock_killable()`).
     ///
     /// # Errors
     ///
-    /// `EINTR` if killed, unless [`killable`](crate::kapi::fuse::moduleparam::killable) is off.
-    pub(crate) fn lock(&self) -> Result<KillableMutexGuard<'_>> {
-        // SAFETY: Initialised, and not held by this task, which has no other way to it.
+    /// `EINTR` if killed.
+    pub(crate) fn lock_killable(&self) -> Result<KillableMutexGuard<'_>> {
+        // SAFETY: As in `lock()`.
         to_result(unsafe { bindings::mutex_lock_unless_killed(self.mutex.get()) })?;
         Ok(KillableMutexGuard(self, NotThreadSafe))
     }
 }
 
-/// A mutex that is held.
+/// A [`KillableMutex`] that is held; dropping it is `mutex_unlock()`.
 pub(crate) struct KillableMutexGuard<'a>(&'a KillableMutex, NotThreadSafe);
 
 impl Drop for KillableMutexGuard<'_> {

@@ -359,26 +359,47 @@ impl<T: Types> Inode<T> {
         })
     }
 
-    /// Takes `i_rwsem` exclusively for as long as the guard lives (`inode_lock_killable()`).
+    /// The lock behind `inode_lock()`.
+    fn i_rwsem(&self) -> *mut bindings::rw_semaphore {
+        // SAFETY: The inode is alive.
+        unsafe { &raw mut (*self.as_ptr()).i_rwsem }
+    }
+
+    /// Takes `i_rwsem` exclusively for as long as the guard lives (`inode_lock()`). Sleeps.
+    pub(crate) fn inode_lock(&self) -> InodeLock<'_, T> {
+        // SAFETY: The inode is alive, its lock initialised.
+        unsafe { bindings::down_write(self.i_rwsem()) };
+        InodeLock(self)
+    }
+
+    /// As [`inode_lock`](Self::inode_lock), unless killed (`inode_lock_killable()`).
     ///
     /// # Errors
     ///
-    /// `EINTR` if killed, unless [`killable`](crate::kapi::fuse::moduleparam::killable) is off.
-    pub(crate) fn inode_lock(&self) -> Result<InodeLock<'_, T>> {
-        // SAFETY: The inode is alive.
-        to_result(unsafe { bindings::inode_lock_unless_killed(self.as_ptr()) })?;
+    /// `EINTR` if killed.
+    pub(crate) fn inode_lock_killable(&self) -> Result<InodeLock<'_, T>> {
+        // SAFETY: The inode is alive, its lock initialised.
+        to_result(unsafe { bindings::down_write_killable(self.i_rwsem()) })?;
         Ok(InodeLock(self))
     }
 
     /// Takes `i_rwsem` together with others who do, for as long as the guard lives
+    /// (`inode_lock_shared()`). Sleeps.
+    pub(crate) fn inode_lock_shared(&self) -> InodeLockShared<'_, T> {
+        // SAFETY: The inode is alive, its lock initialised.
+        unsafe { bindings::down_read(self.i_rwsem()) };
+        InodeLockShared(self)
+    }
+
+    /// As [`inode_lock_shared`](Self::inode_lock_shared), unless killed
     /// (`inode_lock_shared_killable()`).
     ///
     /// # Errors
     ///
-    /// As [`inode_lock`](Self::inode_lock).
-    pub(crate) fn inode_lock_shared(&self) -> Result<InodeLockShared<'_, T>> {
-        // SAFETY: The inode is alive.
-        to_result(unsafe { bindings::inode_lock_shared_unless_killed(self.as_ptr()) })?;
+    /// `EINTR` if killed.
+    pub(crate) fn inode_lock_shared_killable(&self) -> Result<InodeLockShared<'_, T>> {
+        // SAFETY: The inode is alive, its lock initialised.
+        to_result(unsafe { bindings::down_read_killable(self.i_rwsem()) })?;
         Ok(InodeLockShared(self))
     }
 }
@@ -388,8 +409,8 @@ pub(crate) struct InodeLock<'a, T: Types>(&'a Inode<T>);
 
 impl<T: Types> Drop for InodeLock<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The lock was taken by `inode_lock()`, by this task.
-        unsafe { bindings::inode_unlock(self.0.as_ptr()) };
+        // SAFETY: Taken for writing when the guard was made, by this task (`inode_unlock()`).
+        unsafe { bindings::up_write(self.0.i_rwsem()) };
     }
 }
 
@@ -398,7 +419,7 @@ pub(crate) struct InodeLockShared<'a, T: Types>(&'a Inode<T>);
 
 impl<T: Types> Drop for InodeLockShared<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The lock was taken by `inode_lock_shared()`, by this task.
-        unsafe { bindings::inode_unlock_shared(self.0.as_ptr()) };
+        // SAFETY: Taken for reading when the guard was made, by this task (`inode_unlock_shared()`).
+        unsafe { bindings::up_read(self.0.i_rwsem()) };
     }
 }
