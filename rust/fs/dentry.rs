@@ -23,7 +23,7 @@ use crate::{
         Timeout, //
     },
     kapi::{
-        fuse::moduleparam,
+        fuse::inval_wq,
         time::jiffies::Jiffies64,
         vfs::{
             dentry_operations::{
@@ -117,7 +117,7 @@ impl Dentry {
             self.set_op_delete(false);
         }
         self.data().time.store(time.to_u64(), Relaxed);
-        if moduleparam::inval_wq() != 0 {
+        if inval_wq::seconds() != 0 {
             self.drop_after(time);
         }
     }

@@ -11,7 +11,7 @@ use super::{
     SuperBlock, //
 };
 use crate::kapi::{
-    fuse::moduleparam::{
+    fuse::inval_wq::{
         InvalWork,
         InvalWorker, //
     },

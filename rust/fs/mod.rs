@@ -50,7 +50,7 @@ mod write;
 
 use crate::kapi::{
     self,
-    fuse::moduleparam::InvalWorker,
+    fuse::inval_wq::InvalWorker,
     vfs::{
         file_system_type,
         inode_cache::InodeCacheGuard,
@@ -98,7 +98,7 @@ impl Registration {
     /// ENOMEM, EBUSY.
     pub(crate) fn new() -> Result<Self> {
         let inodes = inode::init()?;
-        let holds = InodeHoldQueue::new()?;
+        let holds = InodeHoldQueue::new(c"fuse-iput")?;
         let expiry = expiry::start()?;
         Ok(Self {
             _type: fs_type::FUSE_FS_TYPE.register()?,

@@ -2,19 +2,18 @@
 /*
  * C's macros and inline functions cannot be called from Rust: each helper wraps
  * one, under its own name with "fuse_helper_" before it, which the generated
- * bindings take off again. One file per kernel header, sorted alphabetically after
- * the parameters, which others ask for.
+ * bindings take off again. One file per kernel header, sorted alphabetically.
  *
  * bindgen reads this file, so that a helper has no other declaration.
  */
 
-#include "params.c"
-
 #include "fs.c"
 #include "fs_rw.c"
+#include "inval_wq.c"
 #include "lockdep.c"
 #include "mutex.c"
 #include "pagemap.c"
+#include "params.c"
 #include "pid.c"
 #include "pipe_fs_i.c"
 #include "sched.c"

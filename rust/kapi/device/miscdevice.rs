@@ -60,7 +60,7 @@ use kernel::{
     },
 };
 
-/// Minor of `/dev/fuse`.
+/// The minor number that C reserves for `/dev/fuse` (`FUSE_MINOR`).
 pub(crate) const FUSE_MINOR: c_int = bindings::FUSE_MINOR as c_int;
 
 /// `__poll_t`.

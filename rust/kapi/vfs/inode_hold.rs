@@ -46,9 +46,13 @@ pub(crate) struct InodeHoldQueue(());
 
 impl InodeHoldQueue {
     /// Makes the workqueue. To be called once, when the module is loaded.
-    pub(crate) fn new() -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; EEXIST if there is one.
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
         // SAFETY: A valid name.
-        let wq = unsafe { bindings::alloc_unbound_workqueue(c"fuse-iput".as_char_ptr()) };
+        let wq = unsafe { bindings::alloc_unbound_workqueue(name.as_char_ptr()) };
         if !QUEUE.populate(Queue(NonNull::new(wq).ok_or(ENOMEM)?)) {
             // Not reached: the module is loaded once.
             // SAFETY: We have just made it.
