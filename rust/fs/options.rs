@@ -32,6 +32,7 @@ use crate::{
         lib::random::get_random_u32s,
         sync::rcu::RcuArc,
         task::uidgid::{
+            invalid_uid,
             kgid_has_mapping,
             kuid_has_mapping,
             Kgid,
@@ -176,7 +177,7 @@ impl MountContext {
     /// filled; until then nobody uses the connection.
     fn conn_params(&self, sb_flags: usize) -> ConnParams {
         ConnParams {
-            user_id: self.user_id.unwrap_or(Kuid::INVALID),
+            user_id: self.user_id.unwrap_or(invalid_uid()),
             group_id: self.group_id.unwrap_or(Kgid::INVALID),
             default_permissions: self.default_permissions,
             allow_other: self.allow_other,

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Trace events; see `rust/helpers/fuse_trace.h`. Each costs a jump while it is off: its arguments are
-//! asked for only when it is on. Without CONFIG_TRACEPOINTS there are none.
+//! Trace events. Each costs a jump while it is off: its arguments are asked for only when it is on.
+//! Without CONFIG_TRACEPOINTS there are none.
+//!
+//! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h). The events are defined in
+//! `rust/helpers/fuse_trace.h`. The kernel crate's `declare_trace!` is for events that the kernel's own
+//! headers declare, and has the arguments made also when it is off.
 
 #[cfg(CONFIG_TRACEPOINTS)]
 use crate::bindings;

@@ -12,7 +12,10 @@
 use super::iov::IovIter;
 use crate::bindings;
 use core::ptr::NonNull;
-use kernel::prelude::*;
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 
 /// A stretch of one pinned page, used from its beginning.
 ///
@@ -49,7 +52,7 @@ impl UserPage {
             bindings::iov_iter_extract_pages(
                 iter.as_ptr(),
                 &mut pages,
-                bindings::PAGE_SIZE,
+                PAGE_SIZE,
                 1,
                 0,
                 &mut offset,

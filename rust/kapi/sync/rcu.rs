@@ -17,7 +17,10 @@ use core::{
 };
 use kernel::{
     prelude::*,
-    sync::Refcount,
+    sync::{
+        rcu::rcu_barrier,
+        Refcount, //
+    },
     types::Opaque, //
 };
 
@@ -27,8 +30,7 @@ pub(crate) struct RcuBarrier;
 
 impl Drop for RcuBarrier {
     fn drop(&mut self) {
-        // SAFETY: Process context, by the contract above.
-        unsafe { bindings::rcu_barrier() };
+        rcu_barrier();
     }
 }
 

@@ -5,6 +5,9 @@
 //! C headers: [`include/linux/wait.h`](srctree/include/linux/wait.h),
 //! [`include/linux/rcuwait.h`](srctree/include/linux/rcuwait.h).
 //!
+//! The kernel crate's `CondVar` gives up a lock and takes it again, and always wakes one of those that
+//! wait for the same: it has no killable wait, none without a lock, and does not tell whether anyone waits.
+//!
 //! Conditions are closures that read what another task sets *before* it wakes. They run with the
 //! task's state set already, so they must not sleep. The order of the steps, so that no wake-up is lost
 //! or swallowed, is in [`wait_loop`].

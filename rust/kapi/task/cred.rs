@@ -5,7 +5,8 @@
 //! C headers: [`include/linux/cred.h`](srctree/include/linux/cred.h),
 //! [`include/linux/capability.h`](srctree/include/linux/capability.h).
 //!
-//! C rule: `current->cred` is replaced by the current task alone, so that it is read without locks
+//! The kernel crate's `Credential` has no namespace and no ids for filesystems, and there is none of the
+//! current task. C rule: `current->cred` is replaced by the current task alone, so that it is read without locks
 //! or reference, and stays valid as long as nothing in between commits or overrides credentials.
 
 use super::{
@@ -21,10 +22,10 @@ use kernel::{
     task::Task, //
 };
 
-/// `CAP_FSETID` (uapi: fixed).
-pub(crate) const CAP_FSETID: u32 = 4;
-/// `CAP_SYS_ADMIN` (uapi: fixed).
-pub(crate) const CAP_SYS_ADMIN: u32 = 21;
+pub(crate) use bindings::{
+    CAP_FSETID,
+    CAP_SYS_ADMIN, //
+};
 
 /// `current_cred()`, for this file only: nothing called while it is in use changes credentials.
 #[inline]
@@ -53,12 +54,13 @@ pub(crate) fn current_fsgid() -> Kgid {
 pub(crate) fn current_ids_all_are(uid: Kuid, gid: Kgid) -> bool {
     // SAFETY: See the rule above. Credentials do not change once they are in use.
     let cred = unsafe { &*current_cred() };
+    let (uid, gid) = (uid.into_raw().val, gid.into_raw().val);
     [cred.euid, cred.suid, cred.uid]
         .iter()
-        .all(|id| Kuid::from_raw(*id) == uid)
+        .all(|id| id.val == uid)
         && [cred.egid, cred.sgid, cred.gid]
             .iter()
-            .all(|id| Kgid::from_raw(*id) == gid)
+            .all(|id| id.val == gid)
 }
 
 /// Whether the current task has a capability in the initial user namespace. Notes that it was used
@@ -70,6 +72,8 @@ pub(crate) fn capable(cap: u32) -> bool {
 
 /// The user namespace that a file's opener was in (`file->f_cred->user_ns`).
 pub(crate) fn file_user_ns(file: &LocalFile) -> &UserNamespace {
-    // SAFETY: `f_cred` and its namespace are referenced by the file as long as it lives.
-    unsafe { UserNamespace::from_raw((*(*file.as_ptr()).f_cred).user_ns) }
+    let cred = file.cred();
+    // SAFETY: The credentials do not change, and the file references them, as they do their
+    // namespace.
+    unsafe { UserNamespace::from_raw((*cred.as_ptr()).user_ns) }
 }

@@ -6,7 +6,13 @@
 //! [`include/linux/pid.h`](srctree/include/linux/pid.h).
 
 use crate::bindings;
-use kernel::task::Task;
+use kernel::{
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
 
 /// Bytes of a task's name, and a 0.
 const TASK_COMM_LEN: usize = bindings::TASK_COMM_LEN as usize;
@@ -55,10 +61,9 @@ pub(crate) fn cond_resched() {
     unsafe { bindings::cond_resched_task() };
 }
 
-/// Sleeps for about a millisecond, to try something again.
+/// Sleeps for about a millisecond, to try something again. Task context.
 pub(crate) fn sleep_a_moment() {
-    // SAFETY: Task context, by the contract of the callers.
-    unsafe { bindings::msleep(1) };
+    fsleep(Delta::from_millis(1));
 }
 
 /// Whether the current task is the kernel's own (`PF_KTHREAD`).

@@ -4,6 +4,10 @@
 //!
 //! C header: [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h).
 //!
+//! [`Kuid`] is the kernel crate's, which has no groups, no [`invalid_uid`], and asks the namespace of the
+//! current task only. It compares by a call of C where helpers are not inlined: what is asked for each
+//! operation compares the numbers.
+//!
 //! C rule encoded here: the map of `init_user_ns` is the identity, invalid ids included, and can
 //! never be written, so that ids of that namespace, which is nearly all daemons', need no walk.
 
@@ -11,28 +15,16 @@ use super::user_namespace::UserNamespace;
 use crate::bindings;
 
 /// A user id, the same in all namespaces (`kuid_t`).
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct Kuid(bindings::kuid_t);
+pub(crate) use kernel::task::Kuid;
 
 /// A group id, the same in all namespaces (`kgid_t`).
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Kgid(bindings::kgid_t);
 
-impl Kuid {
-    /// No user (`INVALID_UID`).
-    pub(crate) const INVALID: Self = Self(bindings::kuid_t { val: INVALID });
-
-    /// Wraps the C value.
-    pub(in crate::kapi) const fn from_raw(uid: bindings::kuid_t) -> Self {
-        Self(uid)
-    }
-
-    /// The C value.
-    pub(in crate::kapi) const fn into_raw(self) -> bindings::kuid_t {
-        self.0
-    }
+/// No user (`INVALID_UID`).
+pub(crate) fn invalid_uid() -> Kuid {
+    Kuid::from_raw(bindings::kuid_t { val: INVALID })
 }
 
 impl Kgid {
@@ -50,15 +42,6 @@ impl Kgid {
     }
 }
 
-impl PartialEq for Kuid {
-    /// C: `uid_eq()`.
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        self.0.val == other.0.val
-    }
-}
-impl Eq for Kuid {}
-
 impl PartialEq for Kgid {
     /// C: `gid_eq()`.
     #[inline]
@@ -75,10 +58,10 @@ const INVALID: u32 = u32::MAX;
 #[inline]
 pub(crate) fn make_kuid(from: &UserNamespace, uid: u32) -> Kuid {
     if from.is_init() {
-        return Kuid(bindings::kuid_t { val: uid });
+        return Kuid::from_raw(bindings::kuid_t { val: uid });
     }
     // SAFETY: A borrowed namespace is alive; the function takes no other argument that it trusts.
-    Kuid(unsafe { bindings::make_kuid(from.as_ptr(), uid) })
+    Kuid::from_raw(unsafe { bindings::make_kuid(from.as_ptr(), uid) })
 }
 
 /// The kernel's id for `gid` of a namespace; may be invalid (`gid_valid()`).
@@ -95,10 +78,10 @@ pub(crate) fn make_kgid(from: &UserNamespace, gid: u32) -> Kgid {
 #[inline]
 pub(crate) fn from_kuid(to: &UserNamespace, uid: Kuid) -> Option<u32> {
     let uid = if to.is_init() {
-        uid.0.val
+        uid.into_raw().val
     } else {
         // SAFETY: A borrowed namespace is alive.
-        unsafe { bindings::from_kuid(to.as_ptr(), uid.0) }
+        unsafe { bindings::from_kuid(to.as_ptr(), uid.into_raw()) }
     };
     (uid != INVALID).then_some(uid)
 }
@@ -119,7 +102,7 @@ pub(crate) fn from_kgid(to: &UserNamespace, gid: Kgid) -> Option<u32> {
 #[inline]
 pub(crate) fn from_kuid_munged(to: &UserNamespace, uid: Kuid) -> u32 {
     // SAFETY: A borrowed namespace is alive.
-    unsafe { bindings::from_kuid_munged(to.as_ptr(), uid.0) }
+    unsafe { bindings::from_kuid_munged(to.as_ptr(), uid.into_raw()) }
 }
 
 /// As [`from_kgid`], with the overflow id for what has no name.

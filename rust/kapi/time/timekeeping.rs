@@ -3,6 +3,8 @@
 //! The kernel's fine clock.
 //!
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h).
+//!
+//! The kernel crate's `Instant` keeps its number to itself, so that it cannot lie in an atomic.
 
 use crate::bindings;
 

@@ -2,10 +2,10 @@
 
 //! Flags of open(2) and origins of lseek(2).
 //!
-//! C header: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h) and
+//! C headers: [`include/uapi/asm-generic/fcntl.h`](srctree/include/uapi/asm-generic/fcntl.h),
 //! [`include/uapi/linux/fs.h`](srctree/include/uapi/linux/fs.h).
 
-pub(crate) use crate::bindings::{
+pub(crate) use kernel::fs::file::flags::{
     O_ACCMODE,
     O_CREAT,
     O_DSYNC,
@@ -16,6 +16,7 @@ pub(crate) use crate::bindings::{
     O_TRUNC,
     O_WRONLY, //
 };
+
 /// `__FMODE_EXEC`: the file is opened to be executed (in `f_flags`, for the kernel alone).
 pub(crate) const FMODE_EXEC: u32 = crate::bindings::FUSE_CONST_FMODE_EXEC;
 

@@ -3,6 +3,9 @@
 //! Reads and writes under way: `struct kiocb`, and the generic functions that take one.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
+//!
+//! The kernel crate's `Kiocb` has the position and the file's private data, but neither the file, and
+//! with it the inode, nor flags.
 
 use super::{
     file::{
