@@ -34,6 +34,15 @@
  * Constants that bindgen cannot evaluate, because in C they are expressions with
  * casts or macros.
  */
+const unsigned long FUSE_CONST_SB_RDONLY = SB_RDONLY;
+const unsigned long FUSE_CONST_SB_MANDLOCK = SB_MANDLOCK;
+const unsigned long FUSE_CONST_SB_POSIXACL = SB_POSIXACL;
+const unsigned long FUSE_CONST_SB_I_VERSION = SB_I_VERSION;
+const unsigned long FUSE_CONST_SB_NOSEC = SB_NOSEC;
+const unsigned long FUSE_CONST_SB_ACTIVE = SB_ACTIVE;
+const loff_t FUSE_CONST_MAX_LFS_FILESIZE = MAX_LFS_FILESIZE;
+const int FUSE_CONST_IOCB_APPEND = IOCB_APPEND;
+const int FUSE_CONST_IOCB_SYNC = IOCB_SYNC;
 const unsigned int FUSE_CONST_DCACHE_OP_DELETE = DCACHE_OP_DELETE;
 const unsigned int FUSE_CONST_LOOKUP_RCU = LOOKUP_RCU;
 const unsigned int FUSE_CONST_LOOKUP_EXCL = LOOKUP_EXCL;

@@ -29,6 +29,7 @@ use crate::{
         Connection, //
     },
     kapi::{
+        fuse::numbers::FUSE_SUPER_MAGIC,
         lib::random::get_random_u32s,
         sync::rcu::RcuArc,
         task::uidgid::{
@@ -115,9 +116,6 @@ pub(super) const PARAMETERS: FsParameterTable = {
     ];
     FsParameterTable::new(&ROWS)
 };
-
-/// `FUSE_SUPER_MAGIC`: the type in statfs(2).
-pub(super) const FUSE_SUPER_MAGIC: u32 = 0x6573_5546;
 
 /// Percent of the dirty pages that one mount may have; the administrator can raise it in
 /// /sys/class/bdi.

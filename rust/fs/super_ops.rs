@@ -6,7 +6,6 @@
 //! [`inode`](super::inode).
 
 use super::{
-    options::FUSE_SUPER_MAGIC,
     Dentry,
     Fuse,
     SuperBlock, //
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     abi::op::Statfs,
     kapi::{
+        fuse::numbers::FUSE_SUPER_MAGIC,
         task::uidgid::{
             from_kgid_munged,
             from_kuid_munged, //

@@ -4,7 +4,6 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/iversion.h>
-#include <linux/mnt_idmapping.h>
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
 
@@ -117,18 +116,6 @@ bool fuse_helper_dir_emit_nointr(struct dir_context *ctx, const char *name,
 unsigned int fuse_helper_current_umask(void)
 {
 	return current_umask();
-}
-
-kuid_t fuse_helper_mapped_fsuid(struct mnt_idmap *idmap,
-				struct user_namespace *fs_userns)
-{
-	return mapped_fsuid(idmap, fs_userns);
-}
-
-kgid_t fuse_helper_mapped_fsgid(struct mnt_idmap *idmap,
-				struct user_namespace *fs_userns)
-{
-	return mapped_fsgid(idmap, fs_userns);
 }
 
 bool fuse_helper_d_in_lookup(const struct dentry *dentry)

@@ -8,17 +8,6 @@ bool fuse_helper_iocb_is_dsync(const struct kiocb *iocb)
 	return iocb_is_dsync(iocb);
 }
 
-/* IOCB_APPEND and IOCB_SYNC are macros with casts, which bindgen leaves out. */
-bool fuse_helper_iocb_is_append(const struct kiocb *iocb)
-{
-	return iocb->ki_flags & IOCB_APPEND;
-}
-
-bool fuse_helper_iocb_is_sync(const struct kiocb *iocb)
-{
-	return iocb->ki_flags & IOCB_SYNC;
-}
-
 ssize_t fuse_helper_generic_write_sync(struct kiocb *iocb, ssize_t count)
 {
 	return generic_write_sync(iocb, count);

@@ -3,11 +3,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-bool fuse_helper_signal_pending_current(void)
-{
-	return signal_pending(current);
-}
-
 bool fuse_helper_signal_pending_state_current(unsigned int state)
 {
 	return signal_pending_state(state, current);

@@ -62,9 +62,6 @@ use kernel::{
     },
 };
 
-/// The minor number that C reserves for `/dev/fuse` (`FUSE_MINOR`).
-pub(crate) const FUSE_MINOR: c_int = bindings::FUSE_MINOR as c_int;
-
 /// `__poll_t`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PollEvents(u32);

@@ -7,5 +7,6 @@ pub(crate) mod jump_label;
 pub(crate) mod lend;
 pub(crate) mod lockdep;
 pub(crate) mod moduleparam;
+pub(crate) mod numbers;
 pub(crate) mod sysctl;
 pub(crate) mod trace;

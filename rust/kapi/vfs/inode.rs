@@ -17,7 +17,10 @@
 use super::{
     mnt_idmapping::MntIdmap,
     stat,
-    super_block::SuperBlock,
+    super_block::{
+        SuperBlock,
+        SB_RDONLY, //
+    },
     types::Types, //
 };
 use crate::{
@@ -91,10 +94,6 @@ impl<T: Types> PartialEq for Inode<T> {
         core::ptr::eq(self, other)
     }
 }
-
-/// `SB_RDONLY`, `SB_ACTIVE` of `s_flags`.
-const SB_RDONLY: usize = 1 << 0;
-pub(in crate::kapi) const SB_ACTIVE: usize = 1 << 30;
 
 /// What a filesystem tells the VFS about an inode, apart from size and link count.
 pub(crate) struct Attributes {

@@ -18,10 +18,12 @@
 use super::{
     inode::{
         Inode,
-        InodeObject,
+        InodeObject, //
+    },
+    super_block::{
+        SuperBlock,
         SB_ACTIVE, //
     },
-    super_block::SuperBlock,
     types::Types, //
 };
 use crate::bindings;

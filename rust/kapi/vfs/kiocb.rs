@@ -74,22 +74,25 @@ impl<'a, T: Types> Kiocb<'a, T> {
         unsafe { (*self.as_ptr()).ki_pos = pos };
     }
 
+    /// Whether one of these is set (`IOCB_*`).
+    fn has_flag(&self, flags: i32) -> bool {
+        // SAFETY: The kiocb is valid.
+        unsafe { (*self.as_ptr()).ki_flags & flags != 0 }
+    }
+
     /// Whether the transfer bypasses the page cache (`IOCB_DIRECT`).
     pub(crate) fn is_direct(&self) -> bool {
-        // SAFETY: The kiocb is valid. Flags are bits in a C int.
-        unsafe { (*self.as_ptr()).ki_flags as u32 & bindings::IOCB_DIRECT != 0 }
+        self.has_flag(bindings::IOCB_DIRECT as i32)
     }
 
     /// Whether a write goes to the end of the file (`IOCB_APPEND`).
     pub(crate) fn is_append(&self) -> bool {
-        // SAFETY: The kiocb is valid.
-        unsafe { bindings::iocb_is_append(self.as_ptr()) }
+        self.has_flag(bindings::FUSE_CONST_IOCB_APPEND)
     }
 
     /// Whether the write asks for data and metadata to be safe (`IOCB_SYNC`).
     pub(crate) fn is_sync_write(&self) -> bool {
-        // SAFETY: The kiocb is valid.
-        unsafe { bindings::iocb_is_sync(self.as_ptr()) }
+        self.has_flag(bindings::FUSE_CONST_IOCB_SYNC)
     }
 
     /// Whether the write asks for the data to be safe (`iocb_is_dsync()`).

@@ -43,9 +43,19 @@ pub(crate) fn s_isreg(mode: u16) -> bool {
     mode & S_IFMT == S_IFREG
 }
 
+/// `MAJOR()` of a device number.
+pub(super) const fn major(dev: u32) -> u32 {
+    dev >> bindings::MINORBITS
+}
+
+/// `MINOR()` of a device number.
+pub(super) const fn minor(dev: u32) -> u32 {
+    dev & ((1 << bindings::MINORBITS) - 1)
+}
+
 /// `new_encode_dev()`: a device number as user space and the wire have it.
 pub(crate) fn new_encode_dev(dev: u32) -> u32 {
-    let (major, minor) = (dev >> 20, dev & 0xf_ffff);
+    let (major, minor) = (major(dev), minor(dev));
     (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12)
 }
 
@@ -53,5 +63,5 @@ pub(crate) fn new_encode_dev(dev: u32) -> u32 {
 pub(crate) fn new_decode_dev(dev: u32) -> u32 {
     let major = (dev & 0xf_ff00) >> 8;
     let minor = (dev & 0xff) | ((dev >> 12) & 0xf_ff00);
-    (major << 20) | minor
+    (major << bindings::MINORBITS) | minor
 }

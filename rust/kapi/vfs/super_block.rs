@@ -17,6 +17,7 @@ use super::{
     dentry_tree::DentryTree,
     fs_parameter::ParamString,
     inode::Inode,
+    stat,
     types::Types, //
 };
 use crate::{
@@ -45,14 +46,18 @@ use kernel::{
     types::Opaque, //
 };
 
-/// `SB_MANDLOCK` of [`SuperBlock::s_flags`]: asked for by `mand`, which is no longer supported.
-pub(crate) const SB_MANDLOCK: usize = 1 << 6;
+/// `SB_RDONLY` of [`SuperBlock::s_flags`].
+pub(super) const SB_RDONLY: usize = bindings::FUSE_CONST_SB_RDONLY;
+/// `SB_MANDLOCK`: asked for by `mand`, which is no longer supported.
+pub(crate) const SB_MANDLOCK: usize = bindings::FUSE_CONST_SB_MANDLOCK;
 /// `SB_POSIXACL`: the filesystem applies the umask itself.
-pub(crate) const SB_POSIXACL: usize = 1 << 16;
+pub(crate) const SB_POSIXACL: usize = bindings::FUSE_CONST_SB_POSIXACL;
 /// `SB_I_VERSION`: `i_version` is kept by the VFS.
-pub(crate) const SB_I_VERSION: usize = 1 << 23;
+pub(crate) const SB_I_VERSION: usize = bindings::FUSE_CONST_SB_I_VERSION;
 /// `SB_NOSEC`: no file is set-id or has capabilities unless it says so.
-pub(crate) const SB_NOSEC: usize = 1 << 28;
+pub(crate) const SB_NOSEC: usize = bindings::FUSE_CONST_SB_NOSEC;
+/// `SB_ACTIVE`: neither being set up nor being unmounted.
+pub(super) const SB_ACTIVE: usize = bindings::FUSE_CONST_SB_ACTIVE;
 
 /// `SB_I_IMA_UNVERIFIABLE_SIGNATURE` of `s_iflags`.
 pub(crate) const SB_I_IMA_UNVERIFIABLE_SIGNATURE: usize =
@@ -64,11 +69,8 @@ pub(crate) const SB_I_NOIDMAP: usize = bindings::SB_I_NOIDMAP as usize;
 /// `SB_I_NO_DATA_INTEGRITY`: `sync()` guarantees nothing.
 pub(crate) const SB_I_NO_DATA_INTEGRITY: usize = bindings::SB_I_NO_DATA_INTEGRITY as usize;
 
-/// `MAX_LFS_FILESIZE` on 64 bits.
-pub(crate) const MAX_LFS_FILESIZE: i64 = i64::MAX;
-
-/// `BDI_CAP_STRICTLIMIT`: dirty pages stay below this device's own share.
-const BDI_CAP_STRICTLIMIT: u32 = 1 << 1;
+/// `MAX_LFS_FILESIZE`: the largest size that the page cache can hold.
+pub(crate) const MAX_LFS_FILESIZE: i64 = bindings::FUSE_CONST_MAX_LFS_FILESIZE;
 
 /// What `s_fs_info` points to.
 pub(in crate::kapi) struct SuperObject<T: Types> {
@@ -283,15 +285,15 @@ impl<'a, T: Types> NewSuperBlock<'a, T> {
     pub(crate) fn setup_bdi(&mut self, max_ratio: u32) -> Result {
         let sb = self.0.as_ptr();
         let dev = self.0.s_dev();
-        // C: `MAJOR()`, `MINOR()`.
-        let (major, minor) = (dev >> 20, dev & ((1 << 20) - 1));
+        let (major, minor) = (stat::major(dev), stat::minor(dev));
         // SAFETY: The format takes two unsigned numbers; the superblock has no backing device yet,
         // as this is called once, from `fill_super`.
         to_result(unsafe {
             bindings::super_setup_bdi_name(sb, c"%u:%u".as_char_ptr().cast_mut(), major, minor)
         })?;
+        // Dirty pages stay below this device's own share.
         // SAFETY: `super_setup_bdi_name()` has set `s_bdi` to a device that only we know.
-        unsafe { (*(*sb).s_bdi).capabilities |= BDI_CAP_STRICTLIMIT };
+        unsafe { (*(*sb).s_bdi).capabilities |= bindings::BDI_CAP_STRICTLIMIT };
         // SAFETY: As above. As in C, a failure (a ratio in use that is too high) is of no concern.
         unsafe { bindings::bdi_set_max_ratio((*sb).s_bdi, max_ratio) };
         Ok(())

@@ -24,11 +24,13 @@ use crate::{
                 file_data,
                 MiscDevice,
                 MiscDeviceRegistration,
-                PollEvents,
-                FUSE_MINOR, //
+                PollEvents, //
             },
         },
-        fuse::trace,
+        fuse::{
+            numbers::FUSE_MINOR,
+            trace, //
+        },
         io::{
             pipe_fs_i::{
                 LockedPipe,
