@@ -150,13 +150,13 @@ LINKING=$(cut -d' ' -f1 "$KEYS" | grep -vx guest | xargs)
 verdict oracle_own_keys "$truth" "two suites have one key"
 edit oracle_suite mount selftests/suites/src/bin/suite-mount/options.rs
 edit oracle_suite_main ops selftests/suites/src/bin/suite-ops/main.rs
-edit oracle_suite_guest guest selftests/harness/src/guest.rs
+edit oracle_suite_guest guest selftests/guest/harness/src/guest.rs
 edit oracle_suites_lib "$LINKING" selftests/suites/src/common/daemon.rs
-edit oracle_ktap "$LINKING" selftests/ktap/src/lib.rs
-edit oracle_mockd "$LINKING" selftests/mockd/src/mock.rs
-edit oracle_init "$ALL" selftests/init/src/main.rs
+edit oracle_ktap "$LINKING" selftests/lib/ktap/src/lib.rs
+edit oracle_mockd "$LINKING" selftests/lib/mockd/src/mock.rs
+edit oracle_init "$ALL" selftests/guest/init/src/main.rs
 edit oracle_machine "$ALL" scripts/lib/machine.sh
 edit oracle_ktap_awk "$ALL" scripts/lib/ktap.awk
-edit oracle_others '' selftests/expected-gaps selftests/mockd/src/bin/wirediff.rs selftests/bench/src/main.rs \
-	selftests/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh scripts/suites \
+edit oracle_others '' selftests/expected-gaps selftests/lib/mockd/src/bin/wirediff.rs selftests/bench/src/main.rs \
+	selftests/guest/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh scripts/suites \
 	scripts/lib/suite.sh Documentation/testing.rst

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use mockd::table::{NOT_YET_OFFERED, NOT_YET_SENT};
 
-const GAPS: &str = include_str!("../../../expected-gaps");
+const GAPS: &str = include_str!("../../../../expected-gaps");
 
 fn read_dir(dir: &Path) -> BTreeMap<String, String> {
     let sub = dir.join("wire");
