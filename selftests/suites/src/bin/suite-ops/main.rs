@@ -1,42 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Suite `ops`: every operation, against libfuse's passthrough_ll and the directory behind it, and
-//! request by request against mockd.
+//! request by request against mockd. A file holds one operation or a small family: what it does, what
+//! the daemon receives, its errors. Which errors are remembered is in `enosys`, what a daemon may
+//! answer wrongly in `badreply`.
 
-mod attr;
+mod access;
 mod badreply;
 mod badreply_data;
-mod data;
+mod create;
+mod direct;
 mod enosys;
-mod listing;
-mod maps;
-mod names;
-mod perms;
+mod forget;
+mod fsync;
+mod getattr;
+mod link;
+mod lookup;
+mod mkdir;
+mod mknod;
+mod mmap;
+mod open;
+mod opendir;
+mod paths;
+mod permissions;
+mod read;
+mod readdir;
+mod release;
+mod rename;
+mod revalidate;
+mod setattr;
+mod statfs;
+mod symlink;
 mod through;
-mod wire_attr;
-mod wire_data;
-mod wire_dirs;
-mod wire_forget;
-mod wire_lookup;
-mod wire_names;
-mod wire_open;
+mod tours;
+mod unlink;
+mod wire;
+mod write;
 
 fn main() {
-    let mut all = names::cases();
-    all.extend(listing::cases());
-    all.extend(attr::cases());
-    all.extend(data::cases());
-    all.extend(maps::cases());
-    all.extend(perms::cases());
-    all.extend(wire_names::cases());
-    all.extend(wire_dirs::cases());
-    all.extend(wire_attr::cases());
-    all.extend(wire_open::cases());
-    all.extend(wire_forget::cases());
-    all.extend(wire_lookup::cases());
-    all.extend(wire_data::cases());
-    all.extend(enosys::cases());
-    all.extend(badreply::cases());
-    all.extend(badreply_data::cases());
+    let mut all = Vec::new();
+    for cases in [
+        lookup::cases,
+        revalidate::cases,
+        paths::cases,
+        forget::cases,
+        getattr::cases,
+        setattr::cases,
+        access::cases,
+        permissions::cases,
+        statfs::cases,
+        create::cases,
+        mknod::cases,
+        mkdir::cases,
+        symlink::cases,
+        link::cases,
+        unlink::cases,
+        rename::cases,
+        open::cases,
+        release::cases,
+        read::cases,
+        write::cases,
+        direct::cases,
+        fsync::cases,
+        mmap::cases,
+        opendir::cases,
+        readdir::cases,
+        tours::cases,
+        enosys::cases,
+        badreply::cases,
+        badreply_data::cases,
+    ] {
+        all.extend(cases());
+    }
     ktap::run("ops", all);
 }

@@ -2,6 +2,7 @@
 
 //! Running a test on passthrough_ll in each of its caching modes, and comparing with what is behind.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use mockd::user::{self, Stat};
@@ -93,6 +94,12 @@ pub fn read(p: &Path) -> Vec<u8> {
 #[track_caller]
 pub fn write(p: &Path, b: &[u8]) {
     std::fs::write(p, b).unwrap_or_else(|e| panic!("{}: {e}", p.display()));
+}
+
+/// A new file of the mount, open for reading and writing.
+#[track_caller]
+pub fn rw(d: &Daemon, name: &str) -> OwnedFd {
+    user::open(&d.at(name), libc::O_CREAT | libc::O_RDWR, 0o644).expect("create")
 }
 
 /// Bytes that differ everywhere, so that a page in the wrong place shows.

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lookups, request by request: timeouts, negative entries, revalidation.
-
-use std::time::Duration;
+//! Names found by LOOKUP: how long an answer counts, names that are not there, one node under
+//! several names.
 
 use ktap::{cases, Case};
-use mockd::caller::readable;
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
@@ -14,25 +12,21 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Attr, Entry, Mock};
 
+use crate::through::{each, read, same, write};
+use crate::wire::stat_times;
+
 pub fn cases() -> Vec<Case> {
     cases![
+        lookup_missing_then_made,
+        made_behind_is_found,
+        removed_behind_is_gone,
         entry_timeout_long,
         entry_timeout_zero,
         entry_timeout_passes,
-        attr_timeout_zero,
-        attr_timeout_nanoseconds,
         negative_remembered,
         negative_by_error_is_not,
         negative_then_created,
         negative_in_rcu_walk,
-        revalidated_same,
-        revalidated_other_node,
-        revalidated_other_type,
-        revalidated_other_generation,
-        revalidated_gone,
-        revalidated_error_kept,
-        revalidated_bad_attributes,
-        revalidate_updates_attributes,
         components_looked_up_once,
         same_node_two_names,
         directory_moved_by_daemon,
@@ -43,14 +37,46 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-pub(crate) fn stat_times(m: &mut Mock, fs: &mut Memfs, rel: &str, n: usize) {
-    let rel = rel.to_string();
-    let r: Vec<Res<()>> = m.run(fs, |mnt| {
-        (0..n)
-            .map(|_| user::lstat(&mnt.join(&rel)).map(drop))
-            .collect()
+fn lookup_missing_then_made() {
+    each(|d| {
+        assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOENT));
+        assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOENT));
+        write(&d.at("x"), b"1");
+        same(d, "x");
+        user::unlink(&d.at("x")).expect("unlink");
+        assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOENT));
+        user::mkdir(&d.at("x"), 0o755).expect("mkdir");
+        same(d, "x");
     });
-    assert_eq!(r, vec![Ok(()); n]);
+}
+
+fn made_behind_is_found() {
+    each(|d| {
+        write(&d.behind("f"), b"1");
+        assert_eq!(read(&d.at("f")), b"1");
+        user::mkdir(&d.behind("d"), 0o755).expect("mkdir");
+        write(&d.behind("d/g"), b"2");
+        assert_eq!(user::list(&d.at("d")), Ok(vec!["g".to_string()]));
+    });
+}
+
+/// With nothing cached, what goes behind is gone at once.
+fn removed_behind_is_gone() {
+    let d = suites::daemon::Daemon::passthrough_ll("cache=never");
+    write(&d.behind("f"), b"1");
+    assert!(user::lstat(&d.at("f")).is_ok());
+    user::unlink(&d.behind("f")).expect("unlink");
+    assert_eq!(user::lstat(&d.at("f")).err(), Some(ENOENT));
+    // Replaced by something of another type.
+    write(&d.behind("g"), b"1");
+    assert!(user::lstat(&d.at("g")).is_ok());
+    user::unlink(&d.behind("g")).expect("unlink");
+    user::mkdir(&d.behind("g"), 0o755).expect("mkdir");
+    assert_eq!(
+        user::lstat(&d.at("g")).map(|s| s.mode & libc::S_IFMT),
+        Ok(libc::S_IFDIR)
+    );
+    d.stop();
 }
 
 fn entry_timeout_long() {
@@ -88,33 +114,6 @@ fn entry_timeout_passes() {
         start.elapsed()
     );
     m.without_record();
-    m.finish();
-}
-
-fn attr_timeout_zero() {
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    fs.attr_valid = ZERO;
-    fs.file("f", b"x");
-    stat_times(&mut m, &mut fs, "f", 3);
-    // The first time, what LOOKUP brought counts for nothing either.
-    println!("{} {}", m.rec.count(Op::LOOKUP), m.rec.count(Op::GETATTR));
-    assert_eq!((m.rec.count(Op::LOOKUP), m.rec.count(Op::GETATTR)), (1, 3));
-    m.finish();
-}
-
-/// Nanoseconds alone make a time, and too many of them count as almost a second.
-fn attr_timeout_nanoseconds() {
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    fs.attr_valid = (100, 4_000_000_000);
-    fs.entry_valid = (100, 4_000_000_000);
-    fs.file("f", b"x");
-    stat_times(&mut m, &mut fs, "f", 3);
-    assert_eq!((m.rec.count(Op::LOOKUP), m.rec.count(Op::GETATTR)), (1, 0));
-    fs.attr_valid = (u64::MAX, u32::MAX);
-    fs.entry_valid = (u64::MAX, u32::MAX);
-    fs.file("g", b"x");
-    stat_times(&mut m, &mut fs, "g", 2);
-    println!("{} {}", m.rec.count(Op::LOOKUP), m.rec.count(Op::GETATTR));
     m.finish();
 }
 
@@ -191,143 +190,6 @@ fn negative_in_rcu_walk() {
     let r = m.expect_name(Op::LOOKUP, "x");
     m.reply(&r, &Entry::negative(LONG).bytes());
     assert_eq!(c.join::<Vec<Res<()>>>(), vec![Err(ENOENT); 5]);
-    m.finish();
-}
-
-/// Two stats of "f" with entries valid for no time: the second lookup gets `second`.
-fn revalidate(second: Result<Entry, Errno>) -> (Mock, Res<user::Stat>) {
-    let mut m = Mock::new();
-    let c = m.caller(|mnt, _| {
-        user::lstat(&mnt.join("f"))?;
-        user::lstat(&mnt.join("f"))
-    });
-    let first = Entry::new(Attr::file(2, 5)).entry_valid(ZERO);
-    let r = m.expect_name(Op::LOOKUP, "f");
-    m.reply(&r, &first.bytes());
-    let r = m.expect_name(Op::LOOKUP, "f");
-    match second {
-        Ok(e) => m.reply(&r, &e.bytes()),
-        Err(e) => m.fail(&r, e),
-    }
-    let mut c = [c];
-    // When the entry turned out stale, the VFS asks once more.
-    m.serve_all(&mut c, &mut |r| match (r.op, second) {
-        (Op::LOOKUP, Ok(e)) => Answer::Ok(e.bytes()),
-        (Op::LOOKUP, Err(e)) => Answer::Err(e),
-        _ => Answer::None,
-    });
-    let [c] = c;
-    let st = c.join();
-    (m, st)
-}
-
-fn revalidated_same() {
-    let (m, st) = revalidate(Ok(Entry::new(Attr::file(2, 5))));
-    assert_eq!(st.map(|s| (s.ino, s.size)), Ok((2, 5)));
-    assert_eq!(m.rec.count(Op::LOOKUP), 2);
-    m.finish();
-}
-
-fn revalidated_other_node() {
-    let (m, st) = revalidate(Ok(Entry::new(Attr::file(3, 7))));
-    assert_eq!(st.map(|s| (s.ino, s.size)), Ok((3, 7)));
-    assert_eq!(m.rec.count(Op::LOOKUP), 3);
-    println!("{:?}", m.rec.forgets());
-    m.finish();
-}
-
-fn revalidated_other_type() {
-    let (m, st) = revalidate(Ok(Entry::new(Attr::dir(2))));
-    assert_eq!(
-        st.map(|s| (s.ino, s.mode & libc::S_IFMT)),
-        Ok((2, libc::S_IFDIR))
-    );
-    m.finish();
-}
-
-fn revalidated_other_generation() {
-    let (m, st) = revalidate(Ok(Entry {
-        generation: 8,
-        ..Entry::new(Attr::file(2, 9))
-    }));
-    assert_eq!(st.map(|s| (s.ino, s.size)), Ok((2, 9)));
-    m.finish();
-}
-
-fn revalidated_gone() {
-    let (m, st) = revalidate(Err(ENOENT));
-    assert_eq!(st, Err(ENOENT));
-    m.finish();
-    let (m, st) = revalidate(Ok(Entry::negative(LONG)));
-    assert_eq!(st, Err(ENOENT));
-    m.finish();
-}
-
-fn revalidated_error_kept() {
-    let (m, st) = revalidate(Err(EIO));
-    assert_eq!(st, Err(EIO));
-    m.finish();
-}
-
-/// The reference counts even if the attributes are of no use, unless a filesystem is to be mounted there, and was not
-/// before: then the FORGET comes at once, while the file is in use.
-fn revalidated_bad_attributes() {
-    const SUBMOUNT: u32 = 1 << 0;
-    let mut nodes = Vec::new();
-    for flags in [0, SUBMOUNT] {
-        let mut m = Mock::new();
-        let mut c = m.caller(|mnt, io| {
-            let p = &mnt.join("f");
-            let fd = user::open(p, libc::O_PATH, 0)?;
-            io.put(());
-            io.wait();
-            io.put(user::lstat(p).map(|s| s.size));
-            io.wait();
-            drop(fd);
-            Res::Ok(())
-        });
-        let good = Entry::new(Attr::file(2, 5)).entry_valid(ZERO);
-        let r = m.expect_name(Op::LOOKUP, "f");
-        m.reply(&r, &good.bytes());
-        c.get::<()>();
-        c.go();
-        let r = m.expect_name(Op::LOOKUP, "f");
-        let bad = Entry::new(Attr {
-            mode: 0,
-            flags,
-            ..Attr::file(2, 5)
-        });
-        m.reply(&r, &bad.bytes());
-        let mut handler = |r: &mockd::Request| match r.op {
-            Op::LOOKUP => Answer::Ok(good.bytes()),
-            _ => Answer::None,
-        };
-        suites::daemon::until("the second stat", || {
-            m.drain(&mut handler);
-            readable(c.fd(), Duration::from_millis(1)).then_some(())
-        });
-        assert_eq!(c.get::<Res<u64>>(), Ok(5));
-        m.drain(&mut handler);
-        nodes.push(m.rec.forgets());
-        c.go();
-        assert_eq!(m.serve::<Res<()>>(c, &mut handler), Ok(()));
-        m.finish();
-    }
-    assert_eq!(nodes, [[].into(), [(2, 1)].into()]);
-}
-
-fn revalidate_updates_attributes() {
-    let attr = Attr {
-        mtime: 77,
-        nlink: 3,
-        ..Attr::file(2, 1234).perm(0o600).owner(1, 2)
-    };
-    let (m, st) = revalidate(Ok(Entry::new(attr)));
-    let s = st.expect("stat");
-    assert_eq!(
-        (s.size, s.mode & 0o777, s.uid, s.gid, s.nlink, s.mtime.0),
-        (1234, 0o600, 1, 2, 3, 77)
-    );
     m.finish();
 }
 

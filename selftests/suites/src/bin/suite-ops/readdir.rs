@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Directories, request by request: reading, positions, handles.
+//! READDIR: buffers, positions, what of an answer counts.
 
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::reply::{dirent, open_out};
 use mockd::user;
-use mockd::wire::{Op, ROOT};
+use mockd::wire::Op;
 use mockd::Mock;
+
+use crate::through::{each, write};
 
 pub fn cases() -> Vec<Case> {
     cases![
-        tour_of_a_directory,
+        readdir_small_buffer,
+        readdir_big,
+        readdir_seek_and_rewind,
+        readdir_while_changing,
+        readdir_types,
         read_sizes,
         positions_of_daemon,
         seek_to_position,
@@ -20,33 +26,122 @@ pub fn cases() -> Vec<Case> {
         truncated_tail_is_left,
         long_names_listed,
         inode_zero_and_types,
-        directory_handle_given_everywhere,
         error_in_the_middle,
-        fsync_of_directory,
         two_readers,
         parallel_lookup_and_readdir,
-        open_errors,
     ]
 }
 
-fn tour_of_a_directory() {
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    let d = fs.dir("d");
-    for i in 0..10 {
-        fs.add(d, &format!("f{i}"), libc::S_IFREG | 0o644, b"");
-    }
-    let r: Res<Vec<String>> = m.run(&mut fs, |mnt| {
-        let fd = user::open(&mnt.join("d"), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-        let names = user::getdents(&fd, 4096)?
-            .into_iter()
-            .map(|e| e.3)
-            .collect();
-        user::fsync(&fd)?;
-        user::close(fd)?;
-        Ok(names)
+fn readdir_small_buffer() {
+    each(|d| {
+        for i in 0..30 {
+            write(&d.behind(&format!("file-with-a-name-{i:02}")), b"");
+        }
+        for size in [64, 100, 200, 1000] {
+            let fd = user::open(&d.mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0).expect("open");
+            let mut names = Vec::new();
+            loop {
+                let some = user::getdents(&fd, size).expect("getdents");
+                if some.is_empty() {
+                    break;
+                }
+                names.extend(some.into_iter().map(|e| e.3));
+            }
+            names.sort();
+            assert_eq!(names.len(), 32, "buffer of {size}");
+            names.dedup();
+            assert_eq!(names.len(), 32, "buffer of {size}");
+            // Too small for any record.
+            user::close(fd).expect("close");
+            let fd = user::open(&d.mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0).expect("open");
+            assert_eq!(user::getdents(&fd, 16).err(), Some(EINVAL));
+        }
     });
-    assert_eq!(r.expect("names").len(), 12);
-    m.finish();
+}
+
+fn readdir_big() {
+    each(|d| {
+        user::mkdir(&d.behind("big"), 0o755).expect("mkdir");
+        for i in 0..400 {
+            std::fs::File::create(d.behind(&format!("big/{i:05}"))).expect("create");
+        }
+        assert_eq!(user::list(&d.at("big")), user::list(&d.behind("big")));
+        std::fs::remove_dir_all(d.at("big")).expect("rm -r");
+        assert_eq!(user::list(&d.behind("")), Ok(vec![]));
+    });
+}
+
+fn readdir_seek_and_rewind() {
+    each(|d| {
+        for i in 0..20 {
+            write(&d.behind(&format!("f{i:02}")), b"");
+        }
+        let fd = user::open(&d.mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0).expect("open");
+        let all = |fd| {
+            let mut v = Vec::new();
+            loop {
+                let some = user::getdents(fd, 4096).expect("getdents");
+                if some.is_empty() {
+                    return v;
+                }
+                v.extend(some);
+            }
+        };
+        let first = all(&fd);
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(0)).expect("rewind");
+        assert_eq!(all(&fd), first);
+        // A position seen earlier leads to what followed it.
+        let at = first[7].1;
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(at as u64)).expect("seek");
+        assert_eq!(all(&fd), first[8..].to_vec());
+        // New names show after a rewind.
+        write(&d.at("new"), b"");
+        rustix::fs::seek(&fd, rustix::fs::SeekFrom::Start(0)).expect("rewind");
+        assert!(all(&fd).iter().any(|e| e.3 == "new"));
+    });
+}
+
+fn readdir_while_changing() {
+    each(|d| {
+        for i in 0..50 {
+            write(&d.at(&format!("f{i:02}")), b"");
+        }
+        let fd = user::open(&d.mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0).expect("open");
+        let mut removed = 0;
+        loop {
+            let some = user::getdents(&fd, 300).expect("getdents");
+            if some.is_empty() {
+                break;
+            }
+            for e in some.iter().filter(|e| e.3.starts_with('f')) {
+                user::unlink(&d.at(&e.3)).expect("unlink");
+                removed += 1;
+            }
+        }
+        assert_eq!(removed, 50);
+        assert_eq!(user::list(&d.mnt), Ok(vec![]));
+    });
+}
+
+fn readdir_types() {
+    each(|d| {
+        write(&d.behind("f"), b"");
+        user::mkdir(&d.behind("d"), 0o755).expect("mkdir");
+        user::symlink("x", &d.behind("l")).expect("symlink");
+        user::mknod(&d.behind("p"), libc::S_IFIFO | 0o644, 0).expect("mknod");
+        let of = |p: &std::path::Path| {
+            let fd = user::open(p, libc::O_RDONLY | libc::O_DIRECTORY, 0).expect("open");
+            let mut v: Vec<_> = user::getdents(&fd, 4096)
+                .expect("getdents")
+                .into_iter()
+                .map(|e| (e.3, e.2, e.0))
+                .collect();
+            v.sort();
+            v.retain(|e| e.0 != "..");
+            v
+        };
+        assert_eq!(of(&d.mnt), of(&d.src));
+    });
 }
 
 /// The daemon is asked for as much as the caller's buffer holds, at least a page.
@@ -223,31 +318,6 @@ fn inode_zero_and_types() {
     m.finish();
 }
 
-fn directory_handle_given_everywhere() {
-    let mut m = Mock::new();
-    let c = m.caller(|mnt, _| {
-        let fd = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-        user::fstat(&fd)?;
-        user::getdents(&fd, 4096)?;
-        user::fsync(&fd)
-    });
-    let fh = 0xdead_beef_0000_0001;
-    let r = m.expect(Op::OPENDIR);
-    m.reply(&r, &open_out(fh, 0));
-    let r = m.expect(Op::GETATTR);
-    m.reply(
-        &r,
-        &mockd::reply::attr_out((100, 0), &mockd::Attr::dir(ROOT)),
-    );
-    for op in [Op::READDIR, Op::FSYNCDIR, Op::RELEASEDIR] {
-        let r = m.expect(op);
-        assert_eq!(r.get("fh"), fh, "{op:?}");
-        m.reply(&r, &[]);
-    }
-    assert_eq!(c.join::<Res<()>>(), Ok(()));
-    m.finish();
-}
-
 fn error_in_the_middle() {
     let mut m = Mock::new();
     let c = by_hand(&mut m, 4096, 3);
@@ -266,25 +336,6 @@ fn error_in_the_middle() {
         .map(|x| x.map(|v| v.len()))
         .collect();
     assert_eq!(got, [Ok(1), Err(EREMOTEIO), Ok(0)]);
-    m.finish();
-}
-
-fn fsync_of_directory() {
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    let r: Res<()> = m.run(&mut fs, |mnt| {
-        let fd = user::open(mnt, libc::O_RDONLY, 0)?;
-        user::fsync(&fd)?;
-        user::fdatasync(&fd)
-    });
-    assert_eq!(r, Ok(()));
-    let flags: Vec<u64> = m
-        .rec
-        .all()
-        .iter()
-        .filter(|r| r.op == Op::FSYNCDIR)
-        .map(|r| r.get("fsync_flags"))
-        .collect();
-    assert_eq!(flags, [0, 1]);
     m.finish();
 }
 
@@ -345,15 +396,4 @@ fn parallel_lookup_and_readdir() {
         );
         m.finish();
     }
-}
-
-fn open_errors() {
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    for e in [EACCES, ENOENT, EIO, EMFILE] {
-        fs.on(Op::OPENDIR, mockd::mock::Answer::Err(e));
-        let r: Res<Vec<String>> = m.run(&mut fs, user::list);
-        assert_eq!(r, Err(e));
-    }
-    assert_eq!(m.rec.count(Op::RELEASEDIR), 0);
-    m.finish();
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mappings and programs, on passthrough_ll.
+//! Mappings, which READ as memory is touched, and programs, which are mapped.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::memfs::Memfs;
 use mockd::user;
+use mockd::wire::*;
+use mockd::Mock;
 
 use crate::through::{each, pattern, read, write};
 
@@ -16,6 +19,8 @@ pub fn cases() -> Vec<Case> {
         mmap_shared_read,
         mmap_shared_write,
         mmap_beyond_eof,
+        mapping_reads,
+        mapping_of_direct_file,
         exec_from_mount,
         text_busy,
     ]
@@ -148,6 +153,52 @@ fn mmap_beyond_eof() {
             "status {st:#x}"
         );
     });
+}
+
+/// Maps `len` bytes privately and gives a copy of them.
+fn map_private(p: &std::path::Path, len: usize) -> Res<Vec<u8>> {
+    let fd = user::open(p, libc::O_RDONLY, 0)?;
+    // SAFETY: a new mapping, read within its length, which the file has.
+    unsafe {
+        let m = libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ,
+            libc::MAP_PRIVATE,
+            fd.as_raw_fd(),
+            0,
+        );
+        if m == libc::MAP_FAILED {
+            return Err(last());
+        }
+        let v = std::slice::from_raw_parts(m.cast::<u8>(), len).to_vec();
+        libc::munmap(m, len);
+        Ok(v)
+    }
+}
+
+fn mapping_reads() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &pattern(50_000, 6));
+    let r: Res<bool> = m.run(&mut fs, |mnt| {
+        Ok(map_private(&mnt.join("f"), 50_000)? == pattern(50_000, 6))
+    });
+    assert_eq!(r, Ok(true));
+    m.finish();
+}
+
+/// A direct file may be mapped privately; each new mapping reads afresh.
+fn mapping_of_direct_file() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.open_flags = FOPEN_DIRECT_IO;
+    fs.file("f", &pattern(8_192, 6));
+    let r: Res<bool> = m.run(&mut fs, |mnt| {
+        let f = mnt.join("f");
+        Ok(map_private(&f, 8_192)? == pattern(8_192, 6)
+            && map_private(&f, 8_192)? == pattern(8_192, 6))
+    });
+    assert_eq!(r, Ok(true));
+    m.finish();
 }
 
 fn exec_from_mount() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who may do what, on passthrough_ll: with and without default_permissions and allow_other.
+//! Who may do what, of all operations: with and without default_permissions and allow_other.
 
 use std::path::PathBuf;
 

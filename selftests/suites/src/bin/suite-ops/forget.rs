@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FORGETs: as many as lookups, no more and no fewer.
+//! FORGET and BATCH_FORGET: as many as lookups, no more and no fewer.
 
 use ktap::{cases, Case};
 use mockd::errno::*;
@@ -10,7 +10,7 @@ use mockd::user;
 use mockd::wire::{Op, ROOT};
 use mockd::Mock;
 
-use crate::wire_lookup::stat_times;
+use crate::wire::stat_times;
 
 pub fn cases() -> Vec<Case> {
     cases![

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! READ through the page cache: offsets, ends of files, readahead, errors.
+
+use std::os::fd::AsRawFd;
+
+use ktap::{cases, Case};
+use mockd::errno::*;
+use mockd::memfs::Memfs;
+use mockd::mock::Answer;
+use mockd::user;
+use mockd::wire::*;
+use mockd::{Init, Mock, Setup};
+
+use crate::through::{each, each_with, pattern, read, rw, same, write};
+use crate::wire::sizes;
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        read_write_offsets,
+        read_at_and_beyond_eof,
+        seek_ends,
+        zero_length,
+        vectored,
+        large_file,
+        sendfile_and_splice,
+        copy_between_mount_and_outside,
+        buffered_read_covers,
+        buffered_read_is_cached,
+        short_read_is_eof,
+        read_error,
+        readahead_bounded_by_init,
+        sync_read_without_async_flag,
+    ]
+}
+
+fn read_write_offsets() {
+    each(|d| {
+        let fd = rw(d, "f");
+        let data = pattern(20_000, 1);
+        assert_eq!(user::pwrite(&fd, &data, 0), Ok(20_000));
+        for (off, n) in [
+            (0, 1),
+            (0, 4096),
+            (1, 4096),
+            (4095, 2),
+            (4096, 4096),
+            (8191, 4098),
+            (19_999, 1),
+            (0, 20_000),
+        ] {
+            assert_eq!(
+                user::pread(&fd, n, off as u64),
+                Ok(data[off..off + n].to_vec()),
+                "{off} {n}"
+            );
+        }
+        drop(fd);
+        assert_eq!(read(&d.behind("f")), data);
+    });
+}
+
+fn read_at_and_beyond_eof() {
+    each(|d| {
+        let fd = rw(d, "f");
+        assert_eq!(user::pwrite(&fd, b"12345", 0), Ok(5));
+        assert_eq!(user::pread(&fd, 10, 3), Ok(b"45".to_vec()));
+        assert_eq!(user::pread(&fd, 10, 5), Ok(vec![]));
+        assert_eq!(user::pread(&fd, 10, 100_000), Ok(vec![]));
+        assert_eq!(
+            user::pread(&fd, 10, i64::MAX as u64 - 10).map(|v| v.len()),
+            Ok(0)
+        );
+        assert_eq!(user::pread(&fd, 10, u64::MAX).err(), Some(EINVAL));
+    });
+}
+
+fn seek_ends() {
+    each_with("", |d| {
+        write(&d.at("f"), b"0123456789");
+        let fd = user::open(&d.at("f"), libc::O_RDWR, 0).expect("open");
+        let seek = |off: i64, wh: i32| {
+            // SAFETY: integers.
+            check(unsafe { libc::lseek(fd.as_raw_fd(), off, wh) })
+        };
+        assert_eq!(seek(-3, libc::SEEK_END), Ok(7));
+        assert_eq!(user::read(&fd, 10), Ok(b"789".to_vec()));
+        assert_eq!(seek(2, libc::SEEK_SET), Ok(2));
+        assert_eq!(seek(3, libc::SEEK_CUR), Ok(5));
+        assert_eq!(seek(-6, libc::SEEK_CUR), Err(EINVAL));
+        assert_eq!(seek(0, 99), Err(EINVAL));
+        // Grown behind the kernel's back only where nothing is cached; here by another descriptor.
+        let other = user::open(&d.at("f"), libc::O_WRONLY | libc::O_APPEND, 0).expect("open");
+        assert_eq!(user::write(&other, b"AB"), Ok(2));
+        assert_eq!(seek(0, libc::SEEK_END), Ok(12));
+    });
+}
+
+fn zero_length() {
+    each(|d| {
+        let fd = rw(d, "f");
+        assert_eq!(user::pwrite(&fd, b"", 0), Ok(0));
+        assert_eq!(user::pread(&fd, 0, 0), Ok(vec![]));
+        assert_eq!(user::pread(&fd, 10, 0), Ok(vec![]));
+        assert_eq!(user::fstat(&fd).map(|s| s.size), Ok(0));
+    });
+}
+
+fn vectored() {
+    each(|d| {
+        let fd = rw(d, "f");
+        let parts: Vec<Vec<u8>> = [1, 4095, 4096, 4097, 3, 0, 10_000]
+            .iter()
+            .map(|n| pattern(*n, 5))
+            .collect();
+        let iov: Vec<_> = parts.iter().map(|p| std::io::IoSlice::new(p)).collect();
+        let all: Vec<u8> = parts.concat();
+        assert_eq!(rustix::io::writev(&fd, &iov), Ok(all.len()));
+        let mut bufs: Vec<Vec<u8>> = [7, 5000, 1, 20_000].iter().map(|n| vec![0; *n]).collect();
+        let mut iov: Vec<_> = bufs
+            .iter_mut()
+            .map(|b| std::io::IoSliceMut::new(b))
+            .collect();
+        let n = rustix::io::preadv(&fd, &mut iov, 0).expect("preadv");
+        assert_eq!(n, all.len());
+        assert_eq!(bufs.concat()[..n], all);
+    });
+}
+
+fn large_file() {
+    each(|d| {
+        let data = pattern(3 << 20, 7);
+        write(&d.at("f"), &data);
+        assert!(read(&d.behind("f")) == data);
+        assert!(read(&d.at("f")) == data);
+        user::drop_caches();
+        assert!(read(&d.at("f")) == data);
+        same(d, "f");
+    });
+}
+
+fn sendfile_and_splice() {
+    each(|d| {
+        let data = pattern(100_000, 8);
+        write(&d.at("f"), &data);
+        let fd = user::open(&d.at("f"), libc::O_RDONLY, 0).expect("open");
+        let out = rw(d, "g");
+        let mut left = data.len();
+        while left > 0 {
+            // SAFETY: descriptors and no offset.
+            let r = unsafe {
+                libc::sendfile(out.as_raw_fd(), fd.as_raw_fd(), std::ptr::null_mut(), left)
+            };
+            let n = check(r as i64).expect("sendfile") as usize;
+            assert!(n > 0);
+            left -= n;
+        }
+        drop(out);
+        assert!(read(&d.at("g")) == data);
+        // Out of the mount through a pipe and into it again.
+        let (r, w) = rustix::pipe::pipe().expect("pipe");
+        let out = rw(d, "h");
+        let flags = rustix::pipe::SpliceFlags::empty();
+        let mut off = 0;
+        while off < data.len() as u64 {
+            let n = rustix::pipe::splice(&fd, Some(&mut off), &w, None, 16_384, flags)
+                .expect("splice out");
+            let mut rest = n;
+            while rest > 0 {
+                rest -= rustix::pipe::splice(&r, None, &out, None, rest, flags).expect("splice in");
+            }
+        }
+        drop(out);
+        assert!(read(&d.behind("h")) == data);
+    });
+}
+
+fn copy_between_mount_and_outside() {
+    each(|d| {
+        let data = pattern(70_000, 11);
+        let outside = ktap::dir().join("outside");
+        write(&outside, &data);
+        std::fs::copy(&outside, d.at("in")).expect("copy in");
+        std::fs::copy(d.at("in"), d.at("again")).expect("copy within");
+        std::fs::copy(d.at("again"), ktap::dir().join("back")).expect("copy out");
+        assert!(read(&ktap::dir().join("back")) == data);
+    });
+}
+
+fn buffered_read_covers() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &pattern(300_000, 2));
+    let r: Res<bool> = m.run(&mut fs, |mnt| {
+        Ok(std::fs::read(mnt.join("f"))? == pattern(300_000, 2))
+    });
+    assert_eq!(r, Ok(true));
+    for (off, size) in sizes(&m, Op::READ) {
+        assert!(
+            off % 4096 == 0 && size % 4096 == 0 && size <= 131_072,
+            "{off} {size}"
+        );
+    }
+    m.finish();
+}
+
+fn buffered_read_is_cached() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &pattern(10_000, 2));
+    let r: Res<usize> = m.run(&mut fs, |mnt| {
+        let fd = user::open(&mnt.join("f"), libc::O_RDONLY, 0)?;
+        let mut n = 0;
+        for off in 0..50 {
+            n += user::pread(&fd, 100, off * 200)?.len();
+        }
+        Ok(n)
+    });
+    assert_eq!(r, Ok(5_000));
+    let all: u64 = sizes(&m, Op::READ).iter().map(|s| s.1).sum();
+    assert_eq!(all, 12_288, "each page once");
+    m.finish();
+}
+
+/// Less data than the size said: the rest is zeroes or the end of the file.
+fn short_read_is_eof() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &[9; 20_000]);
+    let c = m.call("f", |p| {
+        let fd = user::open(p, libc::O_RDONLY, 0)?;
+        let got = user::pread(&fd, 20_000, 0)?;
+        Ok::<_, Errno>((got, user::fstat(&fd)?.size))
+    });
+    let got: Res<(Vec<u8>, u64)> = m.serve(c, &mut |r| match r.op {
+        Op::READ if r.get("offset") == 0 => Answer::Ok(vec![9; 5_000]),
+        Op::READ => Answer::Ok(vec![]),
+        _ => fs.handle(r),
+    });
+    let (data, size) = got.expect("read");
+    println!("{} bytes, size {size}", data.len());
+    m.rec.note(format!("{} bytes, size {size}", data.len()));
+    assert!(data[..5_000].iter().all(|b| *b == 9) && data[5_000..].iter().all(|b| *b == 0));
+    m.finish();
+}
+
+fn read_error() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &[9; 4096]);
+    for flags in [FOPEN_DIRECT_IO, 0] {
+        fs.open_flags = flags;
+        for e in [EIO, EPERM, ENOSPC] {
+            fs.on(Op::READ, Answer::Err(e));
+            let r: Res<Vec<u8>> = m.run(&mut fs, |mnt| {
+                user::pread(&user::open(&mnt.join("f"), libc::O_RDONLY, 0)?, 10, 0)
+            });
+            // A page that cannot be read is EIO whatever the reason, unless read directly.
+            let want = if flags == 0 { EIO } else { e };
+            assert_eq!(r, Err(want), "flags {flags}");
+        }
+    }
+    // The page is asked for again.
+    fs.fixed.clear();
+    let r: Res<Vec<u8>> = m.run(&mut fs, |mnt| {
+        user::pread(&user::open(&mnt.join("f"), libc::O_RDONLY, 0)?, 3, 0)
+    });
+    assert_eq!(r, Ok(vec![9; 3]));
+    m.finish();
+}
+
+fn readahead_bounded_by_init() {
+    for max in [0, 16_384, 65_536] {
+        let mut m = Mock::with(
+            &Setup::default(),
+            &Init {
+                max_readahead: max,
+                ..Init::plain()
+            },
+        );
+        let mut fs = Memfs::new();
+        fs.file("f", &pattern(1 << 20, 2));
+        let r: Res<()> = m.run(&mut fs, |mnt| {
+            let fd = user::open(&mnt.join("f"), libc::O_RDONLY, 0)?;
+            for i in 0..64 {
+                user::pread(&fd, 4096, i * 4096)?;
+            }
+            Ok(())
+        });
+        assert_eq!(r, Ok(()));
+        let largest = sizes(&m, Op::READ).iter().map(|s| s.1).max().unwrap_or(0);
+        println!("max_readahead {max}: largest READ {largest}");
+        assert!(largest <= u64::from(max.max(4096)), "{largest}");
+        m.without_record();
+        m.finish();
+    }
+}
+
+/// Without ASYNC_READ there is never more than one READ at a time.
+fn sync_read_without_async_flag() {
+    let mut m = Mock::with(&Setup::default(), &Init::plain().without("ASYNC_READ"));
+    let mut fs = Memfs::new();
+    fs.file("f", &pattern(500_000, 6));
+    let c = m.call("f", |p| {
+        Ok::<_, Errno>(std::fs::read(p)? == pattern(500_000, 6))
+    });
+    let mut c = [c];
+    while !c[0].ended() {
+        if m.pending() {
+            let r = m.request();
+            if r.op == Op::READ {
+                assert!(!m.pending(), "a second request while a READ waits");
+            }
+            let a = fs.handle(&r);
+            m.answer(&r, &a).expect("answer");
+        }
+    }
+    let [c] = c;
+    assert_eq!(c.join::<Res<bool>>(), Ok(true));
+    m.finish();
+}
