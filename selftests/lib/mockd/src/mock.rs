@@ -375,6 +375,16 @@ impl Mock {
         }
     }
 
+    /// Ends a case that is **only compared**: what it is about is in the record, which must be the
+    /// other module's, and it asserts itself no more than that the calls went as they should. With
+    /// one module alone it says little.
+    #[track_caller]
+    pub fn finish_compared(self) {
+        assert!(!self.saved, "nothing is left to compare");
+        println!("only compared: what arrived must be what arrives on the other module");
+        self.finish();
+    }
+
     /// Answers what is left of RELEASEs, checks that nothing else is, unmounts and keeps the record.
     #[track_caller]
     pub fn finish(mut self) {

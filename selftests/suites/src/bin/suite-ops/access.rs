@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// A daemon without ACCESS lets everything pass that is there, executable or not.
 fn access_checks() {
     each(|d| {
         write(&d.at("f"), b"#!/bin/true\n");
@@ -40,6 +41,7 @@ fn access_checks() {
     });
 }
 
+/// The mask arrives as the caller gave it, and the daemon's error is what the caller gets.
 fn access_masks() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.add(ROOT, "f", libc::S_IFREG | 0o755, b"");
@@ -72,6 +74,7 @@ fn access_masks() {
     m.finish();
 }
 
+/// There the kernel decides by mode and owner, and asks nobody.
 fn access_not_sent_with_default_permissions() {
     let mut m = Mock::with(
         &Setup::default().opt("default_permissions", ""),
@@ -92,6 +95,7 @@ fn access_not_sent_with_default_permissions() {
     m.finish();
 }
 
+/// To enter a directory asks ACCESS; to open a file does not, for OPEN itself can refuse.
 fn chdir_and_open_ask_access() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let d = fs.dir("d");
@@ -101,7 +105,7 @@ fn chdir_and_open_ask_access() {
         user::open(&mnt.join("d/f"), libc::O_RDWR, 0).map(drop)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }
 
 /// A file that nobody may execute is not, whatever the daemon would say.

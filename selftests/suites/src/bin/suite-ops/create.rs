@@ -38,6 +38,8 @@ fn create_unlink() {
     });
 }
 
+/// O_EXCL refuses whatever has the name: a file, a link to nowhere, a directory, a file that the
+/// kernel has not seen yet.
 fn create_exclusive() {
     each(|d| {
         let f = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
@@ -52,6 +54,7 @@ fn create_exclusive() {
     });
 }
 
+/// One CREATE after the LOOKUP, not a MKNOD and an OPEN.
 fn create_makes_one_request() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Res<()> = m.run(&mut fs, |mnt| {
@@ -69,6 +72,8 @@ fn create_makes_one_request() {
     m.finish();
 }
 
+/// CREATE has the caller's flags, O_EXCL among them, but not O_NOCTTY. A name that is there is
+/// refused without it.
 fn create_exclusive_flags() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("there", b"");
@@ -85,7 +90,7 @@ fn create_exclusive_flags() {
         )
     });
     assert_eq!(r, (Ok(()), Err(EEXIST)));
-    m.finish();
+    m.finish_compared();
 }
 
 /// What the daemon made in the meantime is opened, by OPEN.
@@ -105,6 +110,8 @@ fn create_on_directory_entry() {
     m.finish();
 }
 
+/// Somebody was faster between LOOKUP and CREATE: the error is the caller's even without O_EXCL,
+/// and the next caller asks for the name again.
 fn create_failed_eexist() {
     let mut m = Mock::new();
     let c = m.call("f", |p| {

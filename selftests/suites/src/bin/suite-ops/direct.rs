@@ -32,6 +32,8 @@ fn aligned(n: usize) -> Vec<u8> {
     vec![0; n]
 }
 
+/// With O_DIRECT a file has the right contents in large and small pieces, and agrees with the
+/// cached pages of another descriptor.
 fn direct_io_flag() {
     each(|d| {
         let fd = user::open(
@@ -78,6 +80,7 @@ fn direct_io_unaligned_buffer() {
     });
 }
 
+/// A READ is as large as the caller's read, up to the largest request, at whatever offset.
 fn direct_read_sizes() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     m.rec.exact_reads();
@@ -94,9 +97,10 @@ fn direct_read_sizes() {
     });
     assert_eq!(r, Ok(true));
     println!("{:?}", sizes(&m, Op::READ));
-    m.finish();
+    m.finish_compared();
 }
 
+/// As READs: no page of a direct WRITE is filled up, no offset rounded.
 fn direct_write_sizes() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.open_flags = FOPEN_DIRECT_IO;
@@ -110,7 +114,7 @@ fn direct_write_sizes() {
     });
     assert_eq!(r, Ok(()));
     assert!(fs.nodes[&f].data[100..] == pattern(300_000, 1));
-    m.finish();
+    m.finish_compared();
 }
 
 /// A short answer to a direct read ends the read there.
@@ -130,6 +134,7 @@ fn direct_read_short() {
     m.finish();
 }
 
+/// Each read asks again, and sees a file that has changed in between.
 fn direct_bypasses_cache() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.open_flags = FOPEN_DIRECT_IO;

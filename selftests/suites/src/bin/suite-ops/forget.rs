@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// A node with no name and no user left is forgotten at once, with all its lookups.
 fn forget_on_unlink() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let f = fs.file("f", b"");
@@ -118,6 +119,7 @@ fn forget_batch() {
     }
 }
 
+/// Nobody looked the root up, so no FORGET may name it.
 fn root_is_never_forgotten() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     stat_times(&mut m, &mut fs, "", 2);

@@ -13,7 +13,7 @@ use mockd::Mock;
 use crate::through::each;
 
 pub fn cases() -> Vec<Case> {
-    cases![fsync_all_kinds, fsync_flags, fsync_of_directory,]
+    cases![fsync_all_kinds, fsync_flags, fsync_of_directory]
 }
 
 fn fsync_all_kinds() {
@@ -40,6 +40,8 @@ fn fsync_all_kinds() {
     });
 }
 
+/// Data alone is bit 0 of the flags, and O_SYNC and O_DSYNC ask for the one or the other after each
+/// WRITE; the daemon's error is the caller's.
 fn fsync_flags() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"");
@@ -64,6 +66,7 @@ fn fsync_flags() {
     m.finish();
 }
 
+/// The same bit in FSYNCDIR.
 fn fsync_of_directory() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Res<()> = m.run(&mut fs, |mnt| {

@@ -29,6 +29,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// The one node whose attributes no LOOKUP brings.
 fn stat_of_root() {
     each(|d| {
         same(d, "");
@@ -41,6 +42,7 @@ fn stat_of_root() {
     });
 }
 
+/// What was asked for is there, whatever the mask and the flags; both flags at once are refused.
 fn statx_masks() {
     each(|d| {
         write(&d.at("f"), b"12345");
@@ -92,6 +94,7 @@ fn changed_behind() {
     d.stop();
 }
 
+/// Times are set behind by a write, and the kernel's old ones must not stay.
 fn write_changes_times() {
     each(|d| {
         write(&d.at("f"), b"x");
@@ -150,7 +153,7 @@ fn write_invalidates_times() {
         user::fstat(&fd).map(drop)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }
 
 /// A file that shrank or grew at the daemon, seen by GETATTR.
@@ -187,6 +190,8 @@ fn size_change_seen_in_getattr() {
     m.finish();
 }
 
+/// As in C, and whatever this case is called, GETATTR names no handle, for fstat no more than for
+/// stat.
 fn fstat_uses_handle() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.attr_valid = ZERO;
@@ -197,7 +202,7 @@ fn fstat_uses_handle() {
         user::lstat(&mnt.join("f")).map(drop)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }
 
 /// Changing a directory makes its attributes stale, whatever their timeout.
@@ -229,5 +234,5 @@ fn directory_attributes_refreshed() {
         user::lstat(&d).map(drop)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }

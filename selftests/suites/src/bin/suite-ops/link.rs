@@ -12,9 +12,10 @@ use mockd::Mock;
 use crate::through::{each, read, same, write};
 
 pub fn cases() -> Vec<Case> {
-    cases![link_counts, link_errors, link_arguments,]
+    cases![link_counts, link_errors, link_arguments]
 }
 
+/// All names of a file show one count, whichever of them was made, written to or removed.
 fn link_counts() {
     each(|d| {
         write(&d.at("f"), b"x");

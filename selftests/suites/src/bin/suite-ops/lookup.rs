@@ -37,6 +37,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// That a name was missing must not stay true when this kernel itself makes it.
 fn lookup_missing_then_made() {
     each(|d| {
         assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOENT));
@@ -50,6 +51,7 @@ fn lookup_missing_then_made() {
     });
 }
 
+/// Nor may a name be missing that was never looked up.
 fn made_behind_is_found() {
     each(|d| {
         write(&d.behind("f"), b"1");
@@ -79,6 +81,7 @@ fn removed_behind_is_gone() {
     d.stop();
 }
 
+/// One LOOKUP serves all later ones, and its attributes save the GETATTR.
 fn entry_timeout_long() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"x");
@@ -87,6 +90,7 @@ fn entry_timeout_long() {
     m.finish();
 }
 
+/// An entry that is good for no time is looked up for each use.
 fn entry_timeout_zero() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.entry_valid = ZERO;
@@ -137,6 +141,7 @@ fn missing_times(m: &mut Mock, n: usize, answer: impl Fn(&mut Mock, &mockd::Requ
     asked
 }
 
+/// An entry with node 0 says that there is nothing, for as long as it is valid.
 fn negative_remembered() {
     let mut m = Mock::new();
     assert_eq!(
@@ -146,6 +151,7 @@ fn negative_remembered() {
     m.finish();
 }
 
+/// ENOENT has no time with it, and node 0 may have none: both are asked for again.
 fn negative_by_error_is_not() {
     let mut m = Mock::new();
     assert_eq!(missing_times(&mut m, 4, |m, r| m.fail(r, ENOENT)), 4);
@@ -193,6 +199,7 @@ fn negative_in_rcu_walk() {
     m.finish();
 }
 
+/// Three names, three LOOKUPs, however often the path is walked.
 fn components_looked_up_once() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let a = fs.dir("a");
@@ -203,6 +210,7 @@ fn components_looked_up_once() {
     m.finish();
 }
 
+/// Hard links: one inode, with one set of attributes.
 fn same_node_two_names() {
     let mut m = Mock::new();
     let c = m.caller(|mnt, _| (user::lstat(&mnt.join("a")), user::lstat(&mnt.join("b"))));
@@ -326,8 +334,9 @@ fn parallel_lookups_of_one_name() {
     for c in cs.drain(..) {
         assert_eq!(c.join::<Res<u64>>(), Ok(6));
     }
-    // C says how long a name is good only after it has let go those who wait for the name: who is quicker
-    // takes it for invalid, and asks again; if it was the last to hold the node, it forgets that first.
+    // C says how long a name is good only after it has let go those who wait for the name: one that
+    // is quicker takes it for invalid, and asks again; if it was the last to hold the node, it
+    // forgets that first.
     if ktap::implementation() == ktap::Impl::Rust {
         assert_eq!(again, [], "requests after the first");
     }
@@ -336,6 +345,7 @@ fn parallel_lookups_of_one_name() {
     m.finish();
 }
 
+/// The header names the caller as it was when it asked.
 fn uid_gid_pid() {
     let mut m = Mock::with(
         &mockd::Setup::default().opt("allow_other", ""),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Suite `ops`: every operation, against libfuse's passthrough_ll and the directory behind it, and
-//! request by request against mockd. A file holds one operation or a small family: what it does, what
-//! the daemon receives, its errors. Which errors are remembered is in `enosys`, what a daemon may
-//! answer wrongly in `badreply`.
+//! request by request against mockd. A file holds one operation or a small family: what it does,
+//! what the daemon receives, its errors. Which errors are remembered is in `enosys`, what a daemon
+//! may answer wrongly in `badreply`.
 
 mod access;
 mod badreply;

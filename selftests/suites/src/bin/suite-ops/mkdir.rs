@@ -12,7 +12,7 @@ use mockd::Mock;
 use crate::through::{each, same, write};
 
 pub fn cases() -> Vec<Case> {
-    cases![mkdir_rmdir, mkdir_errors, mkdir_umask,]
+    cases![mkdir_rmdir, mkdir_errors, mkdir_umask]
 }
 
 fn mkdir_rmdir() {
@@ -43,6 +43,7 @@ fn mkdir_errors() {
     });
 }
 
+/// The kernel takes the umask off the mode, for the daemon did not ask for DONT_MASK.
 fn mkdir_umask() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Vec<Res<()>> = m.run(&mut fs, |mnt| {

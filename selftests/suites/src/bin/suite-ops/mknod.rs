@@ -11,7 +11,7 @@ use mockd::Mock;
 use crate::through::{each, same};
 
 pub fn cases() -> Vec<Case> {
-    cases![mknod_kinds, mknod_arguments,]
+    cases![mknod_kinds, mknod_arguments]
 }
 
 fn mknod_kinds() {
@@ -39,6 +39,7 @@ fn mknod_kinds() {
     });
 }
 
+/// Device numbers in the protocol's 32 bits, and which kinds the VFS refuses before the daemon.
 fn mknod_arguments() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Vec<Res<()>> = m.run(&mut fs, |mnt| {
@@ -60,5 +61,5 @@ fn mknod_arguments() {
         ]
     });
     assert_eq!(r, [Ok(()), Ok(()), Ok(()), Ok(()), Ok(()), Err(EPERM)]);
-    m.finish();
+    m.finish_compared();
 }

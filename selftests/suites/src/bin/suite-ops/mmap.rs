@@ -52,6 +52,8 @@ impl Drop for Map {
     }
 }
 
+/// What is written to a private mapping is for its owner alone, and the mapping outlives the
+/// descriptor.
 fn mmap_private() {
     each(|d| {
         let data = pattern(20_000, 4);
@@ -104,6 +106,8 @@ fn mmap_shared_read() {
     });
 }
 
+/// What is stored is read by others at once, and reaches the daemon by msync, and by unmapping and
+/// closing.
 fn mmap_shared_write() {
     each(|d| {
         write(&d.at("f"), &[0; 10_000]);
@@ -177,6 +181,7 @@ fn map_private(p: &std::path::Path, len: usize) -> Res<Vec<u8>> {
     }
 }
 
+/// Memory that is touched is read as READs, in whole pages.
 fn mapping_reads() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &pattern(50_000, 6));
@@ -184,7 +189,7 @@ fn mapping_reads() {
         Ok(map_private(&mnt.join("f"), 50_000)? == pattern(50_000, 6))
     });
     assert_eq!(r, Ok(true));
-    m.finish();
+    m.finish_compared();
 }
 
 /// A direct file may be mapped privately; each new mapping reads afresh.
@@ -198,9 +203,10 @@ fn mapping_of_direct_file() {
             && map_private(&f, 8_192)? == pattern(8_192, 6))
     });
     assert_eq!(r, Ok(true));
-    m.finish();
+    m.finish_compared();
 }
 
+/// A program and a script, from files that the daemon serves; and not without the mode's bit.
 fn exec_from_mount() {
     each(|d| {
         std::fs::copy("/bin/true", d.at("true")).expect("copy");
@@ -231,6 +237,7 @@ fn exec_from_mount() {
     });
 }
 
+/// A running program cannot be opened for writing, until it is gone.
 fn text_busy() {
     each(|d| {
         std::fs::copy("/bin/sleep", d.at("sleep")).expect("copy");
@@ -250,7 +257,8 @@ fn text_busy() {
         );
         c.kill().expect("kill");
         c.wait().expect("wait");
-        // Where SIGKILL frees callers, a READ that it was killed in is still there: until the answer, so is its hold.
+        // Where SIGKILL frees callers, a READ that it was killed in is still there: until the
+        // answer, so is its hold.
         suites::daemon::until("the program to be let go", || {
             match user::open(&d.at("sleep"), libc::O_WRONLY, 0) {
                 Err(ETXTBSY) => None,

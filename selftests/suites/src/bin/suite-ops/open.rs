@@ -28,6 +28,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// O_TRUNC empties the file and what is cached of it: none of the old bytes come back.
 fn truncate_on_open() {
     each(|d| {
         write(&d.at("f"), &[1; 9000]);
@@ -73,6 +74,7 @@ fn open_flags_errors() {
     });
 }
 
+/// Each handle leads to its own file.
 fn many_open_files() {
     each(|d| {
         let fds: Vec<_> = (0..60).map(|i| rw(d, &format!("f{i}"))).collect();
@@ -101,6 +103,7 @@ fn read_after_behind_is_reopened() {
     }
 }
 
+/// OPEN has the caller's flags but those of creating, which are not the daemon's matter here.
 fn open_flags_as_sent() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"text");
@@ -135,6 +138,7 @@ fn open_flags_as_sent() {
     m.finish();
 }
 
+/// What the daemon gave in OPEN comes back in each request on the open file, all 64 bits of it.
 fn handle_given_everywhere() {
     let mut m = Mock::new();
     let c = m.call("f", |p| {
@@ -192,14 +196,17 @@ fn second_open_reads(flags: u32) -> usize {
     after - before
 }
 
+/// FOPEN_KEEP_CACHE: the pages of the last open are still good.
 fn keep_cache() {
     assert_eq!(second_open_reads(FOPEN_KEEP_CACHE), 0);
 }
 
+/// Without it an open drops them.
 fn keep_cache_not_given() {
     assert_eq!(second_open_reads(0), 1);
 }
 
+/// FOPEN_NONSEEKABLE: there is a position, but nobody may choose it.
 fn nonseekable() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.open_flags = FOPEN_NONSEEKABLE | FOPEN_DIRECT_IO;

@@ -44,6 +44,7 @@ fn open_directory_errors() {
     });
 }
 
+/// The daemon's error is the caller's, and what was not opened is not released.
 fn open_errors() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     for e in [EACCES, ENOENT, EIO, EMFILE] {
@@ -55,6 +56,7 @@ fn open_errors() {
     m.finish();
 }
 
+/// As for files, but that GETATTR has no handle.
 fn directory_handle_given_everywhere() {
     let mut m = Mock::new();
     let c = m.caller(|mnt, _| {

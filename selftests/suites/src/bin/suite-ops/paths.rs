@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// Lengths at which buffers and inline names end, and one byte too many.
 fn names_of_every_length() {
     each(|d| {
         for n in [1, 2, 7, 8, 15, 16, 31, 32, 39, 40, 100, 254, 255] {
@@ -38,6 +39,7 @@ fn names_of_every_length() {
     });
 }
 
+/// The kernel looks at no byte of a name but slash and NUL.
 fn names_of_every_byte() {
     use std::os::unix::ffi::OsStrExt;
     each(|d| {
@@ -59,6 +61,7 @@ fn names_of_every_byte() {
     });
 }
 
+/// The kernel itself knows where dot and dot-dot lead, and asks for neither.
 fn dots() {
     each(|d| {
         user::mkdir(&d.at("a"), 0o755).expect("mkdir");
@@ -86,6 +89,7 @@ fn not_a_directory() {
     });
 }
 
+/// Sixty directories, walked down and removed from below.
 fn deep_tree() {
     each(|d| {
         let mut rel = String::from("d");
@@ -102,6 +106,7 @@ fn deep_tree() {
     });
 }
 
+/// Paths without a slash, and what still works in a directory that is removed.
 fn working_directory() {
     each(|d| {
         user::mkdir(&d.at("a"), 0o755).expect("mkdir");

@@ -64,6 +64,7 @@ fn others_are_kept_out() {
     });
 }
 
+/// With it, and no default_permissions, the mode does not matter either: all is the daemon's.
 fn others_by_allow_other() {
     each_with("allow_other", |d| {
         write(&d.at("f"), b"x");
@@ -109,6 +110,7 @@ fn owner_of_mount_only() {
     m.finish();
 }
 
+/// Of each mode, what somebody else may do with a file.
 fn default_permissions_files() {
     each_with("allow_other,default_permissions", |d| {
         for (name, mode) in [
@@ -150,6 +152,7 @@ fn default_permissions_files() {
     });
 }
 
+/// Of each mode, what somebody else may do in a directory.
 fn default_permissions_directories() {
     each_with("allow_other,default_permissions", |d| {
         for (name, mode) in [
@@ -196,6 +199,7 @@ fn default_permissions_directories() {
     });
 }
 
+/// In a directory like /tmp only the owner of a file removes it.
 fn default_permissions_sticky() {
     each_with("allow_other,default_permissions", |d| {
         user::mkdir(&d.at("tmp"), 0o755).expect("mkdir");
@@ -215,6 +219,8 @@ fn default_permissions_sticky() {
     });
 }
 
+/// Attributes are the owner's to change, but for the time of now, which needs only write
+/// permission.
 fn default_permissions_chown_chmod() {
     each_with("allow_other,default_permissions", |d| {
         write(&d.at("roots"), b"x");
@@ -277,6 +283,7 @@ fn effective_ids_matter() {
     });
 }
 
+/// Root may do all but execute what nobody may.
 fn root_passes() {
     each_with("allow_other,default_permissions", |d| {
         write(&d.at("f"), b"x");
@@ -288,6 +295,7 @@ fn root_passes() {
     });
 }
 
+/// A group counts as the caller's own one and as one of its others.
 fn group_permissions() {
     each_with("allow_other,default_permissions", |d| {
         write(&d.at("f"), b"x");

@@ -34,6 +34,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// Offsets and sizes around the borders of pages.
 fn read_write_offsets() {
     each(|d| {
         let fd = rw(d, "f");
@@ -106,6 +107,7 @@ fn zero_length() {
     });
 }
 
+/// Pieces of odd sizes, an empty one among them, are one run of bytes.
 fn vectored() {
     each(|d| {
         let fd = rw(d, "f");
@@ -127,6 +129,7 @@ fn vectored() {
     });
 }
 
+/// Many requests for one read, with a cache that is full, and with one that is empty.
 fn large_file() {
     each(|d| {
         let data = pattern(3 << 20, 7);
@@ -139,6 +142,7 @@ fn large_file() {
     });
 }
 
+/// Data that leaves and enters through pipes, without a buffer of the caller.
 fn sendfile_and_splice() {
     each(|d| {
         let data = pattern(100_000, 8);
@@ -175,6 +179,7 @@ fn sendfile_and_splice() {
     });
 }
 
+/// What cp does, into the mount, within it and out of it.
 fn copy_between_mount_and_outside() {
     each(|d| {
         let data = pattern(70_000, 11);
@@ -187,6 +192,7 @@ fn copy_between_mount_and_outside() {
     });
 }
 
+/// READs are whole pages, none larger than a request may be, and bring all of the file.
 fn buffered_read_covers() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &pattern(300_000, 2));
@@ -203,6 +209,7 @@ fn buffered_read_covers() {
     m.finish();
 }
 
+/// Many small reads ask for each page once.
 fn buffered_read_is_cached() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &pattern(10_000, 2));
@@ -241,6 +248,7 @@ fn short_read_is_eof() {
     m.finish();
 }
 
+/// Errors come through, and are not remembered for the page.
 fn read_error() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &[9; 4096]);
@@ -265,6 +273,7 @@ fn read_error() {
     m.finish();
 }
 
+/// No READ is larger than the max_readahead that the daemon agreed to.
 fn readahead_bounded_by_init() {
     for max in [0, 16_384, 65_536] {
         let mut m = Mock::with(

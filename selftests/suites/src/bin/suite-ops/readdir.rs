@@ -32,6 +32,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// No name is lost or seen twice where one buffer ends, and no entry that does not fit is half
+/// given.
 fn readdir_small_buffer() {
     each(|d| {
         for i in 0..30 {
@@ -59,6 +61,7 @@ fn readdir_small_buffer() {
     });
 }
 
+/// A directory of many READDIRs.
 fn readdir_big() {
     each(|d| {
         user::mkdir(&d.behind("big"), 0o755).expect("mkdir");
@@ -71,6 +74,7 @@ fn readdir_big() {
     });
 }
 
+/// The position of an entry leads to what follows it, and zero to the start.
 fn readdir_seek_and_rewind() {
     each(|d| {
         for i in 0..20 {
@@ -101,6 +105,7 @@ fn readdir_seek_and_rewind() {
     });
 }
 
+/// What rm -r does: it removes what it has just been told of.
 fn readdir_while_changing() {
     each(|d| {
         for i in 0..50 {
@@ -123,6 +128,7 @@ fn readdir_while_changing() {
     });
 }
 
+/// Numbers and types are the daemon's.
 fn readdir_types() {
     each(|d| {
         write(&d.behind("f"), b"");
@@ -164,7 +170,7 @@ fn read_sizes() {
         );
     }
     println!("{sizes:?}");
-    m.finish();
+    m.finish_compared();
 }
 
 /// A root directory with one open handle, read by hand.
@@ -209,6 +215,7 @@ fn positions_of_daemon() {
     m.finish();
 }
 
+/// A position is the daemon's to interpret: any number is sent as it is.
 fn seek_to_position() {
     let mut m = Mock::new();
     let c = m.caller(|mnt, _| {
@@ -269,6 +276,7 @@ fn truncated_tail_is_left() {
     }
 }
 
+/// Names in a READDIR may be longer than any LOOKUP could be, up to 1024 bytes.
 fn long_names_listed() {
     let mut m = Mock::new();
     let c = by_hand(&mut m, 32_768, 1);
@@ -295,6 +303,7 @@ fn long_names_listed() {
     m.finish();
 }
 
+/// What the caller is given for the number zero and for types that no file has.
 fn inode_zero_and_types() {
     let mut m = Mock::new();
     let c = by_hand(&mut m, 4096, 1);
@@ -318,6 +327,7 @@ fn inode_zero_and_types() {
     m.finish();
 }
 
+/// After an error the caller may go on from where it was.
 fn error_in_the_middle() {
     let mut m = Mock::new();
     let c = by_hand(&mut m, 4096, 3);
@@ -360,7 +370,7 @@ fn two_readers() {
         Ok(x == y && x.len() == 22)
     });
     assert_eq!(r, Ok(true));
-    m.finish();
+    m.finish_compared();
 }
 
 /// With PARALLEL_DIROPS a lookup does not wait for a READDIR; without, it does.

@@ -31,7 +31,7 @@ fn release_gets_open_flags() {
         user::close(fd)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }
 
 /// FLUSH comes with every close of a descriptor, RELEASE with the last.
@@ -58,6 +58,7 @@ fn flush_for_each_close() {
     m.finish();
 }
 
+/// FOPEN_NOFLUSH: RELEASE alone tells that a file is closed.
 fn noflush() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.open_flags = FOPEN_NOFLUSH;
@@ -70,6 +71,7 @@ fn noflush() {
     m.finish();
 }
 
+/// One open file, with one position, whoever has a descriptor of it.
 fn dup_and_fork_share_handle() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"0123456789");

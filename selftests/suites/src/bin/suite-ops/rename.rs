@@ -44,6 +44,7 @@ fn rename_file() {
     });
 }
 
+/// The file that was replaced lives on for whoever has it open.
 fn rename_over() {
     each(|d| {
         write(&d.at("a"), b"A");
@@ -65,6 +66,7 @@ fn rename_over() {
     });
 }
 
+/// What was known below it is found below its new name.
 fn rename_directory() {
     each(|d| {
         user::mkdir(&d.at("a"), 0o755).expect("mkdir");
@@ -121,6 +123,7 @@ fn rename_flags_refused_by_daemon() {
     });
 }
 
+/// Without flags it is RENAME, with the new directory and both names.
 fn rename_arguments() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"");
@@ -138,6 +141,7 @@ fn rename_arguments() {
     m.finish();
 }
 
+/// The VFS refuses a name that is there; only what may succeed is sent, as RENAME2.
 fn rename_noreplace() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"");
@@ -154,6 +158,7 @@ fn rename_noreplace() {
     m.finish();
 }
 
+/// Both names must be there, and each leads to the other's node after it.
 fn rename_exchange() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let f = fs.file("f", b"1");
@@ -182,5 +187,5 @@ fn rename_looks_at_target_again() {
         user::rename(&mnt.join("f"), &mnt.join("g"))
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }

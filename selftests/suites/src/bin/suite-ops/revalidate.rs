@@ -61,6 +61,7 @@ fn revalidated_same() {
     m.finish();
 }
 
+/// The old dentry is dropped, and the name looked up anew.
 fn revalidated_other_node() {
     let (m, st) = revalidate(Ok(Entry::new(Attr::file(3, 7))));
     assert_eq!(st.map(|s| (s.ino, s.size)), Ok((3, 7)));
@@ -69,6 +70,7 @@ fn revalidated_other_node() {
     m.finish();
 }
 
+/// A node cannot change its type, so the old inode is bad, and a new one takes its number.
 fn revalidated_other_type() {
     let (m, st) = revalidate(Ok(Entry::new(Attr::dir(2))));
     assert_eq!(
@@ -78,6 +80,7 @@ fn revalidated_other_type() {
     m.finish();
 }
 
+/// The same number with another generation is another file.
 fn revalidated_other_generation() {
     let (m, st) = revalidate(Ok(Entry {
         generation: 8,
@@ -87,6 +90,7 @@ fn revalidated_other_generation() {
     m.finish();
 }
 
+/// By an error, and by an entry with node 0.
 fn revalidated_gone() {
     let (m, st) = revalidate(Err(ENOENT));
     assert_eq!(st, Err(ENOENT));
@@ -96,14 +100,15 @@ fn revalidated_gone() {
     m.finish();
 }
 
+/// An error that says nothing of the name is the caller's error.
 fn revalidated_error_kept() {
     let (m, st) = revalidate(Err(EIO));
     assert_eq!(st, Err(EIO));
     m.finish();
 }
 
-/// The reference counts even if the attributes are of no use, unless a filesystem is to be mounted there, and was not
-/// before: then the FORGET comes at once, while the file is in use.
+/// The reference counts even if the attributes are of no use, unless a filesystem is to be mounted
+/// there, and was not before: then the FORGET comes at once, while the file is in use.
 fn revalidated_bad_attributes() {
     const SUBMOUNT: u32 = 1 << 0;
     let mut nodes = Vec::new();
@@ -149,6 +154,7 @@ fn revalidated_bad_attributes() {
     assert_eq!(nodes, [[].into(), [(2, 1)].into()]);
 }
 
+/// The LOOKUP of a name that is known brings new attributes, all of them.
 fn revalidate_updates_attributes() {
     let attr = Attr {
         mtime: 77,

@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// Set-id bits and the sticky bit are bits as all others, on files and directories.
 fn chmod_all_bits() {
     each(|d| {
         write(&d.at("f"), b"");
@@ -59,6 +60,7 @@ fn chmod_of_open_file() {
     });
 }
 
+/// Owner, group, both or none of them, and numbers beyond 16 and 31 bits.
 fn chown_both() {
     each(|d| {
         write(&d.at("f"), b"");
@@ -79,6 +81,7 @@ fn chown_both() {
     });
 }
 
+/// A file that changes hands does not keep a mode that would give its new owner's rights away.
 fn chown_clears_setuid() {
     each(|d| {
         write(&d.at("f"), b"");
@@ -89,6 +92,7 @@ fn chown_clears_setuid() {
     });
 }
 
+/// Each time is set, left or now, by itself; times before 1970 and after 2106 are times.
 fn utimes_set_omit_now() {
     each(|d| {
         write(&d.at("f"), b"");
@@ -124,6 +128,7 @@ fn utimes_set_omit_now() {
     });
 }
 
+/// Sizes around the borders of pages, smaller and larger, and what was cut off is zero.
 fn truncate_sizes() {
     each(|d| {
         write(&d.at("f"), &[0xaa; 10_000]);
@@ -164,6 +169,7 @@ fn ftruncate_open() {
     });
 }
 
+/// SETATTR has the handle where the caller has an open file.
 fn truncate_by_path_and_fd() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &[1; 100]);
@@ -184,6 +190,7 @@ fn truncate_by_path_and_fd() {
     m.finish();
 }
 
+/// Which fields are marked as valid, for each way to ask for a change.
 fn setattr_arguments() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", &[1; 100]);
@@ -205,5 +212,5 @@ fn setattr_arguments() {
         user::ftruncate(&fd, 3)
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }

@@ -8,9 +8,10 @@ use mockd::user;
 use crate::through::each;
 
 pub fn cases() -> Vec<Case> {
-    cases![statfs_same,]
+    cases![statfs_same]
 }
 
+/// All but the type, which is FUSE's, and what is free, which changes by itself.
 fn statfs_same() {
     each(|d| {
         let (mut a, mut b) = (

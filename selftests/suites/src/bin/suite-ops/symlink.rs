@@ -43,6 +43,7 @@ fn symlink_readlink() {
     });
 }
 
+/// Targets up to a page less one byte.
 fn symlink_long() {
     each(|d| {
         for n in [1, 255, 1000, 4000, 4095] {
@@ -60,6 +61,7 @@ fn symlink_long() {
     });
 }
 
+/// The VFS counts the links it follows, forty at most.
 fn symlink_loop() {
     each(|d| {
         user::symlink("b", &d.at("a")).expect("symlink");
@@ -80,6 +82,7 @@ fn symlink_loop() {
     });
 }
 
+/// The name comes before the target, which may hold any byte.
 fn symlink_arguments() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Res<String> = m.run(&mut fs, |mnt| {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running a test on passthrough_ll in each of its caching modes, and comparing with what is behind.
+//! Running a test on passthrough_ll in each of its caching modes, and comparing with what is
+//! behind.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;

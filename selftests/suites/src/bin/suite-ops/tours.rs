@@ -11,7 +11,7 @@ use mockd::Mock;
 use crate::through::pattern;
 
 pub fn cases() -> Vec<Case> {
-    cases![tour_of_names, tour_of_a_file, tour_of_a_directory,]
+    cases![tour_of_names, tour_of_a_file, tour_of_a_directory]
 }
 
 /// Every operation on names once, with all arguments as recorded.
@@ -43,9 +43,10 @@ fn tour_of_names() {
         user::rmdir(&p("d"))
     });
     assert_eq!(r, Ok(()));
-    m.finish();
+    m.finish_compared();
 }
 
+/// A file from its making to its second opening, with writes, syncs and a new size between.
 fn tour_of_a_file() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let r: Res<Vec<u8>> = m.run(&mut fs, |mnt| {
@@ -65,9 +66,10 @@ fn tour_of_a_file() {
     let mut want = pattern(10_000, 1)[3_990..4_010].to_vec();
     want[10..15].copy_from_slice(b"again");
     assert_eq!(r, Ok(want));
-    m.finish();
+    m.finish_compared();
 }
 
+/// A directory opened, listed, synced and closed.
 fn tour_of_a_directory() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let d = fs.dir("d");
@@ -85,5 +87,5 @@ fn tour_of_a_directory() {
         Ok(names)
     });
     assert_eq!(r.expect("names").len(), 12);
-    m.finish();
+    m.finish_compared();
 }

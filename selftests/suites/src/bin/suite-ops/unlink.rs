@@ -38,6 +38,7 @@ fn unlink_errors() {
     });
 }
 
+/// The daemon is still asked about a file without a name, by its handle.
 fn unlinked_but_open() {
     each(|d| {
         let fd = user::open(&d.at("f"), libc::O_CREAT | libc::O_RDWR, 0o644).expect("create");
@@ -58,6 +59,7 @@ fn unlinked_but_open() {
     });
 }
 
+/// The name is asked for again, each time, for the daemon said nothing of how long it is gone.
 fn unlink_invalidates() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"");
@@ -70,9 +72,10 @@ fn unlink_invalidates() {
         )
     });
     assert_eq!(r, (Ok(()), Err(ENOENT), Err(ENOENT)));
-    m.finish();
+    m.finish_compared();
 }
 
+/// An entry is dropped only if the error says that it may be gone.
 fn unlink_error_keeps_entry() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"");
@@ -115,6 +118,7 @@ fn rmdir_errors() {
     });
 }
 
+/// The directory has no user left, so its FORGET comes at once.
 fn rmdir_drops_node() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let d = fs.dir("d");

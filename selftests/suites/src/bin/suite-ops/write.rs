@@ -45,6 +45,7 @@ fn write_beyond_eof_makes_hole() {
     });
 }
 
+/// At the end, wherever the caller says.
 fn append() {
     each(|d| {
         write(&d.at("f"), b"start");
@@ -58,6 +59,7 @@ fn append() {
     });
 }
 
+/// Each write starts where the other descriptor's ended.
 fn append_by_two() {
     each(|d| {
         let open = || {
@@ -82,6 +84,7 @@ fn append_by_two() {
     });
 }
 
+/// Offsets that do not fit in 31, 32 and 40 bits.
 fn sparse_far() {
     each(|d| {
         let fd = rw(d, "f");
@@ -141,6 +144,7 @@ fn random_writes_and_reads() {
     });
 }
 
+/// What is around the new bytes is the daemon's.
 fn overwrite_part_of_page() {
     each(|d| {
         let mut data = pattern(12_288, 3);
@@ -158,6 +162,7 @@ fn overwrite_part_of_page() {
     });
 }
 
+/// One cache for all descriptors of a file.
 fn two_descriptors_see_each_other() {
     each(|d| {
         let (a, b) = (rw(d, "f"), rw(d, "f"));
@@ -174,6 +179,7 @@ fn two_descriptors_see_each_other() {
     });
 }
 
+/// RLIMIT_FSIZE cuts a write short and refuses the next.
 fn file_size_limit() {
     each(|d| {
         let f = d.at("f");
@@ -228,6 +234,7 @@ fn concurrent_writers() {
     });
 }
 
+/// A WRITE from the page cache covers so many whole pages at most: at an odd offset it is shorter.
 fn write_through_sizes() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     let f = fs.file("f", b"");
@@ -247,7 +254,7 @@ fn write_through_sizes() {
     });
     assert_eq!(r, Ok(()));
     assert!(fs.nodes[&f].data[100..300_100] == pattern(300_000, 3));
-    m.finish();
+    m.finish_compared();
 }
 
 /// A daemon that takes only a part: so much is written, the rest is tried no more.
@@ -270,6 +277,7 @@ fn write_short_reply() {
     }
 }
 
+/// The error is the caller's, unless a part went well before it: then it is that part's size.
 fn write_error() {
     for flags in [0, FOPEN_DIRECT_IO] {
         let (mut m, mut fs) = (Mock::new(), Memfs::new());
@@ -309,6 +317,7 @@ fn write_part_of_page() {
     m.finish();
 }
 
+/// The kernel knows the new size by itself, without a GETATTR's answer.
 fn write_extends_size() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"abc");
@@ -325,7 +334,8 @@ fn write_extends_size() {
     m.finish();
 }
 
-/// O_APPEND: the kernel asks for the size and writes at the end it is told.
+/// O_APPEND writes where the kernel believes the end to be: as in C it does not ask, and so
+/// overwrites what another client of the daemon has appended meanwhile.
 fn append_asks_for_size() {
     for flags in [0, FOPEN_DIRECT_IO] {
         let (mut m, mut fs) = (Mock::new(), Memfs::new());
