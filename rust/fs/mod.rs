@@ -2,51 +2,28 @@
 
 //! The filesystem: superblocks, inodes, dentries, files and the page cache on top of a channel.
 //!
-//! - [`conn`]: what all mounts of one daemon share (`struct fuse_conn`),
-//! - [`mount`]: one superblock (`struct fuse_mount`),
-//! - [`inode`], [`dentry`], [`file`](mod@file): the private data of the VFS's objects,
-//! - [`dir`]: the operations on directories and inodes, one file for each group of them: [`lookup`],
-//!   [`create`], [`atomic_open`], [`remove`], [`readdir`], [`symlink`], [`permission`], [`getattr`],
-//!   [`setattr`],
-//! - [`attr`]: cached attributes; [`pages`]: dropping what is cached of a file,
-//! - [`req`]: sending requests; [`held`]: what a killed caller leaves behind, [`left`] and [`occupied`] who waits for
-//!   it, [`behind`] what becomes of a file that it was opening.
+//! In reading order:
+//!
+//! - [`conn`]: what all mounts of one daemon share,
+//! - [`request`]: sending requests,
+//! - [`inode`], [`name`]: what is known of inodes and names without asking the daemon,
+//! - [`attr`]: attributes and permissions,
+//! - [`file`](mod@file), [`dir`], [`data`]: open files, directories, and what is in files,
+//! - [`notify`]: notifications from the daemon,
+//! - [`mount`]: mounting and unmounting,
+//! - [`ops`]: the tables of operations.
 
-mod atomic_open;
 mod attr;
-mod behind;
-pub(crate) mod conn;
-mod create;
-pub(crate) mod dentry;
+mod conn;
+mod data;
 mod dir;
-mod direct_io;
-mod expiry;
-pub(crate) mod file;
-mod flush;
-mod fs_type;
-mod getattr;
-mod held;
-mod init;
-pub(crate) mod inode;
-mod iomode;
-mod left;
-mod lookup;
-pub(crate) mod mount;
+mod file;
+mod inode;
+mod mount;
+mod name;
 mod notify;
-mod occupied;
-mod open;
-mod options;
-mod pages;
-mod permission;
-mod read;
-mod readdir;
-mod regular;
-mod remove;
-mod req;
-mod setattr;
-mod super_ops;
-mod symlink;
-mod write;
+mod ops;
+mod request;
 
 use crate::kapi::{
     self,
@@ -63,10 +40,10 @@ use kernel::prelude::*;
 pub(crate) enum Fuse {}
 
 impl kapi::vfs::types::Types for Fuse {
-    type Super = mount::Mount;
-    type Inode = inode::FuseInode;
-    type Dentry = dentry::FuseDentry;
-    type File = file::FuseFile;
+    type Super = mount::superblock::Mount;
+    type Inode = inode::fuse_inode::FuseInode;
+    type Dentry = name::dentry::FuseDentry;
+    type File = file::fuse_file::FuseFile;
 }
 
 /// A superblock of ours.
@@ -97,11 +74,11 @@ impl Registration {
     ///
     /// ENOMEM, EBUSY.
     pub(crate) fn new() -> Result<Self> {
-        let inodes = inode::init()?;
+        let inodes = inode::fuse_inode::init()?;
         let holds = InodeHoldQueue::new(c"fuse-iput")?;
-        let expiry = expiry::start()?;
+        let expiry = name::expiry::start()?;
         Ok(Self {
-            _type: fs_type::FUSE_FS_TYPE.register()?,
+            _type: ops::fs_type::FUSE_FS_TYPE.register()?,
             _expiry: expiry,
             _holds: holds,
             _inodes: inodes,

@@ -11,7 +11,7 @@
 //! | H3 | while an answer for a caller that has left is being applied, the inode is not settled, and else it is |
 //! | H4 | in the end nothing is held, every word is zero, and everybody who waited has gone on |
 //!
-//! One step is one change of a lock, of the word, or of the state of the request. Mirrors `fs/left.rs`.
+//! One step is one change of a lock, of the word, or of the state of the request. Mirrors `fs/conn/left.rs`.
 
 mod configs;
 mod state;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reporting attributes: GETATTR.
+//!
+//! C counterpart: `fuse_getattr()`, `fuse_update_get_attr()`, `fuse_do_getattr()` (dir.c).
+//! Takes `FuseInode::inner` when attributes change.
+
+use crate::{
+    abi::{
+        op::Getattr,
+        Attr,
+        BadAttr,
+        Timeout, //
+    },
+    fs::{
+        inode::{
+            attr_cache,
+            fuse_inode::AskedAt, //
+        },
+        Dentry,
+        File,
+        Inode, //
+    },
+    kapi::{
+        task::uidgid::{
+            make_kgid,
+            make_kuid, //
+        },
+        vfs::{
+            kstat::Kstat,
+            mnt_idmapping::MntIdmap,
+            stat::{
+                AT_STATX_DONT_SYNC,
+                AT_STATX_FORCE_SYNC,
+                STATX_BASIC_STATS,
+                S_IFMT, //
+            },
+        },
+    },
+    transport::Outcome, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::Relaxed, //
+    },
+};
+
+/// `getattr`.
+pub(in crate::fs) fn getattr(
+    idmap: &MntIdmap,
+    dentry: &Dentry,
+    stat: &mut Kstat,
+    request_mask: u32,
+    flags: u32,
+) -> Result {
+    let inode = dentry.inode().ok_or(ENOENT)?;
+    inode.settle();
+    inode.check_bad()?;
+
+    if !inode.conn().allow_current_process() {
+        if request_mask != 0 {
+            return Err(EACCES);
+        }
+        // Who asks for nothing may learn what every stat tells.
+        stat.set_result_mask(0);
+        stat.set_dev(inode);
+        return Ok(());
+    }
+    update_get_attr(idmap, inode, None, Some(stat), request_mask, flags)
+}
+
+/// Makes sure that the attributes of `mask` (`STATX_*`) are up to date. May sleep.
+pub(in crate::fs) fn update_attributes(inode: &Inode, file: Option<&File>, mask: u32) -> Result {
+    update_get_attr(MntIdmap::nop(), inode, file, None, mask, 0)
+}
+
+/// Reports attributes, after asking the daemon if those that are asked for are outdated.
+fn update_get_attr(
+    idmap: &MntIdmap,
+    inode: &Inode,
+    file: Option<&File>,
+    stat: Option<&mut Kstat>,
+    request_mask: u32,
+    flags: u32,
+) -> Result {
+    let fi = inode.data();
+    // Birth times come with STATX.
+    let request_mask = request_mask & STATX_BASIC_STATS;
+
+    let ask = if request_mask == 0 {
+        false
+    } else if flags & AT_STATX_FORCE_SYNC != 0 {
+        true
+    } else if flags & AT_STATX_DONT_SYNC != 0 {
+        false
+    } else {
+        fi.is_outdated(request_mask)
+    };
+    if ask {
+        return do_getattr(idmap, inode, stat, file);
+    }
+
+    if let Some(stat) = stat {
+        stat.generic_fillattr(idmap, request_mask, inode);
+        stat.set_mode(fi.orig_mode.load(Relaxed) as u16);
+        stat.set_ino(fi.orig_ino.load(Relaxed));
+        stat.set_blkbits(fi.blkbits.load(Relaxed) as u8);
+    }
+    Ok(())
+}
+
+/// Asks the daemon, by the open file if there is one. May sleep.
+///
+/// # Errors
+///
+/// The daemon's; EIO if what it says is impossible, for this inode or at all, which makes the inode
+/// bad.
+pub(in crate::fs) fn do_getattr(
+    idmap: &MntIdmap,
+    inode: &Inode,
+    stat: Option<&mut Kstat>,
+    file: Option<&File>,
+) -> Result {
+    let conn = inode.conn();
+    let asked = AskedAt {
+        attr_version: conn.attr_version(),
+        evict_ctr: 0,
+    };
+    let op = Getattr {
+        // Directories have handles of their own kind.
+        fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),
+    };
+
+    let then = || {
+        let inode = ARef::from(inode);
+        move |done: &mut Outcome<'_>| {
+            // What is wrong with it is known by the inode then.
+            let _ = done.parse(|body, minor| {
+                Getattr::look(body, minor, |attr, valid| {
+                    take(&inode, attr, valid, asked).map(drop)
+                })
+            });
+        }
+    };
+    conn.call_parse((inode, file), &op, then, |body, minor| {
+        Getattr::look(body, minor, |attr, valid| {
+            let attr = take(inode, attr, valid, asked)?;
+            if let Some(stat) = stat {
+                fill(idmap, inode, attr, stat);
+            }
+            Ok(())
+        })
+    })?
+}
+
+/// Takes the reply to a GETATTR.
+///
+/// # Errors
+///
+/// As [`do_getattr`].
+#[inline]
+fn take<'a>(
+    inode: &Inode,
+    attr: Result<Attr<'a>, BadAttr>,
+    valid: Timeout,
+    asked: AskedAt,
+) -> Result<Attr<'a>> {
+    match attr {
+        Ok(attr) if !inode.inode_wrong_type(attr.mode() as u16) => {
+            attr_cache::change(inode, attr, attr_cache::valid_until(valid), asked);
+            Ok(attr)
+        }
+        _ => {
+            inode.data().make_bad();
+            Err(EIO)
+        }
+    }
+}
+
+/// Reports attributes just as the daemon has given them, stale or not (`fuse_fillattr()`).
+fn fill(idmap: &MntIdmap, inode: &Inode, attr: Attr<'_>, stat: &mut Kstat) {
+    let ns = &inode.conn().user_ns;
+
+    stat.set_dev(inode);
+    stat.set_ino(attr.ino());
+    stat.set_mode((inode.i_mode() & S_IFMT) | attr.perm());
+    stat.set_nlink(attr.nlink());
+    stat.set_uid(idmap.map_uid(ns, make_kuid(ns, attr.uid())));
+    stat.set_gid(idmap.map_gid(ns, make_kgid(ns, attr.gid())));
+    stat.set_rdev(inode.i_rdev());
+    stat.set_times(
+        attr.atime().into(),
+        attr.mtime().into(),
+        attr.ctime().into(),
+    );
+    stat.set_size(attr.size());
+    stat.set_blocks(attr.blocks());
+    stat.set_blkbits(attr.blkbits().unwrap_or_else(|| inode.i_blkbits()));
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes that the daemon is asked for or told, and permissions.
+//!
+//! - [`getattr`]: GETATTR, and whether attributes are up to date,
+//! - [`setattr`]: SETATTR, from chmod(2) to truncate(2),
+//! - [`permission`]: who may do what; ACCESS.
+
+pub(in crate::fs) mod getattr;
+pub(in crate::fs) mod permission;
+pub(in crate::fs) mod setattr;

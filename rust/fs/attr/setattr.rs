@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changing attributes: SETATTR.
+//!
+//! C counterpart: `fuse_setattr()`, `fuse_do_setattr()`, `iattr_to_fattr()` (dir.c).
+//!
+//! The VFS holds the inode's `i_rwsem` exclusively. Takes `FuseInode::inner`, and truncates the page
+//! cache after releasing it.
+
+use super::getattr;
+use crate::{
+    abi::{
+        attr::AttrReply,
+        op::{
+            SetTime,
+            Setattr, //
+        },
+        BadAttr,
+        Timeout, //
+    },
+    fs::{
+        conn::connection::Conn,
+        file::fuse_file::atomic_o_trunc,
+        inode::{
+            attr_cache,
+            fuse_inode::State,
+            pages, //
+        },
+        request::held::Afterwards,
+        Dentry,
+        File,
+        Fuse,
+        Inode, //
+    },
+    kapi::{
+        task::uidgid::{
+            from_kgid,
+            from_kuid, //
+        },
+        vfs::{
+            attr::{
+                Iattr,
+                ATTR_ATIME_SET,
+                ATTR_FILE,
+                ATTR_FORCE,
+                ATTR_KILL_SGID,
+                ATTR_KILL_SUID,
+                ATTR_MODE,
+                ATTR_MTIME_SET,
+                ATTR_OPEN,
+                ATTR_SIZE, //
+            },
+            file_operations::FlOwner,
+            mnt_idmapping::MntIdmap,
+            stat::{
+                S_ISGID,
+                S_ISUID,
+                S_IXGRP, //
+            },
+        },
+    },
+    transport::{
+        Hold,
+        Outcome, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// `setattr`.
+pub(in crate::fs) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
+    let inode = entry.inode().ok_or(ENOENT)?;
+    inode.check_bad()?;
+    if !inode.conn().allow_current_process() {
+        return Err(EACCES);
+    }
+
+    inode.await_hold(Hold::Exclusive)?;
+    if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
+        kill_suidgid(idmap, inode, attr)?;
+    }
+    if attr.valid() == 0 {
+        return Ok(());
+    }
+    do_setattr(idmap, entry, inode, attr)?;
+
+    // Whether names in it may be used may have changed.
+    if inode.is_dir() && attr.has(ATTR_MODE) {
+        entry.invalidate_entry_cache();
+    }
+    Ok(())
+}
+
+/// Turns "clear set-id bits" into a mode to set, from what the mode is now and not from what was
+/// cached. A daemon that negotiates HANDLE_KILLPRIV does it by itself.
+fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, attr: &mut Iattr<Fuse>) -> Result {
+    attr.clear_valid(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
+    getattr::do_getattr(idmap, inode, None, attr.file())?;
+
+    let old = inode.i_mode();
+    let mut mode = old;
+    mode &= !S_ISUID;
+    if old & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
+        mode &= !S_ISGID;
+    }
+    attr.set_mode(mode);
+    if mode != old {
+        attr.set_valid(ATTR_MODE);
+    }
+    Ok(())
+}
+
+/// Asks the daemon to change attributes, and takes those that it then reports.
+fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<Fuse>) -> Result {
+    let conn = inode.conn();
+    if !conn.default_permissions() {
+        attr.set_valid(ATTR_FORCE);
+    }
+    attr.setattr_prepare(idmap, entry)?;
+
+    let truncates = attr.has(ATTR_SIZE);
+    if truncates && !inode.is_reg() {
+        return Err(EIO);
+    }
+    if attr.has(ATTR_OPEN) && atomic_o_trunc(conn) {
+        // OPEN has truncated the file; the page cache is left.
+        inode.i_size_write(0);
+        return pages::truncate(inode, 0);
+    }
+
+    let state = &inode.data().state;
+    if truncates {
+        state.set(State::SIZE_UNSTABLE);
+    }
+    let sent = send(idmap, inode, attr, truncates);
+    if truncates && !sent.left {
+        state.clear(State::SIZE_UNSTABLE);
+    }
+    sent.result
+}
+
+/// Asks the daemon to take back what a failed write may have added beyond `size`, the end as it is
+/// known (`fuse_do_truncate()`). The caller holds `i_rwsem` exclusively.
+pub(in crate::fs) fn do_truncate(file: &File, size: i64) {
+    let inode = file.inode();
+    file.with_truncate_attr(size, |idmap, entry, attr| {
+        // The write has failed already, and says so.
+        let _ = do_setattr(idmap, entry, inode, attr);
+    });
+}
+
+/// What became of a SETATTR.
+struct Sent {
+    result: Result,
+    /// The caller has left: what is to be done when the answer has come is done then.
+    left: bool,
+}
+
+/// A file whose pages are being dropped in place of a caller that has left.
+struct Truncated(ARef<Inode>);
+
+impl Afterwards for Truncated {
+    fn before(&mut self) -> bool {
+        self.0.data().state.clear(State::SIZE_UNSTABLE);
+        true
+    }
+}
+
+/// Sends SETATTR and applies the reply.
+fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) -> Sent {
+    let conn = inode.conn();
+    // A file that is just being opened is not one that the daemon is to go by.
+    let file = attr.file().filter(|_| !attr.has(ATTR_OPEN));
+    let op = to_wire(idmap, conn, attr, file);
+
+    let attr_version = conn.attr_version();
+    let mut left = false;
+    let then = || {
+        left = true;
+        let inode = ARef::from(inode);
+        move |done: &mut Outcome<'_>| {
+            let _ = apply(&inode, done.decode(&op), attr_version);
+            truncates.then_some(Truncated(inode))
+        }
+    };
+    let reply = conn.call_then((inode, file), &op, then);
+    let result = if left {
+        Err(EINTR)
+    } else {
+        apply(inode, reply, attr_version)
+    };
+    Sent { result, left }
+}
+
+/// Takes the reply to a SETATTR that was sent at this version of the attributes. May sleep.
+fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version: u64) -> Result {
+    let fi = inode.data();
+    let reply = reply.inspect_err(|e| {
+        if *e == EINTR {
+            inode.invalidate_attr();
+        }
+    })?;
+    let reply = match reply {
+        Ok(reply) if !inode.inode_wrong_type(reply.attr().mode() as u16) => reply,
+        _ => {
+            fi.make_bad();
+            return Err(EIO);
+        }
+    };
+
+    let old_size = {
+        let mut inner = fi.inner.lock();
+        // A stale reply is applied for who looks right now, and asked for again after that.
+        let valid = if inner.attr_version > attr_version {
+            Timeout::ZERO
+        } else {
+            reply.valid
+        };
+        attr_cache::change_locked(
+            inode,
+            &mut inner,
+            reply.attr(),
+            attr_cache::valid_until(valid),
+            0,
+        );
+        let old_size = inode.i_size_read();
+        inode.i_size_write(reply.attr().size());
+        old_size
+    };
+
+    if inode.is_reg() && old_size != reply.attr().size() {
+        pages::set_size(inode, old_size, reply.attr().size());
+    }
+    Ok(())
+}
+
+/// What is asked for, as the daemon is told (`iattr_to_fattr()`).
+fn to_wire(idmap: &MntIdmap, conn: &Conn, attr: &Iattr<Fuse>, file: Option<&File>) -> Setattr {
+    let ns = &conn.user_ns;
+    // An id that the daemon's namespace has no name for goes as -1.
+    const UNMAPPED: u32 = u32::MAX;
+
+    Setattr {
+        mode: attr.mode().map(u32::from),
+        uid: attr
+            .uid(idmap, ns)
+            .map(|uid| from_kuid(ns, uid).unwrap_or(UNMAPPED)),
+        gid: attr
+            .gid(idmap, ns)
+            .map(|gid| from_kgid(ns, gid).unwrap_or(UNMAPPED)),
+        // Not negative: setattr_prepare() has checked it.
+        size: attr.size().map(|size| size as u64),
+        atime: attr.atime().map(|time| {
+            if attr.has(ATTR_ATIME_SET) {
+                SetTime::To(time.into())
+            } else {
+                SetTime::Now(time.into())
+            }
+        }),
+        mtime: attr.mtime().and_then(|time| {
+            if attr.has(ATTR_MTIME_SET) {
+                Some(SetTime::To(time.into()))
+            } else if attr.has(ATTR_SIZE) && attr.has(ATTR_OPEN | ATTR_FILE) {
+                // With O_TRUNC and ftruncate() it goes without saying.
+                None
+            } else {
+                Some(SetTime::Now(time.into()))
+            }
+        }),
+        // The daemon's business, as long as there is no write-back cache.
+        ctime: None,
+        fh: file.map(|file| file.data().fh),
+        lock_owner: attr
+            .has(ATTR_SIZE)
+            .then(|| conn.lock_owner(FlOwner::current_files().unwrap_or(FlOwner::NONE))),
+        // Only with HANDLE_KILLPRIV_V2.
+        kill_suidgid: false,
+    }
+}

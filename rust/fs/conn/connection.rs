@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A connection: what all mounts served through one channel share.
+//!
+//! C counterpart: `struct fuse_conn`. Read in RCU walk, so it is freed after a grace period
+//! ([`RcuArc`](crate::kapi::sync::rcu::RcuArc)), and dropping it does not sleep. Takes no locks:
+//! everything here is fixed at mount time, set once by INIT, or atomic.
+
+use super::left::LeftTable;
+use crate::{
+    abi::{
+        Minor,
+        Opcode, //
+    },
+    kapi::{
+        fuse::moduleparam,
+        task::{
+            cred,
+            pid_namespace::{
+                self,
+                PidNamespace, //
+            },
+            uidgid::{
+                Kgid,
+                Kuid, //
+            },
+            user_namespace::{
+                current_in_userns,
+                UserNamespace, //
+            },
+        },
+    },
+    transport::Chan, //
+};
+use kernel::sync::{
+    aref::ARef,
+    atomic::{
+        Atomic,
+        Full,
+        Relaxed, //
+    },
+    Arc,
+    SetOnce, //
+};
+
+/// What a mounter fixes before the daemon says anything (`struct fuse_fs_context`).
+pub(crate) struct ConnParams {
+    pub(crate) user_id: Kuid,
+    pub(crate) group_id: Kgid,
+    /// Permissions are checked here, by mode and owner.
+    pub(crate) default_permissions: bool,
+    /// Others than the mounter may use the mount.
+    pub(crate) allow_other: bool,
+    /// Bytes per READ, at least 4096; INIT does not change it. `u32::MAX`: not given.
+    pub(crate) max_read: u32,
+    /// The VFS does not apply the umask, nor do we (`SB_POSIXACL` asked for at mount).
+    pub(crate) dont_mask: bool,
+}
+
+/// What INIT settles, once.
+pub(crate) struct Negotiated {
+    /// The daemon's minor version.
+    pub(crate) minor: Minor,
+    /// Bytes per WRITE, at least 4096.
+    pub(crate) max_write: u32,
+    /// Pages per request, at least one.
+    pub(crate) max_pages: u32,
+    /// Bytes of a name (`FUSE_NAME_LOW_MAX` or `FUSE_NAME_MAX`).
+    pub(crate) name_max: u32,
+    /// READs of readahead are sent without waiting for the one before.
+    pub(crate) async_read: bool,
+    /// OPEN truncates.
+    pub(crate) atomic_o_trunc: bool,
+    /// WRITEs from the page cache may be larger than a page.
+    pub(crate) big_writes: bool,
+    /// The daemon applies the umask.
+    pub(crate) dont_mask: bool,
+    /// LOOKUPs and READDIRs of one directory may run at the same time.
+    pub(crate) parallel_dirops: bool,
+}
+
+/// `FUSE_DEFAULT_MAX_PAGES_PER_REQ`: pages per request of a daemon that does not say.
+pub(crate) const DEFAULT_MAX_PAGES: u32 = 32;
+/// `FUSE_NAME_LOW_MAX`: bytes of a name, where a request may have just one page.
+pub(crate) const NAME_LOW_MAX: u32 = 1024;
+/// `FUSE_NAME_MAX`: bytes of a name, `PATH_MAX - 1`.
+pub(crate) const NAME_MAX: u32 = 4095;
+
+/// Operations that a daemon answered with ENOSYS, never sent again (`fuse_conn::no_*`).
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum NoOp {
+    Open = Opcode::Open.get(),
+    Opendir = Opcode::Opendir.get(),
+    Fsync = Opcode::Fsync.get(),
+    Fsyncdir = Opcode::Fsyncdir.get(),
+    Flush = Opcode::Flush.get(),
+    Access = Opcode::Access.get(),
+    Create = Opcode::Create.get(),
+    Rename2 = Opcode::Rename2.get(),
+    Link = Opcode::Link.get(),
+}
+
+/// A connection.
+pub(crate) struct Conn {
+    pub(crate) chan: Arc<Chan>,
+    pub(crate) params: ConnParams,
+    /// The namespace that uids and gids on the wire belong to: the device opener's and mounter's.
+    pub(crate) user_ns: ARef<UserNamespace>,
+    /// The namespace that pids on the wire belong to: the mounter's.
+    pub(crate) pid_ns: ARef<PidNamespace>,
+    /// Hides the kernel's addresses in what the daemon sees of lock owners.
+    pub(crate) scramble_key: [u32; 4],
+    negotiated: SetOnce<Negotiated>,
+    attr_version: Atomic<u64>,
+    evict_ctr: Atomic<u64>,
+    epoch: Atomic<u32>,
+    /// Callers that have left.
+    pub(in crate::fs) left: Arc<LeftTable>,
+}
+
+impl Conn {
+    /// A connection that nobody uses yet, of the current task (`fuse_conn_init()`).
+    pub(in crate::fs) fn new(
+        chan: Arc<Chan>,
+        params: ConnParams,
+        user_ns: ARef<UserNamespace>,
+        scramble_key: [u32; 4],
+        left: Arc<LeftTable>,
+    ) -> Self {
+        Self {
+            chan,
+            params,
+            user_ns,
+            pid_ns: pid_namespace::current_pid_ns(),
+            scramble_key,
+            negotiated: SetOnce::new(),
+            attr_version: Atomic::new(1),
+            evict_ctr: Atomic::new(1),
+            epoch: Atomic::new(1),
+            left,
+        }
+    }
+
+    /// What INIT settled; `None` until its reply has been processed, and if it was refused.
+    pub(crate) fn negotiated(&self) -> Option<&Negotiated> {
+        self.negotiated.as_ref()
+    }
+
+    /// Remembers what INIT settled. Only its reply does this.
+    pub(in crate::fs) fn set_negotiated(&self, negotiated: Negotiated) {
+        // A second time cannot be: INIT is sent once and ends once.
+        self.negotiated.populate(negotiated);
+    }
+
+    /// Whether the daemon has said that it lacks an operation.
+    pub(crate) fn lacks(&self, op: NoOp) -> bool {
+        self.chan.lacks(op as u32)
+    }
+
+    /// Remembers that the daemon lacks an operation. It never comes back.
+    pub(crate) fn set_lacks(&self, op: NoOp) {
+        self.chan.set_lacks(op as u32);
+    }
+
+    /// Bytes per READ.
+    pub(crate) fn max_read(&self) -> u32 {
+        self.params.max_read
+    }
+
+    /// Bytes per WRITE.
+    pub(crate) fn max_write(&self) -> u32 {
+        self.negotiated().map_or(4096, |n| n.max_write)
+    }
+
+    /// Pages per request.
+    pub(crate) fn max_pages(&self) -> u32 {
+        self.negotiated().map_or(DEFAULT_MAX_PAGES, |n| n.max_pages)
+    }
+
+    /// Bytes of a name.
+    pub(crate) fn name_max(&self) -> u32 {
+        self.negotiated().map_or(NAME_LOW_MAX, |n| n.name_max)
+    }
+
+    /// The daemon's minor version; ours before INIT.
+    pub(crate) fn minor(&self) -> Minor {
+        self.negotiated().map_or(Minor::OURS, |n| n.minor)
+    }
+
+    /// Whether the kernel checks permissions by mode and owner.
+    pub(crate) fn default_permissions(&self) -> bool {
+        self.params.default_permissions
+    }
+
+    /// Whether the kernel leaves the umask to the daemon.
+    pub(crate) fn dont_mask(&self) -> bool {
+        self.params.dont_mask || self.negotiated().is_some_and(|n| n.dont_mask)
+    }
+
+    /// Whether LOOKUPs and READDIRs of one directory may run at the same time.
+    pub(crate) fn parallel_dirops(&self) -> bool {
+        self.negotiated().is_some_and(|n| n.parallel_dirops)
+    }
+
+    /// The version of attributes that are asked for from now on (`fuse_get_attr_version()`).
+    pub(crate) fn attr_version(&self) -> u64 {
+        self.attr_version.load(Relaxed)
+    }
+
+    /// A new version, for attributes that change now (`atomic64_inc_return(&fc->attr_version)`).
+    pub(crate) fn bump_attr_version(&self) -> u64 {
+        self.attr_version.fetch_add(1, Full).wrapping_add(1)
+    }
+
+    /// How many inodes have been evicted (`fuse_get_evict_ctr()`).
+    pub(crate) fn evict_ctr(&self) -> u64 {
+        self.evict_ctr.load(Relaxed)
+    }
+
+    /// Counts an eviction.
+    pub(crate) fn bump_evict_ctr(&self) {
+        self.evict_ctr.fetch_add(1, Full);
+    }
+
+    /// The epoch of dentries: those from an older one must be looked up again.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch.load(Relaxed)
+    }
+
+    /// Begins a new epoch.
+    pub(in crate::fs) fn inc_epoch(&self) {
+        self.epoch.fetch_add(1, Relaxed);
+    }
+
+    /// Whether the current task may use the mount at all (`fuse_allow_current_process()`).
+    ///
+    /// A daemon can watch and delay whoever calls into its filesystem. So, unless the mounter was
+    /// allowed to say otherwise, only tasks that are the mounter's own through and through may, and
+    /// never those of a namespace that the mounter has no power over.
+    #[inline]
+    pub(crate) fn allow_current_process(&self) -> bool {
+        let allowed = if self.params.allow_other {
+            current_in_userns(&self.user_ns)
+        } else {
+            cred::current_ids_all_are(self.params.user_id, self.params.group_id)
+        };
+        allowed || Self::allow_sys_admin()
+    }
+
+    /// Whether the administrator wants to be let into every mount, and the current task is he.
+    #[cold]
+    fn allow_sys_admin() -> bool {
+        moduleparam::allow_sys_admin_access() && cred::capable(cred::CAP_SYS_ADMIN)
+    }
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writing through the page cache: WRITE before `write(2)` returns.
+//!
+//! C counterpart: `fuse_cache_write_iter()` to `fuse_perform_write()` in `file.c`. Takes `i_rwsem`,
+//! folio locks, the inode's lock.
+//!
+//! The page cache gets the data first and the daemon is sent it from there. A folio that was
+//! written as a whole, or was valid before, is unlocked while the daemon is busy; another one
+//! stays locked, so that nobody reads what is not there.
+
+use super::direct_io;
+use crate::{
+    abi::op::Write,
+    fs::{
+        inode::{
+            attr_cache::STATX_MODSIZE,
+            fuse_inode::State,
+            pages, //
+        },
+        Fuse,
+        Inode, //
+    },
+    kapi::{
+        mm::iov::IovIter,
+        page_cache::{
+            folio::{
+                LockedFolio,
+                WriteFolios, //
+            },
+            pagemap::{
+                fault_in_iov_iter_readable,
+                page_index, //
+            },
+        },
+        vfs::{
+            fcntl::{
+                O_DSYNC,
+                O_SYNC, //
+            },
+            kiocb::{
+                task_io_account_write,
+                Kiocb, //
+            },
+        },
+    },
+    transport::{
+        Outcome,
+        Payload, //
+    },
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// `write(2)` and the like of a file in the page cache.
+pub(in crate::fs) fn cache_write_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter,
+) -> Result<usize> {
+    let written = {
+        let inode = iocb.file().inode();
+        let _lock = inode.lock()?;
+        match locked_write(iocb, from)? {
+            0 => return Ok(0),
+            written => written,
+        }
+    };
+    iocb.generic_write_sync(written)
+}
+
+fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    let count = iocb.generic_write_checks(from)?;
+    if count == 0 {
+        return Ok(0);
+    }
+    task_io_account_write(count);
+    iocb.kiocb_modified()?;
+
+    if !iocb.is_direct() {
+        return perform_write(iocb, from);
+    }
+    let direct = direct_io::write_past_cache(iocb, from)?;
+    if from.count() == 0 {
+        return Ok(direct);
+    }
+    let buffered = perform_write(iocb, from);
+    iocb.direct_write_fallback(from, direct, buffered)
+}
+
+/// The flags of open(2) that WRITE tells (`fuse_write_flags()`).
+pub(in crate::fs) fn write_flags(iocb: &Kiocb<'_, Fuse>) -> u32 {
+    let mut flags = iocb.file().flags();
+    if iocb.is_dsync() {
+        flags |= O_DSYNC;
+    }
+    if iocb.is_sync_write() {
+        flags |= O_SYNC;
+    }
+    flags
+}
+
+/// The file has been written to, up to `end` if anything was written: attributes that were asked
+/// for before are stale (`fuse_write_update_attr()`).
+pub(in crate::fs) fn write_update_attr(inode: &Inode, end: i64, written: bool) {
+    {
+        let mut inner = inode.data().inner.lock();
+        inner.attr_version = inode.conn().bump_attr_version();
+        if written && end > inode.i_size_read() {
+            inode.i_size_write(end);
+        }
+    }
+    inode.invalidate_attr_mask(STATX_MODSIZE);
+}
+
+/// Writes through the page cache at the position of `iocb`, and moves it (`fuse_perform_write()`).
+/// Needs `i_rwsem`.
+fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    let inode = iocb.file().inode();
+    let start = iocb.pos();
+    let size = inode.i_size_read();
+    let count = i64::try_from(from.count())?;
+
+    if start > size {
+        // What lies between was read as zeroes, perhaps, and is the daemon's to say now.
+        pages::truncate_range(inode, size, start - 1)?;
+    }
+    let state = &inode.data().state;
+    if size < start.saturating_add(count) {
+        state.set(State::SIZE_UNSTABLE);
+    }
+    let mut pos = start;
+    let mut left = false;
+    let result = write_all(iocb, from, &mut pos, &mut left);
+    let written = usize::try_from(pos.saturating_sub(start))?;
+    if left {
+        // The rest is done when the answer has come.
+        return Err(EINTR);
+    }
+
+    write_update_attr(inode, pos, written > 0);
+    state.clear(State::SIZE_UNSTABLE);
+
+    if written == 0 {
+        result?;
+    }
+    iocb.set_pos(pos);
+    Ok(written)
+}
+
+/// Writes request by request, until all is written or something goes wrong; moves `pos`.
+fn write_all(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64, left: &mut bool) -> Result {
+    let inode = iocb.file().inode();
+    let conn = inode.conn();
+    loop {
+        let pages = pages_of(*pos, from.count()).min(conn.max_pages() as usize);
+        let mut batch = WriteFolios::with_capacity(pages)?;
+        fill(&mut batch, inode, from, *pos, pages)?;
+
+        let sent = u32::try_from(batch.bytes())?;
+        let written = send(iocb, batch, *pos, sent, left)?;
+        *pos = pos.saturating_add(i64::from(written));
+        if written != sent {
+            return Err(EIO);
+        }
+        if from.count() == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Pages that `len` bytes at `pos` lie in, at least one.
+fn pages_of(pos: i64, len: usize) -> usize {
+    let in_page = page_offset(pos);
+    in_page.saturating_add(len).div_ceil(PAGE_SIZE).max(1)
+}
+
+fn page_offset(pos: i64) -> usize {
+    // Positions are not negative.
+    pos.max(0) as usize % PAGE_SIZE
+}
+
+/// Copies the caller's data to the page cache, as much as goes into one request
+/// (`fuse_fill_write_pages()`). Fails where nothing could be copied.
+fn fill(
+    batch: &mut WriteFolios,
+    inode: &Inode,
+    from: &mut IovIter,
+    start: i64,
+    max_folios: usize,
+) -> Result {
+    let conn = inode.conn();
+    let big_writes = conn.negotiated().is_some_and(|n| n.big_writes);
+    let mut left = from.count().min(conn.max_write() as usize);
+    let mut pos = start;
+
+    while left > 0 && batch.count() < max_folios {
+        let (folio, offset, copied) = match copy_folio(inode, from, pos, left) {
+            Ok(done) => done,
+            // What there is goes first; the next round fails.
+            Err(_) if batch.count() > 0 => break,
+            Err(e) => return Err(e),
+        };
+        left -= copied;
+        pos = pos.saturating_add(i64::try_from(copied)?);
+
+        let folio_size = folio.folio().size();
+        if !folio.folio().is_uptodate() {
+            batch.push_locked(folio, offset, copied)?;
+            break;
+        }
+        batch.push(folio.unlock(), offset, copied)?;
+        if !big_writes || offset + copied != folio_size {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Copies at most `max` bytes to the folio at `pos`; returns it, the offset in it, and the bytes.
+fn copy_folio(
+    inode: &Inode,
+    from: &mut IovIter,
+    pos: i64,
+    max: usize,
+) -> Result<(LockedFolio, usize, usize)> {
+    loop {
+        let mut folio = LockedFolio::write_begin(inode, page_index(pos), pages::signals())?;
+        let offset = folio.offset_of(pos);
+        let size = folio.folio().size();
+        let bytes = max.min(size.saturating_sub(offset));
+
+        let copied = folio.copy_from_iter_atomic(offset, bytes, from);
+        if copied > 0 {
+            if copied == size {
+                folio.mark_uptodate();
+            }
+            return Ok((folio, offset, copied));
+        }
+        // The data may lie in this very folio, so fault it in without the lock.
+        drop(folio);
+        fault_in_iov_iter_readable(from, bytes)?;
+    }
+}
+
+/// Sends a WRITE and waits for it; returns the bytes that the daemon took
+/// (`fuse_send_write_pages()`).
+fn send(
+    iocb: &Kiocb<'_, Fuse>,
+    batch: WriteFolios,
+    pos: i64,
+    size: u32,
+    left: &mut bool,
+) -> Result<u32> {
+    let data = iocb.file().data();
+    batch.wait_writeback(pages::signals())?;
+    let op = Write {
+        fh: data.fh,
+        offset: u64::try_from(pos)?,
+        size,
+        cache: false,
+        lock_owner: None,
+        // Only with HANDLE_KILLPRIV_V2.
+        kill_suidgid: false,
+        flags: write_flags(iocb),
+    };
+    let start = iocb.pos();
+    let then = || {
+        *left = true;
+        let inode = ARef::from(iocb.file().inode());
+        move |done: &mut Outcome<'_>| {
+            let written = done.decode(&op).unwrap_or(0);
+            let end = pos.saturating_add(i64::from(written.min(size)));
+            write_update_attr(&inode, end, end > start);
+            inode.data().state.clear(State::SIZE_UNSTABLE);
+        }
+    };
+    let (result, batch) = data
+        .conn
+        .call_with(iocb.file(), &op, Payload::WriteFolios(batch), then);
+    drop(batch);
+    data.conn.chan.let_go();
+    result.map(|(written, _)| written)
+}

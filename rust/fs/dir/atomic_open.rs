@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making and opening a file in one: CREATE.
+//!
+//! C counterpart: `fuse_atomic_open()`, `fuse_create_open()` (dir.c).
+//!
+//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other locks.
+
+use super::create::{
+    self,
+    masked_perm,
+    wire_name, //
+};
+use crate::{
+    abi::{
+        op::{
+            Create,
+            CreateOut, //
+        },
+        OpenOutFlags, //
+    },
+    fs::{
+        conn::connection::NoOp,
+        file::{
+            behind::{
+                Closer,
+                Created,
+                Opened, //
+            },
+            fuse_file::{
+                atomic_o_trunc,
+                FuseFile,
+                Kind,
+                NewFile, //
+            },
+            open, //
+        },
+        inode::{
+            fuse_inode::AskedAt,
+            pages, //
+        },
+        name::{
+            dentry::NamedAt,
+            lookup::lookup, //
+        },
+        Fuse,
+        Inode,
+        OpeningFile, //
+    },
+    kapi::vfs::{
+        dentry::NamedDentry,
+        fcntl::{
+            O_CREAT,
+            O_EXCL,
+            O_NOCTTY,
+            O_TRUNC, //
+        },
+        inode_operations::AtomicOpen,
+        open::FinishOpen, //
+    },
+    transport::Outcome, //
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// `atomic_open`.
+pub(in crate::fs) fn atomic_open(
+    dir: &Inode,
+    entry: NamedDentry<'_, Fuse>,
+    file: &OpeningFile,
+    flags: u32,
+    mode: u16,
+) -> Result<AtomicOpen<Fuse>> {
+    dir.check_bad()?;
+    let conn = dir.conn();
+
+    dir.await_lookup(entry.name())?;
+    if let Some(unhashed) = entry.in_lookup() {
+        let other = lookup(dir, unhashed)?;
+        if other.is_some() || entry.inode().is_some() {
+            return Ok(AtomicOpen::NoOpen(other));
+        }
+    }
+    if flags & O_CREAT == 0 {
+        return Ok(AtomicOpen::NoOpen(None));
+    }
+
+    // From here on the file is made or nothing is opened.
+    file.set_created();
+    if !conn.lacks(NoOp::Create) {
+        match create_open(dir, entry, file, flags, mode) {
+            Ok(()) => return Ok(AtomicOpen::Opened),
+            Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Create),
+            Err(e) => {
+                if e == EEXIST {
+                    entry.invalidate_entry();
+                }
+                return Err(e);
+            }
+        }
+    }
+    create::mknod(dir, entry, mode, 0)?;
+    Ok(AtomicOpen::NoOpen(None))
+}
+
+/// The end of the open, when the VFS has set the file up.
+enum Finish {}
+
+impl FinishOpen<Fuse> for Finish {
+    fn finish_open(inode: &Inode, file: &OpeningFile, data: &FuseFile) -> Result {
+        open::finish_open(inode, file, data)
+    }
+}
+
+/// Sends CREATE (`fuse_create_open()`).
+fn create_open(
+    dir: &Inode,
+    entry: NamedDentry<'_, Fuse>,
+    file: &OpeningFile,
+    flags: u32,
+    mode: u16,
+) -> Result {
+    let conn = dir.conn();
+    let asked = NamedAt::now(conn);
+    let mut new_file = Some(NewFile::new(conn, Kind::File)?);
+
+    let flags = flags & !O_NOCTTY;
+    let (perm, umask) = masked_perm(dir, mode);
+    let op = Create {
+        flags,
+        perm,
+        umask,
+        // Only with HANDLE_KILLPRIV_V2.
+        kill_suidgid: false,
+        name: wire_name(entry.name())?,
+    };
+    let then = || {
+        let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));
+        let (file, closer) = (new_file.take(), Closer::current(conn, None));
+        move |done: &mut Outcome<'_>| {
+            let out = done.parse(CreateOut::decode);
+            if out.is_ok() || out.is_err_and(|e| e == EEXIST) {
+                // Nobody has the name, or another one.
+                dentry.unhash();
+                dentry.invalidate_entry_cache();
+            }
+            let (out, file) = (out.ok()?, file?);
+            dir.dir_changed();
+            let file = file.opened(out.entry.node, out.open);
+            Some(match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+                Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
+                Err(_) => {
+                    file.set_left_by(closer.pid());
+                    Created::GivenBack(file.give_back(without_create(flags), true))
+                }
+            })
+        }
+    };
+    let out = conn.call_then(dir, &op, then)?;
+
+    let file_data = new_file.ok_or(EINTR)?;
+    let data = file_data.opened(out.entry.node, out.open);
+    let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+        Ok(inode) => inode,
+        Err(e) => {
+            data.sync_release(without_create(flags), true);
+            return Err(e);
+        }
+    };
+    data.attach(&inode);
+    let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
+
+    if let Err(e) = entry.d_instantiate(inode.clone()) {
+        data.sync_release(flags, false);
+        return Err(e);
+    }
+    entry.set_named(asked, out.entry.entry_valid);
+    dir.dir_changed();
+
+    if let Err(e) = file.generic_file_open(&inode) {
+        data.sync_release(flags, false);
+        return Err(e);
+    }
+    if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
+        if let Some(data) = data {
+            data.sync_release(flags, false);
+        }
+        return Err(e);
+    }
+    // Should this fail, the VFS closes the file.
+    if atomic_o_trunc(conn) && flags & O_TRUNC != 0 {
+        pages::truncate(&inode, 0)?;
+    } else if !keep_cache {
+        pages::drop_clean(&inode)?;
+    }
+    Ok(())
+}
+
+/// The flags of a file that has been made, for RELEASE.
+fn without_create(flags: u32) -> u32 {
+    flags & !(O_CREAT | O_EXCL | O_TRUNC)
+}

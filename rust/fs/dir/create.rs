@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making files, directories, links and the rest.
+//!
+//! C counterpart: `fuse_mknod()`, `fuse_mkdir()`, `fuse_symlink()`, `fuse_link()`,
+//! `create_new_entry()` (dir.c).
+//!
+//! The VFS holds the directory's `i_rwsem` exclusively. Takes no other locks.
+
+use crate::{
+    abi::{
+        op::{
+            Link,
+            Mkdir,
+            Mknod,
+            Op,
+            Symlink, //
+        },
+        Entry,
+        FileType,
+        Name,
+        Rdev, //
+    },
+    fs::{
+        conn::connection::NoOp,
+        inode::fuse_inode::AskedAt,
+        name::{
+            dentry::NamedAt,
+            lookup::splice, //
+        },
+        Dentry,
+        Fuse,
+        Inode, //
+    },
+    kapi::vfs::{
+        dentry::NamedDentry,
+        namei::current_umask,
+        stat::new_encode_dev, //
+    },
+    transport::{
+        Hold,
+        Outcome, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// The permissions to ask for, and the umask to send along.
+pub(in crate::fs) fn masked_perm(dir: &Inode, mode: u16) -> (u32, u32) {
+    let umask = current_umask();
+    let mode = if dir.conn().dont_mask() {
+        mode
+    } else {
+        mode & !umask
+    };
+    (mode.into(), umask.into())
+}
+
+/// A name as the wire takes it. The VFS gives us no other.
+pub(in crate::fs) fn wire_name(name: &[u8]) -> Result<Name<'_>> {
+    Name::new(name).ok_or(EINVAL)
+}
+
+/// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry its inode
+/// (`create_new_entry()`).
+/// Returns the dentry to use in place of `dentry`, if another.
+fn create_new_entry<O: Op<Out = Entry>>(
+    dir: &Inode,
+    linked: Option<&Inode>,
+    dentry: NamedDentry<'_, Fuse>,
+    op: &O,
+    kind: FileType,
+) -> Result<Option<ARef<Dentry>>> {
+    dir.check_bad()?;
+    let conn = dir.conn();
+    let asked = NamedAt::now(conn);
+
+    let mut left = false;
+    let then = || {
+        left = true;
+        let (dir, dentry) = (ARef::from(dir), ARef::from(dentry.dentry()));
+        let linked = linked.map(ARef::from);
+        move |done: &mut Outcome<'_>| {
+            let entry = done.parse(|body, minor| Entry::decode_created(body, minor, kind));
+            created_behind(&dir, &dentry, linked.as_deref(), entry);
+        }
+    };
+    let entry = conn.call_then((dir, linked), op, then).inspect_err(|e| {
+        if *e == EEXIST {
+            dentry.invalidate_entry();
+        }
+    });
+    if left {
+        return Err(EINTR);
+    }
+    let entry = entry.inspect_err(|e| {
+        if *e == EINTR {
+            if let Some(inode) = linked {
+                inode.invalidate_attr();
+            }
+        }
+    })?;
+    let inode = dir.sb().iget_or_forget(&entry, AskedAt::CREATED)?;
+
+    let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
+    dir.dir_changed();
+    Ok(other)
+}
+
+/// In place of a caller that has left. The name is looked up anew, as nobody has it.
+fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: Result<Entry>) {
+    match entry {
+        Ok(entry) => {
+            dentry.unhash();
+            dentry.invalidate_entry_cache();
+            dir.dir_changed();
+            if dir.sb().iget_or_forget(&entry, AskedAt::CREATED).is_ok() {
+                if let Some(inode) = linked {
+                    inode.update_ctime_in_cache();
+                }
+            }
+        }
+        Err(e) if e == EEXIST => {
+            dentry.unhash();
+            dentry.invalidate_entry_cache();
+        }
+        Err(e) => {
+            if let Some(inode) = linked.filter(|_| e == EINTR) {
+                inode.invalidate_attr();
+            }
+        }
+    }
+}
+
+/// The same for what is not a directory, of which there is never another dentry.
+fn create_new_nondir<O: Op<Out = Entry>>(
+    dir: &Inode,
+    linked: Option<&Inode>,
+    dentry: NamedDentry<'_, Fuse>,
+    op: &O,
+    kind: FileType,
+) -> Result {
+    create_new_entry(dir, linked, dentry, op, kind).map(drop)
+}
+
+/// `mknod`, and `create` without an open.
+pub(in crate::fs) fn mknod(
+    dir: &Inode,
+    dentry: NamedDentry<'_, Fuse>,
+    mode: u16,
+    rdev: u32,
+) -> Result {
+    dir.await_names()?;
+    let (perm, umask) = masked_perm(dir, mode);
+    let kind = FileType::from_mode(mode.into()).ok_or(EINVAL)?;
+    let op = Mknod {
+        kind,
+        perm,
+        rdev: Rdev::from_raw(new_encode_dev(rdev)),
+        umask,
+        name: wire_name(dentry.name())?,
+    };
+    create_new_nondir(dir, None, dentry, &op, kind)
+}
+
+/// `mkdir`.
+pub(in crate::fs) fn mkdir(
+    dir: &Inode,
+    dentry: NamedDentry<'_, Fuse>,
+    mode: u16,
+) -> Result<Option<ARef<Dentry>>> {
+    dir.await_names()?;
+    let (perm, umask) = masked_perm(dir, mode);
+    let op = Mkdir {
+        perm,
+        umask,
+        name: wire_name(dentry.name())?,
+    };
+    create_new_entry(dir, None, dentry, &op, FileType::Directory)
+}
+
+/// `symlink`.
+pub(in crate::fs) fn symlink(dir: &Inode, dentry: NamedDentry<'_, Fuse>, target: &[u8]) -> Result {
+    dir.await_names()?;
+    let op = Symlink {
+        name: wire_name(dentry.name())?,
+        target: wire_name(target)?,
+    };
+    create_new_nondir(dir, None, dentry, &op, FileType::Symlink)
+}
+
+/// `link`.
+pub(in crate::fs) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Result {
+    let conn = dir.conn();
+    let inode = old.inode().ok_or(ENOENT)?;
+
+    dir.await_names()?;
+    // Who has left may have removed the last link.
+    if inode.await_hold(Hold::Exclusive)? && inode.i_nlink() == 0 {
+        return Err(ENOENT);
+    }
+    if conn.lacks(NoOp::Link) {
+        return Err(EPERM);
+    }
+    let kind = FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?;
+    let op = Link {
+        old: inode.nodeid(),
+        kind,
+        name: wire_name(new.name())?,
+    };
+    match create_new_nondir(dir, Some(inode), new, &op, kind) {
+        Ok(()) => {
+            inode.update_ctime_in_cache();
+            Ok(())
+        }
+        Err(e) if e == ENOSYS => {
+            conn.set_lacks(NoOp::Link);
+            Err(EPERM)
+        }
+        Err(e) => Err(e),
+    }
+}

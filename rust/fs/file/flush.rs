@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Making data safe: FLUSH when a descriptor is closed, FSYNC.
+//!
+//! C counterpart: `fuse_flush()`, `fuse_fsync()`, `fuse_lock_owner_id()` in `file.c`. FSYNC takes
+//! `i_rwsem`.
+
+use super::fuse_file::FuseFile;
+use crate::{
+    abi::{
+        op::{
+            Flush,
+            Fsync, //
+        },
+        Creds,
+        LockOwner,
+        OpenOutFlags, //
+    },
+    fs::{
+        conn::connection::{
+            Conn,
+            NoOp, //
+        },
+        request::held::Held,
+        File,
+        Fuse, //
+    },
+    kapi::{
+        fuse::moduleparam::killable,
+        mm::gfp::Gfp,
+        page_cache::pagemap,
+        task::sched::dies_of_signal,
+        vfs::{
+            file::HeldFile,
+            file_operations::FlOwner, //
+        },
+    },
+    transport::{
+        Left,
+        Next,
+        Prepared, //
+    },
+};
+use kernel::prelude::*;
+
+impl Conn {
+    /// Who holds a lock, as the daemon sees it (`fuse_lock_owner_id()`): always the same number for
+    /// the same owner, and nothing that tells a kernel address. XTEA.
+    pub(in crate::fs) fn lock_owner(&self, owner: FlOwner) -> LockOwner {
+        const DELTA: u32 = 0x9e37_79b9;
+        let [k0, k1, k2, k3] = self.scramble_key;
+        let key = |i: u32| match i & 3 {
+            0 => k0,
+            1 => k1,
+            2 => k2,
+            _ => k3,
+        };
+        let mix =
+            |v: u32, sum: u32, k: u32| ((v << 4 ^ v >> 5).wrapping_add(v)) ^ sum.wrapping_add(k);
+
+        let addr = owner.addr();
+        let (mut v0, mut v1, mut sum) = (addr as u32, (addr >> 32) as u32, 0u32);
+        for _ in 0..32 {
+            v0 = v0.wrapping_add(mix(v1, sum, key(sum)));
+            sum = sum.wrapping_add(DELTA);
+            v1 = v1.wrapping_add(mix(v0, sum, key(sum >> 11)));
+        }
+        LockOwner::from_raw(u64::from(v0) | u64::from(v1) << 32)
+    }
+}
+
+/// A descriptor of the file is closed. The daemon's answer is what `close(2)` returns.
+pub(in crate::fs) fn flush(file: &File, owner: FlOwner) -> Result {
+    let (inode, data) = (file.inode(), file.data());
+    inode.check_bad()?;
+    if data.open_flags.contains(OpenOutFlags::NOFLUSH) {
+        return Ok(());
+    }
+    pagemap::write_inode_now(inode)?;
+    pagemap::filemap_check_errors(inode)?;
+
+    let conn = &data.conn;
+    if conn.lacks(NoOp::Flush) {
+        return Ok(());
+    }
+    let flush = Flush {
+        fh: data.fh,
+        lock_owner: conn.lock_owner(owner),
+    };
+    // In C a task that dies has waited for its requests before it closes its files.
+    if killable() && dies_of_signal() && conn.left.has_owner(owner) {
+        let until = conn.left.deadline();
+        if !conn.left.wait_owner(owner, until) && LateFlush::queue(file, owner, flush).is_ok() {
+            return Err(EINTR);
+        }
+    }
+    match conn.call_forced(file, &flush) {
+        Err(e) if e == ENOSYS => {
+            conn.set_lacks(NoOp::Flush);
+            Ok(())
+        }
+        ret => ret,
+    }
+}
+
+/// The FLUSH of a task that has died before its own requests were through: it comes after those.
+struct LateFlush {
+    owner: FlOwner,
+    caller: Creds,
+    flush: Flush,
+    /// None once it has been sent.
+    request: Option<Prepared>,
+    /// The file goes last, so that RELEASE comes after the FLUSH.
+    file: HeldFile<Fuse>,
+    held: Held,
+}
+
+impl LateFlush {
+    /// Leaves it to a work item.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, EAGAIN.
+    fn queue(file: &File, owner: FlOwner, flush: Flush) -> Result {
+        let conn = &file.data().conn;
+        let late = KBox::new(
+            Self {
+                owner,
+                caller: conn.caller_munged(),
+                flush,
+                request: Some(conn.chan.prepare(Gfp::KERNEL | Gfp::ACCOUNT)?),
+                file: file.hold().ok_or(EAGAIN)?,
+                held: Held::new(conn)?,
+            },
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        conn.chan.later(late)
+    }
+}
+
+/// Nobody hears of errors.
+impl Left for LateFlush {
+    fn go_on(&mut self) -> Next {
+        let conn = &self.file.data().conn;
+        if conn.left.has_earlier(self.owner, self.held.id()) {
+            return Next::Again;
+        }
+        match self.request.take() {
+            Some(request) if !conn.lacks(NoOp::Flush) => {
+                let node = self.file.inode().nodeid();
+                conn.call_behind(request, node, self.caller, &self.flush)
+            }
+            _ => Next::Done,
+        }
+    }
+}
+
+/// `fsync(2)` and `fdatasync(2)` of a regular file.
+pub(in crate::fs) fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
+    let (inode, data) = (file.inode(), file.data());
+    inode.check_bad()?;
+    let _lock = inode.lock()?;
+
+    file.file_write_and_wait_range(start, end)?;
+    file.file_check_and_advance_wb_err()?;
+    inode.sync_inode_metadata()?;
+
+    if data.conn.lacks(NoOp::Fsync) {
+        return Ok(());
+    }
+    match send_fsync(file, datasync) {
+        Err(e) if e == ENOSYS => {
+            data.conn.set_lacks(NoOp::Fsync);
+            Ok(())
+        }
+        ret => ret,
+    }
+}
+
+fn send_fsync(file: &File, datasync: bool) -> Result {
+    let data: &FuseFile = file.data();
+    let fsync = Fsync {
+        fh: data.fh,
+        datasync,
+    };
+    data.conn.call(file, &fsync)
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Cached attributes: taking them from replies, and knowing when they are out of date.
+//!
+//! C counterpart: `fuse_change_attributes()` and what is around it (inode.c),
+//! `fuse_invalidate_attr()` (dir.c).
+//!
+//! # Locks
+//!
+//! Takes `FuseInode::inner`; truncates the page cache after releasing it.
+//!
+//! # Stale replies
+//!
+//! A reply tells how things were some time between the request and the reply, and another reply, or
+//! an operation of our own, may have told of a later time meanwhile. So each change takes a number
+//! from the connection's `attr_version`, and who asks for attributes notes the number first: if the
+//! inode has a higher one when the reply comes, the reply is stale. An inode that was evicted and
+//! made again meanwhile has lost its number; `evict_ctr` is for that.
+
+use super::{
+    fuse_inode::{
+        AskedAt,
+        Inner,
+        State, //
+    },
+    pages, //
+};
+use crate::{
+    abi::{
+        Attr,
+        Timeout,
+        Timestamp, //
+    },
+    fs::Inode,
+    kapi::{
+        task::uidgid::{
+            make_kgid,
+            make_kuid, //
+        },
+        time::{
+            jiffies::Jiffies64,
+            time64::Timespec64, //
+        },
+        vfs::{
+            inode::Attributes,
+            stat::{
+                STATX_ATIME,
+                STATX_BASIC_STATS,
+                STATX_BLOCKS,
+                STATX_CTIME,
+                STATX_MTIME,
+                STATX_NLINK,
+                STATX_SIZE,
+                S_IFMT,
+                S_ISVTX, //
+            },
+        },
+    },
+    transport::Outcome, //
+};
+use kernel::sync::{
+    aref::ARef,
+    atomic::Relaxed, //
+};
+
+/// What a write may change (`FUSE_STATX_MODIFY`).
+pub(in crate::fs) const STATX_MODIFY: u32 = STATX_MTIME | STATX_CTIME | STATX_BLOCKS;
+/// What a write or truncation may change (`FUSE_STATX_MODSIZE`).
+pub(in crate::fs) const STATX_MODSIZE: u32 = STATX_MODIFY | STATX_SIZE;
+/// What a change of its contents may change in a directory (`FUSE_STATX_MODDIR`).
+pub(in crate::fs) const STATX_MODDIR: u32 = STATX_MODSIZE | STATX_NLINK;
+
+impl From<Timestamp> for Timespec64 {
+    fn from(time: Timestamp) -> Self {
+        Self {
+            sec: time.secs(),
+            nsec: time.nsecs(),
+        }
+    }
+}
+
+impl From<Timespec64> for Timestamp {
+    fn from(time: Timespec64) -> Self {
+        Self::new(time.sec, time.nsec)
+    }
+}
+
+/// Until when something is good from now on (`fuse_time_to_jiffies()`).
+pub(in crate::fs) fn valid_until(timeout: Timeout) -> Jiffies64 {
+    if timeout.is_zero() {
+        return Jiffies64::ZERO;
+    }
+    Jiffies64::after(Timespec64 {
+        // Seconds beyond what fits are negative here, and taken for very many.
+        sec: timeout.secs() as i64,
+        nsec: timeout.nsecs(),
+    })
+}
+
+/// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits
+/// (`fuse_change_attributes_i()`). May sleep.
+pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: AskedAt) {
+    let fi = inode.data();
+
+    let old_size = {
+        let mut inner = fi.inner.lock();
+        if (asked.attr_version != 0 && inner.attr_version > asked.attr_version)
+            || fi.state.test(State::SIZE_UNSTABLE)
+        {
+            return;
+        }
+        change_locked(inode, &mut inner, attr, valid, asked.evict_ctr);
+        let old_size = inode.i_size_read();
+        inode.i_size_write(attr.size());
+        old_size
+    };
+
+    if inode.is_reg() && old_size != attr.size() {
+        pages::resized(inode, attr.size());
+    }
+}
+
+/// Takes all attributes but the size (`fuse_change_attributes_common()`). `inner` is the inode's.
+pub(in crate::fs) fn change_locked(
+    inode: &Inode,
+    inner: &mut Inner,
+    attr: Attr<'_>,
+    valid: Jiffies64,
+    evict_ctr: u64,
+) {
+    let fi = inode.data();
+    let conn = inode.conn();
+
+    // Of a new inode, only if nothing was evicted since they were asked for: see above.
+    if evict_ctr == 0 || inner.attr_version != 0 || evict_ctr == conn.evict_ctr() {
+        fi.inval_mask.clear(STATX_BASIC_STATS);
+    }
+    inner.attr_version = conn.bump_attr_version();
+    fi.i_time.store(valid.to_u64(), Relaxed);
+
+    // The type stays: who calls has checked that it is the same.
+    let orig_mode = (inode.i_mode() & S_IFMT) | attr.perm();
+    let mode = if conn.default_permissions() {
+        orig_mode
+    } else {
+        // Else the VFS would refuse by it to remove names, which the daemon may allow.
+        orig_mode & !S_ISVTX
+    };
+    fi.orig_mode.store(orig_mode.into(), Relaxed);
+    fi.orig_ino.store(attr.ino(), Relaxed);
+    fi.blkbits.store(
+        attr.blkbits().unwrap_or_else(|| inode.i_blkbits()).into(),
+        Relaxed,
+    );
+
+    inode.set_attributes(&Attributes {
+        ino: attr.ino(),
+        mode,
+        uid: make_kuid(&conn.user_ns, attr.uid()),
+        gid: make_kgid(&conn.user_ns, attr.gid()),
+        blocks: attr.blocks(),
+        atime: attr.atime().into(),
+        mtime: attr.mtime().into(),
+        ctime: attr.ctime().into(),
+    });
+    inode.set_nlink(attr.nlink());
+    // Someone else may have made it set-id, or given it capabilities.
+    inode.clear_nosec();
+}
+
+impl Inode {
+    /// Asks for these attributes (`STATX_*`) again when they are needed next.
+    pub(in crate::fs) fn invalidate_attr_mask(&self, mask: u32) {
+        self.data().inval_mask.set(mask);
+    }
+
+    /// Asks for all attributes again when they are needed next (`fuse_invalidate_attr()`).
+    pub(in crate::fs) fn invalidate_attr(&self) {
+        self.invalidate_attr_mask(STATX_BASIC_STATS);
+    }
+
+    /// After a read (`fuse_invalidate_atime()`).
+    pub(in crate::fs) fn invalidate_atime(&self) {
+        if !self.is_rdonly() {
+            self.invalidate_attr_mask(STATX_ATIME);
+        }
+    }
+
+    /// The same in place of a caller that has left.
+    pub(in crate::fs) fn then_invalidate_atime(
+        &self,
+    ) -> impl FnOnce(&mut Outcome<'_>) + Send + 'static {
+        let inode = ARef::from(self);
+        move |_| inode.invalidate_atime()
+    }
+
+    /// After a change of the directory's contents (`fuse_dir_changed()`).
+    pub(in crate::fs) fn dir_changed(&self) {
+        self.invalidate_attr_mask(STATX_MODDIR);
+        self.inode_maybe_inc_iversion();
+    }
+
+    /// After a change of the inode by which the daemon changes ctime (`fuse_update_ctime()`). May
+    /// sleep.
+    pub(in crate::fs) fn update_ctime(&self) {
+        self.invalidate_attr_mask(STATX_CTIME);
+        self.update_ctime_in_cache();
+    }
+
+    /// The same where the kernel keeps ctime: for no inode until there is a write-back cache
+    /// (`fuse_update_ctime_in_cache()`).
+    pub(in crate::fs) fn update_ctime_in_cache(&self) {
+        if self.is_nocmtime() {
+            return;
+        }
+        self.inode_set_ctime_current();
+        self.mark_inode_dirty_sync();
+        // There is nobody to report a failure to.
+        let _ = self.sync_inode_metadata();
+    }
+}
+
+/// OPEN has truncated the file (`fuse_truncate_update_attr()`).
+pub(in crate::fs) fn truncated_by_open(inode: &Inode) {
+    {
+        let mut inner = inode.data().inner.lock();
+        inner.attr_version = inode.conn().bump_attr_version();
+        inode.i_size_write(0);
+    }
+    inode.invalidate_attr_mask(STATX_MODSIZE);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether an inode's data goes through the page cache or, in parallel, past it.
+//!
+//! C counterpart: `iomode.c`, as far as it is not about passthrough. Takes the inode's lock.
+//!
+//! An inode counts the open files that use its page cache (above zero), or the parallel direct
+//! writes under way (below zero): never both. Who opens a file for cached I/O waits until the direct
+//! writes are through; a direct write that finds the inode in cached use takes `i_rwsem` exclusively
+//! instead.
+
+use super::{
+    fuse_inode::{
+        FuseInode,
+        State, //
+    },
+    pages::signals, //
+};
+use crate::{
+    abi::OpenOutFlags,
+    fs::{
+        file::fuse_file::FuseFile,
+        Inode, //
+    },
+};
+use core::ops::Deref;
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+
+/// A file has been opened: asks for the way of doing I/O that the daemon chose for it
+/// (`fuse_file_io_open()`). May sleep.
+///
+/// # Errors
+///
+/// EIO for flags that do not go with this connection: the daemon's mistake. EINTR if killed.
+pub(in crate::fs) fn open(file: &FuseFile, inode: &Inode) -> Result {
+    if try_open(file, inode)? {
+        return Ok(());
+    }
+    let inode = inode.data();
+    inode
+        .direct_io_waitq
+        .wait_event(signals(), || cached_open(file, inode))
+        .map_err(|_| EINTR)
+}
+
+/// The same, but does not sleep. Says whether it could be done; it will, when the direct writes are through.
+pub(in crate::fs) fn try_open(file: &FuseFile, inode: &Inode) -> Result<bool> {
+    if file.open_flags.contains(OpenOutFlags::PASSTHROUGH) {
+        // Not offered.
+        return Err(EIO);
+    }
+    // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
+    let cached = !file.open_flags.contains(OpenOutFlags::DIRECT_IO);
+    Ok(!cached || cached_open(file, inode.data()))
+}
+
+/// Enters cached use on behalf of a file, once, unless there are direct writes (`fuse_file_cached_io_open()`).
+fn cached_open(file: &FuseFile, inode: &FuseInode) -> bool {
+    let mut inner = inode.inner.lock();
+    if inner.io_cache_ctr < 0 {
+        // Tells new direct writes to be exclusive: else this might take forever.
+        inode.state.set(State::CACHE_IO_MODE);
+        return false;
+    }
+    if !file.cached_io.load(Relaxed) {
+        file.cached_io.store(true, Relaxed);
+        if inner.io_cache_ctr == 0 {
+            inode.state.set(State::CACHE_IO_MODE);
+        }
+        inner.io_cache_ctr += 1;
+    }
+    true
+}
+
+/// A file is used no more (`fuse_file_io_release()`). Does not sleep.
+pub(in crate::fs) fn release(file: &FuseFile, inode: &Inode) {
+    if !file.cached_io.load(Relaxed) {
+        return;
+    }
+    let inode = inode.data();
+    let mut inner = inode.inner.lock();
+    file.cached_io.store(false, Relaxed);
+    inner.io_cache_ctr -= 1;
+    if inner.io_cache_ctr == 0 {
+        inode.state.clear(State::CACHE_IO_MODE);
+    }
+}
+
+/// A direct write that others may run beside; none may use the page cache meanwhile.
+pub(in crate::fs) struct UncachedIo<I: Deref<Target = Inode>>(I);
+
+impl<I: Deref<Target = Inode>> UncachedIo<I> {
+    /// Starts one (`fuse_inode_uncached_io_start()`); `None` if the inode is in cached use.
+    pub(in crate::fs) fn start(inode: I) -> Option<Self> {
+        {
+            let mut inner = inode.data().inner.lock();
+            if inner.io_cache_ctr > 0 {
+                return None;
+            }
+            inner.io_cache_ctr -= 1;
+        }
+        Some(Self(inode))
+    }
+}
+
+impl<I: Deref<Target = Inode>> Drop for UncachedIo<I> {
+    fn drop(&mut self) {
+        let inode = &*self.0;
+        let last = {
+            let mut inner = inode.data().inner.lock();
+            inner.io_cache_ctr += 1;
+            inner.io_cache_ctr == 0
+        };
+        if last {
+            inode.data().direct_io_waitq.wake_up_all();
+            inode.conn().chan.let_go();
+        }
+    }
+}

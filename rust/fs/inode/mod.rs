@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of an inode without asking the daemon.
+//!
+//! - [`fuse_inode`]: its data, and how it comes and goes,
+//! - [`pages`]: dropping its cached pages,
+//! - [`attr_cache`]: its cached attributes,
+//! - [`iomode`]: whether its data goes through the page cache.
+
+pub(in crate::fs) mod attr_cache;
+pub(in crate::fs) mod fuse_inode;
+pub(in crate::fs) mod iomode;
+pub(in crate::fs) mod pages;

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding names in directories.
+//!
+//! C counterpart: `fuse_lookup()`, `fuse_lookup_name()` (dir.c).
+//!
+//! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left. Takes `FuseInode::mutex` of the
+//! directory for daemons without PARALLEL_DIROPS.
+
+use super::dentry::NamedAt;
+use crate::{
+    abi::{
+        op::{
+            Lookup,
+            LookupOut, //
+        },
+        Name,
+        Timeout, //
+    },
+    fs::{
+        inode::fuse_inode::AskedAt,
+        request::{
+            call::{
+                Holds,
+                Subject, //
+            },
+            held::Held, //
+        },
+        Dentry,
+        Fuse,
+        Inode, //
+    },
+    kapi::{
+        task::sched::{
+            fatal_signal_pending,
+            sleep_a_moment, //
+        },
+        time::jiffies::Jiffies64,
+        vfs::dentry::UnhashedDentry, //
+    },
+    transport::Outcome, //
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// What a lookup finds.
+struct Found {
+    /// `None` if there is no such name.
+    inode: Option<ARef<Inode>>,
+    /// How long that is good: not at all for a plain ENOENT.
+    valid: Timeout,
+}
+
+/// `lookup`.
+pub(in crate::fs) fn lookup(
+    dir: &Inode,
+    entry: UnhashedDentry<'_, Fuse>,
+) -> Result<Option<ARef<Dentry>>> {
+    dir.check_bad()?;
+    let name = entry.named().name();
+    dir.await_lookup(name)?;
+    let asked = NamedAt::now(dir.conn());
+
+    let found = {
+        let _guard = dir.lock_dirops()?;
+        lookup_name(dir, name)
+    }?;
+    // The root is no entry of any directory.
+    if found
+        .inode
+        .as_ref()
+        .is_some_and(|inode| inode.nodeid().is_root())
+    {
+        return Err(EIO);
+    }
+
+    splice(entry, found.inode, asked, found.valid)
+}
+
+/// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
+/// place of this one, if another.
+///
+/// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and who
+/// was quicker would take the name for outdated and look it up once more.
+pub(in crate::fs) fn splice(
+    entry: UnhashedDentry<'_, Fuse>,
+    inode: Option<ARef<Inode>>,
+    asked: NamedAt,
+    valid: Timeout,
+) -> Result<Option<ARef<Dentry>>> {
+    entry.named().dentry().set_named(asked, valid);
+
+    let other = match inode {
+        Some(inode) if inode.is_dir() && inode.conn().left.has_moved() => {
+            splice_moved(entry, inode)
+        }
+        inode => entry.d_splice_alias(inode).map_err(|(e, _)| e),
+    }?;
+    if let Some(other) = &other {
+        other.set_named(asked, valid);
+    }
+    Ok(other)
+}
+
+/// For how long the lock of a directory is kept by who tries to move another one to it, in milliseconds.
+const PATIENCE: u64 = 100;
+
+/// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has renamed which has left; in C it would
+/// have been moved by then. That takes its old parent's lock and the rename lock, which cannot be waited for with this
+/// directory's lock held: who has one may wait for this one. So it is tried for a while.
+#[cold]
+fn splice_moved(
+    mut entry: UnhashedDentry<'_, Fuse>,
+    inode: ARef<Inode>,
+) -> Result<Option<ARef<Dentry>>> {
+    let since = Jiffies64::now();
+    loop {
+        let e = match entry.d_splice_alias(Some(inode.clone())) {
+            Ok(other) => return Ok(other),
+            Err((e, unspliced)) => {
+                entry = unspliced;
+                e
+            }
+        };
+        let late = Jiffies64::now().millis_since(since) >= PATIENCE;
+        if e != ESTALE || late || fatal_signal_pending() {
+            return Err(e);
+        }
+        sleep_a_moment();
+    }
+}
+
+/// Asks the daemon.
+fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
+    let conn = dir.conn();
+
+    if name.len() > conn.name_max() as usize {
+        return Err(ENAMETOOLONG);
+    }
+    let asked = AskedAt {
+        attr_version: conn.attr_version(),
+        evict_ctr: conn.evict_ctr(),
+    };
+
+    let lookup = Lookup {
+        name: Name::new(name).ok_or(EIO)?,
+    };
+    let then = || {
+        let dir = ARef::from(dir);
+        move |done: &mut Outcome<'_>| {
+            // Nobody has the name: the inode takes the attributes, if somebody else has it, and is given back.
+            if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
+                let _ = dir.sb().iget_or_forget(&entry, asked);
+            }
+        }
+    };
+    let entry = match conn.call_then(LookingUp { dir, name }, &lookup, then) {
+        Ok(LookupOut::Found(entry)) => entry,
+        Ok(LookupOut::Negative { valid }) => return Ok(Found { inode: None, valid }),
+        Ok(LookupOut::BadAttr { .. }) => return Err(EIO),
+        Err(e) if e == ENOENT => {
+            return Ok(Found {
+                inode: None,
+                valid: Timeout::ZERO,
+            })
+        }
+        Err(e) => return Err(e),
+    };
+    let inode = dir.sb().iget_or_forget(&entry, asked)?;
+    Ok(Found {
+        inode: Some(inode),
+        valid: entry.entry_valid,
+    })
+}
+
+/// A name that is being looked up in a locked directory.
+struct LookingUp<'a> {
+    dir: &'a Inode,
+    name: &'a [u8],
+}
+
+impl Holds for LookingUp<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.locked(self.dir)?;
+        held.turn(self.dir)?;
+        held.name(self.dir, self.name);
+        Ok(())
+    }
+}
+
+impl Subject for LookingUp<'_> {
+    fn inode(&self) -> &Inode {
+        self.dir
+    }
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names: dentries, finding them, and dropping those whose time is over.
+//!
+//! - [`dentry`]: a dentry's data, and asking again for its name,
+//! - [`lookup`]: finding a name,
+//! - [`expiry`]: dropping names that have expired.
+
+pub(in crate::fs) mod dentry;
+pub(in crate::fs) mod expiry;
+pub(in crate::fs) mod lookup;
