@@ -8,10 +8,9 @@
 //!
 //! Takes "LeftTable::inner", a leaf.
 
-use super::connection::Conn;
+use super::rest::Rest;
 use crate::{
     abi::NodeId,
-    fs::inode::pages::Rest,
     kapi::{
         fuse::{
             lockdep,
@@ -44,7 +43,6 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
-            Acquire,
             Atomic,
             Relaxed, //
         },
@@ -323,20 +321,4 @@ impl LeftTable {
 /// How many of them are of one user.
 fn of_user(records: &[Record], user: Kuid) -> u32 {
     records.iter().filter(|r| r.user == user).count() as u32
-}
-
-impl Conn {
-    /// Waits until no caller that has left holds the superblock's rename lock, which the current task has taken.
-    ///
-    /// # Errors
-    ///
-    /// EINTR if killed.
-    pub(in crate::fs) fn await_renames(&self) -> Result {
-        lockdep::might_wait_for_left();
-        let free = || self.left.renames.load(Acquire) == 0;
-        if free() {
-            return Ok(());
-        }
-        self.left.wait(free)
-    }
 }

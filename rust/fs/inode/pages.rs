@@ -12,6 +12,10 @@
 
 use crate::{
     fs::{
+        conn::rest::{
+            Pages,
+            Rest, //
+        },
         request::held::Held,
         Inode, //
     },
@@ -131,43 +135,6 @@ pub(in crate::fs) fn set_size(inode: &Inode, old_size: i64, size: i64) {
     }
 }
 
-/// Pages from the first to the last, included.
-type Pages = (usize, usize);
-
-/// Pages that somebody could not wait for who was to drop them.
-///
-/// All that is clean of them is dropped, even if only their ends lie beyond the end of the file: a page is read
-/// again, but what others have written to it since, and is just being sent, stays.
-pub(in crate::fs) struct Rest {
-    inode: ARef<Inode>,
-    pages: Pages,
-}
-
-impl Rest {
-    /// Does as much as can be done without waiting for anybody; whether that was all. What has been done once is not
-    /// done again, so that it ends even where others read all the time.
-    pub(in crate::fs) fn go_on(&mut self) -> bool {
-        let (first, last) = self.pages;
-        match truncate::invalidate_until_locked(&self.inode, first, last) {
-            None => true,
-            Some(locked) => {
-                self.pages = (locked.max(first), last);
-                false
-            }
-        }
-    }
-
-    /// Takes in what another one is about; false if that is another inode.
-    pub(in crate::fs) fn merge(&mut self, other: &Self) -> bool {
-        let ((first, last), (other_first, other_last)) = (self.pages, other.pages);
-        let same = *self.inode == *other.inode;
-        if same {
-            self.pages = (first.min(other_first), last.max(other_last));
-        }
-        same
-    }
-}
-
 /// Sees to it that pages are dropped that would have been waited for.
 ///
 /// # Errors
@@ -191,10 +158,7 @@ fn finish_unless_done(inode: &Inode, result: Result, pages: Pages) -> Result {
 /// task, which is killed. Where there is no memory for that, it has to wait.
 fn finish(inode: &Inode, pages: Pages) {
     let left = &inode.conn().left;
-    let rest = Rest {
-        inode: inode.into(),
-        pages,
-    };
+    let rest = Rest::new(inode, pages);
     let done = if left.is_doing() {
         // No answer changes pages of two files.
         left.put_rest(rest)
@@ -221,7 +185,7 @@ impl Finishing {
     ///
     /// ENOMEM, EAGAIN.
     fn queue(rest: Rest) -> Result {
-        let inode = rest.inode.clone();
+        let inode = ARef::from(rest.inode());
         let conn = inode.conn();
         let mut held = Held::new(conn)?;
         held.inode(&inode)?;

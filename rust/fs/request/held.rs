@@ -14,8 +14,8 @@ use crate::{
                 Doing,
                 LeftTable, //
             },
+            rest::Rest, //
         },
-        inode::pages::Rest,
         File,
         Fuse,
         Inode, //

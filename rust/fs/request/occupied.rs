@@ -8,7 +8,10 @@
 
 use crate::{
     abi::NodeId,
-    fs::Inode,
+    fs::{
+        conn::connection::Conn,
+        Inode, //
+    },
     kapi::{
         fuse::lockdep,
         sync::wait::Signals,
@@ -17,7 +20,10 @@ use crate::{
     },
     transport::Hold, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Acquire, //
+};
 
 impl Inode {
     /// Waits until no caller that has left excludes `hold`, for which the current task has the lock. What
@@ -153,5 +159,21 @@ impl Inode {
     fn await_any(&self) -> Result<bool> {
         let waited = self.await_if_locked()?;
         Ok(self.settle() || waited)
+    }
+}
+
+impl Conn {
+    /// Waits until no caller that has left holds the superblock's rename lock, which the current task has taken.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(in crate::fs) fn await_renames(&self) -> Result {
+        lockdep::might_wait_for_left();
+        let free = || self.left.renames.load(Acquire) == 0;
+        if free() {
+            return Ok(());
+        }
+        self.left.wait(free)
     }
 }
