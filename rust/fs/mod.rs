@@ -74,7 +74,7 @@ impl Registration {
     ///
     /// ENOMEM, EBUSY.
     pub(crate) fn new() -> Result<Self> {
-        let inodes = inode::fuse_inode::init()?;
+        let inodes = inode::lifecycle::init()?;
         let holds = InodeHoldQueue::new(c"fuse-iput")?;
         let expiry = name::expiry::start()?;
         Ok(Self {

@@ -13,9 +13,9 @@ use crate::{
         Timeout, //
     },
     fs::{
-        inode::{
-            attr_cache,
-            fuse_inode::AskedAt, //
+        inode::attr_cache::{
+            self,
+            AskedAt, //
         },
         Dentry,
         File,

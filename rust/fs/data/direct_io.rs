@@ -251,12 +251,7 @@ fn range(pos: i64, count: usize) -> (i64, i64) {
 fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter, pos: &mut i64) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(*pos, to.count());
-    if iocb
-        .file()
-        .data()
-        .open_flags
-        .contains(OpenOutFlags::DIRECT_IO)
-    {
+    if iocb.file().data().is_direct() {
         pagemap::filemap_write_and_wait_range(inode, start, end)?;
     }
     let mut iter = DirectIter::new(to);
@@ -280,12 +275,7 @@ fn write_at(
 ) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(*pos, from.count());
-    if iocb
-        .file()
-        .data()
-        .open_flags
-        .contains(OpenOutFlags::DIRECT_IO)
-    {
+    if iocb.file().data().is_direct() {
         pagemap::filemap_write_and_wait_range(inode, start, end)?;
         pages::drop_range(inode, page_index(start), page_index(end))?;
     }

@@ -2,12 +2,18 @@
 
 //! What is in files and symbolic links.
 //!
+//! - [`transfer`]: `read(2)` and `write(2)`: which way,
 //! - [`read`]: reading through the page cache,
-//! - [`write`]: writing through the page cache,
+//! - [`write`](mod@write): writing through the page cache,
 //! - [`direct_io`]: reading and writing past it,
-//! - [`readlink`]: READLINK, the text of a link.
+//! - [`mmap`]: mapping a file,
+//! - [`seek`]: moving the position,
+//! - [`readlink`]: READLINK.
 
 pub(in crate::fs) mod direct_io;
+pub(in crate::fs) mod mmap;
 pub(in crate::fs) mod read;
 pub(in crate::fs) mod readlink;
+pub(in crate::fs) mod seek;
+pub(in crate::fs) mod transfer;
 pub(in crate::fs) mod write;

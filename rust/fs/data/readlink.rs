@@ -6,24 +6,7 @@
 
 use crate::{
     abi::op::Readlink,
-    fs::{
-        attr::{
-            getattr,
-            setattr, //
-        },
-        Dentry,
-        Fuse,
-        Inode, //
-    },
-    kapi::vfs::{
-        attr::Iattr,
-        inode_operations::{
-            InodeOperations,
-            InodeOperationsTable, //
-        },
-        kstat::Kstat,
-        mnt_idmapping::MntIdmap, //
-    },
+    fs::Inode,
     transport::Payload, //
 };
 use kernel::{
@@ -31,36 +14,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// The inode operations of symbolic links.
-pub(in crate::fs) static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<SymlinkOperations>();
-
-enum SymlinkOperations {}
-
-#[vtable]
-impl InodeOperations<Fuse> for SymlinkOperations {
-    fn get_link(_dentry: &Dentry, inode: &Inode) -> Result<KVVec<u8>> {
-        inode.check_bad()?;
-        readlink(inode)
-    }
-
-    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
-        setattr::setattr(idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &MntIdmap,
-        dentry: &Dentry,
-        stat: &mut Kstat,
-        request_mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr::getattr(idmap, dentry, stat, request_mask, flags)
-    }
-}
-
 /// Asks for a link's text, at most a page less one byte.
-fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
+pub(in crate::fs) fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
+    inode.check_bad()?;
     // With room for the NUL that the VFS wants.
     let text = KVVec::with_capacity(PAGE_SIZE, GFP_KERNEL)?;
     let op = Readlink {

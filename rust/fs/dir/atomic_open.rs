@@ -36,7 +36,7 @@ use crate::{
             open, //
         },
         inode::{
-            fuse_inode::AskedAt,
+            attr_cache::AskedAt,
             pages, //
         },
         name::{

@@ -23,7 +23,7 @@ use crate::{
     },
     fs::{
         conn::connection::NoOp,
-        inode::fuse_inode::AskedAt,
+        inode::attr_cache::AskedAt,
         name::{
             dentry::NamedAt,
             lookup::splice, //

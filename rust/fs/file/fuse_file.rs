@@ -354,6 +354,11 @@ impl FuseFile {
         (self.kind == Kind::Dir || !self.conn.lacks(NoOp::Open)).then_some(memory)
     }
 
+    /// Whether the daemon wants all transfers to itself.
+    pub(in crate::fs) fn is_direct(&self) -> bool {
+        self.open_flags.contains(OpenOutFlags::DIRECT_IO)
+    }
+
     /// A task has left a request of the file.
     pub(in crate::fs) fn set_left_by(&self, pid: u32) {
         self.left_by.store(pid, Relaxed);

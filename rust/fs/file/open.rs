@@ -18,26 +18,15 @@ use crate::{
             iomode,
             pages, //
         },
-        ops::regular,
-        Fuse,
         Inode,
         OpeningFile, //
     },
-    kapi::vfs::{
-        fcntl::O_TRUNC,
-        iget::NewInode, //
-    },
+    kapi::vfs::fcntl::O_TRUNC, //
 };
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// Makes a new inode a regular file (`fuse_init_file_inode()`).
-pub(in crate::fs) fn init_file_inode(new: &mut NewInode<Fuse>) {
-    new.set_fops(&regular::FILE_OPERATIONS);
-    new.set_aops(&regular::ADDRESS_SPACE_OPERATIONS);
-}
 
 /// `open(2)` of a file that is there.
 pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {

@@ -19,7 +19,6 @@
 
 use super::{
     fuse_inode::{
-        AskedAt,
         Inner,
         State, //
     },
@@ -95,6 +94,23 @@ pub(in crate::fs) fn valid_until(timeout: Timeout) -> Jiffies64 {
         sec: timeout.secs() as i64,
         nsec: timeout.nsecs(),
     })
+}
+
+/// When an entry was asked for, in the connection's counters; to tell whether it is stale by now.
+#[derive(Clone, Copy)]
+pub(in crate::fs) struct AskedAt {
+    /// [`Conn::attr_version`](crate::fs::conn::connection::Conn::attr_version); 0: nothing can be newer.
+    pub(in crate::fs) attr_version: u64,
+    /// [`Conn::evict_ctr`](crate::fs::conn::connection::Conn::evict_ctr); 0: no eviction can matter.
+    pub(in crate::fs) evict_ctr: u64,
+}
+
+impl AskedAt {
+    /// For an object that was made by the very request.
+    pub(in crate::fs) const CREATED: Self = Self {
+        attr_version: 0,
+        evict_ctr: 0,
+    };
 }
 
 /// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What we keep with an inode, and how it comes and goes.
+//! What we keep with an inode.
 //!
-//! C counterpart: `struct fuse_inode`, `fuse_iget()`, `fuse_evict_inode()` (inode.c).
+//! C counterpart: `struct fuse_inode`, and the functions on it in fuse_i.h.
 //!
 //! # Locks
 //!
@@ -10,22 +10,16 @@
 //! `FuseInode::mutex` is held around LOOKUP and READDIR of daemons that cannot take them in
 //! parallel.
 
-use super::attr_cache;
 use crate::{
     abi::{
         Attr,
-        Entry,
-        FileType,
         Generation,
         NodeId, //
     },
     fs::{
         conn::connection::Conn,
-        data::readlink,
-        ops::dir,
         Fuse,
-        Inode,
-        SuperBlock, //
+        Inode, //
     },
     kapi::{
         fuse::moduleparam::killable,
@@ -43,23 +37,9 @@ use crate::{
             },
         },
         time::jiffies::Jiffies64,
-        vfs::{
-            iget::{
-                Iget,
-                InodeKey,
-                NewInode, //
-            },
-            inode::{
-                InodeLock,
-                InodeLockShared, //
-            },
-            inode_cache::{
-                Evicting,
-                InodeCache,
-                InodeCacheGuard,
-                InodeLifecycle, //
-            },
-            stat::new_decode_dev, //
+        vfs::inode::{
+            InodeLock,
+            InodeLockShared, //
         },
     },
     transport::{
@@ -71,7 +51,6 @@ use crate::{
 use kernel::{
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
@@ -97,7 +76,7 @@ impl State {
 #[pin_data]
 pub(crate) struct FuseInode {
     /// The daemon's name for the inode; set by `iget5_locked` before anyone else sees it.
-    nodeid: Atomic<u64>,
+    pub(super) nodeid: Atomic<u64>,
     /// [`State`]. Read in RCU walk.
     pub(in crate::fs) state: AtomicBits,
     /// `STATX_*` bits of what must be asked for again. Read in RCU walk.
@@ -125,9 +104,9 @@ pub(crate) struct FuseInode {
 /// What `fi->lock` protects in C.
 pub(in crate::fs) struct Inner {
     /// How many FORGETs the daemon is owed.
-    nlookup: u64,
+    pub(super) nlookup: u64,
     /// The memory for this inode's FORGET, taken by evict.
-    forget: Option<Forget>,
+    pub(super) forget: Option<Forget>,
     /// The connection's counter when the attributes last changed: a reply to what was asked before
     /// that is stale.
     pub(in crate::fs) attr_version: u64,
@@ -137,7 +116,7 @@ pub(in crate::fs) struct Inner {
 }
 
 impl FuseInode {
-    fn new(forget: Forget) -> impl PinInit<Self> {
+    pub(super) fn new(forget: Forget) -> impl PinInit<Self> {
         pin_init!(Self {
             nodeid: Atomic::new(0),
             state: AtomicBits::new(0),
@@ -264,183 +243,5 @@ impl Inode {
         };
         self.await_hold(Hold::Shared)?;
         Ok(lock)
-    }
-}
-
-/// An inode's number.
-struct Key(NodeId);
-
-impl InodeKey<Fuse> for Key {
-    fn test(&self, inode: &FuseInode) -> bool {
-        inode.nodeid.load(Relaxed) == self.0.get()
-    }
-
-    fn set(&self, inode: &FuseInode) {
-        inode.nodeid.store(self.0.get(), Relaxed);
-    }
-}
-
-/// When an entry was asked for, in the connection's counters; to tell whether it is stale by now.
-#[derive(Clone, Copy)]
-pub(in crate::fs) struct AskedAt {
-    /// [`Conn::attr_version`](crate::fs::conn::connection::Conn::attr_version); 0: nothing can be newer.
-    pub(in crate::fs) attr_version: u64,
-    /// [`Conn::evict_ctr`](crate::fs::conn::connection::Conn::evict_ctr); 0: no eviction can matter.
-    pub(in crate::fs) evict_ctr: u64,
-}
-
-impl AskedAt {
-    /// For an object that was made by the very request.
-    pub(in crate::fs) const CREATED: Self = Self {
-        attr_version: 0,
-        evict_ctr: 0,
-    };
-}
-
-impl SuperBlock {
-    /// The inode of an entry, with the entry's attributes, and one more reference of the daemon's
-    /// counted (`fuse_iget()`). May sleep.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM; the reference is to be given back by a FORGET then.
-    pub(in crate::fs) fn iget(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
-        let key = Key(entry.node);
-
-        let found = loop {
-            match self.iget5_locked(entry.node.get(), &key)? {
-                Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr()) => {
-                    // The node was given to another object: I/O on the old one is to fail.
-                    inode.data().make_bad();
-                    if entry.node.is_root() {
-                        break Iget::Old(inode);
-                    }
-                    // The next round finds a new one, unless someone else was faster.
-                    inode.remove_inode_hash();
-                }
-                Iget::New(mut new) => {
-                    init_inode(&mut new, entry);
-                    break Iget::New(new);
-                }
-                old => break old,
-            }
-        };
-
-        let inode: &Inode = match &found {
-            Iget::Old(inode) => inode,
-            Iget::New(new) => new,
-        };
-        inode.data().inc_nlookup();
-        attr_cache::change(
-            inode,
-            entry.attr(),
-            attr_cache::valid_until(entry.attr_valid),
-            asked,
-        );
-        Ok(match found {
-            Iget::Old(inode) => inode,
-            Iget::New(new) => new.unlock_new_inode(),
-        })
-    }
-}
-
-impl SuperBlock {
-    /// As [`iget`](Self::iget), and gives the reference back by itself where it fails.
-    pub(in crate::fs) fn iget_or_forget(
-        &self,
-        entry: &Entry,
-        asked: AskedAt,
-    ) -> Result<ARef<Inode>> {
-        self.iget(entry, asked)
-            .inspect_err(|_| self.data().conn.chan.forget_one(entry.node))
-    }
-
-    /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
-    /// (`fuse_get_root_inode()`).
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub(in crate::fs) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
-        self.iget(&Entry::root(kind, perm), AskedAt::CREATED)
-    }
-}
-
-/// Sets a new inode up, by its type (`fuse_init_inode()`).
-fn init_inode(new: &mut NewInode<Fuse>, entry: &Entry) {
-    let attr = entry.attr();
-
-    new.set_noatime();
-    new.set_nocmtime();
-    new.set_generation(entry.generation.get());
-    new.set_type(attr.mode() as u16);
-    new.i_size_write(attr.size());
-    new.inode_set_mtime(attr.mtime().into());
-    new.inode_set_ctime(attr.ctime().into());
-    match attr.kind() {
-        FileType::Regular => {
-            new.set_iops(&dir::COMMON_INODE_OPERATIONS);
-            crate::fs::file::open::init_file_inode(new);
-        }
-        FileType::Directory => {
-            new.set_iops(&dir::DIR_INODE_OPERATIONS);
-            new.set_fops(&dir::DIR_OPERATIONS);
-        }
-        FileType::Symlink => new.set_iops(&readlink::SYMLINK_INODE_OPERATIONS),
-        FileType::CharDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket => {
-            new.set_iops(&dir::COMMON_INODE_OPERATIONS);
-            new.init_special_inode(new_decode_dev(attr.rdev().get()));
-        }
-    }
-    // Daemons without POSIX_ACL, which is not offered, keep their ACLs to themselves.
-    new.set_acl_dont_cache();
-}
-
-static INODE_CACHE: InodeCache<Fuse> = InodeCache::new();
-
-/// Makes the cache of inodes. The guard must outlive all superblocks.
-///
-/// # Errors
-///
-/// ENOMEM.
-pub(crate) fn init() -> Result<InodeCacheGuard<Fuse>> {
-    INODE_CACHE.create(c"fuse_inode")
-}
-
-/// The life of our inodes.
-pub(in crate::fs) enum Lifecycle {}
-
-impl InodeLifecycle<Fuse> for Lifecycle {
-    fn cache() -> &'static InodeCache<Fuse> {
-        &INODE_CACHE
-    }
-
-    fn alloc_inode(_sb: &SuperBlock) -> Result<impl PinInit<FuseInode>> {
-        Ok(FuseInode::new(Forget::new(GFP_KERNEL)?))
-    }
-
-    /// Gives the daemon's references back; at unmount it knows without being told.
-    fn evict_inode(inode: Evicting<'_, Fuse>) {
-        if !inode.sb_active() {
-            return;
-        }
-        let fi = inode.data();
-        let conn = &inode.sb().data().conn;
-
-        let (nlookup, forget) = {
-            let mut inner = fi.inner.lock();
-            match inner.nlookup {
-                0 => (0, None),
-                nlookup => (nlookup, inner.forget.take()),
-            }
-        };
-        if let Some(forget) = forget {
-            conn.chan.forget(forget, fi.nodeid(), nlookup);
-        }
-        // A LOOKUP under way may bring attributes that are older than those which go now, and with
-        // the inode goes the version that would tell.
-        if inode.i_nlink() > 0 {
-            conn.bump_evict_ctr();
-        }
     }
 }

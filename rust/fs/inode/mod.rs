@@ -2,12 +2,16 @@
 
 //! What is known of an inode without asking the daemon.
 //!
-//! - [`fuse_inode`]: its data, and how it comes and goes,
+//! - [`fuse_inode`]: its data,
 //! - [`pages`]: dropping its cached pages,
 //! - [`attr_cache`]: its cached attributes,
-//! - [`iomode`]: whether its data goes through the page cache.
+//! - [`iomode`]: whether its data goes through the page cache,
+//! - [`iget`]: finding and making it,
+//! - [`lifecycle`]: its memory, and giving it back.
 
 pub(in crate::fs) mod attr_cache;
 pub(in crate::fs) mod fuse_inode;
+pub(in crate::fs) mod iget;
 pub(in crate::fs) mod iomode;
+pub(in crate::fs) mod lifecycle;
 pub(in crate::fs) mod pages;

@@ -2,10 +2,12 @@
 
 //! Mounting and unmounting.
 //!
-//! - [`superblock`]: a superblock's data (`struct fuse_mount`),
-//! - [`init`]: INIT, sent and settled,
-//! - [`options`]: options, and from them to a superblock.
+//! - [`superblock`]: a superblock's data (`struct fuse_mount`), and what it tells of itself,
+//! - [`options`]: a mount in the making,
+//! - [`init`]: INIT,
+//! - [`fill`]: from options to a superblock, and its end.
 
+pub(in crate::fs) mod fill;
 pub(in crate::fs) mod init;
 pub(in crate::fs) mod options;
 pub(in crate::fs) mod superblock;

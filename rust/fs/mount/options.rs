@@ -1,43 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A mount in the making: its options, and getting from them to a superblock.
+//! A mount in the making: its options.
 //!
-//! C counterpart: `fuse_parse_param`, `fuse_get_tree`, `fuse_fill_super` (inode.c). The VFS holds
-//! the context's mutex, and `s_umount` while a superblock is filled.
+//! C counterpart: `struct fuse_fs_context`, `fuse_parse_param` (inode.c). The VFS holds the context's
+//! mutex.
 
-use super::{
-    init,
-    superblock::Mount, //
-};
 use crate::{
     abi::{
         mode::S_IALLUGO,
         FileType, //
     },
-    control::connections::{
-        self,
-        Connection, //
-    },
-    fs::{
-        conn::{
-            connection::{
-                Conn,
-                ConnParams, //
-            },
-            left::LeftTable, //
-        },
-        name::{
-            dentry,
-            expiry, //
-        },
-        notify::notified,
-        ops::superblock,
-        Fuse, //
-    },
+    fs::conn::connection::ConnParams,
     kapi::{
-        fuse::numbers::FUSE_SUPER_MAGIC,
-        lib::random::get_random_u32s,
-        sync::rcu::RcuArc,
         task::uidgid::{
             invalid_uid,
             kgid_has_mapping,
@@ -46,10 +20,7 @@ use crate::{
             Kuid, //
         },
         vfs::{
-            fs_context::{
-                FsContext,
-                FsContextOperations, //
-            },
+            fs_context::FsContext,
             fs_parameter::{
                 self,
                 FsParameter,
@@ -67,29 +38,13 @@ use crate::{
                 FsParameterSpec,
                 FsParameterTable, //
             },
-            super_block::{
-                NewSuperBlock,
-                MAX_LFS_FILESIZE,
-                SB_I_IMA_UNVERIFIABLE_SIGNATURE,
-                SB_I_NOIDMAP,
-                SB_I_NO_DATA_INTEGRITY,
-                SB_I_UNTRUSTED_MOUNTER,
-                SB_I_VERSION,
-                SB_MANDLOCK,
-                SB_NOSEC,
-                SB_POSIXACL, //
-            },
+            super_block::SB_POSIXACL, //
         },
     },
-    transport::{
-        suspend,
-        Chan,
-        Device, //
-    },
+    transport::Device, //
 };
 use kernel::{
     fs::File,
-    page::PAGE_SHIFT,
     prelude::*,
     sync::Arc, //
 };
@@ -123,21 +78,17 @@ pub(in crate::fs) const PARAMETERS: FsParameterTable = {
     FsParameterTable::new(&ROWS)
 };
 
-/// Percent of the dirty pages that one mount may have; the administrator can raise it in
-/// /sys/class/bdi.
-const BDI_MAX_RATIO: u32 = 1;
-
 /// The smallest `max_read` in bytes; less is taken for this.
 const MIN_MAX_READ: u32 = 4096;
 
 /// A mount in the making (`struct fuse_fs_context`).
 pub(crate) struct MountContext {
-    dev: Option<Arc<Device>>,
-    subtype: Option<ParamString>,
+    pub(super) dev: Option<Arc<Device>>,
+    pub(super) subtype: Option<ParamString>,
     /// Type and permissions of the root.
-    rootmode: Option<(FileType, u16)>,
-    user_id: Option<Kuid>,
-    group_id: Option<Kgid>,
+    pub(super) rootmode: Option<(FileType, u16)>,
+    pub(super) user_id: Option<Kuid>,
+    pub(super) group_id: Option<Kgid>,
     default_permissions: bool,
     allow_other: bool,
     max_read: u32,
@@ -179,7 +130,7 @@ impl MountContext {
 
     /// The connection's share of the options. Missing ones are noticed when the superblock is
     /// filled; until then nobody uses the connection.
-    fn conn_params(&self, sb_flags: usize) -> ConnParams {
+    pub(super) fn conn_params(&self, sb_flags: usize) -> ConnParams {
         ConnParams {
             user_id: self.user_id.unwrap_or(invalid_uid()),
             group_id: self.group_id.unwrap_or(Kgid::INVALID),
@@ -189,13 +140,13 @@ impl MountContext {
             dont_mask: sb_flags & SB_POSIXACL != 0,
         }
     }
-}
 
-#[vtable]
-impl FsContextOperations for MountContext {
-    type Types = Fuse;
-
-    fn parse_param(&mut self, fc: &FsContext<Self>, param: &mut FsParameter) -> Result {
+    /// `parse_param`.
+    pub(in crate::fs) fn parse_param(
+        &mut self,
+        fc: &FsContext<Self>,
+        param: &mut FsParameter,
+    ) -> Result {
         if fc.is_reconfigure() {
             // mount(2) with MS_REMOUNT has always ignored the options.
             return if fc.oldapi() {
@@ -248,80 +199,6 @@ impl FsContextOperations for MountContext {
             OPT_MAX_READ => self.max_read = result.uint_32(),
             OPT_BLKSIZE => return Err(fc.invalfc(c"blksize only supported for fuseblk")),
             _ => return Err(EINVAL),
-        }
-        Ok(())
-    }
-
-    fn get_tree(&mut self, fc: &FsContext<Self>) -> Result {
-        let Some(dev) = self.dev.clone() else {
-            return Err(EINVAL);
-        };
-        if dev.is_installed() {
-            // A further mount of what the device serves already.
-            return fc.get_tree_existing(|sb| dev.is(&sb.data().conn.chan), ENOTCONN);
-        }
-        let conn = RcuArc::new(Conn::new(
-            Chan::new()?,
-            self.conn_params(fc.sb_flags()),
-            fc.user_ns().into(),
-            get_random_u32s(),
-            LeftTable::new()?,
-        ))?;
-        fc.get_tree_nodev(self, Mount { conn })
-    }
-
-    fn fill_super(&mut self, _fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, Fuse>) -> Result {
-        let (Some(dev), Some((kind, perm)), Some(_), Some(_)) =
-            (&self.dev, self.rootmode, self.user_id, self.group_id)
-        else {
-            return Err(EINVAL);
-        };
-        if sb.s_flags() & SB_MANDLOCK != 0 {
-            return Err(EINVAL);
-        }
-
-        sb.set_s_magic(FUSE_SUPER_MAGIC);
-        sb.set_s_op(&superblock::TABLE);
-        sb.set_s_maxbytes(MAX_LFS_FILESIZE);
-        sb.set_s_time_gran(1);
-        sb.add_s_iflags(SB_I_IMA_UNVERIFIABLE_SIGNATURE | SB_I_NOIDMAP | SB_I_NO_DATA_INTEGRITY);
-        if !sb.s_user_ns().is_init() {
-            sb.add_s_iflags(SB_I_UNTRUSTED_MOUNTER);
-        }
-        // The umask is ours to apply, or the daemon's: the VFS keeps off.
-        sb.change_s_flags(SB_NOSEC | SB_I_VERSION, SB_POSIXACL);
-        sb.set_s_blocksize_bits(PAGE_SHIFT as u8);
-        sb.set_s_subtype(self.subtype.take());
-        sb.setup_bdi(BDI_MAX_RATIO)?;
-        sb.set_default_d_op(&dentry::OPS);
-
-        expiry::add(sb)?;
-        let conn = sb.data().conn.clone();
-        suspend::add(conn.chan.clone())?;
-        let root = sb.root_inode(kind, perm)?;
-        let root = sb.d_make_root(root)?;
-
-        conn.chan.set_connection(sb.s_dev());
-        notified::set_up(sb)?;
-        connections::add(Connection::new(
-            sb.s_dev(),
-            conn.params.user_id,
-            conn.params.group_id,
-            conn.chan.clone(),
-        )?)?;
-        let sync_init = dev.is_sync_init();
-        // Of two that mount with one device at the same time, one fails.
-        if let Err(e) = conn.chan.install(dev) {
-            connections::remove(sb.s_dev());
-            return Err(e);
-        }
-        sb.set_s_root(root);
-        init::send(sb, &conn, sync_init)
-    }
-
-    fn reconfigure(&mut self, fc: &FsContext<Self>) -> Result {
-        if fc.sb_flags() & SB_MANDLOCK != 0 {
-            return Err(EINVAL);
         }
         Ok(())
     }

@@ -1,15 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One superblock of a connection.
+//! One superblock of a connection: its data, and what it tells of itself.
 //!
-//! C counterpart: `struct fuse_mount`.
+//! C counterpart: `struct fuse_mount`, `fuse_statfs()`, `fuse_show_options()` (inode.c). Takes no locks.
 
 use crate::{
-    fs::conn::connection::Conn,
-    kapi::sync::rcu::RcuArc, //
+    abi::op::Statfs,
+    fs::{
+        conn::connection::Conn,
+        Dentry, //
+    },
+    kapi::{
+        fuse::numbers::FUSE_SUPER_MAGIC,
+        sync::rcu::RcuArc,
+        task::uidgid::{
+            from_kgid_munged,
+            from_kuid_munged, //
+        },
+        vfs::statfs::{
+            KStatFs,
+            StatFsCounts, //
+        },
+    },
+};
+use kernel::{
+    prelude::*,
+    seq_file::{
+        seq_print,
+        SeqFile, //
+    },
 };
 
 /// A superblock's data, freed a grace period after `kill_sb`.
 pub(crate) struct Mount {
     pub(crate) conn: RcuArc<Conn>,
+}
+
+/// `statfs`.
+pub(in crate::fs) fn statfs(dentry: &Dentry, buf: &mut KStatFs) -> Result {
+    let conn = &dentry.sb().data().conn;
+    buf.set_type(FUSE_SUPER_MAGIC);
+    if !conn.allow_current_process() {
+        return Ok(());
+    }
+    let inode = dentry.inode().ok_or(ENOENT)?;
+    let out = conn.call(inode, &Statfs)?;
+    buf.set_counts(&StatFsCounts {
+        bsize: out.bsize,
+        frsize: out.frsize,
+        blocks: out.blocks,
+        bfree: out.bfree,
+        bavail: out.bavail,
+        files: out.files,
+        ffree: out.ffree,
+        namelen: out.namelen,
+    });
+    Ok(())
+}
+
+/// `show_options`.
+pub(in crate::fs) fn show_options(m: &SeqFile, root: &Dentry) -> Result {
+    let conn = &root.sb().data().conn;
+    let params = &conn.params;
+    seq_print!(
+        m,
+        ",user_id={},group_id={}",
+        from_kuid_munged(&conn.user_ns, params.user_id),
+        from_kgid_munged(&conn.user_ns, params.group_id)
+    );
+    if params.default_permissions {
+        seq_print!(m, ",default_permissions");
+    }
+    if params.allow_other {
+        seq_print!(m, ",allow_other");
+    }
+    if params.max_read != u32::MAX {
+        seq_print!(m, ",max_read={}", params.max_read);
+    }
+    Ok(())
 }

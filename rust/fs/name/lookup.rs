@@ -18,7 +18,7 @@ use crate::{
         Timeout, //
     },
     fs::{
-        inode::fuse_inode::AskedAt,
+        inode::attr_cache::AskedAt,
         request::{
             call::{
                 Holds,

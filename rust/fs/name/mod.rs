@@ -2,10 +2,12 @@
 
 //! Names: dentries, finding them, and dropping those whose time is over.
 //!
-//! - [`dentry`]: a dentry's data, and asking again for its name,
+//! - [`dentry`]: a dentry's data,
 //! - [`lookup`]: finding a name,
+//! - [`revalidate`]: whether a name still is what it was,
 //! - [`expiry`]: dropping names that have expired.
 
 pub(in crate::fs) mod dentry;
 pub(in crate::fs) mod expiry;
 pub(in crate::fs) mod lookup;
+pub(in crate::fs) mod revalidate;

@@ -2,30 +2,27 @@
 
 //! The filesystem type `fuse`.
 //!
-//! C counterpart: `fuse_fs_type`, `fuse_kill_sb_anon`, `fuse_conn_destroy` (inode.c).
+//! C counterpart: `fuse_fs_type` (inode.c). Takes no locks.
 
 use crate::{
-    control::connections,
     fs::{
-        mount::options::{
-            MountContext,
-            PARAMETERS, //
+        mount::{
+            fill,
+            options::{
+                MountContext,
+                PARAMETERS, //
+            },
         },
-        name::expiry,
         Fuse,
         SuperBlock, //
     },
-    kapi::vfs::{
-        file_system_type::{
-            FileSystem,
-            FileSystemType,
-            FS_ALLOW_IDMAP,
-            FS_HAS_SUBTYPE,
-            FS_USERNS_MOUNT, //
-        },
-        inode_hold, //
+    kapi::vfs::file_system_type::{
+        FileSystem,
+        FileSystemType,
+        FS_ALLOW_IDMAP,
+        FS_HAS_SUBTYPE,
+        FS_USERNS_MOUNT, //
     },
-    transport::suspend, //
 };
 use kernel::{
     module::this_module,
@@ -48,17 +45,6 @@ impl FileSystem for Fuse {
     }
 
     fn kill_sb(sb: &SuperBlock) {
-        let chan = &sb.data().conn.chan;
-        expiry::remove(sb);
-        suspend::remove(chan);
-        // Without a root the device was never installed: there is nobody to talk to.
-        if !sb.has_root() {
-            return;
-        }
-        chan.abort(false);
-        chan.wait_aborted();
-        connections::remove(sb.s_dev());
-        // Inodes of files whose RELEASE has just ended.
-        inode_hold::flush();
+        fill::kill_sb(sb);
     }
 }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tables of operations.
+//! The tables of operations: which function does what. Nothing uses them but the registration.
 //!
-//! - [`dir`]: of directories, and of inodes in general,
-//! - [`regular`]: of regular files and their page cache,
+//! - [`fs_type`]: of the filesystem type,
+//! - [`fs_context`]: of a mount in the making,
 //! - [`superblock`]: of the superblock,
-//! - [`fs_type`]: the filesystem type.
+//! - [`dentry`]: of dentries,
+//! - [`inode`]: of inodes, and which inode has which,
+//! - [`file`](mod@file): of open files and directories,
+//! - [`address_space`]: of the page cache.
 
-pub(in crate::fs) mod dir;
+mod address_space;
+mod dentry;
+mod file;
+mod fs_context;
 pub(in crate::fs) mod fs_type;
-pub(in crate::fs) mod regular;
-pub(in crate::fs) mod superblock;
+mod inode;
+mod superblock;

@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations of directories, and of inodes in general: which function does what.
+//! The operations of inodes: which function does what, and which inode has which.
 //!
-//! C counterpart: the tables at the end of dir.c. Takes no locks.
+//! C counterpart: the tables at the end of dir.c, `fuse_init_inode()`, `fuse_init_file_inode()`. Takes no locks.
 
+use super::{
+    address_space::ADDRESS_SPACE_OPERATIONS,
+    file::{
+        DIR_OPERATIONS,
+        FILE_OPERATIONS, //
+    },
+};
 use crate::{
+    abi::{
+        Attr,
+        FileType, //
+    },
     fs::{
         attr::{
             getattr,
             permission,
             setattr, //
         },
+        data::readlink,
         dir::{
             atomic_open,
             create,
-            readdir,
             remove, //
         },
-        file::fuse_file::FuseFile,
+        inode::iget::SetOperations,
         name::lookup,
         Dentry,
-        File,
         Fuse,
         Inode,
         OpeningFile, //
@@ -31,11 +41,7 @@ use crate::{
             NamedDentry,
             UnhashedDentry, //
         },
-        dir_context::DirContext,
-        file_operations::{
-            FileOperations,
-            FileOperationsTable, //
-        },
+        iget::NewInode,
         inode_operations::{
             AtomicOpen,
             InodeOperations,
@@ -45,30 +51,45 @@ use crate::{
         mnt_idmapping::MntIdmap,
         namei::LookupFlags,
         rcu_walk::RcuInode,
-        stat::S_IFREG, //
+        stat::{
+            new_decode_dev,
+            S_IFREG, //
+        },
     },
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    },
+    sync::aref::ARef, //
 };
 
+impl SetOperations for Fuse {
+    fn set_operations(new: &mut NewInode<Self>, attr: Attr<'_>) {
+        match attr.kind() {
+            FileType::Regular => {
+                new.set_iops(&COMMON_INODE_OPERATIONS);
+                new.set_fops(&FILE_OPERATIONS);
+                new.set_aops(&ADDRESS_SPACE_OPERATIONS);
+            }
+            FileType::Directory => {
+                new.set_iops(&DIR_INODE_OPERATIONS);
+                new.set_fops(&DIR_OPERATIONS);
+            }
+            FileType::Symlink => new.set_iops(&SYMLINK_INODE_OPERATIONS),
+            FileType::CharDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket => {
+                new.set_iops(&COMMON_INODE_OPERATIONS);
+                new.init_special_inode(new_decode_dev(attr.rdev().get()));
+            }
+        }
+    }
+}
+
 /// The inode operations of directories.
-pub(in crate::fs) static DIR_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
+static DIR_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
     InodeOperationsTable::new::<DirInodeOperations>();
 
 /// The inode operations of all but directories and symbolic links.
-pub(in crate::fs) static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
+static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
     InodeOperationsTable::new::<CommonInodeOperations>();
-
-/// The file operations of directories.
-pub(in crate::fs) static DIR_OPERATIONS: FileOperationsTable<Fuse> =
-    FileOperationsTable::new::<DirOperations>()
-        .generic_file_llseek()
-        .generic_read_dir();
 
 enum DirInodeOperations {}
 
@@ -197,23 +218,29 @@ impl InodeOperations<Fuse> for CommonInodeOperations {
     }
 }
 
-enum DirOperations {}
+/// The inode operations of symbolic links.
+static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
+    InodeOperationsTable::new::<SymlinkOperations>();
+
+enum SymlinkOperations {}
 
 #[vtable]
-impl FileOperations<Fuse> for DirOperations {
-    fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
-        readdir::open(inode, file)
+impl InodeOperations<Fuse> for SymlinkOperations {
+    fn get_link(_dentry: &Dentry, inode: &Inode) -> Result<KVVec<u8>> {
+        readlink::readlink(inode)
     }
 
-    fn iterate_shared(file: &File, ctx: &mut DirContext) -> Result {
-        readdir::readdir(file, ctx)
+    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
+        setattr::setattr(idmap, dentry, attr)
     }
 
-    fn fsync(file: &File, _start: i64, _end: i64, datasync: bool) -> Result {
-        readdir::fsync(file, datasync)
-    }
-
-    fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {
-        data.release(file.flags());
+    fn getattr(
+        idmap: &MntIdmap,
+        dentry: &Dentry,
+        stat: &mut Kstat,
+        request_mask: u32,
+        flags: u32,
+    ) -> Result {
+        getattr::getattr(idmap, dentry, stat, request_mask, flags)
     }
 }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Finding the inode of a node, and making it.
+//!
+//! C counterpart: `fuse_iget()`, `fuse_init_inode()` (inode.c). Takes `FuseInode::inner`.
+
+use super::{
+    attr_cache::{
+        self,
+        AskedAt, //
+    },
+    fuse_inode::FuseInode, //
+};
+use crate::{
+    abi::{
+        Attr,
+        Entry,
+        FileType,
+        NodeId, //
+    },
+    fs::{
+        Fuse,
+        Inode,
+        SuperBlock, //
+    },
+    kapi::vfs::{
+        iget::{
+            Iget,
+            InodeKey,
+            NewInode, //
+        },
+        types::Types, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::Relaxed, //
+    },
+};
+
+/// An inode's number.
+struct Key(NodeId);
+
+impl InodeKey<Fuse> for Key {
+    fn test(&self, inode: &FuseInode) -> bool {
+        inode.nodeid.load(Relaxed) == self.0.get()
+    }
+
+    fn set(&self, inode: &FuseInode) {
+        inode.nodeid.store(self.0.get(), Relaxed);
+    }
+}
+
+impl SuperBlock {
+    /// The inode of an entry, with the entry's attributes, and one more reference of the daemon's
+    /// counted (`fuse_iget()`). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; the reference is to be given back by a FORGET then.
+    pub(in crate::fs) fn iget(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
+        let key = Key(entry.node);
+
+        let found = loop {
+            match self.iget5_locked(entry.node.get(), &key)? {
+                Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr()) => {
+                    // The node was given to another object: I/O on the old one is to fail.
+                    inode.data().make_bad();
+                    if entry.node.is_root() {
+                        break Iget::Old(inode);
+                    }
+                    // The next round finds a new one, unless someone else was faster.
+                    inode.remove_inode_hash();
+                }
+                Iget::New(mut new) => {
+                    init_inode(&mut new, entry);
+                    break Iget::New(new);
+                }
+                old => break old,
+            }
+        };
+
+        let inode: &Inode = match &found {
+            Iget::Old(inode) => inode,
+            Iget::New(new) => new,
+        };
+        inode.data().inc_nlookup();
+        attr_cache::change(
+            inode,
+            entry.attr(),
+            attr_cache::valid_until(entry.attr_valid),
+            asked,
+        );
+        Ok(match found {
+            Iget::Old(inode) => inode,
+            Iget::New(new) => new.unlock_new_inode(),
+        })
+    }
+
+    /// As [`iget`](Self::iget), and gives the reference back by itself where it fails.
+    pub(in crate::fs) fn iget_or_forget(
+        &self,
+        entry: &Entry,
+        asked: AskedAt,
+    ) -> Result<ARef<Inode>> {
+        self.iget(entry, asked)
+            .inspect_err(|_| self.data().conn.chan.forget_one(entry.node))
+    }
+
+    /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
+    /// (`fuse_get_root_inode()`).
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(in crate::fs) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
+        self.iget(&Entry::root(kind, perm), AskedAt::CREATED)
+    }
+}
+
+/// Gives inodes their operations. [`Fuse`] does it on top of all that the operations use (`ops`), so that an
+/// inode names none of them.
+pub(in crate::fs) trait SetOperations: Types {
+    /// Attaches the tables for a new inode of this type; to a device node, also its number.
+    fn set_operations(new: &mut NewInode<Self>, attr: Attr<'_>);
+}
+
+/// Sets a new inode up, by its type (`fuse_init_inode()`).
+fn init_inode(new: &mut NewInode<Fuse>, entry: &Entry) {
+    let attr = entry.attr();
+
+    new.set_noatime();
+    new.set_nocmtime();
+    new.set_generation(entry.generation.get());
+    new.set_type(attr.mode() as u16);
+    new.i_size_write(attr.size());
+    new.inode_set_mtime(attr.mtime().into());
+    new.inode_set_ctime(attr.ctime().into());
+    Fuse::set_operations(new, attr);
+    // Daemons without POSIX_ACL, which is not offered, keep their ACLs to themselves.
+    new.set_acl_dont_cache();
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory of inodes, and giving them back to the daemon.
+//!
+//! C counterpart: `fuse_alloc_inode()`, `fuse_evict_inode()`, `fuse_inode_cachep` (inode.c). Takes
+//! `FuseInode::inner`.
+
+use super::fuse_inode::FuseInode;
+use crate::{
+    fs::{
+        Fuse,
+        SuperBlock, //
+    },
+    kapi::vfs::inode_cache::{
+        Evicting,
+        InodeCache,
+        InodeCacheGuard,
+        InodeLifecycle, //
+    },
+    transport::Forget, //
+};
+use kernel::prelude::*;
+
+static INODE_CACHE: InodeCache<Fuse> = InodeCache::new();
+
+/// Makes the cache of inodes. The guard must outlive all superblocks.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub(crate) fn init() -> Result<InodeCacheGuard<Fuse>> {
+    INODE_CACHE.create(c"fuse_inode")
+}
+
+/// The life of our inodes.
+pub(in crate::fs) enum Lifecycle {}
+
+impl InodeLifecycle<Fuse> for Lifecycle {
+    fn cache() -> &'static InodeCache<Fuse> {
+        &INODE_CACHE
+    }
+
+    fn alloc_inode(_sb: &SuperBlock) -> Result<impl PinInit<FuseInode>> {
+        Ok(FuseInode::new(Forget::new(GFP_KERNEL)?))
+    }
+
+    /// Gives the daemon's references back; at unmount it knows without being told.
+    fn evict_inode(inode: Evicting<'_, Fuse>) {
+        if !inode.sb_active() {
+            return;
+        }
+        let fi = inode.data();
+        let conn = &inode.sb().data().conn;
+
+        let (nlookup, forget) = {
+            let mut inner = fi.inner.lock();
+            match inner.nlookup {
+                0 => (0, None),
+                nlookup => (nlookup, inner.forget.take()),
+            }
+        };
+        if let Some(forget) = forget {
+            conn.chan.forget(forget, fi.nodeid(), nlookup);
+        }
+        // A LOOKUP under way may bring attributes that are older than those which go now, and with
+        // the inode goes the version that would tell.
+        if inode.i_nlink() > 0 {
+            conn.bump_evict_ctr();
+        }
+    }
+}

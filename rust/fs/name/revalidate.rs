@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a name still is what it was; asking the daemon again: LOOKUP.
+//!
+//! C counterpart: `fuse_dentry_revalidate()` (dir.c). Takes no locks; waits for callers that have left.
+
+use super::dentry::NamedAt;
+use crate::{
+    abi::{
+        op::{
+            Lookup,
+            LookupOut, //
+        },
+        AttrFlags,
+        Name, //
+    },
+    fs::{
+        inode::attr_cache::{
+            self,
+            AskedAt, //
+        },
+        Dentry,
+        Fuse,
+        Inode, //
+    },
+    kapi::vfs::{
+        namei::LookupFlags,
+        rcu_walk::{
+            RcuDentry,
+            RcuInode, //
+        },
+    },
+    transport::Outcome, //
+};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// `d_revalidate`.
+pub(in crate::fs) fn revalidate(
+    dir: &Inode,
+    name: &[u8],
+    dentry: &Dentry,
+    flags: LookupFlags,
+) -> Result<bool> {
+    // In C, who has locked the directory for a change of names has waited for a killed caller with the lock.
+    if dir.await_if_locked_or_settle()? && (dentry.is_unhashed() || dir.is_deaddir()) {
+        return Ok(false);
+    }
+    if dentry.data().is_from_before(dir.conn().epoch()) {
+        return Ok(false);
+    }
+    let inode = dentry.inode();
+    if inode.is_some_and(|inode| inode.data().is_bad()) {
+        return Ok(false);
+    }
+    if !dentry.data().is_outdated() && !flags.wants_fresh() {
+        return Ok(true);
+    }
+    match inode {
+        Some(inode) => look_again(dir, name, dentry, inode),
+        // A negative dentry is always replaced by a fresh lookup.
+        None => Ok(false),
+    }
+}
+
+/// `d_revalidate` in RCU walk: the same as far as it can be told without asking.
+pub(in crate::fs) fn revalidate_rcu(
+    dir: &RcuInode<'_, Fuse>,
+    dentry: &RcuDentry<'_, Fuse>,
+    flags: LookupFlags,
+) -> Result<bool> {
+    if !dir.data().occupied.is_settled() {
+        return Err(ECHILD);
+    }
+    if dentry.data().is_from_before(dir.sb_data().conn.epoch()) {
+        return Ok(false);
+    }
+    let inode = dentry.inode();
+    if inode.as_ref().is_some_and(|inode| inode.data().is_bad()) {
+        return Ok(false);
+    }
+    if !dentry.data().is_outdated() && !flags.wants_fresh() {
+        return Ok(true);
+    }
+    match inode {
+        Some(_) => Err(ECHILD),
+        None => Ok(false),
+    }
+}
+
+/// Looks the name of a positive dentry up again: whether it still is that inode's.
+fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
+    let conn = inode.conn();
+    let asked = AskedAt {
+        attr_version: conn.attr_version(),
+        evict_ctr: 0,
+    };
+
+    let lookup = Lookup {
+        name: Name::new(name).ok_or(EIO)?,
+    };
+    let named = NamedAt::now(conn);
+    let then = || {
+        let (dentry, inode) = (ARef::from(dentry), ARef::from(inode));
+        move |done: &mut Outcome<'_>| {
+            // If it is not valid, that is for the next one to find out.
+            let _ = done.parse(|body, minor| {
+                LookupOut::decode(body, minor).map(|out| take(&dentry, &inode, out, asked, named))
+            });
+        }
+    };
+    let valid = conn.call_parse(dir, &lookup, then, |body, minor| {
+        LookupOut::decode(body, minor).map(|out| take(dentry, inode, out, asked, named))
+    });
+    match valid {
+        Err(e) if e == ENOMEM || e == EINTR => Err(e),
+        valid => Ok(valid.unwrap_or(false)),
+    }
+}
+
+/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's. Inlined, as moving
+/// the reply around costs.
+#[inline(always)]
+fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: NamedAt) -> bool {
+    let (node, flags, entry) = match out {
+        LookupOut::Negative { .. } => return false,
+        LookupOut::BadAttr { node, flags } => (node, flags, None),
+        LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
+    };
+    // Whether another filesystem is to be mounted there.
+    let is_automount = flags.contains(AttrFlags::SUBMOUNT);
+    if node != inode.nodeid() || is_automount != inode.is_automount() {
+        inode.conn().chan.forget_one(node);
+        return false;
+    }
+    inode.data().inc_nlookup();
+
+    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
+        return false;
+    };
+    attr_cache::change(
+        inode,
+        entry.attr(),
+        attr_cache::valid_until(entry.attr_valid),
+        asked,
+    );
+    dentry.set_named(named, entry.entry_valid);
+    true
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations of open files and directories: which function does what.
+//!
+//! C counterpart: `fuse_file_operations` (file.c), `fuse_dir_operations` (dir.c). Takes no locks.
+//!
+//! Locks of both kinds and leases are local: without POSIX_LOCKS and FLOCK_LOCKS, which are not
+//! offered, C does what the VFS does for files without those operations.
+
+use crate::{
+    fs::{
+        data::{
+            mmap,
+            seek,
+            transfer, //
+        },
+        dir::readdir,
+        file::{
+            flush,
+            fuse_file::FuseFile,
+            open, //
+        },
+        File,
+        Fuse,
+        Inode,
+        OpeningFile, //
+    },
+    kapi::{
+        mm::iov::IovIter,
+        vfs::{
+            dir_context::DirContext,
+            file_operations::{
+                FileOperations,
+                FileOperationsTable,
+                FlOwner, //
+            },
+            kiocb::Kiocb, //
+        },
+    },
+};
+use kernel::{
+    mm::virt::VmaNew,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The file operations of regular files.
+pub(super) static FILE_OPERATIONS: FileOperationsTable<Fuse> =
+    FileOperationsTable::new::<RegularFile>()
+        .thp_get_unmapped_area()
+        .filemap_splice_read()
+        .iter_file_splice_write()
+        .generic_setlease();
+
+/// The file operations of directories.
+pub(super) static DIR_OPERATIONS: FileOperationsTable<Fuse> =
+    FileOperationsTable::new::<DirOperations>()
+        .generic_file_llseek()
+        .generic_read_dir();
+
+enum RegularFile {}
+
+#[vtable]
+impl FileOperations<Fuse> for RegularFile {
+    fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
+        open::open(inode, file)
+    }
+
+    fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {
+        data.release(file.flags());
+    }
+
+    fn flush(file: &File, id: FlOwner) -> Result {
+        flush::flush(file, id)
+    }
+
+    fn fsync(file: &File, start: i64, end: i64, datasync: bool) -> Result {
+        flush::fsync(file, start, end, datasync)
+    }
+
+    fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+        transfer::read_iter(iocb, to)
+    }
+
+    fn write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+        transfer::write_iter(iocb, from)
+    }
+
+    fn mmap(file: &File, vma: &VmaNew) -> Result {
+        mmap::mmap(file, vma)
+    }
+
+    fn llseek(file: &File, offset: i64, whence: i32) -> Result<i64> {
+        seek::llseek(file, offset, whence)
+    }
+}
+
+enum DirOperations {}
+
+#[vtable]
+impl FileOperations<Fuse> for DirOperations {
+    fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
+        readdir::open(inode, file)
+    }
+
+    fn iterate_shared(file: &File, ctx: &mut DirContext) -> Result {
+        readdir::readdir(file, ctx)
+    }
+
+    fn fsync(file: &File, _start: i64, _end: i64, datasync: bool) -> Result {
+        readdir::fsync(file, datasync)
+    }
+
+    fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {
+        data.release(file.flags());
+    }
+}
