@@ -20,7 +20,6 @@ use crate::{
     },
     fs::{
         conn::connection::Conn,
-        file::fuse_file::atomic_o_trunc,
         inode::{
             attr_cache,
             fuse_inode::State,
@@ -124,7 +123,7 @@ fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<
     if truncates && !inode.is_reg() {
         return Err(EIO);
     }
-    if attr.has(ATTR_OPEN) && atomic_o_trunc(conn) {
+    if attr.has(ATTR_OPEN) && conn.atomic_o_trunc() {
         // OPEN has truncated the file; the page cache is left.
         inode.i_size_write(0);
         return pages::truncate(inode, 0);

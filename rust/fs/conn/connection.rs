@@ -198,6 +198,11 @@ impl Conn {
         self.params.dont_mask || self.negotiated().is_some_and(|n| n.dont_mask)
     }
 
+    /// Whether OPEN truncates, so that the kernel need not.
+    pub(crate) fn atomic_o_trunc(&self) -> bool {
+        self.negotiated().is_some_and(|n| n.atomic_o_trunc)
+    }
+
     /// Whether LOOKUPs and READDIRs of one directory may run at the same time.
     pub(crate) fn parallel_dirops(&self) -> bool {
         self.negotiated().is_some_and(|n| n.parallel_dirops)

@@ -6,12 +6,9 @@
 //! `fuse_direct_IO()` in `file.c`, without ASYNC_DIO: one request at a time, and the caller waits,
 //! be it a synchronous one or not. Takes `i_rwsem`, the inode's lock.
 
-use super::{
-    read,
-    write::{
-        write_flags,
-        write_update_attr, //
-    },
+use super::args::{
+    past_eof,
+    write_flags, //
 };
 use crate::{
     abi::{
@@ -24,7 +21,10 @@ use crate::{
     fs::{
         attr::setattr,
         inode::{
-            attr_cache::STATX_MODSIZE,
+            attr_cache::{
+                self,
+                STATX_MODSIZE, //
+            },
             fuse_inode::State,
             iomode::UncachedIo,
             pages, //
@@ -109,7 +109,7 @@ pub(in crate::fs) fn direct_write_iter(
         let result = write_at(iocb, from, &mut pos, lock.is_shared(), &mut left);
         iocb.set_pos(pos);
         if !left {
-            write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+            attr_cache::written(inode, pos, result.is_ok_and(|n| n > 0));
         }
         result
     } else {
@@ -154,7 +154,7 @@ fn write_past(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter, shared: bool) -> R
         return result;
     }
     inode.invalidate_attr_mask(STATX_MODSIZE);
-    write_update_attr(inode, pos, result.is_ok_and(|n| n > 0));
+    attr_cache::written(inode, pos, result.is_ok_and(|n| n > 0));
     if result.is_err() && extends {
         // The daemon may have got somewhere: take it back.
         setattr::do_truncate(file, inode.i_size_read());
@@ -200,7 +200,7 @@ fn needs_exclusive(iocb: &Kiocb<'_, Fuse>, from: &IovIter) -> bool {
         // The end must be known, and must not move.
         || iocb.is_append()
         || file.inode().data().state.test(State::CACHE_IO_MODE)
-        || read::past_eof(iocb, from, file.inode())
+        || past_eof(iocb, from, file.inode())
 }
 
 /// What a direct write holds (`fuse_dio_lock()`).
@@ -221,7 +221,7 @@ impl<'a> DioLock<'a> {
         if !needs_exclusive(iocb, from) {
             let lock = inode.lock_shared()?;
             // Without the lock the end may have moved.
-            if !read::past_eof(iocb, from, inode) {
+            if !past_eof(iocb, from, inode) {
                 if let Some(io) = UncachedIo::start(inode) {
                     return Ok(DioLock::Shared {
                         _io: io,
@@ -440,7 +440,7 @@ fn write_some(
 fn wrote_behind(inode: &Inode, start: i64, pos: i64, written: u32) {
     let end = pos.saturating_add(i64::from(written));
     inode.invalidate_attr_mask(STATX_MODSIZE);
-    write_update_attr(inode, end, end > start);
+    attr_cache::written(inode, end, end > start);
     if end > start && pagemap::has_pages(inode) {
         // What cannot be dropped is in use, and stays.
         let _ = pages::drop_written(inode, page_index(start), page_index(end.saturating_sub(1)));

@@ -3,13 +3,15 @@
 //! What is in files and symbolic links.
 //!
 //! - [`transfer`]: `read(2)` and `write(2)`: which way,
+//! - [`args`]: what a transfer is, and what the daemon is told of it,
 //! - [`read`]: reading through the page cache,
 //! - [`write`](mod@write): writing through the page cache,
 //! - [`direct_io`]: reading and writing past it,
 //! - [`mmap`]: mapping a file,
 //! - [`seek`]: moving the position,
-//! - [`readlink`]: READLINK.
+//! - [`readlink`]: READLINK, the text of a link.
 
+pub(in crate::fs) mod args;
 pub(in crate::fs) mod direct_io;
 pub(in crate::fs) mod mmap;
 pub(in crate::fs) mod read;

@@ -5,6 +5,7 @@
 //! C counterpart: `fuse_cache_read_iter()` to `fuse_readahead()` in `file.c`. Called with folios
 //! locked; takes the inode's lock.
 
+use super::args::past_eof;
 use crate::{
     abi::{
         op::Read,
@@ -67,13 +68,6 @@ pub(in crate::fs) fn cache_read_iter(
         getattr::update_attributes(inode, Some(file), STATX_SIZE)?;
     }
     iocb.generic_file_read_iter(to)
-}
-
-/// Whether a transfer goes beyond the end of the file, as far as is known (`fuse_io_past_eof()`).
-pub(in crate::fs) fn past_eof(iocb: &Kiocb<'_, Fuse>, iter: &IovIter, inode: &Inode) -> bool {
-    // Positions and counts fit: the VFS has checked them.
-    let count = i64::try_from(iter.count()).unwrap_or(i64::MAX);
-    iocb.pos().saturating_add(count) > inode.i_size_read()
 }
 
 /// A folio is needed: reads it and waits, since a daemon need not be able to serve requests out of

@@ -9,12 +9,15 @@
 //! written as a whole, or was valid before, is unlocked while the daemon is busy; another one
 //! stays locked, so that nobody reads what is not there.
 
-use super::direct_io;
+use super::{
+    args::write_flags,
+    direct_io, //
+};
 use crate::{
     abi::op::Write,
     fs::{
         inode::{
-            attr_cache::STATX_MODSIZE,
+            attr_cache,
             fuse_inode::State,
             pages, //
         },
@@ -33,15 +36,9 @@ use crate::{
                 page_index, //
             },
         },
-        vfs::{
-            fcntl::{
-                O_DSYNC,
-                O_SYNC, //
-            },
-            kiocb::{
-                task_io_account_write,
-                Kiocb, //
-            },
+        vfs::kiocb::{
+            task_io_account_write,
+            Kiocb, //
         },
     },
     transport::{
@@ -90,31 +87,6 @@ fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize>
     iocb.direct_write_fallback(from, direct, buffered)
 }
 
-/// The flags of open(2) that WRITE tells (`fuse_write_flags()`).
-pub(in crate::fs) fn write_flags(iocb: &Kiocb<'_, Fuse>) -> u32 {
-    let mut flags = iocb.file().flags();
-    if iocb.is_dsync() {
-        flags |= O_DSYNC;
-    }
-    if iocb.is_sync_write() {
-        flags |= O_SYNC;
-    }
-    flags
-}
-
-/// The file has been written to, up to `end` if anything was written: attributes that were asked
-/// for before are stale (`fuse_write_update_attr()`).
-pub(in crate::fs) fn write_update_attr(inode: &Inode, end: i64, written: bool) {
-    {
-        let mut inner = inode.data().inner.lock();
-        inner.attr_version = inode.conn().bump_attr_version();
-        if written && end > inode.i_size_read() {
-            inode.i_size_write(end);
-        }
-    }
-    inode.invalidate_attr_mask(STATX_MODSIZE);
-}
-
 /// Writes through the page cache at the position of `iocb`, and moves it (`fuse_perform_write()`).
 /// Needs `i_rwsem`.
 fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
@@ -140,7 +112,7 @@ fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize
         return Err(EINTR);
     }
 
-    write_update_attr(inode, pos, written > 0);
+    attr_cache::written(inode, pos, written > 0);
     state.clear(State::SIZE_UNSTABLE);
 
     if written == 0 {
@@ -273,7 +245,7 @@ fn send(
         move |done: &mut Outcome<'_>| {
             let written = done.decode(&op).unwrap_or(0);
             let end = pos.saturating_add(i64::from(written.min(size)));
-            write_update_attr(&inode, end, end > start);
+            attr_cache::written(&inode, end, end > start);
             inode.data().state.clear(State::SIZE_UNSTABLE);
         }
     };

@@ -27,13 +27,12 @@ use crate::{
                 Created,
                 Opened, //
             },
+            finish::finish_open,
             fuse_file::{
-                atomic_o_trunc,
                 FuseFile,
                 Kind,
                 NewFile, //
             },
-            open, //
         },
         inode::{
             attr_cache::AskedAt,
@@ -110,7 +109,7 @@ enum Finish {}
 
 impl FinishOpen<Fuse> for Finish {
     fn finish_open(inode: &Inode, file: &OpeningFile, data: &FuseFile) -> Result {
-        open::finish_open(inode, file, data)
+        finish_open(inode, file, data)
     }
 }
 
@@ -190,7 +189,7 @@ fn create_open(
         return Err(e);
     }
     // Should this fail, the VFS closes the file.
-    if atomic_o_trunc(conn) && flags & O_TRUNC != 0 {
+    if conn.atomic_o_trunc() && flags & O_TRUNC != 0 {
         pages::truncate(&inode, 0)?;
     } else if !keep_cache {
         pages::drop_clean(&inode)?;

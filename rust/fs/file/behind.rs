@@ -7,11 +7,9 @@
 //! folio locks.
 
 use super::{
-    fuse_file::{
-        FuseFile,
-        GivenBack, //
-    },
-    open::drop_stale, //
+    finish::drop_stale,
+    fuse_file::FuseFile,
+    give_back::GivenBack, //
 };
 use crate::{
     abi::{
@@ -141,7 +139,7 @@ impl Opened {
             return Some(Step::Over);
         };
         if inode.is_reg() {
-            match iomode::try_open(file, inode) {
+            match iomode::try_open(&file.cached_use, file.open_flags, inode) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(_) => {

@@ -9,16 +9,10 @@
 //! is there before OPEN is sent: a handle that the daemon has given is never lost. Takes the
 //! inode's lock when it is dropped ([`iomode`]).
 
-use super::behind::{
-    Closer,
-    Opened, //
-};
 use crate::{
     abi::{
         op::{
-            Open,
             OpenOut,
-            Opendir,
             Release,
             Releasedir, //
         },
@@ -32,16 +26,9 @@ use crate::{
             Conn,
             NoOp, //
         },
-        inode::iomode,
-        request::{
-            call::{
-                Holds,
-                Leaver, //
-            },
-            held::{
-                Afterwards,
-                Held, //
-            },
+        inode::iomode::{
+            self,
+            CachedUse, //
         },
         Fuse,
         Inode, //
@@ -50,22 +37,9 @@ use crate::{
         mm::gfp::Gfp,
         sync::rcu::RcuArc,
         task::sched::is_kthread,
-        vfs::{
-            fcntl::{
-                O_ACCMODE,
-                O_CREAT,
-                O_EXCL,
-                O_NOCTTY,
-                O_RDWR,
-                O_TRUNC,
-                O_WRONLY, //
-            },
-            inode_hold::InodeHold, //
-        },
+        vfs::inode_hold::InodeHold, //
     },
     transport::{
-        How,
-        Next,
         OnEnd,
         Outcome,
         Payload,
@@ -76,7 +50,6 @@ use core::mem::MaybeUninit;
 use kernel::{
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{
             Atomic,
             Relaxed, //
@@ -93,12 +66,11 @@ pub(crate) struct FuseFile {
     pub(in crate::fs) nodeid: NodeId,
     pub(in crate::fs) open_flags: OpenOutFlags,
     /// The flags of open(2) that the file had when it was closed.
-    flags: Atomic<u32>,
+    pub(super) flags: Atomic<u32>,
     /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work item closes the
     /// file, it does so for that.
     left_by: Atomic<u32>,
-    /// Whether the file counts as one that uses the page cache; changed under the inode's lock.
-    pub(in crate::fs) cached_io: Atomic<bool>,
+    pub(in crate::fs) cached_use: CachedUse,
     kind: Kind,
     /// `None` if there is nothing to be released.
     release: Option<ReleaseMemory>,
@@ -114,13 +86,13 @@ pub(crate) enum Kind {
 }
 
 /// What RELEASE needs, allocated before OPEN is sent.
-struct ReleaseMemory {
-    request: Prepared,
-    end: KBox<ReleaseEnd>,
+pub(super) struct ReleaseMemory {
+    pub(super) request: Prepared,
+    pub(super) end: KBox<ReleaseEnd>,
 }
 
 /// What is kept until RELEASE has ended, so that FORGET comes after it.
-struct ReleaseEnd {
+pub(super) struct ReleaseEnd {
     /// The inode of the file. Its reference goes where it may be the last.
     inode: InodeHold<Fuse>,
 }
@@ -203,7 +175,7 @@ impl NewFile {
                 open_flags,
                 flags: Atomic::new(0),
                 left_by: Atomic::new(0),
-                cached_io: Atomic::new(false),
+                cached_use: CachedUse::new(),
                 kind: self.kind,
                 release: self.release,
             })
@@ -231,47 +203,6 @@ impl NewFile {
 }
 
 impl FuseFile {
-    /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
-    pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
-        let (conn, nodeid) = (inode.conn(), inode.nodeid());
-        let mut file = Some(NewFile::new(conn, kind)?);
-        let no_open = match kind {
-            Kind::File => NoOp::Open,
-            Kind::Dir => NoOp::Opendir,
-        };
-        if !conn.lacks(no_open) {
-            let open = Open {
-                flags: wire_flags(conn, flags),
-                // Only with HANDLE_KILLPRIV_V2.
-                kill_suidgid: false,
-            };
-            let then = || {
-                // The VFS has taken write access before.
-                let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
-                let closer = Closer::current(conn, writes.then_some(inode));
-                let (file, inode) = (file.take(), ARef::from(inode));
-                move |done: &mut Outcome<'_>| {
-                    let file = match done.parse(OpenOut::decode) {
-                        Ok(out) => file?.opened(inode.nodeid(), out),
-                        Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
-                        Err(_) => return None,
-                    };
-                    Some(Opened::new(inode, file, flags, closer))
-                }
-            };
-            let out = match kind {
-                Kind::File => conn.call_then(inode, &open, then),
-                Kind::Dir => conn.call_then(inode, &Opendir(open), then),
-            };
-            match out {
-                Ok(out) => return Ok(file.ok_or(EINTR)?.opened(nodeid, out)),
-                Err(e) if e == ENOSYS => conn.set_lacks(no_open),
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(file.ok_or(EINTR)?.opened_without_asking(nodeid))
-    }
-
     /// The inode, once the file has been attached to it.
     pub(in crate::fs) fn inode(&self) -> Option<&Inode> {
         self.release.as_ref().and_then(|r| r.end.inode.get())
@@ -290,65 +221,10 @@ impl FuseFile {
         self.flags.store(flags, Relaxed);
     }
 
-    /// Takes an open of a file back that failed after all, and waits until the daemon knows
-    /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
-    /// no inode. May sleep.
-    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
-        self.flags.store(flags, Relaxed);
-        // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
-        let Some(mut file) = Arc::into_unique_or_drop(self) else {
-            return;
-        };
-        let (conn, node) = (file.conn.clone(), file.nodeid);
-        let mut memory = file.take_release();
-        let mut left = false;
-
-        if memory.is_some() {
-            let then = || {
-                left = true;
-                let (conn, memory) = (conn.clone(), memory.take());
-                move |_: &mut Outcome<'_>| {
-                    if forget {
-                        conn.chan.forget_one(node);
-                    }
-                    // An inode is forgotten after its files are released.
-                    drop(memory);
-                }
-            };
-            let mut leaver = Leaver::new(&conn, &NothingHeld, then);
-            let (caller, release) = (file.closer(), file.release_op());
-            // What the daemon answers changes nothing.
-            let _ = (conn.chan).call(How::Forced, node, caller, &release, &mut leaver);
-        }
-        if forget && !left {
-            conn.chan.forget_one(node);
-        }
-    }
-
-    /// As [`sync_release`](Self::sync_release), in place of a caller that has left.
-    pub(in crate::fs) fn give_back(self: Arc<Self>, flags: u32, forget: bool) -> Option<GivenBack> {
-        self.flags.store(flags, Relaxed);
-        // As above.
-        let mut file = Arc::into_unique_or_drop(self)?;
-        let (request, end) = match file.take_release() {
-            Some(ReleaseMemory { request, end }) => (Some(request), Some(end)),
-            None => (None, None),
-        };
-        Some(GivenBack {
-            conn: file.conn.clone(),
-            node: file.nodeid,
-            caller: file.closer(),
-            release: file.release_op(),
-            request,
-            forget,
-            _end: end,
-        })
-    }
-
     /// The last use of the inode, and the memory for a RELEASE if one is to be sent.
-    fn take_release(&mut self) -> Option<ReleaseMemory> {
+    pub(super) fn take_release(&mut self) -> Option<ReleaseMemory> {
         if let Some(inode) = self.inode() {
-            iomode::release(self, inode);
+            iomode::release(&self.cached_use, inode);
         }
         let memory = self.release.take()?;
         (self.kind == Kind::Dir || !self.conn.lacks(NoOp::Open)).then_some(memory)
@@ -365,7 +241,7 @@ impl FuseFile {
     }
 
     /// Who closes the file, for RELEASE.
-    fn closer(&self) -> Creds {
+    pub(super) fn closer(&self) -> Creds {
         let mut caller = self.conn.caller_nocreds();
         let left_by = self.left_by.load(Relaxed);
         if left_by != 0 && is_kthread() {
@@ -374,44 +250,12 @@ impl FuseFile {
         caller
     }
 
-    fn release_op(&self) -> Release {
+    pub(super) fn release_op(&self) -> Release {
         Release {
             fh: self.fh,
             flags: self.flags.load(Relaxed),
             // Only where flock(2) is the daemon's.
             flock_owner: None,
-        }
-    }
-}
-
-/// A file that could not be opened after all for a task that has left.
-pub(in crate::fs) struct GivenBack {
-    conn: RcuArc<Conn>,
-    node: NodeId,
-    caller: Creds,
-    release: Release,
-    /// None if RELEASE has been sent, or none is to be.
-    request: Option<Prepared>,
-    forget: bool,
-    _end: Option<KBox<ReleaseEnd>>,
-}
-
-impl Afterwards for GivenBack {
-    fn after(&mut self) -> Next {
-        match self.request.take() {
-            Some(request) => {
-                (self.conn).call_behind(request, self.node, self.caller, &self.release)
-            }
-            None => Next::Done,
-        }
-    }
-}
-
-impl Drop for GivenBack {
-    /// An inode is forgotten after its files are released.
-    fn drop(&mut self) {
-        if self.forget {
-            self.conn.chan.forget_one(self.node);
         }
     }
 }
@@ -433,27 +277,4 @@ impl Drop for FuseFile {
             memory.end,
         );
     }
-}
-
-/// Of a request whose caller holds nothing.
-struct NothingHeld;
-
-impl Holds for NothingHeld {
-    fn hold(&self, _held: &mut Held) -> Result {
-        Ok(())
-    }
-}
-
-/// The flags of open(2) that the daemon is told of.
-fn wire_flags(conn: &Conn, flags: u32) -> u32 {
-    let mut hidden = O_CREAT | O_EXCL | O_NOCTTY;
-    if !atomic_o_trunc(conn) {
-        hidden |= O_TRUNC;
-    }
-    flags & !hidden
-}
-
-/// Whether OPEN truncates, so that the kernel need not.
-pub(in crate::fs) fn atomic_o_trunc(conn: &Conn) -> bool {
-    conn.negotiated().is_some_and(|n| n.atomic_o_trunc)
 }

@@ -2,12 +2,16 @@
 
 //! Open files, from OPEN to RELEASE.
 //!
-//! - [`fuse_file`]: an open file's data; OPEN, RELEASE,
-//! - [`open`]: opening a regular file,
-//! - [`behind`]: the rest of open(2), and the close, in place of a killed opener,
+//! - [`fuse_file`]: an open file's data, and RELEASE,
+//! - [`give_back`]: a file that was opened and could not be used after all,
+//! - [`finish`]: what comes between the answer to OPEN and the end of open(2),
+//! - [`behind`]: that, and the close, in place of a killed opener,
+//! - [`open`]: OPEN and OPENDIR, and open(2) of a regular file,
 //! - [`flush`]: FLUSH and FSYNC.
 
 pub(in crate::fs) mod behind;
+pub(in crate::fs) mod finish;
 pub(in crate::fs) mod flush;
 pub(in crate::fs) mod fuse_file;
+pub(in crate::fs) mod give_back;
 pub(in crate::fs) mod open;

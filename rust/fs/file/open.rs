@@ -1,31 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Opening and closing regular files.
+//! Opening: OPEN and OPENDIR, and open(2) of a regular file.
 //!
-//! C counterpart: `fuse_open()`, `fuse_finish_open()`, `fuse_release()` in `file.c`. Takes the
-//! inode's lock.
+//! C counterpart: `fuse_file_open()`, `fuse_open()` (file.c). Takes folio locks and the inode's lock.
 
-use super::fuse_file::{
-    atomic_o_trunc,
-    FuseFile,
-    Kind, //
+use super::{
+    behind::{
+        Closer,
+        Opened, //
+    },
+    finish::{
+        drop_stale,
+        finish_open, //
+    },
+    fuse_file::{
+        FuseFile,
+        Kind,
+        NewFile, //
+    },
 };
 use crate::{
-    abi::OpenOutFlags,
+    abi::op::{
+        Open,
+        OpenOut,
+        Opendir, //
+    },
     fs::{
-        inode::{
-            attr_cache,
-            iomode,
-            pages, //
+        conn::connection::{
+            Conn,
+            NoOp, //
         },
         Inode,
         OpeningFile, //
     },
-    kapi::vfs::fcntl::O_TRUNC, //
+    kapi::vfs::fcntl::{
+        O_ACCMODE,
+        O_CREAT,
+        O_EXCL,
+        O_NOCTTY,
+        O_RDWR,
+        O_TRUNC,
+        O_WRONLY, //
+    },
+    transport::Outcome, //
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// `open(2)` of a file that is there.
@@ -47,37 +71,54 @@ pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseF
     Ok(data)
 }
 
-/// Drops the pages that an open with `flags` leaves no use for: all, if OPEN has truncated the file, and what is
-/// clean, unless the daemon says that it is still good.
-///
-/// # Errors
-///
-/// EINTR if killed; it is done all the same.
-pub(in crate::fs) fn drop_stale(inode: &Inode, file: &FuseFile, flags: u32) -> Result {
-    if flags & O_TRUNC != 0 && atomic_o_trunc(&file.conn) {
-        // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
-        attr_cache::truncated_by_open(inode);
-        pages::truncate(inode, 0)
-    } else if !file.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-        pages::drop_clean(inode)
-    } else {
-        Ok(())
+impl FuseFile {
+    /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
+    pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
+        let (conn, nodeid) = (inode.conn(), inode.nodeid());
+        let mut file = Some(NewFile::new(conn, kind)?);
+        let no_open = match kind {
+            Kind::File => NoOp::Open,
+            Kind::Dir => NoOp::Opendir,
+        };
+        if !conn.lacks(no_open) {
+            let open = Open {
+                flags: wire_flags(conn, flags),
+                // Only with HANDLE_KILLPRIV_V2.
+                kill_suidgid: false,
+            };
+            let then = || {
+                // The VFS has taken write access before.
+                let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
+                let closer = Closer::current(conn, writes.then_some(inode));
+                let (file, inode) = (file.take(), ARef::from(inode));
+                move |done: &mut Outcome<'_>| {
+                    let file = match done.parse(OpenOut::decode) {
+                        Ok(out) => file?.opened(inode.nodeid(), out),
+                        Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
+                        Err(_) => return None,
+                    };
+                    Some(Opened::new(inode, file, flags, closer))
+                }
+            };
+            let out = match kind {
+                Kind::File => conn.call_then(inode, &open, then),
+                Kind::Dir => conn.call_then(inode, &Opendir(open), then),
+            };
+            match out {
+                Ok(out) => return Ok(file.ok_or(EINTR)?.opened(nodeid, out)),
+                Err(e) if e == ENOSYS => conn.set_lacks(no_open),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(file.ok_or(EINTR)?.opened_without_asking(nodeid))
     }
 }
 
-/// What both OPEN and CREATE end with (`fuse_finish_open()`).
-///
-/// # Errors
-///
-/// EIO if the daemon's flags make no sense; the file must be given back then.
-pub(in crate::fs) fn finish_open(inode: &Inode, file: &OpeningFile, data: &FuseFile) -> Result {
-    data.attach(inode);
-    iomode::open(data, inode)?;
-
-    if data.open_flags.contains(OpenOutFlags::STREAM) {
-        file.stream_open(inode);
-    } else if data.open_flags.contains(OpenOutFlags::NONSEEKABLE) {
-        file.nonseekable_open(inode);
+/// The flags of open(2) that the daemon is told of.
+fn wire_flags(conn: &Conn, flags: u32) -> u32 {
+    let mut hidden = O_CREAT | O_EXCL | O_NOCTTY;
+    if !conn.atomic_o_trunc() {
+        hidden |= O_TRUNC;
     }
-    Ok(())
+    flags & !hidden
 }

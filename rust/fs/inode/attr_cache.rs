@@ -245,3 +245,16 @@ pub(in crate::fs) fn truncated_by_open(inode: &Inode) {
     }
     inode.invalidate_attr_mask(STATX_MODSIZE);
 }
+
+/// The file has been written to, up to `end` if anything was written: attributes that were asked
+/// for before are stale (`fuse_write_update_attr()`).
+pub(in crate::fs) fn written(inode: &Inode, end: i64, written: bool) {
+    {
+        let mut inner = inode.data().inner.lock();
+        inner.attr_version = inode.conn().bump_attr_version();
+        if written && end > inode.i_size_read() {
+            inode.i_size_write(end);
+        }
+    }
+    inode.invalidate_attr_mask(STATX_MODSIZE);
+}

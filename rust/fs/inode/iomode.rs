@@ -18,16 +18,26 @@ use super::{
 };
 use crate::{
     abi::OpenOutFlags,
-    fs::{
-        file::fuse_file::FuseFile,
-        Inode, //
-    },
+    fs::Inode, //
 };
 use core::ops::Deref;
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
+
+/// Whether an open file counts as one that uses the page cache; changed under the inode's lock.
+pub(in crate::fs) struct CachedUse(Atomic<bool>);
+
+impl CachedUse {
+    /// Of a file that is being opened: it does not.
+    pub(in crate::fs) fn new() -> Self {
+        Self(Atomic::new(false))
+    }
+}
 
 /// A file has been opened: asks for the way of doing I/O that the daemon chose for it
 /// (`fuse_file_io_open()`). May sleep.
@@ -35,8 +45,8 @@ use kernel::{
 /// # Errors
 ///
 /// EIO for flags that do not go with this connection: the daemon's mistake. EINTR if killed.
-pub(in crate::fs) fn open(file: &FuseFile, inode: &Inode) -> Result {
-    if try_open(file, inode)? {
+pub(in crate::fs) fn open(file: &CachedUse, flags: OpenOutFlags, inode: &Inode) -> Result {
+    if try_open(file, flags, inode)? {
         return Ok(());
     }
     let inode = inode.data();
@@ -47,26 +57,30 @@ pub(in crate::fs) fn open(file: &FuseFile, inode: &Inode) -> Result {
 }
 
 /// The same, but does not sleep. Says whether it could be done; it will, when the direct writes are through.
-pub(in crate::fs) fn try_open(file: &FuseFile, inode: &Inode) -> Result<bool> {
-    if file.open_flags.contains(OpenOutFlags::PASSTHROUGH) {
+pub(in crate::fs) fn try_open(
+    file: &CachedUse,
+    flags: OpenOutFlags,
+    inode: &Inode,
+) -> Result<bool> {
+    if flags.contains(OpenOutFlags::PASSTHROUGH) {
         // Not offered.
         return Err(EIO);
     }
     // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
-    let cached = !file.open_flags.contains(OpenOutFlags::DIRECT_IO);
+    let cached = !flags.contains(OpenOutFlags::DIRECT_IO);
     Ok(!cached || cached_open(file, inode.data()))
 }
 
 /// Enters cached use on behalf of a file, once, unless there are direct writes (`fuse_file_cached_io_open()`).
-fn cached_open(file: &FuseFile, inode: &FuseInode) -> bool {
+fn cached_open(file: &CachedUse, inode: &FuseInode) -> bool {
     let mut inner = inode.inner.lock();
     if inner.io_cache_ctr < 0 {
         // Tells new direct writes to be exclusive: else this might take forever.
         inode.state.set(State::CACHE_IO_MODE);
         return false;
     }
-    if !file.cached_io.load(Relaxed) {
-        file.cached_io.store(true, Relaxed);
+    if !file.0.load(Relaxed) {
+        file.0.store(true, Relaxed);
         if inner.io_cache_ctr == 0 {
             inode.state.set(State::CACHE_IO_MODE);
         }
@@ -76,13 +90,13 @@ fn cached_open(file: &FuseFile, inode: &FuseInode) -> bool {
 }
 
 /// A file is used no more (`fuse_file_io_release()`). Does not sleep.
-pub(in crate::fs) fn release(file: &FuseFile, inode: &Inode) {
-    if !file.cached_io.load(Relaxed) {
+pub(in crate::fs) fn release(file: &CachedUse, inode: &Inode) {
+    if !file.0.load(Relaxed) {
         return;
     }
     let inode = inode.data();
     let mut inner = inode.inner.lock();
-    file.cached_io.store(false, Relaxed);
+    file.0.store(false, Relaxed);
     inner.io_cache_ctr -= 1;
     if inner.io_cache_ctr == 0 {
         inode.state.clear(State::CACHE_IO_MODE);

@@ -4,7 +4,7 @@
 //!
 //! - [`superblock`]: a superblock's data (`struct fuse_mount`), and what it tells of itself,
 //! - [`options`]: a mount in the making,
-//! - [`init`]: INIT,
+//! - [`init`]: INIT, sent and settled,
 //! - [`fill`]: from options to a superblock, and its end.
 
 pub(in crate::fs) mod fill;

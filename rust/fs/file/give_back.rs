@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A file that was opened and could not be used after all.
+//!
+//! C counterpart: `fuse_sync_release()` (file.c). Takes no locks; sleeps until the daemon has answered.
+
+use super::fuse_file::{
+    FuseFile,
+    ReleaseEnd,
+    ReleaseMemory, //
+};
+use crate::{
+    abi::{
+        op::Release,
+        Creds,
+        NodeId, //
+    },
+    fs::{
+        conn::connection::Conn,
+        request::{
+            call::{
+                Holds,
+                Leaver, //
+            },
+            held::{
+                Afterwards,
+                Held, //
+            },
+        },
+    },
+    kapi::sync::rcu::RcuArc,
+    transport::{
+        How,
+        Next,
+        Outcome,
+        Prepared, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        Arc, //
+    },
+};
+
+impl FuseFile {
+    /// Takes an open of a file back that failed after all, and waits until the daemon knows
+    /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
+    /// no inode. May sleep.
+    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
+        self.flags.store(flags, Relaxed);
+        // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
+        let Some(mut file) = Arc::into_unique_or_drop(self) else {
+            return;
+        };
+        let (conn, node) = (file.conn.clone(), file.nodeid);
+        let mut memory = file.take_release();
+        let mut left = false;
+
+        if memory.is_some() {
+            let then = || {
+                left = true;
+                let (conn, memory) = (conn.clone(), memory.take());
+                move |_: &mut Outcome<'_>| {
+                    if forget {
+                        conn.chan.forget_one(node);
+                    }
+                    // An inode is forgotten after its files are released.
+                    drop(memory);
+                }
+            };
+            let mut leaver = Leaver::new(&conn, &NothingHeld, then);
+            let (caller, release) = (file.closer(), file.release_op());
+            // What the daemon answers changes nothing.
+            let _ = (conn.chan).call(How::Forced, node, caller, &release, &mut leaver);
+        }
+        if forget && !left {
+            conn.chan.forget_one(node);
+        }
+    }
+
+    /// As [`sync_release`](Self::sync_release), in place of a caller that has left.
+    pub(in crate::fs) fn give_back(self: Arc<Self>, flags: u32, forget: bool) -> Option<GivenBack> {
+        self.flags.store(flags, Relaxed);
+        // As above.
+        let mut file = Arc::into_unique_or_drop(self)?;
+        let (request, end) = match file.take_release() {
+            Some(ReleaseMemory { request, end }) => (Some(request), Some(end)),
+            None => (None, None),
+        };
+        Some(GivenBack {
+            conn: file.conn.clone(),
+            node: file.nodeid,
+            caller: file.closer(),
+            release: file.release_op(),
+            request,
+            forget,
+            _end: end,
+        })
+    }
+}
+
+/// A file that could not be opened after all for a task that has left.
+pub(in crate::fs) struct GivenBack {
+    conn: RcuArc<Conn>,
+    node: NodeId,
+    caller: Creds,
+    release: Release,
+    /// None if RELEASE has been sent, or none is to be.
+    request: Option<Prepared>,
+    forget: bool,
+    _end: Option<KBox<ReleaseEnd>>,
+}
+
+impl Afterwards for GivenBack {
+    fn after(&mut self) -> Next {
+        match self.request.take() {
+            Some(request) => {
+                (self.conn).call_behind(request, self.node, self.caller, &self.release)
+            }
+            None => Next::Done,
+        }
+    }
+}
+
+impl Drop for GivenBack {
+    /// An inode is forgotten after its files are released.
+    fn drop(&mut self) {
+        if self.forget {
+            self.conn.chan.forget_one(self.node);
+        }
+    }
+}
+
+/// Of a request whose caller holds nothing.
+struct NothingHeld;
+
+impl Holds for NothingHeld {
+    fn hold(&self, _held: &mut Held) -> Result {
+        Ok(())
+    }
+}
