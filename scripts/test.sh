@@ -19,9 +19,17 @@ asked_kernels
 # wanted NAME: whether the suite is among those asked for, if any were.
 wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
 
-# Machines that run at the same time. Caller and daemon mostly wait for each other, so that one machine
-# keeps little more than one processor busy.
-MACHINES=${RUST_FUSE_MACHINES:-$((JOBS > 1 ? 2 : 1))}
+# machines_at_once FLAVOUR: how many run at the same time. Caller and daemon mostly wait for each other, so that one
+# machine of QEMU keeps little more than one processor busy; User Mode Linux has but one, and sleeps a third of the time.
+machines_at_once() {
+	if [[ -n ${RUST_FUSE_MACHINES:-} ]]; then
+		echo "$RUST_FUSE_MACHINES"
+	elif [[ $1 = uml-* ]]; then
+		echo $((JOBS + 1))
+	else
+		echo $((JOBS > 1 ? 2 : 1))
+	fi
+}
 
 # What is to be run: lines NAME IMPL LIMIT CASES OPTIONS; all on one kernel at a time.
 TODO=()
@@ -105,14 +113,15 @@ report_ended() {
 
 # Runs all of TODO on kernel FLAVOUR.
 run_machines() {
-	local flavour=$1 line name impl limit cases options running=0
+	local flavour=$1 line name impl limit cases options running=0 most
+	most=$(machines_at_once "$flavour")
 	for line in "${TODO[@]}"; do
 		read -r name impl _ <<<"$line"
 		own "$name-$impl-$flavour"
 		rm -rf "$(out_of "$name" "$impl" "$flavour")"
 	done
 	for line in "${TODO[@]}"; do
-		if ((running >= MACHINES)); then
+		if ((running >= most)); then
 			wait -n || true
 			running=$((running - 1))
 			report_ended "$flavour"
