@@ -25,10 +25,14 @@ impl Errno {
     pub const EINTR: Self = Self::constant(4);
     /// Input or output error: what a caller gets for any bad reply.
     pub const EIO: Self = Self::constant(5);
+    /// Too large for the daemon's buffer.
+    pub const E2BIG: Self = Self::constant(7);
     /// Try again: an INTERRUPT that the daemon wants to see again.
     pub const EAGAIN: Self = Self::constant(11);
     /// Invalid argument: what a daemon gets for a malformed message.
     pub const EINVAL: Self = Self::constant(22);
+    /// A name longer than was agreed on.
+    pub const ENAMETOOLONG: Self = Self::constant(36);
     /// The daemon lacks the operation.
     pub const ENOSYS: Self = Self::constant(38);
 

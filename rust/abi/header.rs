@@ -17,6 +17,10 @@ use super::{
     },
     opcode::Opcode, //
 };
+use core::{
+    mem::offset_of,
+    ops::Range, //
+};
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -77,6 +81,12 @@ impl InHeader {
     /// Bytes on the wire.
     pub const SIZE: usize = 40;
 
+    /// Where [`unique`](Self::unique) lies: it is set last.
+    pub const UNIQUE: Range<usize> = {
+        let start = offset_of!(Self, unique);
+        start..start.saturating_add(size_of::<u64>())
+    };
+
     /// The header of a request that is not queued yet: its unique is still to be set.
     ///
     /// `in_len` and `payload_in` are the operation's own; see [`Op`](super::op::Op).
@@ -107,6 +117,22 @@ impl InHeader {
             total_extlen: 0,
             padding: 0,
         })
+    }
+
+    /// The header of a message of `len` bytes that no caller waits for: it is nobody's, and has its
+    /// unique at once.
+    pub(super) const fn of_message(opcode: Opcode, unique: Unique, nodeid: u64, len: u32) -> Self {
+        Self {
+            len,
+            opcode: opcode.get(),
+            unique: unique.get(),
+            nodeid,
+            uid: Creds::NONE.uid,
+            gid: Creds::NONE.gid,
+            pid: Creds::NONE.pid,
+            total_extlen: 0,
+            padding: 0,
+        }
     }
 }
 

@@ -67,8 +67,6 @@ pub struct Unique(u64);
 impl Unique {
     /// The one before the first: no request has it.
     pub const ZERO: Self = Self(0);
-    /// From one request to the next (`FUSE_REQ_ID_STEP`).
-    pub const STEP: u64 = 2;
     /// Marks an INTERRUPT and the reply to it (`FUSE_INT_REQ_BIT`).
     pub const INTERRUPT: u64 = 1;
     /// Marks a request that is sent again (`FUSE_UNIQUE_RESEND`).
@@ -84,11 +82,6 @@ impl Unique {
         self.0
     }
 
-    /// The next request's.
-    pub const fn next(self) -> Self {
-        Self(self.0.wrapping_add(Self::STEP))
-    }
-
     /// The identity of the INTERRUPT for this request.
     pub const fn interrupt(self) -> Self {
         Self(self.0 | Self::INTERRUPT)
@@ -102,16 +95,6 @@ impl Unique {
     /// The request that this one is, or that this INTERRUPT is for.
     pub const fn request(self) -> Self {
         Self(self.0 & !Self::INTERRUPT)
-    }
-
-    /// This request, sent again.
-    pub const fn resent(self) -> Self {
-        Self(self.0 | Self::RESEND)
-    }
-
-    /// Whether this request was sent again.
-    pub const fn is_resent(self) -> bool {
-        self.0 & Self::RESEND != 0
     }
 }
 
@@ -160,11 +143,6 @@ impl LockOwner {
 pub struct Nlookup(u64);
 
 impl Nlookup {
-    /// None.
-    pub const ZERO: Self = Self(0);
-    /// What one reply gives.
-    pub const ONE: Self = Self(1);
-
     /// So many.
     pub const fn new(count: u64) -> Self {
         Self(count)
@@ -173,10 +151,5 @@ impl Nlookup {
     /// The number.
     pub const fn get(self) -> u64 {
         self.0
-    }
-
-    /// With those of another count.
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
     }
 }

@@ -5,6 +5,8 @@
 //! C counterpart: `enum fuse_opcode`; the names are those of the tracepoints (fuse_trace.h). Takes
 //! no locks.
 
+use super::error::Errno;
+
 macro_rules! opcodes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
         /// Which operation a request is.
@@ -147,6 +149,15 @@ impl Opcode {
     /// For the wire.
     pub const fn get(self) -> u32 {
         self as u32
+    }
+
+    /// What the caller gets if the message is longer than the daemon's buffer. A value of an extended
+    /// attribute may be of any size; what else does not fit is the daemon's mistake.
+    pub const fn too_large(self) -> Errno {
+        match self {
+            Self::Setxattr => Errno::E2BIG,
+            _ => Errno::EIO,
+        }
     }
 
     /// Whether it changes what names stand for in the directories that it is about.

@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BATCH_FORGET: gives references to many nodes back. From 7.16 on.
+//! BATCH_FORGET: gives references to many nodes back. From 7.16 on. Sent as it is, not as a request:
+//! nobody waits for it.
 //!
 //! C counterpart: `fuse_read_batch_forget` (dev.c). Takes no locks.
 
-use super::Op;
 use crate::abi::{
-    codec::{
-        Body,
-        Reply,
-        Writer, //
-    },
-    error::{
-        BadReply,
-        Overflow, //
-    },
+    error::Overflow,
+    header::InHeader,
     ids::{
         Nlookup,
-        NodeId, //
+        NodeId,
+        Unique, //
     },
-    opcode::Opcode,
-    version::Minor, //
+    opcode::Opcode, //
 };
-use zerocopy::IntoBytes;
 use zerocopy_derive::{
     FromBytes,
     Immutable,
@@ -66,49 +58,46 @@ impl FuseForgetOne {
     }
 }
 
-/// Gives references to many nodes back. Is about no node, has nobody's credentials, and no reply.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchForget<'a> {
-    /// Which nodes; see [`max_in`](Self::max_in).
-    pub forgets: &'a [FuseForgetOne],
+/// What the message begins with; so many [`FuseForgetOne`]s follow. Is about no node, has nobody's
+/// credentials, and no reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct BatchForget {
+    header: InHeader,
+    body: FuseBatchForgetIn,
 }
 
-impl BatchForget<'_> {
-    /// How many nodes fit into a reader's buffer of so many bytes, which holds the header as well.
-    pub const fn max_in(buf_len: usize) -> usize {
-        const FIXED: usize = crate::abi::header::InHeader::SIZE + size_of::<FuseBatchForgetIn>();
+impl BatchForget {
+    /// Gives references to `count` nodes back; see [`max_in`](Self::max_in).
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] if the message would be longer than 32 bits can say.
+    pub fn new(unique: Unique, count: u32) -> Result<Self, Overflow> {
+        let len = (size_of::<FuseForgetOne>() as u32)
+            .checked_mul(count)
+            .and_then(|len| len.checked_add(size_of::<Self>() as u32))
+            .ok_or(Overflow)?;
 
+        Ok(Self {
+            header: InHeader::of_message(Opcode::BatchForget, unique, 0, len),
+            body: FuseBatchForgetIn { count, dummy: 0 },
+        })
+    }
+
+    /// Bytes of the message, with all that follows.
+    pub const fn message_len(&self) -> usize {
+        self.header.len as usize
+    }
+
+    /// How many nodes fit into a reader's buffer of so many bytes.
+    pub const fn max_in(buf_len: usize) -> usize {
         match buf_len
-            .saturating_sub(FIXED)
+            .saturating_sub(size_of::<Self>())
             .checked_div(size_of::<FuseForgetOne>())
         {
             Some(count) => count,
             None => 0,
         }
-    }
-}
-
-impl Op for BatchForget<'_> {
-    const OPCODE: Opcode = Opcode::BatchForget;
-    type Out = ();
-
-    fn in_len(&self, _minor: Minor) -> usize {
-        size_of_val(self.forgets).saturating_add(size_of::<FuseBatchForgetIn>())
-    }
-
-    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
-        out.put(&FuseBatchForgetIn {
-            count: u32::try_from(self.forgets.len()).map_err(|_| Overflow)?,
-            dummy: 0,
-        })?;
-        out.bytes(self.forgets.as_bytes())
-    }
-
-    fn reply(&self, _minor: Minor) -> Reply {
-        Reply::None
-    }
-
-    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
-        body.empty()
     }
 }

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FORGET: gives references to one node back.
+//! FORGET: gives references to one node back. Sent as it is, not as a request: nobody waits for it.
 //!
 //! C counterpart: `fuse_read_single_forget` (dev.c). Takes no locks.
 
-use super::Op;
+use super::FuseForgetOne;
 use crate::abi::{
-    codec::{
-        Body,
-        Reply,
-        Writer, //
-    },
-    error::{
-        BadReply,
-        Overflow, //
-    },
-    ids::Nlookup,
-    opcode::Opcode,
-    version::Minor, //
+    header::InHeader,
+    ids::Unique,
+    opcode::Opcode, //
 };
 use zerocopy_derive::{
     FromBytes,
@@ -38,33 +29,24 @@ pub struct FuseForgetIn {
 
 const _: () = assert!(size_of::<FuseForgetIn>() == 8);
 
-/// Gives references to the node that the request is about back. Has nobody's credentials, and no
-/// reply.
-#[derive(Clone, Copy, Debug)]
+/// The whole message. Has nobody's credentials, and no reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Forget {
-    /// How many.
-    pub nlookup: Nlookup,
+    header: InHeader,
+    body: FuseForgetIn,
 }
 
-impl Op for Forget {
-    const OPCODE: Opcode = Opcode::Forget;
-    type Out = ();
+impl Forget {
+    /// Gives references to one node back.
+    pub const fn new(unique: Unique, one: FuseForgetOne) -> Self {
+        let len = size_of::<Self>() as u32;
 
-    fn in_len(&self, _minor: Minor) -> usize {
-        size_of::<FuseForgetIn>()
-    }
-
-    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
-        out.put(&FuseForgetIn {
-            nlookup: self.nlookup.get(),
-        })
-    }
-
-    fn reply(&self, _minor: Minor) -> Reply {
-        Reply::None
-    }
-
-    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
-        body.empty()
+        Self {
+            header: InHeader::of_message(Opcode::Forget, unique, one.nodeid, len),
+            body: FuseForgetIn {
+                nlookup: one.nlookup,
+            },
+        }
     }
 }

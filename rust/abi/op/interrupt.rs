@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! INTERRUPT: the caller of a request has a signal pending.
+//! INTERRUPT: the caller of a request has a signal pending. Sent as it is, not as a request: nobody
+//! waits for it.
 //!
 //! C counterpart: `fuse_read_interrupt` (dev.c). Takes no locks.
 
-use super::Op;
 use crate::abi::{
-    codec::{
-        Body,
-        Reply,
-        Writer, //
-    },
-    error::{
-        BadReply,
-        Overflow, //
-    },
+    header::InHeader,
     ids::Unique,
-    opcode::Opcode,
-    version::Minor, //
+    opcode::Opcode, //
 };
 use zerocopy_derive::{
     FromBytes,
@@ -38,35 +29,27 @@ pub struct FuseInterruptIn {
 
 const _: () = assert!(size_of::<FuseInterruptIn>() == 8);
 
-/// Tells that the caller of a request has a signal pending.
+/// The whole message.
 ///
 /// Is about no node, has nobody's credentials, and the unique [`Unique::interrupt`] of the request's.
 /// A reply is possible but not needed; see [`Answer::Interrupt`](crate::abi::header::Answer).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Interrupt {
-    /// The request.
-    pub request: Unique,
+    header: InHeader,
+    body: FuseInterruptIn,
 }
 
-impl Op for Interrupt {
-    const OPCODE: Opcode = Opcode::Interrupt;
-    type Out = ();
+impl Interrupt {
+    /// Tells that the caller of `request` has a signal pending.
+    pub const fn new(request: Unique) -> Self {
+        let len = size_of::<Self>() as u32;
 
-    fn in_len(&self, _minor: Minor) -> usize {
-        size_of::<FuseInterruptIn>()
-    }
-
-    fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
-        out.put(&FuseInterruptIn {
-            unique: self.request.get(),
-        })
-    }
-
-    fn reply(&self, _minor: Minor) -> Reply {
-        Reply::None
-    }
-
-    fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
-        body.empty()
+        Self {
+            header: InHeader::of_message(Opcode::Interrupt, request.interrupt(), 0, len),
+            body: FuseInterruptIn {
+                unique: request.get(),
+            },
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::abi::{
         Overflow, //
     },
     flags::WriteFlags,
+    header::InHeader,
     ids::{
         FileHandle,
         LockOwner, //
@@ -86,6 +87,13 @@ pub struct Write {
 }
 
 impl Write {
+    /// Bytes of the longest message with so many bytes of payload: a reader must have room for them.
+    pub const fn message_len(size: u32) -> usize {
+        (size as usize)
+            .saturating_add(InHeader::SIZE)
+            .saturating_add(size_of::<FuseWriteIn>())
+    }
+
     const fn fixed_len(minor: Minor) -> usize {
         if minor.before(9) {
             COMPAT_WRITE_IN_SIZE

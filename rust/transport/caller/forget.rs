@@ -8,16 +8,11 @@
 use crate::{
     abi::{
         op,
-        Creds,
-        InHeader,
         Nlookup,
         NodeId,
-        Opcode, //
+        Unique, //
     },
-    engine::{
-        self,
-        ForgetQueue, //
-    },
+    engine::ForgetQueue,
     kapi::{
         lib::fifo::{
             Fifo,
@@ -111,40 +106,20 @@ impl Chan {
 /// them. Returns its length.
 pub(in crate::transport) fn send(
     to: &mut impl CopyOut,
-    unique: engine::Unique,
+    unique: Unique,
     mut forgets: Forgets,
     count: u32,
     single: bool,
 ) -> Result<usize> {
     if single {
-        let Some(link) = forgets.pop_front() else {
-            return Err(EIO);
-        };
-        let one = link.value();
-        let body = op::FuseForgetIn {
-            nlookup: one.nlookup,
-        };
-        let len = InHeader::SIZE.saturating_add(size_of_val(&body));
-        let mut header = header(Opcode::Forget, unique, len)?;
-        header.nodeid = one.nodeid;
-        let mut message = [0u8; InHeader::SIZE + size_of::<op::FuseForgetIn>()];
-        let (head, tail) = message.split_at_mut(InHeader::SIZE);
-        head.copy_from_slice(header.as_bytes());
-        tail.copy_from_slice(body.as_bytes());
-        to.put_all(&message)?;
-        return Ok(len);
+        let link = forgets.pop_front().ok_or(EIO)?;
+        let message = op::Forget::new(unique, *link.value());
+        to.put_all(message.as_bytes())?;
+        return Ok(size_of_val(&message));
     }
 
-    let size = size_of::<op::FuseForgetOne>();
-    let fixed = InHeader::SIZE.saturating_add(size_of::<op::FuseBatchForgetIn>());
-    let len = (count as usize)
-        .checked_mul(size)
-        .and_then(|len| len.checked_add(fixed))
-        .ok_or(EIO)?;
-    let body = op::FuseBatchForgetIn { count, dummy: 0 };
-    to.put_all(header(Opcode::BatchForget, unique, len)?.as_bytes())?;
-    to.put_all(body.as_bytes())?;
-
+    let start = op::BatchForget::new(unique, count).map_err(|_| EIO)?;
+    to.put_all(start.as_bytes())?;
     let mut part = [op::FuseForgetOne::default(); 16];
     loop {
         let mut filled = 0usize;
@@ -156,20 +131,8 @@ pub(in crate::transport) fn send(
             filled = filled.saturating_add(1);
         }
         match part.get(..filled) {
-            None | Some([]) => return Ok(len),
+            None | Some([]) => return Ok(start.message_len()),
             Some(ones) => to.put_all(ones.as_bytes())?,
         }
     }
-}
-
-/// The header of a message of `len` bytes that is no request.
-pub(in crate::transport) fn header(
-    opcode: Opcode,
-    unique: engine::Unique,
-    len: usize,
-) -> Result<InHeader> {
-    let mut header = InHeader::new(opcode, None, Creds::NONE, 0, 0).map_err(|_| EIO)?;
-    header.len = len.try_into().map_err(|_| EIO)?;
-    header.unique = unique.0;
-    Ok(header)
 }

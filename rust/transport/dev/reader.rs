@@ -8,8 +8,9 @@ use super::device::Installed;
 use crate::{
     abi::{
         op,
-        InHeader,
-        Opcode, //
+        Errno,
+        Opcode,
+        Unique, //
     },
     engine::{
         self,
@@ -55,6 +56,11 @@ use kernel::{
     },
 };
 use zerocopy::IntoBytes;
+
+// The engine knows no wire: its numbers are the protocol's.
+const _: () = assert!(
+    engine::Unique::INTERRUPT == Unique::INTERRUPT && engine::Unique::RESEND == Unique::RESEND
+);
 
 /// Why a request was not copied out.
 enum Failed<'a> {
@@ -149,16 +155,14 @@ fn take(
     };
     chan.update_readable(&engine);
     if let Taken::Interrupt(unique) = &next {
-        trace::fuse_interrupt_taken(|| {
-            chan.step(unique.0 & !engine::Unique::RESEND, 0, id.number())
-        });
+        trace::fuse_interrupt_taken(|| chan.step(unique.0 & !Unique::RESEND, 0, id.number()));
     }
     drop(engine);
     Next::Done(match next {
         Taken::Request(_) | Taken::Empty => return Next::Nothing,
         Taken::Closed { with_err: true } => Err(ECONNABORTED),
         Taken::Closed { with_err: false } => Err(ENODEV),
-        Taken::Interrupt(unique) => interrupt(to, unique),
+        Taken::Interrupt(request) => interrupt(to, Unique::from_raw(request.0)),
         Taken::Forgets {
             unique,
             count,
@@ -170,7 +174,7 @@ fn take(
             } else {
                 count
             };
-            forget::send(to, unique, forgets, count, single)
+            forget::send(to, Unique::from_raw(unique.0), forgets, count, single)
         }
     })
 }
@@ -200,16 +204,10 @@ fn take_forgets(chan: &Chan, room: usize, count: u32, forgets: &mut Forgets) -> 
 }
 
 /// Sends the INTERRUPT of a request.
-fn interrupt(to: &mut impl CopyOut, unique: engine::Unique) -> Result<usize> {
-    let body = op::FuseInterruptIn { unique: unique.0 };
-    let len = InHeader::SIZE.saturating_add(size_of_val(&body));
-    let header = forget::header(Opcode::Interrupt, unique.interrupt(), len)?;
-    let mut message = [0u8; InHeader::SIZE + size_of::<op::FuseInterruptIn>()];
-    let (head, tail) = message.split_at_mut(InHeader::SIZE);
-    head.copy_from_slice(header.as_bytes());
-    tail.copy_from_slice(body.as_bytes());
-    to.put_all(&message)?;
-    Ok(len)
+fn interrupt(to: &mut impl CopyOut, request: Unique) -> Result<usize> {
+    let message = op::Interrupt::new(request);
+    to.put_all(message.as_bytes())?;
+    Ok(size_of_val(&message))
 }
 
 /// Copies a request out. `None`: there is nothing to return for it, go on with the next one.
@@ -227,10 +225,9 @@ fn send(
     if len > room {
         let (ender, _) = lease.end();
         chan.remove(request.ticket);
-        // SETXATTR is special: its value may be of any size.
-        let too_large = req.opcode.load(Relaxed) == Opcode::Setxattr.get();
-        let error = if too_large { E2BIG } else { EIO };
-        req.end(ender, error.to_errno());
+        let opcode = Opcode::from_raw(req.opcode.load(Relaxed));
+        let errno = opcode.map_or(Errno::EIO, Opcode::too_large);
+        req.end(ender, errno.to_negative());
         return None;
     }
 

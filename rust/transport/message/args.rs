@@ -41,9 +41,6 @@ use zerocopy::IntoBytes;
 /// Longer ones get memory of their own.
 pub(in crate::transport) const OWN: usize = 200;
 
-/// Where `unique` lies in [`InHeader`].
-const UNIQUE: core::ops::Range<usize> = 8..16;
-
 /// A few bytes in place, more of them in memory of their own.
 struct Bytes {
     len: usize,
@@ -220,7 +217,7 @@ impl Args {
         to: &mut impl CopyOut,
     ) -> Result<(), Cursor> {
         let message = self.bytes.bytes_mut();
-        if let Some(place) = message.get_mut(UNIQUE) {
+        if let Some(place) = message.get_mut(InHeader::UNIQUE) {
             place.copy_from_slice(unique.as_bytes());
         }
         let own = to.put(message);
