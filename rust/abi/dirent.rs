@@ -4,7 +4,10 @@
 //!
 //! C counterpart: `struct fuse_dirent`, `parse_dirfile` (readdir.c). Takes no locks.
 
-use super::error::BadReply;
+use super::{
+    error::BadReply,
+    name, //
+};
 use zerocopy::FromBytes;
 use zerocopy_derive::{
     FromBytes,
@@ -13,8 +16,8 @@ use zerocopy_derive::{
     KnownLayout, //
 };
 
-/// The longest name in bytes (`FUSE_NAME_MAX`).
-pub const NAME_MAX: usize = 4095;
+/// The longest name in bytes.
+const NAME_MAX: usize = name::NAME_MAX as usize;
 
 /// Of each entry's length.
 const ALIGN: usize = 8;

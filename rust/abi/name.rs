@@ -9,6 +9,11 @@ use super::{
     error::Overflow, //
 };
 
+/// The longest name in bytes (`FUSE_NAME_MAX`).
+pub const NAME_MAX: u32 = 4095;
+/// The same, where a request may have just one page (`FUSE_NAME_LOW_MAX`).
+pub const NAME_LOW_MAX: u32 = 1024;
+
 /// A file's name, or a link's target: at least one byte, none of them NUL.
 ///
 /// Borrowed from the VFS while a request is encoded; the request has its own copy then.

@@ -6,13 +6,19 @@
 //! those about the filesystem are passed on ([`Notified`]). Takes the engine's lock; sleeps.
 
 use crate::{
-    abi::NotifyCode,
+    abi::{
+        Errno,
+        NotifyCode, //
+    },
     engine::Resend,
     kapi::{
         fuse::trace,
         task::sched, //
     },
-    transport::chan::channel::Chan, //
+    transport::{
+        chan::channel::Chan,
+        message::copy::CopyIn, //
+    },
 };
 use kernel::prelude::*;
 
@@ -23,23 +29,26 @@ pub(crate) trait Notified: Send + Sync {
     fn inc_epoch(&self);
 }
 
-/// A notification, whole.
-enum Notification {
-    Resend,
-    IncEpoch,
-}
-
-impl Notification {
-    /// Parses one.
+impl Chan {
+    /// Takes a notification from the daemon, with `body_len` bytes after its header.
     ///
     /// # Errors
     ///
-    /// `EINVAL` for an unknown one.
-    fn parse(code: i32) -> Result<Self> {
-        match NotifyCode::from_raw(code).ok_or(EINVAL)? {
-            // These two have no body, and C does not look whether there is one.
-            NotifyCode::Resend => Ok(Self::Resend),
-            NotifyCode::IncEpoch => Ok(Self::IncEpoch),
+    /// `EINVAL` before INIT was answered and after an abort, and for an unknown one; for a malformed
+    /// one as [`NotifyCode::check`]; those of [`CopyIn::fill`].
+    pub(super) fn notify(&self, code: i32, body_len: usize, from: &mut impl CopyIn) -> Result {
+        if !self.initialized() || !self.connected() {
+            return Err(EINVAL);
+        }
+        let code = NotifyCode::from_raw(code).ok_or(EINVAL)?;
+        self.read_fixed(code, body_len, from)?;
+        match code {
+            NotifyCode::Resend => self.resend(),
+            NotifyCode::IncEpoch => {
+                if let Some(notified) = self.notified() {
+                    notified.inc_epoch();
+                }
+            }
             // Until they are built: as an older kernel answers.
             NotifyCode::Poll
             | NotifyCode::InvalInode
@@ -47,30 +56,19 @@ impl Notification {
             | NotifyCode::Store
             | NotifyCode::Retrieve
             | NotifyCode::Delete
-            | NotifyCode::Prune => Err(EINVAL),
-        }
-    }
-}
-
-impl Chan {
-    /// Takes a notification from the daemon.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` before INIT was answered and after an abort, and for a malformed or unknown one.
-    pub(super) fn notify(&self, code: i32) -> Result {
-        if !self.initialized() || !self.connected() {
-            return Err(EINVAL);
-        }
-        match Notification::parse(code)? {
-            Notification::Resend => self.resend(),
-            Notification::IncEpoch => {
-                if let Some(notified) = self.notified() {
-                    notified.inc_epoch();
-                }
-            }
+            | NotifyCode::Prune => return Err(EINVAL),
         }
         Ok(())
+    }
+
+    /// Reads the fixed part of a notification and checks it.
+    fn read_fixed(&self, code: NotifyCode, body_len: usize, from: &mut impl CopyIn) -> Result {
+        let bad = |errno: Errno| Error::from_errno(errno.to_negative());
+        let mut fixed = [0u8; NotifyCode::MAX_FIXED];
+        let len = code.fixed_len(body_len).map_err(bad)?;
+        let fixed = fixed.get_mut(..len).ok_or(EIO)?;
+        from.get_all(fixed)?;
+        code.check(fixed, body_len, self.name_max()).map_err(bad)
     }
 
     /// Queues again, in front of all others, what the daemon has read and not answered.

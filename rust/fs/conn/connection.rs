@@ -9,6 +9,7 @@
 use super::left::LeftTable;
 use crate::{
     abi::{
+        name::NAME_LOW_MAX,
         Minor,
         Opcode, //
     },
@@ -81,10 +82,6 @@ pub(crate) struct Negotiated {
 
 /// `FUSE_DEFAULT_MAX_PAGES_PER_REQ`: pages per request of a daemon that does not say.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 32;
-/// `FUSE_NAME_LOW_MAX`: bytes of a name, where a request may have just one page.
-pub(crate) const NAME_LOW_MAX: u32 = 1024;
-/// `FUSE_NAME_MAX`: bytes of a name, `PATH_MAX - 1`.
-pub(crate) const NAME_MAX: u32 = 4095;
 
 /// Operations that a daemon answered with ENOSYS, never sent again (`fuse_conn::no_*`).
 #[derive(Clone, Copy)]

@@ -9,6 +9,10 @@
 
 use crate::{
     abi::{
+        name::{
+            NAME_LOW_MAX,
+            NAME_MAX, //
+        },
         op::{
             Init,
             InitOut, //
@@ -19,9 +23,7 @@ use crate::{
         conn::connection::{
             Conn,
             Negotiated,
-            DEFAULT_MAX_PAGES,
-            NAME_LOW_MAX,
-            NAME_MAX, //
+            DEFAULT_MAX_PAGES, //
         },
         Fuse,
         SuperBlock, //
@@ -156,6 +158,7 @@ impl ProcessReply {
             minor: negotiated.minor.get(),
             max_write: negotiated.max_write,
             max_pages: negotiated.max_pages,
+            name_max: negotiated.name_max,
         };
         // If it is being unmounted already, then nothing here matters to it any more.
         self.live

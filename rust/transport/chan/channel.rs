@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     abi::{
+        name::NAME_LOW_MAX,
         op,
-        InHeader,
         Minor, //
     },
     engine::{
@@ -94,6 +94,8 @@ pub(crate) struct ChanParams {
     pub(crate) max_write: u32,
     /// Pages per request.
     pub(crate) max_pages: u32,
+    /// Bytes of a name in a notification.
+    pub(crate) name_max: u32,
 }
 
 /// A channel.
@@ -126,6 +128,7 @@ pub(crate) struct Chan {
     /// Bytes that a reader must have room for.
     min_read_buffer: Atomic<usize>,
     max_pages: Atomic<u32>,
+    name_max: Atomic<u32>,
     /// Background requests from which on readahead holds back.
     congestion_threshold: Atomic<u32>,
     /// The daemon wants to be told of an abort (`ABORT_ERROR`).
@@ -174,6 +177,7 @@ impl Chan {
                 minor: Atomic::new(0),
                 min_read_buffer: Atomic::new(MIN_READ_BUFFER),
                 max_pages: Atomic::new(0),
+                name_max: Atomic::new(NAME_LOW_MAX),
                 congestion_threshold: Atomic::new(DEFAULT_CONGESTION_THRESHOLD),
                 abort_err: Atomic::new(false),
                 connection: Atomic::new(0),
@@ -251,12 +255,11 @@ impl Chan {
     pub(crate) fn set_initialized(&self, params: Option<ChanParams>) {
         if let Some(params) = params {
             self.minor.store(params.minor, Relaxed);
-            let write = (params.max_write as usize)
-                .saturating_add(InHeader::SIZE)
-                .saturating_add(size_of::<op::FuseWriteIn>());
+            let write = op::Write::message_len(params.max_write);
             self.min_read_buffer
                 .store(write.max(MIN_READ_BUFFER), Relaxed);
             self.max_pages.store(params.max_pages, Relaxed);
+            self.name_max.store(params.name_max, Relaxed);
         }
         // Pairs with `initialized()`.
         self.initialized.store(true, Release);
@@ -292,6 +295,11 @@ impl Chan {
     /// The daemon's version, 7.0 before it is known.
     pub(in crate::transport) fn minor(&self) -> Minor {
         Minor::new(self.minor.load(Relaxed))
+    }
+
+    /// Bytes of a name in a notification.
+    pub(in crate::transport) fn name_max(&self) -> u32 {
+        self.name_max.load(Relaxed)
     }
 
     /// Bytes that a reader must have room for: those of any request but SETXATTR.

@@ -77,7 +77,7 @@ pub(in crate::transport) fn write(
     let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
 
     match header.parse(len).map_err(|_| EINVAL)? {
-        Answer::Notify { code, .. } => installed.chan.notify(code)?,
+        Answer::Notify { code, body_len } => installed.chan.notify(code, body_len, from)?,
         Answer::Interrupt {
             request,
             error,

@@ -5,7 +5,9 @@
 mod common;
 
 use common::Random;
-use fuse_abi::abi::{dirent::NAME_MAX, BadReply, Dirent, Dirents};
+use fuse_abi::abi::{name, BadReply, Dirent, Dirents};
+
+const NAME_MAX: usize = name::NAME_MAX as usize;
 
 fn push(payload: &mut Vec<u8>, ino: u64, off: u64, kind: u32, name: &[u8]) {
     payload.extend(ino.to_ne_bytes());

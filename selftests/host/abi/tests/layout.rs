@@ -9,8 +9,8 @@
 //! Which compiler: `CC`, else clang, else cc.
 
 use fuse_abi::abi::{
-    attr::*, dirent::*, entry::*, flags::*, header::*, op::*, version::MAJOR, Creds, Minor, NodeId,
-    NotifyCode, Opcode, Unique,
+    attr::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*, version::MAJOR, Creds,
+    Minor, NodeId, Opcode, Unique,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -89,6 +89,15 @@ fn ours() -> Layout {
         "fuse_flush_in" FuseFlushIn { fh, unused, padding, lock_owner }
         "fuse_access_in" FuseAccessIn { mask, padding }
         "fuse_interrupt_in" FuseInterruptIn { unique }
+        "fuse_notify_poll_wakeup_out" FuseNotifyPollWakeupOut { kh }
+        "fuse_notify_inval_inode_out" FuseNotifyInvalInodeOut { ino, off, len }
+        "fuse_notify_inval_entry_out" FuseNotifyInvalEntryOut { parent, namelen, flags }
+        "fuse_notify_delete_out" FuseNotifyDeleteOut { parent, child, namelen, padding }
+        "fuse_notify_store_out" FuseNotifyStoreOut { nodeid, offset, size, padding }
+        "fuse_notify_retrieve_out" FuseNotifyRetrieveOut {
+            notify_unique, nodeid, offset, size, padding
+        }
+        "fuse_notify_prune_out" FuseNotifyPruneOut { count, padding, spare }
         "fuse_init_in" FuseInitIn { major, minor, max_readahead, flags, flags2, unused }
         "fuse_init_out" FuseInitOut {
             major, minor, max_readahead, flags, max_background, congestion_threshold, max_write,
