@@ -10,12 +10,12 @@
 
 use super::getattr;
 use crate::{
-    abi::op::Access,
+    abi::op::{
+        Access,
+        Op, //
+    },
     fs::{
-        conn::connection::{
-            Conn,
-            NoOp, //
-        },
+        conn::connection::Conn,
         inode::fuse_inode::FuseInode,
         Fuse,
         Inode, //
@@ -132,17 +132,9 @@ fn ask_again(inode: &Inode) -> Result {
 fn access(inode: &Inode, mask: u32) -> Result {
     let conn = inode.conn();
 
-    if conn.lacks(NoOp::Access) {
-        return Ok(());
-    }
     let op = Access {
         mask: mask & (MAY_READ | MAY_WRITE | MAY_EXEC),
     };
-    match conn.call(inode, &op) {
-        Err(e) if e == ENOSYS => {
-            conn.set_lacks(NoOp::Access);
-            Ok(())
-        }
-        result => result,
-    }
+    conn.unless_lacking(Access::OPCODE, || conn.call(inode, &op))
+        .map(drop)
 }

@@ -16,6 +16,7 @@ use crate::{
             Setattr, //
         },
         BadAttr,
+        InitFlags,
         Timeout, //
     },
     fs::{
@@ -123,7 +124,7 @@ fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<
     if truncates && !inode.is_reg() {
         return Err(EIO);
     }
-    if attr.has(ATTR_OPEN) && conn.atomic_o_trunc() {
+    if attr.has(ATTR_OPEN) && conn.agreed(InitFlags::ATOMIC_O_TRUNC) {
         // OPEN has truncated the file; the page cache is left.
         inode.i_size_write(0);
         return pages::truncate(inode, 0);

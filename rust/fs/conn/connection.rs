@@ -10,8 +10,8 @@ use super::left::LeftTable;
 use crate::{
     abi::{
         name::NAME_LOW_MAX,
-        Minor,
-        Opcode, //
+        InitFlags,
+        Minor, //
     },
     kapi::{
         fuse::moduleparam,
@@ -68,35 +68,12 @@ pub(crate) struct Negotiated {
     pub(crate) max_pages: u32,
     /// Bytes of a name (`FUSE_NAME_LOW_MAX` or `FUSE_NAME_MAX`).
     pub(crate) name_max: u32,
-    /// READs of readahead are sent without waiting for the one before.
-    pub(crate) async_read: bool,
-    /// OPEN truncates.
-    pub(crate) atomic_o_trunc: bool,
-    /// WRITEs from the page cache may be larger than a page.
-    pub(crate) big_writes: bool,
-    /// The daemon applies the umask.
-    pub(crate) dont_mask: bool,
-    /// LOOKUPs and READDIRs of one directory may run at the same time.
-    pub(crate) parallel_dirops: bool,
+    /// What both sides can do.
+    pub(crate) flags: InitFlags,
 }
 
 /// `FUSE_DEFAULT_MAX_PAGES_PER_REQ`: pages per request of a daemon that does not say.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 32;
-
-/// Operations that a daemon answered with ENOSYS, never sent again (`fuse_conn::no_*`).
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub(crate) enum NoOp {
-    Open = Opcode::Open.get(),
-    Opendir = Opcode::Opendir.get(),
-    Fsync = Opcode::Fsync.get(),
-    Fsyncdir = Opcode::Fsyncdir.get(),
-    Flush = Opcode::Flush.get(),
-    Access = Opcode::Access.get(),
-    Create = Opcode::Create.get(),
-    Rename2 = Opcode::Rename2.get(),
-    Link = Opcode::Link.get(),
-}
 
 /// A connection.
 pub(crate) struct Conn {
@@ -107,7 +84,7 @@ pub(crate) struct Conn {
     /// The namespace that pids on the wire belong to: the mounter's.
     pub(crate) pid_ns: ARef<PidNamespace>,
     /// Hides the kernel's addresses in what the daemon sees of lock owners.
-    pub(crate) scramble_key: [u32; 4],
+    pub(super) scramble_key: [u32; 4],
     negotiated: SetOnce<Negotiated>,
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
@@ -144,20 +121,16 @@ impl Conn {
         self.negotiated.as_ref()
     }
 
+    /// Whether the daemon has agreed to this.
+    #[inline]
+    pub(in crate::fs) fn agreed(&self, flag: InitFlags) -> bool {
+        self.negotiated().is_some_and(|n| n.flags.contains(flag))
+    }
+
     /// Remembers what INIT settled. Only its reply does this.
     pub(in crate::fs) fn set_negotiated(&self, negotiated: Negotiated) {
         // A second time cannot be: INIT is sent once and ends once.
         self.negotiated.populate(negotiated);
-    }
-
-    /// Whether the daemon has said that it lacks an operation.
-    pub(crate) fn lacks(&self, op: NoOp) -> bool {
-        self.chan.lacks(op as u32)
-    }
-
-    /// Remembers that the daemon lacks an operation. It never comes back.
-    pub(crate) fn set_lacks(&self, op: NoOp) {
-        self.chan.set_lacks(op as u32);
     }
 
     /// Bytes per READ.
@@ -192,17 +165,7 @@ impl Conn {
 
     /// Whether the kernel leaves the umask to the daemon.
     pub(crate) fn dont_mask(&self) -> bool {
-        self.params.dont_mask || self.negotiated().is_some_and(|n| n.dont_mask)
-    }
-
-    /// Whether OPEN truncates, so that the kernel need not.
-    pub(crate) fn atomic_o_trunc(&self) -> bool {
-        self.negotiated().is_some_and(|n| n.atomic_o_trunc)
-    }
-
-    /// Whether LOOKUPs and READDIRs of one directory may run at the same time.
-    pub(crate) fn parallel_dirops(&self) -> bool {
-        self.negotiated().is_some_and(|n| n.parallel_dirops)
+        self.params.dont_mask || self.agreed(InitFlags::DONT_MASK)
     }
 
     /// The version of attributes that are asked for from now on (`fuse_get_attr_version()`).

@@ -9,7 +9,8 @@ use super::args::past_eof;
 use crate::{
     abi::{
         op::Read,
-        FileHandle, //
+        FileHandle,
+        InitFlags, //
     },
     fs::{
         attr::getattr,
@@ -222,7 +223,7 @@ impl ReadAhead<'_> {
             size: op.size,
         };
         let payload = Payload::ReadFolios(batch);
-        if conn.negotiated().is_some_and(|n| n.async_read) {
+        if conn.agreed(InitFlags::ASYNC_READ) {
             let end = KBox::new(end, GFP_KERNEL)?;
             let caller = conn.caller()?;
             let request = conn.chan.background(Gfp::KERNEL)?;

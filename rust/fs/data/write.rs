@@ -14,7 +14,10 @@ use super::{
     direct_io, //
 };
 use crate::{
-    abi::op::Write,
+    abi::{
+        op::Write,
+        InitFlags, //
+    },
     fs::{
         inode::{
             attr_cache,
@@ -164,7 +167,7 @@ fn fill(
     max_folios: usize,
 ) -> Result {
     let conn = inode.conn();
-    let big_writes = conn.negotiated().is_some_and(|n| n.big_writes);
+    let big_writes = conn.agreed(InitFlags::BIG_WRITES);
     let mut left = from.count().min(conn.max_write() as usize);
     let mut pos = start;
 

@@ -15,12 +15,13 @@ use crate::{
     abi::{
         op::{
             Create,
-            CreateOut, //
+            CreateOut,
+            Op, //
         },
+        InitFlags,
         OpenOutFlags, //
     },
     fs::{
-        conn::connection::NoOp,
         file::{
             behind::{
                 Closer,
@@ -88,17 +89,17 @@ pub(in crate::fs) fn atomic_open(
 
     // From here on the file is made or nothing is opened.
     file.set_created();
-    if !conn.lacks(NoOp::Create) {
-        match create_open(dir, entry, file, flags, mode) {
-            Ok(()) => return Ok(AtomicOpen::Opened),
-            Err(e) if e == ENOSYS => conn.set_lacks(NoOp::Create),
-            Err(e) => {
-                if e == EEXIST {
-                    entry.invalidate_entry();
-                }
-                return Err(e);
+    let created = conn
+        .unless_lacking(Create::OPCODE, || {
+            create_open(dir, entry, file, flags, mode)
+        })
+        .inspect_err(|e| {
+            if *e == EEXIST {
+                entry.invalidate_entry();
             }
-        }
+        })?;
+    if created.is_some() {
+        return Ok(AtomicOpen::Opened);
     }
     create::mknod(dir, entry, mode, 0)?;
     Ok(AtomicOpen::NoOpen(None))
@@ -189,7 +190,7 @@ fn create_open(
         return Err(e);
     }
     // Should this fail, the VFS closes the file.
-    if conn.atomic_o_trunc() && flags & O_TRUNC != 0 {
+    if conn.agreed(InitFlags::ATOMIC_O_TRUNC) && flags & O_TRUNC != 0 {
         pages::truncate(&inode, 0)?;
     } else if !keep_cache {
         pages::drop_clean(&inode)?;

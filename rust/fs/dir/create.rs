@@ -22,7 +22,6 @@ use crate::{
         Rdev, //
     },
     fs::{
-        conn::connection::NoOp,
         inode::attr_cache::AskedAt,
         name::{
             dentry::NamedAt,
@@ -201,24 +200,16 @@ pub(in crate::fs) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>)
     if inode.await_hold(Hold::Exclusive)? && inode.i_nlink() == 0 {
         return Err(ENOENT);
     }
-    if conn.lacks(NoOp::Link) {
-        return Err(EPERM);
-    }
     let kind = FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?;
     let op = Link {
         old: inode.nodeid(),
         kind,
         name: wire_name(new.name())?,
     };
-    match create_new_nondir(dir, Some(inode), new, &op, kind) {
-        Ok(()) => {
-            inode.update_ctime_in_cache();
-            Ok(())
-        }
-        Err(e) if e == ENOSYS => {
-            conn.set_lacks(NoOp::Link);
-            Err(EPERM)
-        }
-        Err(e) => Err(e),
-    }
+    conn.unless_lacking(Link::OPCODE, || {
+        create_new_nondir(dir, Some(inode), new, &op, kind)
+    })?
+    .ok_or(EPERM)?;
+    inode.update_ctime_in_cache();
+    Ok(())
 }

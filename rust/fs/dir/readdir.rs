@@ -13,13 +13,13 @@ use crate::{
         op::{
             Fsync,
             Fsyncdir,
+            Op,
             Readdir, //
         },
         Dirents,
         OpenOutFlags, //
     },
     fs::{
-        conn::connection::NoOp,
         file::fuse_file::{
             FuseFile,
             Kind, //
@@ -153,19 +153,14 @@ pub(in crate::fs) fn fsync(file: &File, datasync: bool) -> Result {
     let conn = inode.conn();
     inode.check_bad()?;
 
-    if conn.lacks(NoOp::Fsyncdir) {
-        return Ok(());
-    }
-    let _lock = inode.lock()?;
     let op = Fsyncdir(Fsync {
         fh: file.data().fh,
         datasync,
     });
-    match conn.call(file, &op) {
-        Err(e) if e == ENOSYS => {
-            conn.set_lacks(NoOp::Fsyncdir);
-            Ok(())
-        }
-        result => result,
-    }
+    conn.unless_lacking(Fsyncdir::OPCODE, || {
+        let _lock = inode.lock()?;
+        inode.await_hold(Hold::Exclusive)?;
+        conn.call(file, &op)
+    })
+    .map(drop)
 }

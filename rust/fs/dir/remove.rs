@@ -18,7 +18,6 @@ use crate::{
         Unlink, //
     },
     fs::{
-        conn::connection::NoOp,
         request::{
             call::{
                 Holds,
@@ -186,7 +185,7 @@ pub(in crate::fs) fn rename(
         return send(&names, old, new, flags, &op);
     }
 
-    if conn.lacks(NoOp::Rename2) || conn.minor().before(23) {
+    if conn.minor().before(23) {
         return Err(EINVAL);
     }
     let op = Rename2 {
@@ -195,13 +194,8 @@ pub(in crate::fs) fn rename(
         old: old_name,
         new: new_name,
     };
-    match send(&names, old, new, flags, &op) {
-        Err(e) if e == ENOSYS => {
-            conn.set_lacks(NoOp::Rename2);
-            Err(EINVAL)
-        }
-        result => result,
-    }
+    conn.unless_lacking(Rename2::OPCODE, || send(&names, old, new, flags, &op))?
+        .ok_or(EINVAL)
 }
 
 /// The inodes of a rename.

@@ -13,16 +13,16 @@ use super::{
 };
 use crate::{
     abi::{
-        op::Flush,
+        op::{
+            Flush,
+            Op, //
+        },
         Creds,
         LockOwner,
         OpenOutFlags, //
     },
     fs::{
-        conn::connection::{
-            Conn,
-            NoOp, //
-        },
+        conn::connection::Conn,
         inode::iomode,
         request::held::Afterwards,
         Fuse,
@@ -164,7 +164,7 @@ impl Opened {
             || self.flags & FMODE_EXEC != 0
             || file.open_flags.contains(OpenOutFlags::NOFLUSH)
             || inode.check_bad().is_err()
-            || conn.lacks(NoOp::Flush)
+            || conn.lacks(Flush::OPCODE)
         {
             return Next::Done;
         }

@@ -7,7 +7,10 @@
 
 use super::fuse_file::FuseFile;
 use crate::{
-    abi::OpenOutFlags,
+    abi::{
+        InitFlags,
+        OpenOutFlags, //
+    },
     fs::{
         inode::{
             attr_cache,
@@ -28,7 +31,7 @@ use kernel::prelude::*;
 ///
 /// EINTR if killed; it is done all the same.
 pub(in crate::fs) fn drop_stale(inode: &Inode, file: &FuseFile, flags: u32) -> Result {
-    if flags & O_TRUNC != 0 && file.conn.atomic_o_trunc() {
+    if flags & O_TRUNC != 0 && file.conn.agreed(InitFlags::ATOMIC_O_TRUNC) {
         // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
         attr_cache::truncated_by_open(inode);
         pages::truncate(inode, 0)

@@ -2,25 +2,20 @@
 
 //! Making data safe: FLUSH when a descriptor is closed, FSYNC.
 //!
-//! C counterpart: `fuse_flush()`, `fuse_fsync()`, `fuse_lock_owner_id()` in `file.c`. FSYNC takes
+//! C counterpart: `fuse_flush()`, `fuse_fsync()` in `file.c`. FSYNC takes
 //! `i_rwsem`.
 
-use super::fuse_file::FuseFile;
 use crate::{
     abi::{
         op::{
             Flush,
-            Fsync, //
+            Fsync,
+            Op, //
         },
         Creds,
-        LockOwner,
         OpenOutFlags, //
     },
     fs::{
-        conn::connection::{
-            Conn,
-            NoOp, //
-        },
         request::held::Held,
         File,
         Fuse, //
@@ -43,32 +38,6 @@ use crate::{
 };
 use kernel::prelude::*;
 
-impl Conn {
-    /// Who holds a lock, as the daemon sees it (`fuse_lock_owner_id()`): always the same number for
-    /// the same owner, and nothing that tells a kernel address. XTEA.
-    pub(in crate::fs) fn lock_owner(&self, owner: FlOwner) -> LockOwner {
-        const DELTA: u32 = 0x9e37_79b9;
-        let [k0, k1, k2, k3] = self.scramble_key;
-        let key = |i: u32| match i & 3 {
-            0 => k0,
-            1 => k1,
-            2 => k2,
-            _ => k3,
-        };
-        let mix =
-            |v: u32, sum: u32, k: u32| ((v << 4 ^ v >> 5).wrapping_add(v)) ^ sum.wrapping_add(k);
-
-        let addr = owner.addr();
-        let (mut v0, mut v1, mut sum) = (addr as u32, (addr >> 32) as u32, 0u32);
-        for _ in 0..32 {
-            v0 = v0.wrapping_add(mix(v1, sum, key(sum)));
-            sum = sum.wrapping_add(DELTA);
-            v1 = v1.wrapping_add(mix(v0, sum, key(sum >> 11)));
-        }
-        LockOwner::from_raw(u64::from(v0) | u64::from(v1) << 32)
-    }
-}
-
 /// A descriptor of the file is closed. The daemon's answer is what `close(2)` returns.
 pub(in crate::fs) fn flush(file: &File, owner: FlOwner) -> Result {
     let (inode, data) = (file.inode(), file.data());
@@ -80,27 +49,21 @@ pub(in crate::fs) fn flush(file: &File, owner: FlOwner) -> Result {
     pagemap::filemap_check_errors(inode)?;
 
     let conn = &data.conn;
-    if conn.lacks(NoOp::Flush) {
-        return Ok(());
-    }
-    let flush = Flush {
-        fh: data.fh,
-        lock_owner: conn.lock_owner(owner),
-    };
-    // In C a task that dies has waited for its requests before it closes its files.
-    if killable() && dies_of_signal() && conn.left.has_owner(owner) {
-        let until = conn.left.deadline();
-        if !conn.left.wait_owner(owner, until) && LateFlush::queue(file, owner, flush).is_ok() {
-            return Err(EINTR);
+    conn.unless_lacking(Flush::OPCODE, || {
+        let flush = Flush {
+            fh: data.fh,
+            lock_owner: conn.lock_owner(owner),
+        };
+        // In C a task that dies has waited for its requests before it closes its files.
+        if killable() && dies_of_signal() && conn.left.has_owner(owner) {
+            let until = conn.left.deadline();
+            if !conn.left.wait_owner(owner, until) && LateFlush::queue(file, owner, flush).is_ok() {
+                return Err(EINTR);
+            }
         }
-    }
-    match conn.call_forced(file, &flush) {
-        Err(e) if e == ENOSYS => {
-            conn.set_lacks(NoOp::Flush);
-            Ok(())
-        }
-        ret => ret,
-    }
+        conn.call_forced(file, &flush)
+    })
+    .map(drop)
 }
 
 /// The FLUSH of a task that has died before its own requests were through: it comes after those.
@@ -146,7 +109,7 @@ impl Left for LateFlush {
             return Next::Again;
         }
         match self.request.take() {
-            Some(request) if !conn.lacks(NoOp::Flush) => {
+            Some(request) if !conn.lacks(Flush::OPCODE) => {
                 let node = self.file.inode().nodeid();
                 conn.call_behind(request, node, self.caller, &self.flush)
             }
@@ -165,23 +128,11 @@ pub(in crate::fs) fn fsync(file: &File, start: i64, end: i64, datasync: bool) ->
     file.file_check_and_advance_wb_err()?;
     inode.sync_inode_metadata()?;
 
-    if data.conn.lacks(NoOp::Fsync) {
-        return Ok(());
-    }
-    match send_fsync(file, datasync) {
-        Err(e) if e == ENOSYS => {
-            data.conn.set_lacks(NoOp::Fsync);
-            Ok(())
-        }
-        ret => ret,
-    }
-}
-
-fn send_fsync(file: &File, datasync: bool) -> Result {
-    let data: &FuseFile = file.data();
     let fsync = Fsync {
         fh: data.fh,
         datasync,
     };
-    data.conn.call(file, &fsync)
+    let conn = &data.conn;
+    conn.unless_lacking(Fsync::OPCODE, || conn.call(file, &fsync))
+        .map(drop)
 }

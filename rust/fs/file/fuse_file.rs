@@ -12,20 +12,21 @@
 use crate::{
     abi::{
         op::{
+            Op,
+            Open,
             OpenOut,
+            Opendir,
             Release,
             Releasedir, //
         },
         Creds,
         FileHandle,
         NodeId,
+        Opcode,
         OpenOutFlags, //
     },
     fs::{
-        conn::connection::{
-            Conn,
-            NoOp, //
-        },
+        conn::connection::Conn,
         inode::iomode::{
             self,
             CachedUse, //
@@ -85,6 +86,16 @@ pub(crate) enum Kind {
     Dir,
 }
 
+impl Kind {
+    /// What opens it.
+    pub(super) fn open_opcode(self) -> Opcode {
+        match self {
+            Kind::File => Open::OPCODE,
+            Kind::Dir => Opendir::OPCODE,
+        }
+    }
+}
+
 /// What RELEASE needs, allocated before OPEN is sent.
 pub(super) struct ReleaseMemory {
     pub(super) request: Prepared,
@@ -137,7 +148,7 @@ impl NewFile {
         // Without an OPENDIR there is no RELEASEDIR, and no inode to be kept for it. With files it
         // is kept anyhow, for as long as there are READs: should the daemon cause reclaim while it
         // serves one, the inode must not be evicted.
-        let release = if kind == Kind::File || !conn.lacks(NoOp::Opendir) {
+        let release = if kind == Kind::File || !conn.lacks(Opendir::OPCODE) {
             Some(ReleaseMemory {
                 request: conn.chan.prepare(Gfp::KERNEL | Gfp::ACCOUNT)?,
                 end: KBox::new(
@@ -227,7 +238,7 @@ impl FuseFile {
             iomode::release(&self.cached_use, inode);
         }
         let memory = self.release.take()?;
-        (self.kind == Kind::Dir || !self.conn.lacks(NoOp::Open)).then_some(memory)
+        (self.kind == Kind::Dir || !self.conn.lacks(Open::OPCODE)).then_some(memory)
     }
 
     /// Whether the daemon wants all transfers to itself.

@@ -20,16 +20,16 @@ use super::{
     },
 };
 use crate::{
-    abi::op::{
-        Open,
-        OpenOut,
-        Opendir, //
+    abi::{
+        op::{
+            Open,
+            OpenOut,
+            Opendir, //
+        },
+        InitFlags, //
     },
     fs::{
-        conn::connection::{
-            Conn,
-            NoOp, //
-        },
+        conn::connection::Conn,
         Inode,
         OpeningFile, //
     },
@@ -76,48 +76,41 @@ impl FuseFile {
     pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
         let (conn, nodeid) = (inode.conn(), inode.nodeid());
         let mut file = Some(NewFile::new(conn, kind)?);
-        let no_open = match kind {
-            Kind::File => NoOp::Open,
-            Kind::Dir => NoOp::Opendir,
+        let open = Open {
+            flags: wire_flags(conn, flags),
+            // Only with HANDLE_KILLPRIV_V2.
+            kill_suidgid: false,
         };
-        if !conn.lacks(no_open) {
-            let open = Open {
-                flags: wire_flags(conn, flags),
-                // Only with HANDLE_KILLPRIV_V2.
-                kill_suidgid: false,
-            };
-            let then = || {
-                // The VFS has taken write access before.
-                let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
-                let closer = Closer::current(conn, writes.then_some(inode));
-                let (file, inode) = (file.take(), ARef::from(inode));
-                move |done: &mut Outcome<'_>| {
-                    let file = match done.parse(OpenOut::decode) {
-                        Ok(out) => file?.opened(inode.nodeid(), out),
-                        Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
-                        Err(_) => return None,
-                    };
-                    Some(Opened::new(inode, file, flags, closer))
-                }
-            };
-            let out = match kind {
-                Kind::File => conn.call_then(inode, &open, then),
-                Kind::Dir => conn.call_then(inode, &Opendir(open), then),
-            };
-            match out {
-                Ok(out) => return Ok(file.ok_or(EINTR)?.opened(nodeid, out)),
-                Err(e) if e == ENOSYS => conn.set_lacks(no_open),
-                Err(e) => return Err(e),
+        let then = || {
+            // The VFS has taken write access before.
+            let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
+            let closer = Closer::current(conn, writes.then_some(inode));
+            let (file, inode) = (file.take(), ARef::from(inode));
+            move |done: &mut Outcome<'_>| {
+                let file = match done.parse(OpenOut::decode) {
+                    Ok(out) => file?.opened(inode.nodeid(), out),
+                    Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
+                    Err(_) => return None,
+                };
+                Some(Opened::new(inode, file, flags, closer))
             }
-        }
-        Ok(file.ok_or(EINTR)?.opened_without_asking(nodeid))
+        };
+        let out = conn.unless_lacking(kind.open_opcode(), || match kind {
+            Kind::File => conn.call_then(inode, &open, then),
+            Kind::Dir => conn.call_then(inode, &Opendir(open), then),
+        })?;
+        let file = file.ok_or(EINTR)?;
+        Ok(match out {
+            Some(out) => file.opened(nodeid, out),
+            None => file.opened_without_asking(nodeid),
+        })
     }
 }
 
 /// The flags of open(2) that the daemon is told of.
 fn wire_flags(conn: &Conn, flags: u32) -> u32 {
     let mut hidden = O_CREAT | O_EXCL | O_NOCTTY;
-    if !conn.atomic_o_trunc() {
+    if !conn.agreed(InitFlags::ATOMIC_O_TRUNC) {
         hidden |= O_TRUNC;
     }
     flags & !hidden

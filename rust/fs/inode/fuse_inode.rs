@@ -14,6 +14,7 @@ use crate::{
     abi::{
         Attr,
         Generation,
+        InitFlags,
         NodeId, //
     },
     fs::{
@@ -200,7 +201,7 @@ impl Inode {
     ///
     /// EINTR if killed.
     pub(in crate::fs) fn lock_dirops(&self) -> Result<Option<KillableMutexGuard<'_>>> {
-        if self.conn().parallel_dirops() {
+        if self.conn().agreed(InitFlags::PARALLEL_DIROPS) {
             return Ok(None);
         }
         let mutex = &self.data().mutex;

@@ -196,7 +196,6 @@ impl ProcessReply {
 
 /// What the connection takes from it.
 fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
-    let has = |flag| out.flags.contains(flag);
     let max_pages = out
         .max_pages
         .map_or(DEFAULT_MAX_PAGES, |pages| max_pages_limit.min(pages.into()));
@@ -210,11 +209,7 @@ fn negotiated(out: &InitOut, max_pages_limit: u32) -> Negotiated {
         } else {
             NAME_LOW_MAX
         },
-        async_read: has(InitFlags::ASYNC_READ),
-        atomic_o_trunc: has(InitFlags::ATOMIC_O_TRUNC),
-        big_writes: has(InitFlags::BIG_WRITES),
-        dont_mask: has(InitFlags::DONT_MASK),
-        parallel_dirops: has(InitFlags::PARALLEL_DIROPS),
+        flags: out.flags,
     }
 }
 

@@ -7,6 +7,7 @@
 //! request has ended and what the caller would have done is done. Takes no locks.
 
 use crate::{
+    abi::InitFlags,
     fs::{
         conn::{
             connection::Conn,
@@ -161,7 +162,7 @@ impl Held {
 
     /// The turn among the LOOKUPs and READDIRs of a directory, if its daemon takes one at a time.
     pub(in crate::fs) fn turn(&mut self, dir: &Inode) -> Result {
-        if dir.conn().parallel_dirops() {
+        if dir.conn().agreed(InitFlags::PARALLEL_DIROPS) {
             return Ok(());
         }
         self.keep(Keep::Inode(dir.into(), Some(Hold::Turn)))
