@@ -13,9 +13,12 @@ use crate::{
         Timeout, //
     },
     fs::{
-        inode::attr_cache::{
-            self,
-            AskedAt, //
+        inode::{
+            attr_cache::{
+                self,
+                AskedAt, //
+            },
+            times::valid_until, //
         },
         Dentry,
         File,
@@ -169,7 +172,7 @@ fn take<'a>(
 ) -> Result<Attr<'a>> {
     match attr {
         Ok(attr) if !inode.inode_wrong_type(attr.mode() as u16) => {
-            attr_cache::change(inode, attr, attr_cache::valid_until(valid), asked);
+            attr_cache::change(inode, attr, valid_until(valid), asked);
             Ok(attr)
         }
         _ => {

@@ -24,7 +24,8 @@ use crate::{
         inode::{
             attr_cache,
             fuse_inode::State,
-            pages, //
+            pages,
+            times::valid_until, //
         },
         request::held::Afterwards,
         Dentry,
@@ -218,13 +219,7 @@ fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version:
         } else {
             reply.valid
         };
-        attr_cache::change_locked(
-            inode,
-            &mut inner,
-            reply.attr(),
-            attr_cache::valid_until(valid),
-            0,
-        );
+        attr_cache::change_locked(inode, &mut inner, reply.attr(), valid_until(valid), 0);
         let old_size = inode.i_size_read();
         inode.i_size_write(reply.attr().size());
         old_size

@@ -30,6 +30,7 @@ use crate::{
                 UserNamespace, //
             },
         },
+        vfs::namei::current_umask, //
     },
     transport::Chan, //
 };
@@ -164,8 +165,19 @@ impl Conn {
     }
 
     /// Whether the kernel leaves the umask to the daemon.
-    pub(crate) fn dont_mask(&self) -> bool {
+    fn dont_mask(&self) -> bool {
         self.params.dont_mask || self.agreed(InitFlags::DONT_MASK)
+    }
+
+    /// The permissions to ask for where `mode` is to be made, and the umask to send along.
+    pub(in crate::fs) fn masked_perm(&self, mode: u16) -> (u32, u32) {
+        let umask = current_umask();
+        let perm = if self.dont_mask() {
+            mode
+        } else {
+            mode & !umask
+        };
+        (perm.into(), umask.into())
     }
 
     /// The version of attributes that are asked for from now on (`fuse_get_attr_version()`).

@@ -116,11 +116,8 @@ pub(in crate::fs) fn direct_write_iter(
         write_past(iocb, from, lock.is_shared())
     };
     if let Ok(written) = result {
-        if written > 0 && pagemap::has_pages(inode) {
-            // Readahead may have been at it meanwhile.
-            let last = start.saturating_add(i64::try_from(written - 1)?);
-            let _ = pages::drop_written(inode, page_index(start), page_index(last));
-        }
+        // Readahead may have been at it meanwhile. What cannot be dropped is in use, and stays.
+        let _ = drop_written(inode, start, written);
     }
     result
 }
@@ -179,15 +176,26 @@ pub(in crate::fs) fn write_past_cache(
 
     let written = direct_write(iocb, from)?;
     if written > 0 {
-        let (_, last) = range(start, written);
-        if pagemap::has_pages(inode)
-            && pages::drop_written(inode, page_index(start), page_index(last)).is_err()
-        {
+        if drop_written(inode, start, written).is_err() {
             pagemap::filemap_set_wb_err(inode, EIO);
         }
+        let (_, last) = range(start, written);
         iocb.set_pos(last.saturating_add(1));
     }
     Ok(written)
+}
+
+/// Drops pages that others have read of what was written from `start` on, meanwhile.
+///
+/// # Errors
+///
+/// EBUSY if one is in use and stays.
+fn drop_written(inode: &Inode, start: i64, written: usize) -> Result {
+    if written == 0 || !pagemap::has_pages(inode) {
+        return Ok(());
+    }
+    let (first, last) = range(start, written);
+    pages::drop_written(inode, page_index(first), page_index(last))
 }
 
 /// Whether a write must keep others out (`fuse_dio_wr_exclusive_lock()`).
@@ -374,13 +382,10 @@ fn read_some(
     let tried = kernel_bytes(iter, max, conn.max_pages());
     let op = op(tried)?;
     let buf = KVVec::with_capacity(tried, GFP_KERNEL)?;
-    let (result, payload) = conn.call_with(file, &op, Payload::Out(buf, tried), || {
+    let bytes = conn.call_bytes(file, &op, buf, tried, || {
         file.inode().then_invalidate_atime()
-    });
-    let done = match (result?, payload) {
-        (_, Payload::Out(buf, _)) => iter.copy_to(&buf),
-        _ => return Err(EIO),
-    };
+    })?;
+    let done = iter.copy_to(&bytes);
     Ok(Step {
         tried,
         done,
@@ -441,10 +446,9 @@ fn wrote_behind(inode: &Inode, start: i64, pos: i64, written: u32) {
     let end = pos.saturating_add(i64::from(written));
     inode.invalidate_attr_mask(STATX_MODSIZE);
     attr_cache::written(inode, end, end > start);
-    if end > start && pagemap::has_pages(inode) {
-        // What cannot be dropped is in use, and stays.
-        let _ = pages::drop_written(inode, page_index(start), page_index(end.saturating_sub(1)));
-    }
+    let written = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+    // As above.
+    let _ = drop_written(inode, start, written);
 }
 
 /// A file that is being written to past the page cache.

@@ -6,8 +6,7 @@
 
 use crate::{
     abi::op::Readlink,
-    fs::Inode,
-    transport::Payload, //
+    fs::Inode, //
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -23,18 +22,11 @@ pub(in crate::fs) fn readlink(inode: &Inode) -> Result<KVVec<u8>> {
         max: (PAGE_SIZE - 1) as u32,
     };
 
-    let (result, payload) =
-        inode
-            .conn()
-            .call_with(inode, &op, Payload::Out(text, PAGE_SIZE - 1), || {
-                inode.then_invalidate_atime()
-            });
+    let text = inode
+        .conn()
+        .call_bytes(inode, &op, text, PAGE_SIZE - 1, || {
+            inode.then_invalidate_atime()
+        });
     inode.invalidate_atime();
-
-    result?;
-    match payload {
-        Payload::Out(text, _) => Ok(text),
-        // It goes with a caller that leaves, who has an error then.
-        _ => Err(EIO),
-    }
+    text
 }

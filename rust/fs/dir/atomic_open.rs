@@ -6,11 +6,7 @@
 //!
 //! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other locks.
 
-use super::create::{
-    self,
-    masked_perm,
-    wire_name, //
-};
+use super::create;
 use crate::{
     abi::{
         op::{
@@ -41,7 +37,9 @@ use crate::{
         },
         name::{
             dentry::NamedAt,
-            lookup::lookup, //
+            doubt::Change,
+            lookup::lookup,
+            wire_name::wire_name, //
         },
         Fuse,
         Inode,
@@ -93,11 +91,7 @@ pub(in crate::fs) fn atomic_open(
         .unless_lacking(Create::OPCODE, || {
             create_open(dir, entry, file, flags, mode)
         })
-        .inspect_err(|e| {
-            if *e == EEXIST {
-                entry.invalidate_entry();
-            }
-        })?;
+        .inspect_err(|e| entry.change_failed(Change::Makes, *e))?;
     if created.is_some() {
         return Ok(AtomicOpen::Opened);
     }
@@ -127,7 +121,7 @@ fn create_open(
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);
 
     let flags = flags & !O_NOCTTY;
-    let (perm, umask) = masked_perm(dir, mode);
+    let (perm, umask) = conn.masked_perm(mode);
     let op = Create {
         flags,
         perm,
@@ -141,10 +135,10 @@ fn create_open(
         let (file, closer) = (new_file.take(), Closer::current(conn, None));
         move |done: &mut Outcome<'_>| {
             let out = done.parse(CreateOut::decode);
-            if out.is_ok() || out.is_err_and(|e| e == EEXIST) {
-                // Nobody has the name, or another one.
-                dentry.unhash();
-                dentry.invalidate_entry_cache();
+            match out {
+                // Nobody has the name.
+                Ok(_) => dentry.drop_behind(),
+                Err(e) => dentry.change_failed_behind(Change::Makes, e),
             }
             let (out, file) = (out.ok()?, file?);
             dir.dir_changed();

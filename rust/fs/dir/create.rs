@@ -18,14 +18,15 @@ use crate::{
         },
         Entry,
         FileType,
-        Name,
         Rdev, //
     },
     fs::{
         inode::attr_cache::AskedAt,
         name::{
             dentry::NamedAt,
-            lookup::splice, //
+            doubt::Change,
+            lookup::splice,
+            wire_name::wire_name, //
         },
         Dentry,
         Fuse,
@@ -33,7 +34,6 @@ use crate::{
     },
     kapi::vfs::{
         dentry::NamedDentry,
-        namei::current_umask,
         stat::new_encode_dev, //
     },
     transport::{
@@ -45,22 +45,6 @@ use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
-
-/// The permissions to ask for, and the umask to send along.
-pub(in crate::fs) fn masked_perm(dir: &Inode, mode: u16) -> (u32, u32) {
-    let umask = current_umask();
-    let mode = if dir.conn().dont_mask() {
-        mode
-    } else {
-        mode & !umask
-    };
-    (mode.into(), umask.into())
-}
-
-/// A name as the wire takes it. The VFS gives us no other.
-pub(in crate::fs) fn wire_name(name: &[u8]) -> Result<Name<'_>> {
-    Name::new(name).ok_or(EINVAL)
-}
 
 /// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry its inode
 /// (`create_new_entry()`).
@@ -86,11 +70,9 @@ fn create_new_entry<O: Op<Out = Entry>>(
             created_behind(&dir, &dentry, linked.as_deref(), entry);
         }
     };
-    let entry = conn.call_then((dir, linked), op, then).inspect_err(|e| {
-        if *e == EEXIST {
-            dentry.invalidate_entry();
-        }
-    });
+    let entry = conn
+        .call_then((dir, linked), op, then)
+        .inspect_err(|e| dentry.change_failed(Change::Makes, *e));
     if left {
         return Err(EINTR);
     }
@@ -112,8 +94,7 @@ fn create_new_entry<O: Op<Out = Entry>>(
 fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: Result<Entry>) {
     match entry {
         Ok(entry) => {
-            dentry.unhash();
-            dentry.invalidate_entry_cache();
+            dentry.drop_behind();
             dir.dir_changed();
             if dir.sb().iget_or_forget(&entry, AskedAt::CREATED).is_ok() {
                 if let Some(inode) = linked {
@@ -121,11 +102,8 @@ fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: R
                 }
             }
         }
-        Err(e) if e == EEXIST => {
-            dentry.unhash();
-            dentry.invalidate_entry_cache();
-        }
         Err(e) => {
+            dentry.change_failed_behind(Change::Makes, e);
             if let Some(inode) = linked.filter(|_| e == EINTR) {
                 inode.invalidate_attr();
             }
@@ -152,7 +130,7 @@ pub(in crate::fs) fn mknod(
     rdev: u32,
 ) -> Result {
     dir.await_names()?;
-    let (perm, umask) = masked_perm(dir, mode);
+    let (perm, umask) = dir.conn().masked_perm(mode);
     let kind = FileType::from_mode(mode.into()).ok_or(EINVAL)?;
     let op = Mknod {
         kind,
@@ -171,7 +149,7 @@ pub(in crate::fs) fn mkdir(
     mode: u16,
 ) -> Result<Option<ARef<Dentry>>> {
     dir.await_names()?;
-    let (perm, umask) = masked_perm(dir, mode);
+    let (perm, umask) = dir.conn().masked_perm(mode);
     let op = Mkdir {
         perm,
         umask,

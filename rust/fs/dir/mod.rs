@@ -4,10 +4,16 @@
 //!
 //! - [`create`]: making what is no open file,
 //! - [`atomic_open`]: CREATE, which makes and opens in one,
-//! - [`remove`]: removing and renaming,
-//! - [`readdir`]: open directories.
+//! - [`remove`]: UNLINK and RMDIR,
+//! - [`rename`]: RENAME and RENAME2,
+//! - [`open`]: opening a directory,
+//! - [`readdir`]: READDIR, which lists it,
+//! - [`fsync`]: FSYNCDIR, which makes its changes durable.
 
 pub(in crate::fs) mod atomic_open;
 pub(in crate::fs) mod create;
+pub(in crate::fs) mod fsync;
+pub(in crate::fs) mod open;
 pub(in crate::fs) mod readdir;
 pub(in crate::fs) mod remove;
+pub(in crate::fs) mod rename;

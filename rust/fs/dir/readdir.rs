@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Open directories: OPENDIR, READDIR, FSYNCDIR.
+//! Reading directories: READDIR.
 //!
-//! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()` (readdir.c), `fuse_dir_open()`,
-//! `fuse_dir_fsync()` (dir.c).
+//! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()` (readdir.c).
 //!
-//! `readdir` is called with the directory's `i_rwsem` held shared, and takes `FuseInode::mutex` for
-//! daemons without PARALLEL_DIROPS. FSYNCDIR takes `i_rwsem` exclusively.
+//! Called with the directory's `i_rwsem` held shared; takes `FuseInode::mutex` for daemons without
+//! PARALLEL_DIROPS.
 
 use crate::{
     abi::{
-        op::{
-            Fsync,
-            Fsyncdir,
-            Op,
-            Readdir, //
-        },
-        Dirents,
-        OpenOutFlags, //
+        op::Readdir,
+        Dirents, //
     },
     fs::{
-        file::fuse_file::{
-            FuseFile,
-            Kind, //
-        },
         request::{
             call::{
                 Holds,
@@ -32,46 +21,15 @@ use crate::{
             held::Held, //
         },
         File,
-        Inode,
-        OpeningFile, //
+        Inode, //
     },
-    kapi::{
-        page_cache::truncate::{
-            invalidate_inode_pages2,
-            Waits, //
-        },
-        vfs::dir_context::DirContext, //
-    },
-    transport::{
-        Hold,
-        Payload, //
-    },
+    kapi::vfs::dir_context::DirContext,
+    transport::Hold, //
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*,
-    sync::Arc, //
+    prelude::*, //
 };
-
-/// `open` of a directory.
-pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
-    inode.check_bad()?;
-    file.generic_file_open(inode)?;
-
-    let data = FuseFile::open(inode, file.flags(), Kind::Dir)?;
-    data.attach(inode);
-    // Old daemons may rely on these, though they are of little use for directories.
-    if data.open_flags.contains(OpenOutFlags::STREAM)
-        || data.open_flags.contains(OpenOutFlags::NONSEEKABLE)
-    {
-        file.nonseekable_open(inode);
-    }
-    if !data.open_flags.contains(OpenOutFlags::KEEP_CACHE) {
-        // What cannot be dropped is in use, and stays.
-        let _ = invalidate_inode_pages2(inode, Waits::Always);
-    }
-    Ok(data)
-}
 
 /// `iterate_shared`.
 pub(in crate::fs) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
@@ -105,18 +63,12 @@ fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Re
         flags: file.flags(),
     };
 
-    let (result, payload) = {
+    let entries = {
         let _guard = inode.lock_dirops()?;
+        let then = || inode.then_invalidate_atime();
         inode
             .conn()
-            .call_with(Listing(file), &op, Payload::Out(buffer, size), || {
-                inode.then_invalidate_atime()
-            })
-    };
-    result?;
-    let Payload::Out(entries, _) = payload else {
-        // It goes with a caller that leaves, who has an error then.
-        return Err(EIO);
+            .call_bytes(Listing(file), &op, buffer, size, then)?
     };
 
     for entry in Dirents::new(&entries) {
@@ -145,22 +97,4 @@ impl Subject for Listing<'_> {
     fn inode(&self) -> &Inode {
         self.0.inode()
     }
-}
-
-/// `fsync` of a directory.
-pub(in crate::fs) fn fsync(file: &File, datasync: bool) -> Result {
-    let inode = file.inode();
-    let conn = inode.conn();
-    inode.check_bad()?;
-
-    let op = Fsyncdir(Fsync {
-        fh: file.data().fh,
-        datasync,
-    });
-    conn.unless_lacking(Fsyncdir::OPCODE, || {
-        let _lock = inode.lock()?;
-        inode.await_hold(Hold::Exclusive)?;
-        conn.call(file, &op)
-    })
-    .map(drop)
 }

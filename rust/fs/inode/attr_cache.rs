@@ -25,21 +25,14 @@ use super::{
     pages, //
 };
 use crate::{
-    abi::{
-        Attr,
-        Timeout,
-        Timestamp, //
-    },
+    abi::Attr,
     fs::Inode,
     kapi::{
         task::uidgid::{
             make_kgid,
             make_kuid, //
         },
-        time::{
-            jiffies::Jiffies64,
-            time64::Timespec64, //
-        },
+        time::jiffies::Jiffies64,
         vfs::{
             inode::Attributes,
             stat::{
@@ -68,33 +61,6 @@ pub(in crate::fs) const STATX_MODIFY: u32 = STATX_MTIME | STATX_CTIME | STATX_BL
 pub(in crate::fs) const STATX_MODSIZE: u32 = STATX_MODIFY | STATX_SIZE;
 /// What a change of its contents may change in a directory (`FUSE_STATX_MODDIR`).
 pub(in crate::fs) const STATX_MODDIR: u32 = STATX_MODSIZE | STATX_NLINK;
-
-impl From<Timestamp> for Timespec64 {
-    fn from(time: Timestamp) -> Self {
-        Self {
-            sec: time.secs(),
-            nsec: time.nsecs(),
-        }
-    }
-}
-
-impl From<Timespec64> for Timestamp {
-    fn from(time: Timespec64) -> Self {
-        Self::new(time.sec, time.nsec)
-    }
-}
-
-/// Until when something is good from now on (`fuse_time_to_jiffies()`).
-pub(in crate::fs) fn valid_until(timeout: Timeout) -> Jiffies64 {
-    if timeout.is_zero() {
-        return Jiffies64::ZERO;
-    }
-    Jiffies64::after(Timespec64 {
-        // Seconds beyond what fits are negative here, and taken for very many.
-        sec: timeout.secs() as i64,
-        nsec: timeout.nsecs(),
-    })
-}
 
 /// When an entry was asked for, in the connection's counters; to tell whether it is stale by now.
 #[derive(Clone, Copy)]

@@ -9,7 +9,8 @@ use super::{
         self,
         AskedAt, //
     },
-    fuse_inode::FuseInode, //
+    fuse_inode::FuseInode,
+    times::valid_until, //
 };
 use crate::{
     abi::{
@@ -87,12 +88,7 @@ impl SuperBlock {
             Iget::New(new) => new,
         };
         inode.data().inc_nlookup();
-        attr_cache::change(
-            inode,
-            entry.attr(),
-            attr_cache::valid_until(entry.attr_valid),
-            asked,
-        );
+        attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
         Ok(match found {
             Iget::Old(inode) => inode,
             Iget::New(new) => new.unlock_new_inode(),

@@ -3,6 +3,7 @@
 //! What is known of an inode without asking the daemon.
 //!
 //! - [`fuse_inode`]: its data,
+//! - [`times`]: the wire's times and the kernel's,
 //! - [`pages`]: dropping its cached pages,
 //! - [`attr_cache`]: its cached attributes,
 //! - [`iomode`]: whether its data goes through the page cache,
@@ -15,3 +16,4 @@ pub(in crate::fs) mod iget;
 pub(in crate::fs) mod iomode;
 pub(in crate::fs) mod lifecycle;
 pub(in crate::fs) mod pages;
+pub(in crate::fs) mod times;

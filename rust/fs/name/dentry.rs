@@ -8,7 +8,7 @@ use crate::{
     abi::Timeout,
     fs::{
         conn::connection::Conn,
-        inode::attr_cache,
+        inode::times::valid_until,
         Dentry, //
     },
     kapi::{
@@ -76,7 +76,7 @@ impl Dentry {
     /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was asked for.
     pub(in crate::fs) fn set_named(&self, asked: NamedAt, valid: Timeout) {
         self.data().epoch.store(asked.epoch, Relaxed);
-        self.set_time(attr_cache::valid_until(valid));
+        self.set_time(valid_until(valid));
     }
 
     /// Makes the name be looked up the next time (`fuse_invalidate_entry_cache()`).

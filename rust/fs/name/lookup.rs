@@ -7,14 +7,16 @@
 //! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left. Takes `FuseInode::mutex` of the
 //! directory for daemons without PARALLEL_DIROPS.
 
-use super::dentry::NamedAt;
+use super::{
+    dentry::NamedAt,
+    wire_name::wire_name, //
+};
 use crate::{
     abi::{
         op::{
             Lookup,
             LookupOut, //
         },
-        Name,
         Timeout, //
     },
     fs::{
@@ -145,7 +147,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     };
 
     let lookup = Lookup {
-        name: Name::new(name).ok_or(EIO)?,
+        name: wire_name(name)?,
     };
     let then = || {
         let dir = ARef::from(dir);

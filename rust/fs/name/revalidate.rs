@@ -4,20 +4,25 @@
 //!
 //! C counterpart: `fuse_dentry_revalidate()` (dir.c). Takes no locks; waits for callers that have left.
 
-use super::dentry::NamedAt;
+use super::{
+    dentry::NamedAt,
+    wire_name::wire_name, //
+};
 use crate::{
     abi::{
         op::{
             Lookup,
             LookupOut, //
         },
-        AttrFlags,
-        Name, //
+        AttrFlags, //
     },
     fs::{
-        inode::attr_cache::{
-            self,
-            AskedAt, //
+        inode::{
+            attr_cache::{
+                self,
+                AskedAt, //
+            },
+            times::valid_until, //
         },
         Dentry,
         Fuse,
@@ -99,7 +104,7 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     };
 
     let lookup = Lookup {
-        name: Name::new(name).ok_or(EIO)?,
+        name: wire_name(name)?,
     };
     let named = NamedAt::now(conn);
     let then = || {
@@ -140,12 +145,7 @@ fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: N
     let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
         return false;
     };
-    attr_cache::change(
-        inode,
-        entry.attr(),
-        attr_cache::valid_until(entry.attr_valid),
-        asked,
-    );
+    attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
     dentry.set_named(named, entry.entry_valid);
     true
 }

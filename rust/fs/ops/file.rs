@@ -14,7 +14,11 @@ use crate::{
             seek,
             transfer, //
         },
-        dir::readdir,
+        dir::{
+            fsync,
+            open as dir_open,
+            readdir, //
+        },
         file::{
             flush,
             fuse_file::FuseFile,
@@ -100,7 +104,7 @@ enum DirOperations {}
 #[vtable]
 impl FileOperations<Fuse> for DirOperations {
     fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseFile>> {
-        readdir::open(inode, file)
+        dir_open::open(inode, file)
     }
 
     fn iterate_shared(file: &File, ctx: &mut DirContext) -> Result {
@@ -108,7 +112,7 @@ impl FileOperations<Fuse> for DirOperations {
     }
 
     fn fsync(file: &File, _start: i64, _end: i64, datasync: bool) -> Result {
-        readdir::fsync(file, datasync)
+        fsync::fsync(file, datasync)
     }
 
     fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {

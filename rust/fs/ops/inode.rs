@@ -26,7 +26,8 @@ use crate::{
         dir::{
             atomic_open,
             create,
-            remove, //
+            remove,
+            rename, //
         },
         inode::iget::SetOperations,
         name::lookup,
@@ -165,7 +166,7 @@ impl InodeOperations<Fuse> for DirInodeOperations {
         new: NamedDentry<'_, Fuse>,
         flags: u32,
     ) -> Result {
-        remove::rename(old_dir, old, new_dir, new, flags)
+        rename::rename(old_dir, old, new_dir, new, flags)
     }
 
     fn permission(idmap: &MntIdmap, inode: &Inode, mask: u32) -> Result {
