@@ -45,7 +45,7 @@ quick:
 check-quick:
 	@scripts/check.sh quick
 
-ifdef KDIR
+ifneq ($(origin KDIR),undefined)
 modules:
 	+@scripts/modules.sh '$(KDIR)' '$(MAKE)'
 else
