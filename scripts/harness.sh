@@ -105,7 +105,8 @@ for FLAVOUR in plain uml-plain; do
 	machine warning_in_the_log 'kernel log: .*WARNING: planted' 30 'echo WARNING: planted >/dev/kmsg'
 	machine mount_left 'mounts: /tmp/m was still mounted' 30 'mkdir /tmp/m && passthrough_ll /tmp/m'
 	machine module_in_use 'unload: the module still has' 30 \
-		'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m && losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
+		'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m &&
+			losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
 	machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse'
 	machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
 	machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
@@ -119,7 +120,8 @@ ktap ktap_pass 'pass:a pass:b' 'KTAP version 1\n1..2\nok 1 a\nok 2 b\n'
 ktap ktap_fail 'pass:a fail:b' 'KTAP version 1\n1..2\nok 1 a\nnot ok 2 b # why\n'
 ktap ktap_skip 'skip:a xfail:b' 'KTAP version 1\n1..2\nok 1 a # SKIP no\nok 2 b # XFAIL later\n'
 ktap ktap_too_few 'pass:a fail:plan' 'KTAP version 1\n1..2\nok 1 a\n'
-ktap ktap_nested 'pass:s.a fail:s.b' 'KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n  ok 1 a\n  not ok 2 b\nnot ok 1 s\n'
+ktap ktap_nested 'pass:s.a fail:s.b' \
+	'KTAP version 1\n1..1\n  KTAP version 1\n  1..2\n  ok 1 a\n  not ok 2 b\nnot ok 1 s\n'
 ktap ktap_parent_fails 'pass:s.a fail:s' 'KTAP version 1\n1..1\n  1..1\n  ok 1 a\nnot ok 1 s\n'
 ktap ktap_nothing 'fail:output' 'hello\n'
 

@@ -25,7 +25,8 @@ value_of() { sed -n "s/^CONFIG_$1=//p" "$config" | tr -d '"'; }
 [[ -f $config ]] || die "KDIR=$1 is not a configured kernel build: it has no include/config/auto.conf" \
 	"a build of your own: make LLVM=1 olddefconfig && make LLVM=1"
 release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null || true)
-[[ $release = 7.3 || $release = 7.3[.-]* ]] || die "KDIR=$1 is Linux ${release:-of unknown version}, and this module is for 7.3"
+[[ $release = 7.3 || $release = 7.3[.-]* ]] ||
+	die "KDIR=$1 is Linux ${release:-of unknown version}, and this module is for 7.3"
 set_to RUST y || die "the kernel in KDIR=$1 has no CONFIG_RUST, without which no module can be in Rust"
 ! set_to FUSE_FS y || die "the kernel in KDIR=$1 has FUSE built in: build it with CONFIG_FUSE_FS=m"
 set_to FS_IOMAP y || die "the kernel in KDIR=$1 has no CONFIG_FS_IOMAP, which CONFIG_FUSE_FS=m selects"
@@ -46,7 +47,8 @@ missing=()
 for tool in "${tools[@]}"; do
 	command -v "$tool" >/dev/null || missing+=("$tool")
 done
-((${#missing[@]} == 0)) || die "the kernel in KDIR=$1 was built with ${tools[*]}, and this machine lacks: ${missing[*]}" \
+((${#missing[@]} == 0)) || die \
+	"the kernel in KDIR=$1 was built with ${tools[*]}, and this machine lacks: ${missing[*]}" \
 	"install them in the versions that the kernel was built with, or run this where the kernel was built"
 ours=$(rustc --version) theirs=$(value_of RUSTC_VERSION_TEXT)
 [[ -z $theirs || $ours = "$theirs" ]] || die "the kernel in KDIR=$1 was built with $theirs, and this is $ours" \

@@ -51,7 +51,8 @@ replay_traces() {
 
 # Runs suite NAME in a machine: IMPL LIMIT CASES OPTIONS, on kernel FLAVOUR; CASES is - for all. In a shell of its own.
 vm_suite() {
-	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) cases=${5#-} options=$6 append='' out key='' start=$SECONDS variable
+	local flavour=$1 name=$2 impl=$3 limit=$(($4 * SUITE_TIME)) cases=${5#-} options=$6
+	local append='' out key='' start=$SECONDS variable
 	trap 'end_child; exit 130' INT TERM
 	out=$(out_of "$name" "$impl" "$flavour")
 	# Not fewer than ten a second.
@@ -82,7 +83,8 @@ vm_suite() {
 	failed_notes "$out/output" >"$out/reasons"
 	if ! vm_verdict "$out" >>"$out/reasons"; then
 		# A failed suite's own exit code says nothing new; anything else is a failure by itself.
-		if ! grep -q ^fail "$out/results" || grep '^fail: ' "$out/verdict" | grep -qv '^fail: run: exit code' || ! grep -q '^done: ' "$out/verdict"; then
+		if ! grep -q ^fail "$out/results" || ! grep -q '^done: ' "$out/verdict" ||
+			grep '^fail: ' "$out/verdict" | grep -qv '^fail: run: exit code'; then
 			printf 'fail\tmachine\tsee below\n' >>"$out/results"
 		fi
 		key=
@@ -104,7 +106,8 @@ report_ended() {
 		read -r name impl _ <<<"${TODO[index]}"
 		out=$(out_of "$name" "$impl" "$flavour")
 		[[ -e $out/seconds ]] || continue
-		account "$name, $impl, $flavour$(cat "$out/kept" 2>/dev/null || true)" "$out/results" "$(<"$out/seconds")"
+		account "$name, $impl, $flavour$(cat "$out/kept" 2>/dev/null || true)" "$out/results" \
+			"$(<"$out/seconds")"
 		cat "$out/reasons"
 		RAN[$name-$impl-$flavour]=1
 		unset "TODO[index]"
@@ -148,7 +151,8 @@ run_machines() {
 # the same.
 compare() {
 	local flavour=$1 name=$2 cases=${3#-}$CASE options=$4 start=$SECONDS c rust results
-	c=$(out_of "$name" c "$flavour") rust=$(out_of "$name" rust "$flavour") results=$BUILD/out/$name-compared-$flavour
+	c=$(out_of "$name" c "$flavour") rust=$(out_of "$name" rust "$flavour")
+	results=$BUILD/out/$name-compared-$flavour
 	: >"$results"
 	# What has no results has failed already.
 	[[ -e $c/results && -e $rust/results ]] || return 0
@@ -158,7 +162,8 @@ compare() {
 		END { for (name in passed) if (!ran[name]) print "fail\t" name "\tdid not run with our module" }' \
 		"$c/results" "$rust/results" >>"$results"
 	if [[ ,$options, = *,wire,* && ( -z $cases || -e $c/files/wire || -e $rust/files/wire ) ]]; then
-		if tc "$BIN/wirediff" "$c/files/wire" "$rust/files/wire" >"$BUILD/out/$name-wirediff-$flavour" 2>&1; then
+		if tc "$BIN/wirediff" "$c/files/wire" "$rust/files/wire" \
+			>"$BUILD/out/$name-wirediff-$flavour" 2>&1; then
 			printf 'pass\twire\t\n' >>"$results"
 		else
 			printf 'fail\twire\tthe requests differ\n' >>"$results"
@@ -205,10 +210,12 @@ check_case() {
 				chosen[$part]=1
 			fi
 		done
-		[[ -n $found ]] || die "CASE=$CASE: no case of suite $name has that in its name" "make cases SUITE=$name lists them"
+		[[ -n $found ]] || die "CASE=$CASE: no case of suite $name has that in its name" \
+			"make cases SUITE=$name lists them"
 	done
 	for part in ${CASE//,/ }; do
-		[[ -n ${chosen[$part]:-} ]] || die "CASE=$part: no case of suite $SUITE has that in its name" "make cases SUITE=$SUITE lists them"
+		[[ -n ${chosen[$part]:-} ]] || die "CASE=$part: no case of suite $SUITE has that in its name" \
+			"make cases SUITE=$SUITE lists them"
 	done
 }
 

@@ -41,7 +41,8 @@ END {
 	if (!total) { print "no code found"; exit 1 }
 	for (group in lines)
 		if (count[group])
-			printf "rust/%s: %d unsafe in %d lines of code, %.1f per 1000\n", group, count[group], lines[group], count[group] * 1000 / lines[group]
+			printf "rust/%s: %d unsafe in %d lines of code, %.1f per 1000\n",
+				group, count[group], lines[group], count[group] * 1000 / lines[group]
 	printf "the module: %d unsafe in %d lines of code, %.1f per 1000\n", all, total, all * 1000 / total
 	exit bad > 0
 }'

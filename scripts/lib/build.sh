@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # What is built from this checkout: the module, the test programs; and libfuse's examples.
 
-# module IMPL FLAVOUR: sets MODULE to the fuse.ko of that implementation for that kernel, which later builds leave alone.
+# module IMPL FLAVOUR: sets MODULE to the fuse.ko of that implementation for that kernel, which later builds leave
+# alone.
 module() {
 	case $1 in
 	c)
@@ -40,15 +41,16 @@ cargo_lock() {
 	local name
 	cache_lock cargo
 	[[ $(cat "$TARGET/checkout" 2>/dev/null) != "$ROOT" ]] || return 0
-	sed -n 's/^name = "\(.*\)"/\1/p' "$ROOT"/selftests/*/Cargo.toml "$ROOT"/selftests/*/*/Cargo.toml | while read -r name; do
-		find "$TARGET" -maxdepth 4 -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
-	done
+	sed -n 's/^name = "\(.*\)"/\1/p' "$ROOT"/selftests/*/Cargo.toml "$ROOT"/selftests/*/*/Cargo.toml |
+		while read -r name; do
+			find "$TARGET" -maxdepth 4 -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
+		done
 	echo "$ROOT" >"$TARGET/checkout"
 }
 
 # Test programs: cargo works in the cache, and the results are copied here under a lock.
-# selftests [PACKAGE...]: all of them, or just these; once in a run, which has the same ones to its end. Sets BIN to their
-# folder; build/bin leads to the latest one.
+# selftests [PACKAGE...]: all of them, or just these; once in a run, which has the same ones to its end. Sets BIN to
+# their folder; build/bin leads to the latest one.
 BIN=
 selftests() {
 	[[ -z $BIN ]] || return 0
@@ -92,7 +94,8 @@ examples_build() {
 	doc=/usr/share/doc/libfuse-dev/examples
 	for name in $EXAMPLES2; do
 		# shellcheck disable=SC2046
-		tc gcc -O2 -DHAVE_UTIMENSAT -o "$1/bin/$name" "$doc/$name.c" $(tc pkg-config fuse --cflags) -l:libfuse.a -l:libulockmgr.a
+		tc gcc -O2 -DHAVE_UTIMENSAT -o "$1/bin/$name" "$doc/$name.c" $(tc pkg-config fuse --cflags) \
+			-l:libfuse.a -l:libulockmgr.a
 	done
 }
 
@@ -116,7 +119,8 @@ kselftests_build() {
 	mkdir "$1/bin"
 	for dir in $KSELFTESTS; do
 		# The guest has no libfuse 2, which one of the daemons is for.
-		tc make -C "$SOURCE/tools/testing/selftests/$dir" OUTPUT="$1/bin" CC=gcc VAR_LDLIBS='-static -lfuse -pthread'
+		tc make -C "$SOURCE/tools/testing/selftests/$dir" OUTPUT="$1/bin" CC=gcc \
+			VAR_LDLIBS='-static -lfuse -pthread'
 	done
 }
 

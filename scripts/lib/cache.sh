@@ -22,7 +22,8 @@ cache_init() {
 	mkdir -p "$CACHE/tmp" "$CACHE/lock" "$CACHE/cargo" "$TARGET" 2>/dev/null || true
 	local dir
 	for dir in "$CACHE" "$CACHE/tmp" "$CACHE/lock" "$CACHE/lock/use" "$CACHE/cargo" "$TARGET"; do
-		[[ ! -e $dir || -w $dir ]] || die "$dir belongs to $(stat -c %U "$dir"), and $(id -un) may not write to it" \
+		[[ ! -e $dir || -w $dir ]] || die \
+			"$dir belongs to $(stat -c %U "$dir"), and $(id -un) may not write to it" \
 			"run the command as that user, or name another cache with RUST_FUSE_CACHE="
 	done
 	exec {CACHE_FD}>"$CACHE/lock/use"
@@ -66,7 +67,8 @@ remove_tree() {
 	local dir
 	for dir in "$@"; do
 		[[ -e $dir ]] || continue
-		if awk -v dir="$dir" '$5 == dir || index($5, dir "/") == 1 { found = 1 } END { exit !found }' /proc/self/mountinfo; then
+		if awk -v dir="$dir" '$5 == dir || index($5, dir "/") == 1 { found = 1 } END { exit !found }' \
+			/proc/self/mountinfo; then
 			die "something is mounted in $dir: unmount it first"
 		fi
 		rm -rf --one-file-system -- "$dir" 2>/dev/null || true
@@ -90,7 +92,8 @@ clean_cache() {
 	mkdir -p "$CACHE/lock"
 	exec {CACHE_FD}>"$CACHE/lock/use"
 	flock -n "$CACHE_FD" || die "another run is using $CACHE"
-	if awk -v dir="$CACHE" 'index($5, dir "/") == 1 { print "mounted: " $5; found = 1 } END { exit !found }' /proc/self/mountinfo; then
+	if awk -v dir="$CACHE" 'index($5, dir "/") == 1 { print "mounted: " $5; found = 1 } END { exit !found }' \
+		/proc/self/mountinfo; then
 		die "something is mounted below $CACHE: unmount it first"
 	fi
 	need_root "removing the roots in the cache"

@@ -25,10 +25,12 @@ for file in resolv.conf hosts; do
 	[[ ! -e $root/run/$file ]] || mount --bind "$root/run/$file" "$root/etc/$file"
 done
 mkdir -m 1777 "$root/tmp/home"
-env=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp/home LC_ALL=C.UTF-8 "TERM=${TERM:-dumb}" "CARGO_HOME=$CARGO_HOME" "CARGO_TARGET_DIR=$CARGO_TARGET_DIR")
+env=(PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp/home LC_ALL=C.UTF-8 "TERM=${TERM:-dumb}"
+	"CARGO_HOME=$CARGO_HOME" "CARGO_TARGET_DIR=$CARGO_TARGET_DIR")
 [[ -z $ca ]] || env+=("SSL_CERT_FILE=$ca" "CARGO_HTTP_CAINFO=$ca")
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY SOURCE_DATE_EPOCH RUST_BACKTRACE CI; do
 	[[ -z ${!name:-} ]] || env+=("$name=${!name}")
 done
 # shellcheck disable=SC2016
-exec chroot --userspec="$who" --groups="$groups" "$root" /usr/bin/env -i "${env[@]}" /bin/bash -c 'cd "$0" && exec "$@"' "$dir" "$@"
+exec chroot --userspec="$who" --groups="$groups" "$root" \
+	/usr/bin/env -i "${env[@]}" /bin/bash -c 'cd "$0" && exec "$@"' "$dir" "$@"

@@ -17,15 +17,20 @@ host_tools() {
 	host_missing || return 0
 	local id='' version=''
 	# shellcheck disable=SC1091
-	[[ ! -r /etc/os-release ]] || { id=$(. /etc/os-release; echo "${ID:-}"); version=$(. /etc/os-release; echo "${VERSION_ID:-}"); }
+	if [[ -r /etc/os-release ]]; then
+		id=$(. /etc/os-release; echo "${ID:-}")
+		version=$(. /etc/os-release; echo "${VERSION_ID:-}")
+	fi
 	if [[ $id != debian || ! $version =~ ^(12|13)$ ]]; then
 		die "this machine is not Debian 12 or 13, so install these yourself and run the command again:" \
-			"mmdebstrap, the Debian archive keyring with trixie's keys (debian-archive-keyring 2023.3+deb12u2 or later)," \
+			"mmdebstrap, the Debian archive keyring with trixie's keys (debian-archive-keyring" \
+			"2023.3+deb12u2 or later)," \
 			"GNU make, util-linux (flock, unshare), dpkg and apt"
 	fi
 	need_root "installing ${HOST_PACKAGES[*]}"
 	step "host tools" host-tools 0 host_install
-	! host_missing || die "apt installed ${HOST_PACKAGES[*]}, and something is still missing" "log: $LOGS/host-tools.log"
+	! host_missing || die "apt installed ${HOST_PACKAGES[*]}, and something is still missing" \
+		"log: $LOGS/host-tools.log"
 }
 
 host_install() {
@@ -43,7 +48,8 @@ mirror_lines() {
 		# shellcheck disable=SC1091
 		codename=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
 		local targets
-		targets=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null | sort -u || true)
+		targets=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(ORIGIN)' \
+			'Created-By: Packages' 2>/dev/null | sort -u || true)
 		main=$(awk -v c="$codename" '$2 == c && $3 == "Debian" { print $1; exit }' <<<"$targets")
 		security=$(awk -v c="$codename-security" '$2 == c && $3 == "Debian" { print $1; exit }' <<<"$targets")
 	fi

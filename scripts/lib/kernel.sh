@@ -23,14 +23,18 @@ source_fetch() {
 	grep -h '^deb .* trixie main' "$TOOLCHAIN/root/etc/apt/sources.list" | head -n 1 |
 		sed 's/ trixie / trixie-backports /' >"$dir/sources.list"
 	tc env APT_CONFIG="$dir/apt.conf" apt-get update
-	version=$(tc env APT_CONFIG="$dir/apt.conf" apt-cache madison "$SOURCE_PACKAGE" | awk -F' *[|] *' '{ print $2 }' |
-		sort -rV | awk -v p="$SOURCE_PREFERRED" '{ if (index($0, p "-") == 1) { print; found = 1; exit } all[NR] = $0 } END { if (!found) print all[1] }')
+	version=$(tc env APT_CONFIG="$dir/apt.conf" apt-cache madison "$SOURCE_PACKAGE" |
+		awk -F' *[|] *' '{ print $2 }' | sort -rV | awk -v p="$SOURCE_PREFERRED" '
+			{ if (index($0, p "-") == 1) { print; found = 1; exit } all[NR] = $0 }
+			END { if (!found) print all[1] }')
 	if [[ $version != 7.3.* ]]; then
 		die "trixie-backports has no $SOURCE_PACKAGE any more (found: ${version:-nothing})" \
 			"set KSRC= to a clean tree of Linux 7.3.x of your own and run the command again"
 	fi
-	(cd "$dir" && tc bash -c 'cd "$0" && APT_CONFIG=$0/apt.conf apt-get download "$1"' "$dir" "$SOURCE_PACKAGE=$version")
-	tc bash -euc 'cd "$0"; dpkg-deb -x linux-source-*.deb deb; mkdir tree; tar -C tree --strip-components=1 -xJf deb/usr/src/linux-source-*.tar.xz' "$dir"
+	(cd "$dir" && tc bash -c 'cd "$0" && APT_CONFIG=$0/apt.conf apt-get download "$1"' \
+		"$dir" "$SOURCE_PACKAGE=$version")
+	tc bash -euc 'cd "$0"; dpkg-deb -x linux-source-*.deb deb; mkdir tree
+		tar -C tree --strip-components=1 -xJf deb/usr/src/linux-source-*.tar.xz' "$dir"
 	rm -rf "$dir"/{lists,cache,deb,apt.conf,sources.list} "$dir"/*.deb
 	echo "$version" >"$dir/version"
 }
@@ -45,7 +49,8 @@ kernel_source() {
 		local version
 		version=$(make -s -C "$SOURCE" kernelversion)
 		[[ $version = 7.3.* ]] || die "KSRC=$KSRC is Linux $version, and this module is for 7.3"
-		SOURCE_ID="$SOURCE $version $(cd "$SOURCE" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n' | sort | hash_of)"
+		SOURCE_ID="$SOURCE $version $(cd "$SOURCE" &&
+			find . -path ./.git -prune -o -type f -printf '%p %s %T@\n' | sort | hash_of)"
 		return
 	fi
 	cache_entry source "$( (echo 1; echo "$SOURCE_PACKAGE $SOURCE_PREFERRED") | hash_of)" source_fill
@@ -78,12 +83,14 @@ kernel_fragment() {
 # Sets KERNEL_MAKE to make with what a flavour needs, for the kernel and modules alike.
 kernel_make() {
 	KERNEL_MAKE=(make LLVM=1)
-	# By clang's default for um's code model everything would be large data, in sections that its linker script does not
-	# know as data: lockdep and kmemleak look for static objects in .data and .bss. Modules may be far from all others,
-	# so theirs is large. The vdso has another code model, to which the option means nothing; and inb() warns in every
-	# file of a machine without ports.
-	[[ $1 != uml-* ]] || KERNEL_MAKE+=(ARCH=um CFLAGS_MODULE=-mlarge-data-threshold=0
-		'KCFLAGS=-mlarge-data-threshold=2000000000 -Wno-unused-command-line-argument -Wno-null-pointer-arithmetic')
+	[[ $1 = uml-* ]] || return 0
+	# By clang's default for um's code model everything would be large data, in sections that its linker script
+	# does not know as data: lockdep and kmemleak look for static objects in .data and .bss. Modules may be far
+	# from all others, so theirs is large. The vdso has another code model, to which the option means nothing;
+	# and inb() warns in every file of a machine without ports.
+	local flags='-mlarge-data-threshold=2000000000 -Wno-unused-command-line-argument'
+	KERNEL_MAKE+=(ARCH=um CFLAGS_MODULE=-mlarge-data-threshold=0
+		"KCFLAGS=$flags -Wno-null-pointer-arithmetic")
 }
 
 kernel_configure() {
@@ -102,7 +109,8 @@ kernel_fill() {
 	mkdir "$dir/build"
 	step "$flavour kernel: configuration" "kernel-$flavour-config" 0 kernel_configure "$dir/build" "$dir/fragment"
 	step "$flavour kernel" "kernel-$flavour" "$lines" \
-		tc "${KERNEL_MAKE[@]}" -C "$SOURCE" O="$dir/build" KBUILD_BUILD_USER=rust_fuse KBUILD_BUILD_HOST=localhost -j$((JOBS + 1)) "$image" modules
+		tc "${KERNEL_MAKE[@]}" -C "$SOURCE" O="$dir/build" -j$((JOBS + 1)) \
+		KBUILD_BUILD_USER=rust_fuse KBUILD_BUILD_HOST=localhost "$image" modules
 	# Modules are built against the place that the tree has in the end.
 	sed -i "s|^export KBUILD_OUTPUT = .*|export KBUILD_OUTPUT = $ENTRY/build|" "$dir/build/Makefile"
 }
@@ -112,7 +120,8 @@ kernel() {
 	local key
 	kernel_source
 	kernel_make "$1"
-	key=$( (echo 2; echo "$SOURCE_ID"; cat "$TOOLCHAIN/versions"; echo "${KERNEL_MAKE[@]}"; kernel_fragment "$1") | hash_of)
+	key=$( (echo 2; echo "$SOURCE_ID"; cat "$TOOLCHAIN/versions"; echo "${KERNEL_MAKE[@]}"; kernel_fragment "$1") |
+		hash_of)
 	cache_entry kernel "$1-$key" kernel_fill "$1"
 	KERNEL=$ENTRY/build
 }

@@ -12,7 +12,8 @@ out_of() { echo "$BUILD/out/$1-$2-$3"; }
 
 # cases_of lacking|judged RESULTS: the cases that the kernel of a run has no facility for, or those that have a result.
 cases_of() {
-	awk -F'\t' -v which="$1" -v lacking="$LACKING" '(index($3, lacking) == 1) == (which == "lacking") { sub(/^[^.]*[.]/, "", $2); print $2 }' "$2"
+	awk -F'\t' -v which="$1" -v lacking="$LACKING" '
+		(index($3, lacking) == 1) == (which == "lacking") { sub(/^[^.]*[.]/, "", $2); print $2 }' "$2"
 }
 
 # rest_of NAME IMPL: the cases of a suite that User Mode Linux has no facility for, with commas.
@@ -41,7 +42,8 @@ every_case_ran() {
 			for kernel in plain debug; do
 				[[ ${!kernel} != - && ( $impl = rust || $kernel = plain ) ]] || continue
 				names=$(suite_cases "$name" "$impl" "$kernel" </dev/null) || names=
-				[[ -n $names ]] || printf 'fail\t%s, %s\tdoes not tell its cases\n' "$name" "$impl" >>"$results"
+				[[ -n $names ]] ||
+					printf 'fail\t%s, %s\tdoes not tell its cases\n' "$name" "$impl" >>"$results"
 				all+=$names$'\n'
 			done
 			[[ -n $all ]] || continue
@@ -50,7 +52,8 @@ every_case_ran() {
 				[[ -n ${RAN[$name-$impl-$flavour]:-} ]] || continue
 				ran+=$(cases_of judged "$(out_of "$name" "$impl" "$flavour")/results")$'\n'
 			done
-			missing=$(sort -u <<<"$all" | sed '/^$/d' | grep -vxFf <(sort -u <<<"$ran" | sed '/^$/d') | paste -sd' ') || true
+			missing=$(sort -u <<<"$all" | sed '/^$/d' |
+				grep -vxFf <(sort -u <<<"$ran" | sed '/^$/d') | paste -sd' ') || true
 			if [[ -n $missing ]]; then
 				printf 'fail\t%s, %s\tran on no kernel: %s\n' "$name" "$impl" "$missing" >>"$results"
 			else

@@ -25,8 +25,8 @@ let_go_all() {
 	done
 }
 
-# own NAME: only this run uses build/out/NAME from now on, and whatever else has that name. Several are to be taken in the
-# order in which make test takes them.
+# own NAME: only this run uses build/out/NAME from now on, and whatever else has that name. Several are to be taken in
+# the order in which make test takes them.
 own() {
 	local fd lock=$BUILD/lock/$1
 	[[ -z ${HELD[$1]:-} ]] || return 0
@@ -40,8 +40,9 @@ own() {
 	HELD[$1]=$fd
 }
 
-# keep_built NAME: makes build/NAME.new into build/NAME-HASH, HASH of what is in it, and KEPT its place. It stays as it is
-# until this shell ends; those that nobody uses any more are removed. To be called under the lock under which NAME is built.
+# keep_built NAME: makes build/NAME.new into build/NAME-HASH, HASH of what is in it, and KEPT its place. It stays as it
+# is until this shell ends; those that nobody uses any more are removed. To be called under the lock under which NAME is
+# built.
 keep_built() {
 	local new=$BUILD/$1.new fd dir
 	KEPT=$BUILD/$1-$(cd "$new" && find . -type f -print0 | sort -z | xargs -0 sha256sum | hash_of)

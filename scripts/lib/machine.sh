@@ -16,12 +16,13 @@ qemu)
 		-device virtio-serial-pci \
 		-chardev "file,id=out,path=$out/output" -device virtserialport,chardev=out,name=rf.out \
 		-chardev "file,id=verdict,path=$out/verdict" -device virtserialport,chardev=verdict,name=rf.verdict \
-		-fsdev "local,id=files,path=$out/files,security_model=none" -device virtio-9p-pci,fsdev=files,mount_tag=out \
+		-fsdev "local,id=files,path=$out/files,security_model=none" \
+		-device virtio-9p-pci,fsdev=files,mount_tag=out \
 		"$@" ;;
 uml)
-	# What the guest writes stays in a file of its own. Without locks (c), for QEMU would take one on the image for a writer's.
-	# Its memory is a file, here in the root's own /tmp. User Mode Linux leaves the process group that an interrupt or
-	# the end of its time ends, so it ends with its parent.
+	# What the guest writes stays in a file of its own. Without locks (c), for QEMU would take one on the image
+	# for a writer's. Its memory is a file, here in the root's own /tmp. User Mode Linux leaves the process group
+	# that an interrupt or the end of its time ends, so it ends with its parent.
 	export TMPDIR=/tmp
 	bound=$1
 	shift

@@ -17,7 +17,8 @@ oracle_key() {
 		echo "2 $flavour $limit $append"
 		vm_memory "$flavour"
 		basename -a "$KERNEL" "$GUEST" "$TOOLCHAIN"
-		(cd "$out/initrd" && find . -printf '%p %y %m\n' | LC_ALL=C sort && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+		(cd "$out/initrd" && find . -printf '%p %y %m\n' | LC_ALL=C sort &&
+			find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 		# shellcheck disable=SC2086
 		(cd "$ROOT/scripts/lib" && sha256sum $ORACLE_SCRIPTS)
 	} | hash_of

@@ -20,7 +20,8 @@ toolchain_fill() {
 	step "toolchain root" toolchain 2100 make_root "$1/root" toolchain apt
 	TOOLCHAIN=$1
 	# What compiled code depends on; the kernel's key has this instead of the whole root.
-	tc bash -c 'rustc -V; clang -v 2>&1 | head -n 1; ld.lld --version; bindgen --version; gcc -dumpfullversion; ld --version | head -n 1' >"$1/versions" ||
+	tc bash -c 'rustc -V; clang -v 2>&1 | head -n 1; ld.lld --version; bindgen --version; gcc -dumpfullversion
+		ld --version | head -n 1' >"$1/versions" ||
 		die "the toolchain root does not work" "see $LOGS/toolchain.log"
 }
 
@@ -72,5 +73,6 @@ tc_as() {
 	done
 	"${SUDO[@]}" env "${env[@]}" "${pinned[@]}" \
 		unshare --mount --propagation private -- \
-		bash "$ROOT/scripts/lib/enter.sh" "$TOOLCHAIN/root" "$who" "$groups" "$dir" "$ROOT" "$CACHE" "${TC_BINDS[@]}" -- "$@"
+		bash "$ROOT/scripts/lib/enter.sh" "$TOOLCHAIN/root" "$who" "$groups" "$dir" \
+		"$ROOT" "$CACHE" "${TC_BINDS[@]}" -- "$@"
 }

@@ -3,16 +3,16 @@
 # The part of make bench that is about time: machines of User Mode Linux, which run on the processor itself. Sourced by
 # bench.sh.
 #
-# In build/out/bench-silicon: a folder IMPL-PAIR of each machine whose rows were timed, IMPL-sampled of the one that perf has
-# sampled meanwhile; "refused" in one of them, or in all's, says why there is nothing.
+# In build/out/bench-silicon: a folder IMPL-PAIR of each machine whose rows were timed, IMPL-sampled of the one that
+# perf has sampled meanwhile; "refused" in one of them, or in all's, says why there is nothing.
 
 # Pairs of machines, one with each module, in turns; an odd number has a median.
 PAIRS=7
 # About how long a row is measured, in milliseconds; and with perf, which is to meet the module often enough.
 ROW_TIME=300
 SAMPLED_ROW_TIME=6000
-# Samples a second. Each costs time, tens of microseconds where the host is a virtual machine; and it is a prime, to be out
-# of step with clocks.
+# Samples a second. Each costs time, tens of microseconds where the host is a virtual machine; and it is a prime, to be
+# out of step with clocks.
 SAMPLE_RATE=4999
 
 SILICON=$BUILD/out/bench-silicon
@@ -41,7 +41,8 @@ silicon_sampled() {
 	mkfifo "$work/pipe"
 	exec {fd}<>"$work/pipe"
 	HELD[$name]=$fd
-	(let_go; tc_root perf record -q -C "$PROCESSOR" -e cpu-clock -F "$SAMPLE_RATE" -k CLOCK_MONOTONIC -m 1024 -o "$work/data" -- \
+	(let_go; tc_root perf record -q -C "$PROCESSOR" -e cpu-clock -F "$SAMPLE_RATE" -k CLOCK_MONOTONIC \
+		-m 1024 -o "$work/data" -- \
 		"$BIN/bench-report" wait "$work/moments" "$work/pipe") >"$work/log" 2>&1 &
 	perf=$!
 	while [[ ! -s $work/moments ]] && kill -0 "$perf" 2>/dev/null; do

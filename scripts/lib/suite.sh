@@ -41,7 +41,8 @@ account() {
 	failed=$(grep -c ^fail "$results" || true)
 	skipped=$(grep -cE '^(skip|xfail)' "$results" || true)
 	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
-	printf '%-26s %4d passed, %d failed, %d skipped  (%s)\n' "$name" "$passed" "$failed" "$skipped" "$(clock "$seconds")"
+	printf '%-26s %4d passed, %d failed, %d skipped  (%s)\n' \
+		"$name" "$passed" "$failed" "$skipped" "$(clock "$seconds")"
 	if ((failed > 0)); then
 		BROKEN+=("$name")
 		awk -F'\t' '$1 == "fail" { print "  FAILED " $2 ($3 == "" ? "" : ": " $3) }' "$results"
@@ -81,10 +82,13 @@ host_suite() {
 	: >"$log"
 	for crate in ${2//,/ }; do
 		tc env "KSRC=$SOURCE" "${variables[@]}" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
-			--config "$ROOT/selftests/.cargo/config.toml" --release ${CI:+--locked} >>"$log" 2>&1 </dev/null || rc=$?
+			--config "$ROOT/selftests/.cargo/config.toml" --release ${CI:+--locked} \
+			>>"$log" 2>&1 </dev/null || rc=$?
 	done
 	cache_unlock
-	sed -nE 's/^test (.*) \.\.\. ok$/pass\t\1\t/p; s/^test (.*) \.\.\. FAILED$/fail\t\1\t/p; s/^test (.*) \.\.\. ignored(.*)$/skip\t\1\t\2/p' "$log" >"$results"
+	sed -nE 's/^test (.*) \.\.\. ok$/pass\t\1\t/p
+		s/^test (.*) \.\.\. FAILED$/fail\t\1\t/p
+		s/^test (.*) \.\.\. ignored(.*)$/skip\t\1\t\2/p' "$log" >"$results"
 	if { ((rc != 0)) && ! grep -q ^fail "$results"; } || [[ ! -s $results ]]; then
 		printf 'fail\tcargo test\tsee below\n' >>"$results"
 	fi
