@@ -95,16 +95,6 @@ impl Daemon {
         fs::read_to_string("/proc/self/mounts").is_ok_and(|table| table.contains(&mount))
     }
 
-    /// Process ids of the daemon's threads.
-    pub fn threads(&self) -> Vec<u32> {
-        processes(self.name)
-            .iter()
-            .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok())
-            .flat_map(|tasks| tasks.flatten())
-            .filter_map(|task| task.file_name().to_string_lossy().parse().ok())
-            .collect()
-    }
-
     /// Unmounts, and waits for the daemon to notice and end.
     pub fn stop(self) -> Result<(), String> {
         run(&words(&["umount", &self.mount.to_string_lossy()]))?;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The journey of one `rm`, from the trace events between the entry and the exit of its unlinkat: the
-//! caller on the left, the daemon on the right.
+//! The journey of requests, from the trace events of the kernel: the caller on the left, the daemon on the right.
 
 use crate::daemon::Daemon;
+use crate::syscall;
 use crate::trace::{self, Event};
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
 
-const UNLINKAT: i64 = 263;
-const READS: &[i64] = &[0, 275];
-const WRITES: &[i64] = &[1, 20, 275];
 const WIDTH: usize = 44;
 
 /// One line of the timeline.
@@ -26,22 +24,13 @@ const STEPS: &[&str] = &[
 ];
 const OUR_STEPS: &[&str] = &["queued", "taken", "found", "copied"];
 
-/// Removes a file of the daemon's mount and prints what happened.
-pub fn show(daemon: &Daemon, ours: bool) -> Result<(), String> {
+/// Removes a file of the daemon's mount and shows what happened.
+pub fn of_rm(daemon: &Daemon, ours: bool) -> Result<(), String> {
     let file = daemon.mount.join("farewell");
     std::fs::write(&file, "to be removed\n")
         .map_err(|error| format!("{}: {error}", file.display()))?;
-    trace::enable()?;
-    let mut child = Command::new("rm")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("rm: {error}"))?;
-    let caller = child.id();
-    let status = child.wait().map_err(|error| format!("rm: {error}"))?;
-    // Threads are made as they are needed: ask now, not before.
-    let threads = daemon.threads();
-    let events = trace::take()?;
+    let mut rm = Command::new("rm");
+    let (status, caller, events) = traced(rm.arg(&file).stdin(Stdio::null()))?;
     if !status.success() {
         return Err(format!("rm: {status}"));
     }
@@ -49,8 +38,8 @@ pub fn show(daemon: &Daemon, ours: bool) -> Result<(), String> {
         return Err("rm succeeded, and the file behind is still there".into());
     }
 
-    let lines = timeline(window(&events, caller)?, caller, &threads);
-    print(&lines, caller, daemon.name);
+    let lines = timeline(window(&events, caller)?, caller);
+    print(&lines, &format!("rm ({caller})"), daemon.name);
     let wanted = STEPS.iter().chain(if ours { OUR_STEPS } else { &[] });
     let missing: Vec<&str> = wanted
         .filter(|step| !lines.iter().any(|line| line.step == Some(step)))
@@ -63,10 +52,40 @@ pub fn show(daemon: &Daemon, ours: bool) -> Result<(), String> {
     }
 }
 
+/// Runs a command and shows what it asks of daemons. Gives the command's exit code.
+pub fn of_command(words: &[String]) -> Result<u8, String> {
+    let (program, arguments) = words.split_first().ok_or("journey COMMAND [ARGUMENT...]")?;
+    let (status, caller, events) = traced(Command::new(program).args(arguments))?;
+    let lines = timeline(&events, caller);
+    if lines.is_empty() {
+        println!("{program} ({caller}) has asked nothing of a daemon; of what its children do nothing is shown");
+    } else {
+        println!();
+        print(&lines, &format!("{program} ({caller})"), "");
+    }
+    let signal = status.signal().unwrap_or(0) + 128;
+    Ok(u8::try_from(status.code().unwrap_or(signal)).unwrap_or(1))
+}
+
+/// Runs a command with the events on: how it ended, its process id, and the events.
+fn traced(command: &mut Command) -> Result<(ExitStatus, u32, Vec<Event>), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    trace::enable()?;
+    let ended = command.spawn().and_then(|mut child| {
+        let caller = child.id();
+        child.wait().map(|status| (status, caller))
+    });
+    let events = trace::take()?;
+    let (status, caller) = ended.map_err(|error| format!("{name}: {error}"))?;
+    Ok((status, caller, events))
+}
+
 /// The events from the caller's entry into unlinkat to its exit.
 fn window(events: &[Event], caller: u32) -> Result<&[Event], String> {
     let is = |event: &Event, name: &str| {
-        event.pid == caller && event.name == name && event.number("NR") == Some(UNLINKAT)
+        event.pid == caller
+            && event.name == name
+            && event.number("NR") == Some(syscall::UNLINKAT)
     };
     let begin = events.iter().position(|event| is(event, "sys_enter"));
     let end = events.iter().position(|event| is(event, "sys_exit"));
@@ -76,159 +95,218 @@ fn window(events: &[Event], caller: u32) -> Result<&[Event], String> {
     }
 }
 
-fn timeline(events: &[Event], caller: u32, threads: &[u32]) -> Vec<Line> {
-    let start = events.first().map_or(0, |event| event.micros);
-    // Daemon threads that hold the request: others sleep on, or look and find nothing.
-    let mut serving: Vec<u32> = Vec::new();
+/// What the caller asks of daemons, and what they do about it.
+fn timeline(events: &[Event], caller: u32) -> Vec<Line> {
+    let mut story = Story::new(events, caller);
     for event in events {
-        if event.name.starts_with("fuse_") && threads.contains(&event.pid) {
-            serving.push(event.pid);
+        story.tell(event);
+    }
+    // The entry into a system call is told when it turns out to ask something.
+    story.lines.sort_by_key(|line| line.micros);
+    story.lines
+}
+
+/// The caller's system call.
+struct Call {
+    number: i64,
+    micros: u64,
+    /// Has it asked something?
+    told: bool,
+}
+
+/// Where the caller's request is.
+#[derive(Default)]
+struct Request {
+    under_way: bool,
+    /// The daemon's read(2) has returned with it.
+    read: bool,
+    /// The daemon has begun to answer.
+    answered: bool,
+    ended: bool,
+    daemon_woken: bool,
+}
+
+/// The timeline as it grows.
+struct Story {
+    caller: u32,
+    /// Threads of daemons that have had requests: others sleep on, or look and find nothing.
+    daemons: Vec<u32>,
+    start: Option<u64>,
+    call: Option<Call>,
+    request: Request,
+    asleep: bool,
+    lines: Vec<Line>,
+}
+
+impl Story {
+    fn new(events: &[Event], caller: u32) -> Self {
+        let serving =
+            |event: &&Event| event.pid != caller && trace::SERVING.contains(&event.name.as_str());
+        Self {
+            caller,
+            daemons: events.iter().filter(serving).map(|event| event.pid).collect(),
+            start: None,
+            call: None,
+            request: Request::default(),
+            asleep: false,
+            lines: Vec::new(),
         }
     }
-    let mut lines = Vec::new();
-    let mut push = |event: &Event, right: bool, step: Option<&'static str>, text: String| {
-        lines.push(Line {
-            micros: event.micros - start,
+
+    fn push(&mut self, micros: u64, right: bool, step: Option<&'static str>, text: String) {
+        let start = *self.start.get_or_insert(micros);
+        self.lines.push(Line {
+            micros: micros.saturating_sub(start),
             right,
             text,
             step,
         });
-    };
-    let (mut reading, mut writing, mut ended) = (true, false, false);
-    let (mut caller_sleeps, mut woken) = (false, false);
-    for event in events {
-        let mine = event.pid == caller;
-        let theirs = serving.contains(&event.pid);
-        let number = event.number("NR").unwrap_or(-1);
-        let target = event.number("pid").and_then(|pid| u32::try_from(pid).ok());
+    }
+
+    fn tell(&mut self, event: &Event) {
+        if event.name == "sched_switch" {
+            self.switch(event);
+        } else if event.name == "fuse_request_end" {
+            self.end(event);
+        } else if event.pid == self.caller {
+            self.of_caller(event);
+        } else if self.request.under_way && self.daemons.contains(&event.pid) {
+            self.of_daemon(event);
+        }
+    }
+
+    fn of_caller(&mut self, event: &Event) {
+        let now = event.micros;
         match event.name.as_str() {
-            "sys_enter" if mine && number == UNLINKAT => {
-                push(event, false, Some("enter"), "enters unlink()".into());
+            "sys_enter" => {
+                self.call = event.number("NR").map(|number| Call {
+                    number,
+                    micros: now,
+                    told: false,
+                });
             }
-            "sys_exit" if mine && number == UNLINKAT => {
-                let result = event.text.rsplit(' ').next().unwrap_or("?");
-                push(
-                    event,
-                    false,
-                    Some("exit"),
-                    format!("done: unlink() returns {result}"),
-                );
+            "sys_exit" => {
+                if let Some(Call { number, told: true, .. }) = self.call.take() {
+                    let result = event.text.rsplit(' ').next().unwrap_or("?");
+                    let text = format!("done: {} returns {result}", syscall::name(number));
+                    self.push(now, false, Some("exit"), text);
+                }
             }
-            "sys_exit" if theirs && reading && READS.contains(&number) => {
-                reading = false;
-                let result = event.text.rsplit(' ').next().unwrap_or("?");
-                push(
-                    event,
-                    true,
-                    Some("read"),
-                    format!("read returns {result} bytes"),
-                );
-            }
-            "sys_enter" if theirs && number == UNLINKAT => {
-                push(event, true, None, "unlinks the file behind".into());
-            }
-            "sys_enter" if theirs && !reading && !writing && WRITES.contains(&number) => {
-                writing = true;
-                push(event, true, Some("write"), "writes the answer".into());
-            }
-            "fuse_request_send" if mine => {
+            "fuse_request_send" => {
+                if let Some(call) = &mut self.call {
+                    let (number, micros) = (call.number, call.micros);
+                    if !std::mem::replace(&mut call.told, true) {
+                        let text = format!("enters {}", syscall::name(number));
+                        self.push(micros, false, Some("enter"), text);
+                    }
+                }
+                self.request = Request {
+                    under_way: true,
+                    ..Request::default()
+                };
                 let what = event.text.split(['(', ')']).nth(1).unwrap_or("?");
                 let unique = event.value("req").unwrap_or("?");
-                push(
-                    event,
-                    false,
-                    Some("send"),
-                    format!("makes a request: {what}, unique {unique}"),
-                );
+                let text = format!("makes a request: {what}, unique {unique}");
+                self.push(now, false, Some("send"), text);
             }
-            "fuse_request_queued" if mine => {
-                push(
-                    event,
-                    false,
-                    Some("queued"),
-                    "request queued on pending".into(),
-                );
+            "fuse_request_queued" => {
+                self.push(now, false, Some("queued"), "request queued on pending".into());
             }
-            "fuse_request_taken" if theirs => {
-                push(
-                    event,
-                    true,
-                    Some("taken"),
-                    "request put on processing".into(),
-                );
-            }
-            "fuse_request_sent" if theirs => {
-                push(event, true, Some("sent"), "request copied out".into());
-            }
-            "fuse_reply_found" if theirs => {
-                let unique = event.value("req").unwrap_or("?");
-                push(
-                    event,
-                    true,
-                    Some("found"),
-                    format!("request found by unique {unique}"),
-                );
-            }
-            "fuse_reply_copied" if theirs => {
-                push(event, true, Some("copied"), "reply copied in".into());
-            }
-            "fuse_request_end" => {
-                ended = true;
-                let error = event.value("error").unwrap_or("?");
-                push(
-                    event,
-                    !mine,
-                    Some("end"),
-                    format!("request ended, error {error}"),
-                );
-            }
-            "sched_waking" if mine && target.is_some_and(|pid| threads.contains(&pid)) => {
-                let text = if ended {
-                    "wakes the daemon for more"
-                } else {
-                    "wakes the daemon"
-                };
-                push(event, false, None, text.into());
-            }
-            "sched_waking" if theirs && target == Some(caller) => {
-                push(event, true, None, "wakes the caller".into());
-            }
-            // `prev_comm=rm prev_pid=77 prev_prio=120 prev_state=S ==> next_comm=... next_pid=70 next_prio=120`
-            "sched_switch" => {
-                let who = |key| event.number(key).and_then(|pid| u32::try_from(pid).ok());
-                let (previous, next) = (who("prev_pid"), who("next_pid"));
-                // A task that is only preempted stays runnable.
-                let sleeps = event
-                    .value("prev_state")
-                    .is_some_and(|state| !state.starts_with('R'));
-                if previous == Some(caller) && sleeps {
-                    caller_sleeps = true;
-                    push(event, false, Some("asleep"), "asleep".into());
-                } else if previous.is_some_and(|pid| serving.contains(&pid)) && sleeps {
-                    let text = if writing {
-                        "asleep in read again"
-                    } else {
-                        "asleep"
-                    };
-                    push(event, true, None, text.into());
-                }
-                if next == Some(caller) && caller_sleeps {
-                    caller_sleeps = false;
-                    push(event, false, None, "woken".into());
-                } else if next.is_some_and(|pid| serving.contains(&pid)) && !woken {
-                    woken = true;
-                    push(event, true, Some("woken"), "woken in read".into());
-                }
+            "sched_waking" if self.request.under_way && self.wakes_a_daemon(event) => {
+                let more = if self.request.ended { " for more" } else { "" };
+                self.push(now, false, None, format!("wakes the daemon{more}"));
             }
             _ => {}
         }
     }
-    lines
+
+    fn wakes_a_daemon(&self, event: &Event) -> bool {
+        process(event, "pid").is_some_and(|pid| self.daemons.contains(&pid))
+    }
+
+    fn of_daemon(&mut self, event: &Event) {
+        let (name, number) = (event.name.as_str(), event.number("NR").unwrap_or(-1));
+        let (step, text) = match name {
+            "sys_exit" if !self.request.read && syscall::READS.contains(&number) => {
+                self.request.read = true;
+                let result = event.text.rsplit(' ').next().unwrap_or("?");
+                (Some("read"), format!("read returns {result} bytes"))
+            }
+            "sys_enter" if self.request.read && !self.request.answered => {
+                if syscall::WRITES.contains(&number) {
+                    self.request.answered = true;
+                    (Some("write"), "writes the answer".into())
+                } else if syscall::is_about_files(number) {
+                    (None, format!("calls {}", syscall::name(number)))
+                } else {
+                    return;
+                }
+            }
+            "fuse_request_taken" => (Some("taken"), "request put on processing".into()),
+            "fuse_request_sent" => (Some("sent"), "request copied out".into()),
+            "fuse_reply_found" => {
+                let unique = event.value("req").unwrap_or("?");
+                (Some("found"), format!("request found by unique {unique}"))
+            }
+            "fuse_reply_copied" => (Some("copied"), "reply copied in".into()),
+            "sched_waking" if process(event, "pid") == Some(self.caller) => {
+                (None, "wakes the caller".into())
+            }
+            _ => return,
+        };
+        self.push(event.micros, true, step, text);
+    }
+
+    fn end(&mut self, event: &Event) {
+        let mine = event.pid == self.caller;
+        if !self.request.under_way || !(mine || self.daemons.contains(&event.pid)) {
+            return;
+        }
+        self.request.ended = true;
+        let error = event.value("error").unwrap_or("?");
+        let text = format!("request ended, error {error}");
+        self.push(event.micros, !mine, Some("end"), text);
+    }
+
+    /// `prev_comm=rm prev_pid=77 prev_prio=120 prev_state=S ==> next_comm=... next_pid=70 next_prio=120`
+    fn switch(&mut self, event: &Event) {
+        if !self.request.under_way {
+            return;
+        }
+        let now = event.micros;
+        let (previous, next) = (process(event, "prev_pid"), process(event, "next_pid"));
+        let is_daemon = |pid: Option<u32>| pid.is_some_and(|pid| self.daemons.contains(&pid));
+        let (from_daemon, to_daemon) = (is_daemon(previous), is_daemon(next));
+        // A task that is only preempted stays runnable.
+        let sleeps = event
+            .value("prev_state")
+            .is_some_and(|state| !state.starts_with('R'));
+        if previous == Some(self.caller) && sleeps {
+            self.asleep = true;
+            self.push(now, false, Some("asleep"), "asleep".into());
+        } else if from_daemon && sleeps && self.request.read {
+            let again = if self.request.answered { " in read again" } else { "" };
+            self.push(now, true, None, format!("asleep{again}"));
+        }
+        if next == Some(self.caller) && self.asleep {
+            self.asleep = false;
+            self.push(now, false, Some("woken"), "woken".into());
+        } else if to_daemon && !self.request.daemon_woken {
+            self.request.daemon_woken = true;
+            self.push(now, true, Some("woken"), "woken in read".into());
+        }
+    }
 }
 
-fn print(lines: &[Line], caller: u32, daemon: &str) {
-    let left = format!("caller: rm ({caller})");
-    println!("    us  {left:<WIDTH$}| daemon: {daemon}");
+fn process(event: &Event, key: &str) -> Option<u32> {
+    u32::try_from(event.number(key)?).ok()
+}
+
+fn print(lines: &[Line], caller: &str, daemon: &str) {
+    let left = format!("caller: {caller}");
+    let right = format!("daemon: {daemon}");
+    let right = right.trim_end_matches([':', ' ']);
+    println!("    us  {left:<WIDTH$}| {right}");
     println!("        {:-<WIDTH$}+{:-<WIDTH$}", "", "");
     for line in lines {
         if line.right {

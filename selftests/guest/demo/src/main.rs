@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What `make run` shows, inside the guest: unmodified daemons serve mounts, ordinary tools work on them,
 //! and what is behind is compared; and the journey of one `rm`.
+//!
+//! `demo journey COMMAND [ARGUMENT...]` shows the journey of any command's requests, on any mount.
 
 mod daemon;
 mod journey;
+mod syscall;
 mod trace;
 mod work;
 
@@ -13,8 +16,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 fn main() -> ExitCode {
-    match demo() {
-        Ok(()) => ExitCode::SUCCESS,
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = match words.split_first() {
+        None => demo().map(|()| 0),
+        Some((what, command)) if what == "journey" => journey::of_command(command),
+        Some((what, _)) => Err(format!("{what}: journey COMMAND [ARGUMENT...], or nothing")),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
         Err(reason) => {
             println!("FAILED: {reason}");
             ExitCode::FAILURE
@@ -32,7 +41,7 @@ fn demo() -> Result<(), String> {
     work::work(plain)?;
 
     println!(
-        "Work on mounts of the {} module, {files} files each:",
+        "Work on mounts of the {} module, from {files} files and folders:",
         if ours { "Rust" } else { "C" }
     );
     println!("tar, cp, mv, ln, chmod, dd, cmp, rm, find, diff, a program run from the mount");
@@ -40,7 +49,7 @@ fn demo() -> Result<(), String> {
         let start = Instant::now();
         let checked = exercise(kind, plain).map_err(|reason| format!("{}: {reason}", kind.name))?;
         println!(
-            "  {:<15} {:<45} {checked} files as they should be, {:.1} s",
+            "  {:<15} {:<45} {checked} as they should be in the end, {:.1} s",
             kind.name,
             kind.about,
             start.elapsed().as_secs_f64()
@@ -49,7 +58,7 @@ fn demo() -> Result<(), String> {
 
     println!("\nThe journey of one rm, from the kernel's trace events:\n");
     let daemon = Daemon::start(&KINDS[0])?;
-    let shown = journey::show(&daemon, ours);
+    let shown = journey::of_rm(&daemon, ours);
     let stopped = daemon.stop();
     println!();
     shown.and(stopped)

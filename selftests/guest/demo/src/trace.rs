@@ -5,6 +5,14 @@ use std::fs;
 
 const TRACEFS: &str = "/sys/kernel/tracing";
 
+/// Events that happen in a daemon's thread, for a request that it serves.
+pub const SERVING: &[&str] = &[
+    "fuse_request_taken",
+    "fuse_request_sent",
+    "fuse_reply_found",
+    "fuse_request_end",
+];
+
 /// One event as the kernel logged it.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -78,7 +86,7 @@ pub fn take() -> Result<Vec<Event>, String> {
     let path = format!("{TRACEFS}/trace");
     let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     set("trace", "")?;
-    // The whole of it comes out too, for who wants to know more.
+    // The whole of it comes out too, for those who want to know more.
     if let Ok(out) = std::env::var("RF_OUT") {
         let _ = fs::write(format!("{out}/journey.trace"), &text);
     }
