@@ -59,6 +59,22 @@ mirror_lines() {
 	[[ -z $security ]] || echo "deb $security trixie-security main"
 }
 
+# need_network: ends the script with a short message if the mirror cannot be reached, rather than in the middle of a
+# log. What else may be wrong with a mirror is for the tool that uses it to say.
+need_network() {
+	local url helper=/usr/lib/apt/apt-helper to why=''
+	[[ -x $helper ]] || return 0
+	url=$(mirror_lines | awk '{ print $2; exit }')
+	url=${url:-http://deb.debian.org/debian}
+	to=$(mktemp -d)
+	"$helper" -o Acquire::Retries=0 download-file "${url%/}/dists/trixie/InRelease" "$to/InRelease" \
+		>"$to/log" 2>&1 ||
+		why=$(sed -nE '/resol|connect|unreachable|timed out/{s/^ +//p;q}' "$to/log")
+	rm -rf "$to"
+	[[ -z $why ]] || die "nothing can be fetched from $url: is there a network?" "$why" \
+		"for another mirror: RUST_FUSE_MIRROR=URL; a proxy: http_proxy=, or apt's Acquire::http::Proxy"
+}
+
 # apt's proxy settings, as options for mmdebstrap: it reads none of the machine's own configuration.
 proxy_options() {
 	local proto value

@@ -6,6 +6,7 @@ SOURCE_PACKAGE=linux-source-7.3
 SOURCE_PREFERRED=7.3.4
 
 source_fill() {
+	need_network
 	step "kernel source" kernel-source 0 source_fetch "$1"
 }
 

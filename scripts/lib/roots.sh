@@ -17,6 +17,7 @@ make_root() {
 
 toolchain_fill() {
 	need_root "making a Debian root with mmdebstrap"
+	need_network
 	step "toolchain root" toolchain 2100 make_root "$1/root" toolchain apt
 	TOOLCHAIN=$1
 	# What compiled code depends on; the kernel's key has this instead of the whole root.
@@ -34,6 +35,7 @@ toolchain() {
 
 guest_fill() {
 	need_root "making a Debian root with mmdebstrap"
+	need_network
 	step "guest root" guest 1250 make_root "$1/root" guest minbase
 	step "guest image" guest-image 0 guest_image "$1"
 	remove_tree "$1/root"
