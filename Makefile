@@ -9,7 +9,7 @@ ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
 
-.PHONY: help run test quick cases check check-quick shell bench soak modules clean clean-cache
+.PHONY: help run test quick cases check check-quick doc shell bench soak modules clean clean-cache
 
 help:
 	@echo 'make run                  from a fresh machine to daemons serving mounts on our module'
@@ -21,6 +21,7 @@ help:
 	@echo 'make cases SUITE=name     the names of the cases in SUITE, without a virtual machine'
 	@echo 'make check-quick          format, unsafe report, scripts, and clippy where something changed'
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
+	@echo 'make doc                  rustdoc and the pages of Documentation, in build/doc'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo 'make bench                instructions and time per operation, ours and C'
 	@echo 'make soak                 all suites on all kernels, and long forms; SUITE, LANE, KERNEL as above'
@@ -33,7 +34,7 @@ help:
 	@echo 'RUST_FUSE_MIRROR=URL      a Debian mirror, by default the one this machine uses'
 	@echo 'KSRC=DIR                  a clean tree of Linux 7.3.x instead of the one from Debian'
 
-run test cases check shell bench soak:
+run test cases check doc shell bench soak:
 	@scripts/$@.sh
 
 quick: export LANE = uml

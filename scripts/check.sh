@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # make check: what can be said about the code without running it in a kernel, and the host tests.
 # With CHECK_RESULTS=FILE only the former, results to that file (make test runs the host tests by itself).
-# make check-quick, which is check.sh quick: of the former what takes seconds, and the lints of what has changed since they
-# last passed.
+# make check-quick, which is check.sh quick: of the former what takes seconds, and the lints of what has changed since
+# they last passed.
 . "$(dirname "$0")/lib/all.sh"
 
 quick=${1:-}
@@ -29,7 +29,11 @@ check() {
 	fi
 }
 
-rust_files() { (cd "$ROOT" && git ls-files -co --exclude-standard -- '*.rs' | while read -r f; do [[ ! -e $f ]] || echo "$f"; done); }
+rust_files() {
+	(cd "$ROOT" && git ls-files -co --exclude-standard -- '*.rs' | while read -r f; do
+		[[ ! -e $f ]] || echo "$f"
+	done)
+}
 
 check_format() {
 	local files
@@ -61,22 +65,15 @@ check_clippy_selftests() {
 		--workspace --all-targets --release ${CI:+--locked} -- -D warnings
 }
 
-# The command that compiled the module, with rustdoc in rustc's place. "make rustdoc" does not know M=.
-check_rustdoc() {
-	local out=$BUILD/module/plain command
-	command=$(sed -n 's/^savedcmd_rust\/main.o := //p' "$out/rust/.main.o.cmd" |
-		sed -E 's/ ;.*//; s/ rustc / rustdoc /; s/ --emit=[^ ]+//g; s/ --out-dir [^ ]+//; s/ -Aclippy[^ ]+| -Wclippy[^ ]+| -Dclippy[^ ]+//g')
-	rm -rf "$BUILD/doc"
-	# shellcheck disable=SC2016
-	tc bash -c 'cd "$0" && export RUSTC_BOOTSTRAP=1 RUST_FUSE_BINDINGS=$0/rust/bindings/bindings_generated.rs RUST_FUSE_HELPERS=$0/rust/bindings/bindings_helpers_generated.rs && eval "$1"' \
-		"$out" "$command --crate-name fuse --document-private-items -Dwarnings -Arustdoc::private_intra_doc_links --out-dir $BUILD/doc"
-}
+# Is what Documentation/status.rst says the case?
+check_status() { tc "$ROOT/scripts/status" "$SOURCE"; }
 
 check_unsafe() { tc "$ROOT/scripts/unsafe-report.sh"; }
 
 check_scripts() {
 	local files
-	mapfile -t files < <(cd "$ROOT" && git ls-files -co --exclude-standard -- scripts .ci | grep -E '\.sh$|^\.ci/run$')
+	mapfile -t files < <(cd "$ROOT" && git ls-files -co --exclude-standard -- scripts .ci |
+		grep -E '\.sh$|^\.ci/run$')
 	((${#files[@]} > 0)) || die "git ls-files knows no file in $ROOT"
 	tc shellcheck -x -S warning -e SC1091,SC2034 "${files[@]}"
 }
@@ -85,9 +82,10 @@ check_scripts() {
 state_of() {
 	{
 		echo "$TOOLCHAIN ${KERNEL:-}"
-		cd "$ROOT" && git ls-files -co --exclude-standard -- scripts/check.sh "$@" | sort | while read -r file; do
-			[[ ! -f $file ]] || sha256sum "$file"
-		done
+		cd "$ROOT" && git ls-files -co --exclude-standard -- scripts/check.sh "$@" | sort |
+			while read -r file; do
+				[[ ! -f $file ]] || sha256sum "$file"
+			done
 	} | hash_of
 }
 
@@ -115,10 +113,12 @@ check format check_format
 check unsafe check_unsafe
 grep -h '^the module:' "$LOGS/check-unsafe.log" || true
 check scripts check_scripts
+check status check_status
+check pages doc_pages
 kernel plain
 if [[ -z $quick ]]; then
 	module rust plain
-	check rustdoc check_rustdoc
+	check rustdoc doc_rustdoc
 fi
 passed_before clippy rust Kbuild || lint clippy check_clippy_module
 if ! passed_before clippy-selftests rust selftests; then

@@ -3,7 +3,7 @@
 # Sources the parts, in the order in which they use each other.
 _lib=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=/dev/null
-for _part in common lock cache host roots kernel build vm oracle suite lanes; do
+for _part in common lock cache host roots kernel build doc vm oracle suite lanes; do
 	. "$_lib/$_part.sh"
 done
 
