@@ -23,10 +23,6 @@
 
 #![deny(unsafe_code)]
 
-#[expect(
-    dead_code,
-    reason = "the whole vocabulary of the protocol, which the host tests use"
-)]
 mod abi;
 mod bindings;
 mod control;

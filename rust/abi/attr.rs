@@ -128,10 +128,11 @@ impl FuseAttrOut {
     }
 }
 
-/// Attributes, checked, where the reply lies: they are many, and moving them around costs something.
+/// Attributes, checked, where the reply lies: they are many, and moving them around costs
+/// something.
 ///
-/// What is not checked, as in C: that the type is that of the inode (`inode_wrong_type`, which makes
-/// the inode bad), and ids, which the daemon's user namespace may not map.
+/// What is not checked, as in C: that the type is that of the inode (`inode_wrong_type`, which
+/// makes the inode bad), and ids, which the daemon's user namespace may not map.
 ///
 /// # Invariants
 ///
@@ -296,5 +297,141 @@ impl AttrReply {
     #[inline]
     pub fn attr(&self) -> Attr<'_> {
         self.attr.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::op::{Getattr, Setattr};
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    #[test]
+    fn attributes_as_sent() {
+        let raw = FuseAttrOut {
+            attr_valid: 30,
+            attr_valid_nsec: 31,
+            dummy: u32::MAX,
+            attr: raw_attr(0o104755),
+        };
+        let check = |attr: Attr<'_>, blkbits, flags| {
+            assert_eq!((attr.ino(), attr.size(), attr.blocks()), (3, 5, 8));
+            assert_eq!(attr.atime(), Timestamp::new(10, 13));
+            assert_eq!(attr.mtime(), Timestamp::new(11, 14));
+            assert_eq!(attr.ctime(), Timestamp::new(12, 15));
+            assert_eq!((attr.kind(), attr.perm()), (FileType::Regular, 0o4755));
+            assert_eq!(attr.mode(), 0o104755);
+            assert_eq!((attr.nlink(), attr.uid(), attr.gid()), (2, 1000, 1001));
+            assert_eq!(attr.rdev(), Rdev::from_raw(0x103));
+            assert_eq!((attr.blkbits(), attr.flags()), (blkbits, flags));
+        };
+        for &minor in MINORS.iter().filter(|&&minor| minor >= 9) {
+            let reply = decode(Getattr { fh: None }, raw.as_bytes(), minor);
+            let reply = reply.expect("a length").expect("attributes");
+            check(reply.attr(), Some(12), AttrFlags::SUBMOUNT);
+            assert_eq!(reply.valid, Timeout::new(30, 31));
+            let again = decode(Setattr::default(), raw.as_bytes(), minor);
+            assert_eq!(again, Ok(Ok(reply)));
+        }
+        // Before 7.9 the block size and the flags are not there, and are zero.
+        for minor in [0, 8] {
+            let reply = decode(Getattr { fh: None }, &raw.as_bytes()[..96], minor);
+            let reply = reply.expect("a length").expect("attributes");
+            check(reply.attr(), None, AttrFlags::EMPTY);
+        }
+    }
+
+    #[test]
+    fn every_mode() {
+        let types = [0o01, 0o02, 0o04, 0o06, 0o10, 0o12, 0o14];
+        for mode in (0..=0xffff).chain([
+            0x1_0000 | 0o100644,
+            u32::MAX,
+            0xffff_0000,
+            0xffff_0000 | 0o40755,
+        ]) {
+            let valid = types.contains(&((mode & 0o170000) >> 12));
+            match Attr::new(&raw_attr(mode)) {
+                Err(BadAttr) => assert!(!valid, "{mode:o}"),
+                Ok(attr) => {
+                    assert!(valid, "{mode:o}");
+                    // Bits above the type mean nothing, as in C.
+                    assert_eq!(attr.mode(), mode & 0xffff, "{mode:o}");
+                    assert_eq!(FileType::from_mode(mode), Some(attr.kind()));
+                    assert_eq!(attr.kind().bits(), mode & 0o170000);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_fit_into_loff_t() {
+        let attr = |size| {
+            let raw = FuseAttr {
+                size,
+                ..raw_attr(0o100644)
+            };
+            Attr::new(&raw).map(|attr| attr.size())
+        };
+        assert_eq!(attr(0), Ok(0));
+        assert_eq!(attr(i64::MAX as u64), Ok(i64::MAX));
+        assert_eq!(attr(i64::MAX as u64 + 1), Err(BadAttr));
+        assert_eq!(attr(u64::MAX), Err(BadAttr));
+    }
+
+    #[test]
+    fn nanoseconds_are_clamped_and_seconds_are_signed() {
+        let attr = |atimensec| FuseAttr {
+            atimensec,
+            mtimensec: atimensec,
+            ctimensec: atimensec,
+            atime: u64::MAX,
+            mtime: 1 << 63,
+            ctime: i64::MAX as u64,
+            ..raw_attr(0o100644)
+        };
+        for (nsec, clamped) in [
+            (0, 0),
+            (999_999_999, 999_999_999),
+            (1_000_000_000, 999_999_999),
+            (u32::MAX, 999_999_999),
+        ] {
+            let raw = attr(nsec);
+            let attr = Attr::new(&raw).expect("attributes");
+            for (time, secs) in [
+                (attr.atime(), -1),
+                (attr.mtime(), i64::MIN),
+                (attr.ctime(), i64::MAX),
+            ] {
+                assert_eq!((time.secs(), time.nsecs()), (secs, clamped));
+            }
+        }
+    }
+
+    #[test]
+    fn block_sizes_become_powers_of_two() {
+        let blkbits = |blksize| {
+            let raw = FuseAttr {
+                blksize,
+                ..raw_attr(0o100644)
+            };
+            Attr::new(&raw).expect("attributes").blkbits()
+        };
+        assert_eq!(blkbits(0), None);
+        assert_eq!(blkbits(1), Some(0));
+        assert_eq!(blkbits(4095), Some(11));
+        assert_eq!(blkbits(4096), Some(12));
+        assert_eq!(blkbits(u32::MAX), Some(31));
+    }
+
+    #[test]
+    fn unknown_flags_are_dropped() {
+        let raw = FuseAttr {
+            flags: u32::MAX,
+            ..raw_attr(0o100644)
+        };
+        let flags = Attr::new(&raw).expect("attributes").flags();
+        assert_eq!(flags, AttrFlags::KNOWN);
     }
 }

@@ -31,11 +31,6 @@ impl<'a> Writer<'a> {
         Self { rest: buf }
     }
 
-    /// How much room is left.
-    pub fn remaining(&self) -> usize {
-        self.rest.len()
-    }
-
     /// Appends bytes as they are.
     ///
     /// # Errors
@@ -173,7 +168,8 @@ impl<'a> Body<'a> {
         Ok(value)
     }
 
-    /// For an operation whose reply is one struct, of which older daemons know the first `len` bytes.
+    /// For an operation whose reply is one struct, of which older daemons know the first `len`
+    /// bytes.
     #[inline]
     pub(super) fn short<T: FromBytes + IntoBytes>(self, len: usize) -> Result<T, BadReply> {
         let mut reader = self.reader()?;
@@ -259,5 +255,43 @@ impl Reader<'_> {
             [] => Ok(()),
             _ => Err(BadReply::Length),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Writer<'_> {
+        /// How much room is left.
+        pub fn remaining(&self) -> usize {
+            self.rest.len()
+        }
+    }
+
+    #[test]
+    fn payloads_are_counted() {
+        assert_eq!(Reply::Payload(0).split(0).map(|split| split.payload), Ok(0));
+        assert_eq!(Reply::Payload(0).split(1), Err(BadReply::Length));
+        assert_eq!(Reply::Payload(7).space(), 0);
+    }
+
+    #[test]
+    fn no_reply_has_no_length() {
+        for len in [0, 1, 100, usize::MAX] {
+            assert_eq!(Reply::None.split(len), Err(BadReply::Length));
+        }
+        assert_eq!(Reply::None.space(), 0);
+    }
+
+    #[test]
+    fn a_writer_that_is_full_takes_no_more() {
+        let mut buf = [0xaa; 4];
+        let mut writer = Writer::new(&mut buf);
+        assert_eq!(writer.bytes(&[1, 2, 3]), Ok(()));
+        assert_eq!(writer.remaining(), 1);
+        assert_eq!(writer.bytes(&[4, 5]), Err(Overflow));
+        assert_eq!(writer.bytes(&[4]), Err(Overflow));
+        assert_eq!(buf, [1, 2, 3, 0xaa]);
     }
 }

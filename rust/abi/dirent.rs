@@ -3,6 +3,15 @@
 //! The entries in a reply to READDIR.
 //!
 //! C counterpart: `struct fuse_dirent`, `parse_dirfile` (readdir.c). Takes no locks.
+//!
+//! "ab", a regular file with the number 3, after which the directory goes on at 7:
+//!
+//! ```text
+//! 03 00 00 00 00 00 00 00              ino
+//! 07 00 00 00 00 00 00 00              off
+//! 02 00 00 00  namelen                 08 00 00 00  type: DT_REG
+//! 61 62 00 00 00 00 00 00              the name, and up to the next multiple of 8 anything
+//! ```
 
 use super::{
     error::BadReply,
@@ -52,8 +61,8 @@ pub struct Dirent<'a> {
 
 /// Goes through a reply to READDIR.
 ///
-/// Entries before a bad one are good; after it there is nothing. An entry that is cut off at the end
-/// is left out: the next READDIR asks for it.
+/// Entries before a bad one are good; after it there is nothing. An entry that is cut off at the
+/// end is left out: the next READDIR asks for it.
 #[derive(Clone, Debug)]
 pub struct Dirents<'a> {
     rest: &'a [u8],
@@ -114,3 +123,209 @@ impl<'a> Iterator for Dirents<'a> {
 }
 
 impl core::iter::FusedIterator for Dirents<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn push(payload: &mut Vec<u8>, ino: u64, off: u64, kind: u32, name: &[u8]) {
+        payload.extend(ino.to_ne_bytes());
+        payload.extend(off.to_ne_bytes());
+        payload.extend((name.len() as u32).to_ne_bytes());
+        payload.extend(kind.to_ne_bytes());
+        payload.extend(name);
+        while payload.len() % 8 != 0 {
+            payload.push(0xaa);
+        }
+    }
+
+    fn one(name: &[u8]) -> Vec<u8> {
+        let mut payload = vec![];
+        push(&mut payload, 1, 2, 8, name);
+        payload
+    }
+
+    fn parse(payload: &[u8]) -> Vec<Result<Dirent<'_>, BadReply>> {
+        Dirents::new(payload).collect()
+    }
+
+    #[test]
+    fn entries_in_order() {
+        let mut payload = vec![];
+        push(&mut payload, 1, 10, 4, b".");
+        push(&mut payload, u64::MAX, u64::MAX, 8, b"12345678");
+        push(&mut payload, 0, 0, 0, b"a\0b");
+        let dirent = |ino, off, kind, name| {
+            Ok(Dirent {
+                ino,
+                off,
+                kind,
+                name,
+            })
+        };
+        assert_eq!(
+            parse(&payload),
+            [
+                dirent(1, 10, 4, &b"."[..]),
+                dirent(u64::MAX, u64::MAX, 8, b"12345678"),
+                dirent(0, 0, 0, b"a\0b"),
+            ]
+        );
+        assert_eq!(parse(&[]), []);
+    }
+
+    #[test]
+    fn only_four_bits_of_the_type() {
+        for (kind, seen) in [(0, 0), (15, 15), (16, 0), (0x1008, 8), (u32::MAX, 15)] {
+            let mut payload = vec![];
+            push(&mut payload, 1, 2, kind, b"a");
+            assert_eq!(parse(&payload)[0].map(|dirent| dirent.kind), Ok(seen));
+        }
+    }
+
+    #[test]
+    fn a_tail_that_is_cut_off_is_left_out() {
+        let mut payload = one(b"first");
+        let first = payload.len();
+        push(&mut payload, 3, 4, 8, b"second entry");
+        for len in 0..payload.len() {
+            let count = usize::from(len >= first);
+            assert_eq!(parse(&payload[..len]).len(), count, "{len} bytes");
+            assert!(
+                parse(&payload[..len]).iter().all(Result::is_ok),
+                "{len} bytes"
+            );
+        }
+        // The padding counts: without it the entry is cut off, as in C.
+        let payload = one(b"a");
+        assert_eq!(payload.len(), 32);
+        assert_eq!(parse(&payload[..25]), []);
+        assert_eq!(parse(&payload[..31]), []);
+        assert_eq!(parse(&payload).len(), 1);
+    }
+
+    #[test]
+    fn bad_names_end_it_with_an_error() {
+        let long = vec![b'x'; NAME_MAX + 1];
+        for bad in [&b""[..], b"/", b"a/b", b"ab/", &long] {
+            let mut payload = one(b"good");
+            push(&mut payload, 3, 4, 8, bad);
+            push(&mut payload, 5, 6, 8, b"never seen");
+            let parsed = parse(&payload);
+            assert_eq!(parsed.len(), 2, "{}", bad.len());
+            assert!(parsed[0].is_ok());
+            assert_eq!(parsed[1], Err(BadReply::Name));
+            let mut dirents = Dirents::new(&payload);
+            assert_eq!((&mut dirents).count(), 2);
+            assert_eq!(dirents.next(), None);
+        }
+        assert_eq!(parse(&one(&long[1..])).len(), 1);
+        assert!(parse(&one(&long[1..]))[0].is_ok());
+    }
+
+    /// C looks at the length of the name before it looks whether all of it is there, and at the
+    /// slashes afterwards.
+    #[test]
+    fn a_bad_length_counts_even_if_cut_off() {
+        for namelen in [0, NAME_MAX as u32 + 1, u32::MAX - 7, u32::MAX] {
+            let mut payload = one(b"a");
+            payload[16..20].copy_from_slice(&namelen.to_ne_bytes());
+            assert_eq!(parse(&payload[..24]), [Err(BadReply::Name)], "{namelen}");
+            assert_eq!(parse(&payload[..23]), []);
+        }
+        let payload = one(b"a/longer name");
+        assert_eq!(parse(&payload[..32]), []);
+        assert_eq!(parse(&payload), [Err(BadReply::Name)]);
+    }
+
+    #[test]
+    fn every_length_of_a_name() {
+        for len in 1..=NAME_MAX {
+            let name = vec![b'n'; len];
+            let payload = one(&name);
+            assert_eq!(payload.len(), (24 + len).div_ceil(8) * 8);
+            assert_eq!(parse(&payload)[0].map(|dirent| dirent.name), Ok(&name[..]));
+        }
+    }
+
+    /// The parser of the C implementation, told again with offsets: what garbage must come to.
+    fn model(payload: &[u8]) -> Vec<Result<(u64, usize, usize), ()>> {
+        let mut found = vec![];
+        let mut at = 0;
+        while payload.len() - at >= 24 {
+            let word =
+                |from: usize| u64::from_ne_bytes(payload[from..from + 8].try_into().unwrap());
+            let namelen = word(at + 16).to_ne_bytes();
+            let namelen = u32::from_ne_bytes(namelen[..4].try_into().unwrap()) as usize;
+            if namelen == 0 || namelen > 4095 {
+                found.push(Err(()));
+                break;
+            }
+            let reclen = (24 + namelen + 7) & !7;
+            if reclen > payload.len() - at {
+                break;
+            }
+            if payload[at + 24..at + 24 + namelen].contains(&b'/') {
+                found.push(Err(()));
+                break;
+            }
+            found.push(Ok((word(at + 8), at + 24, namelen)));
+            at += reclen;
+        }
+        found
+    }
+
+    #[test]
+    fn garbage_is_taken_apart_as_c_does() {
+        let mut entries = 0;
+        for seed in seeds() {
+            let mut random = Random::new(seed);
+            for _ in 0..rounds() {
+                let mut payload = vec![];
+                for _ in 0..random.below(6) {
+                    let longest = if random.below(9) == 0 { 5000 } else { 20 };
+                    let len = 1 + random.below(longest);
+                    let name: Vec<u8> = (0..len)
+                        .map(|_| match random.below(200) {
+                            0 => b'/',
+                            _ => b'a' + random.below(26) as u8,
+                        })
+                        .collect();
+                    push(
+                        &mut payload,
+                        random.next(),
+                        random.next(),
+                        random.next() as u32,
+                        &name,
+                    );
+                    if random.below(6) == 0 {
+                        let at = payload.len() - (24 + len).div_ceil(8) * 8 + 16;
+                        payload[at..at + 4].copy_from_slice(&(random.edgy() as u32).to_ne_bytes());
+                    }
+                }
+                if random.below(4) == 0 {
+                    let len = random.below(100);
+                    payload.extend(random.bytes(len));
+                }
+                payload.truncate(random.below(2 * payload.len() + 1));
+
+                let parsed: Vec<_> = Dirents::new(&payload)
+                    .map(|dirent| match dirent {
+                        Ok(dirent) => {
+                            let at = dirent.name.as_ptr() as usize - payload.as_ptr() as usize;
+                            Ok((dirent.off, at, dirent.name.len()))
+                        }
+                        Err(bad) => {
+                            assert_eq!(bad, BadReply::Name);
+                            Err(())
+                        }
+                    })
+                    .collect();
+                entries += parsed.len();
+                assert_eq!(parsed, model(&payload));
+            }
+        }
+        assert!(entries > 10_000, "next to no entries: {entries}");
+    }
+}

@@ -19,10 +19,6 @@ impl Errno {
     /// The largest that a daemon may send: those above are the kernel's own (`ERESTARTSYS` and on).
     pub const MAX: u16 = 511;
 
-    /// No such entry.
-    pub const ENOENT: Self = Self::constant(2);
-    /// Interrupted.
-    pub const EINTR: Self = Self::constant(4);
     /// Input or output error: what a caller gets for any bad reply.
     pub const EIO: Self = Self::constant(5);
     /// Too large for the daemon's buffer.
@@ -48,11 +44,6 @@ impl Errno {
         let errno = u16::try_from(errno).ok().and_then(NonZeroU16::new)?;
         // INVARIANT: checked here.
         (errno.get() <= Self::MAX).then_some(Self(errno))
-    }
-
-    /// The number, positive.
-    pub const fn get(self) -> u16 {
-        self.0.get()
     }
 
     /// The number as kernel functions return it, negative.
@@ -109,21 +100,30 @@ pub enum BadHeader {
     Error,
 }
 
-impl BadHeader {
-    /// What the daemon's write gets.
-    pub const fn errno(self) -> Errno {
-        Errno::EINVAL
-    }
-}
-
 /// The buffer to encode into is too small: a mistake of the caller's, who did not ask for
-/// [`in_len`](super::op::Op::in_len) bytes.
+/// [`in_len`](super::op::Op::in_len) bytes. Whoever called the operation gets EIO.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overflow;
 
-impl Overflow {
-    /// What the caller of the operation gets.
-    pub const fn errno(self) -> Errno {
-        Errno::EIO
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_errno_is_small_and_positive() {
+        assert_eq!(Errno::new(0), None);
+        assert_eq!(Errno::new(512), None);
+        assert_eq!(Errno::new(65_536 + 5), None);
+        assert_eq!(Errno::new(u32::MAX), None);
+        assert_eq!(Errno::new(511).map(Errno::to_negative), Some(-511));
+        assert_eq!(Errno::new(5), Some(Errno::EIO));
+        assert_eq!(Errno::new(38), Some(Errno::ENOSYS));
+    }
+
+    #[test]
+    fn a_bad_reply_is_an_io_error() {
+        assert_eq!(BadReply::from(BadAttr), BadReply::Attr);
+        assert_eq!(BadReply::Attr.errno(), Errno::EIO);
+        assert_eq!(Errno::EIO.to_negative(), -5);
     }
 }

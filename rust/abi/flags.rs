@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocol's flag words, one type per family.
+//! The protocol's flag words, one type per family, with the flags that have behaviour here: a new
+//! one is a line here, and its use.
 //!
 //! C counterpart: `FUSE_*` and `FOPEN_*` of the header, under their names less the prefix. Takes no
 //! locks.
@@ -19,9 +20,18 @@ macro_rules! flags {
         impl $name {
             $($(#[$flag_doc])* pub const $flag: Self = Self(1 << $bit);)*
 
+            /// Name and bit of each.
+            #[cfg(test)]
+            pub const NAMES: &'static [(&'static str, u64)] = &[
+                $((stringify!($flag), 1 << $bit),)*
+            ];
+        }
+
+        #[allow(dead_code, reason = "every family has these, whether it goes out or comes in")]
+        impl $name {
             /// None of them.
             pub const EMPTY: Self = Self(0);
-            /// All that 7.46 knows.
+            /// All that this module knows.
             pub const KNOWN: Self = Self(0 $(| (1 << $bit))*);
 
             /// From the wire, unknown bits included.
@@ -81,8 +91,6 @@ flags! {
         ASYNC_READ = 0;
         /// POSIX locks are the daemon's.
         POSIX_LOCKS = 1;
-        /// Historic.
-        FILE_OPS = 2;
         /// OPEN truncates.
         ATOMIC_O_TRUNC = 3;
         /// LOOKUP of `.` and `..` works on any node.
@@ -99,72 +107,36 @@ flags! {
         SPLICE_READ = 9;
         /// BSD locks are the daemon's.
         FLOCK_LOCKS = 10;
-        /// Information: directories have ioctls.
-        HAS_IOCTL_DIR = 11;
         /// A changed size or time drops cached data.
         AUTO_INVAL_DATA = 12;
         /// READDIRPLUS.
         DO_READDIRPLUS = 13;
         /// READDIRPLUS where it seems worth it.
         READDIRPLUS_AUTO = 14;
-        /// Direct I/O in parallel.
-        ASYNC_DIO = 15;
-        /// Writes stay in the page cache for a while.
-        WRITEBACK_CACHE = 16;
         /// Information: OPEN may be answered with ENOSYS.
         NO_OPEN_SUPPORT = 17;
         /// Several LOOKUPs and READDIRs of one directory at a time.
         PARALLEL_DIROPS = 18;
-        /// The daemon clears set-id bits and capabilities.
-        HANDLE_KILLPRIV = 19;
-        /// POSIX ACLs are checked by the kernel.
-        POSIX_ACL = 20;
         /// Reading the device after an abort gives ECONNABORTED.
         ABORT_ERROR = 21;
         /// `max_pages` is valid.
         MAX_PAGES = 22;
-        /// Targets of symbolic links are cached.
-        CACHE_SYMLINKS = 23;
         /// Information: OPENDIR may be answered with ENOSYS.
         NO_OPENDIR_SUPPORT = 24;
         /// Cached data is dropped only when the daemon says so.
         EXPLICIT_INVAL_DATA = 25;
         /// `map_alignment` is valid.
         MAP_ALIGNMENT = 26;
-        /// Attributes may say that a directory is a submount.
-        SUBMOUNTS = 27;
-        /// As `HANDLE_KILLPRIV`, when told to.
-        HANDLE_KILLPRIV_V2 = 28;
-        /// The longer form of SETXATTR.
-        SETXATTR_EXT = 29;
         /// `flags2` is valid.
         INIT_EXT = 30;
-        /// Never to be used.
-        INIT_RESERVED = 31;
-        /// New files come with their security context.
-        SECURITY_CTX = 32;
-        /// DAX file by file.
-        HAS_INODE_DAX = 33;
-        /// New files come with one supplementary group.
-        CREATE_SUPP_GROUP = 34;
         /// Information: a notification may let an entry merely expire.
         HAS_EXPIRE_ONLY = 35;
-        /// Shared mmap of files in direct I/O.
-        DIRECT_IO_ALLOW_MMAP = 36;
         /// Data of a file may come from another.
         PASSTHROUGH = 37;
-        /// No file handles.
-        NO_EXPORT_SUPPORT = 38;
         /// Information: requests may be sent again.
         HAS_RESEND = 39;
-        /// Mounts may map ids.
-        ALLOW_IDMAP = 40;
-        /// Requests over io_uring.
-        OVER_IO_URING = 41;
         /// `request_timeout` is valid.
         REQUEST_TIMEOUT = 42;
-        /// Information: io_uring queues may have a buffer pool.
-        HAS_IO_URING_BUFPOOL = 43;
     }
 }
 
@@ -187,8 +159,6 @@ flags! {
         PARALLEL_DIRECT_WRITES = 6;
         /// Data comes from a backing file.
         PASSTHROUGH = 7;
-        /// Pages go to the daemon's ring as they are.
-        IO_URING_ZERO_COPY = 8;
     }
 }
 
@@ -261,8 +231,6 @@ flags! {
 flags! {
     /// RELEASE (`FUSE_RELEASE_*`).
     ReleaseFlags: u32 {
-        /// Flush as well; not used by the kernel.
-        FLUSH = 0;
         /// Drop the BSD lock of `lock_owner`.
         FLOCK_UNLOCK = 1;
     }
@@ -281,7 +249,5 @@ flags! {
     AttrFlags: u32 {
         /// The root of a submount.
         SUBMOUNT = 0;
-        /// DAX for this file.
-        DAX = 1;
     }
 }

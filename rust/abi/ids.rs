@@ -153,3 +153,26 @@ impl Nlookup {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_is_its_requests() {
+        let first = Unique::from_raw(2);
+        let again = Unique::from_raw(2 | (1 << 63));
+        assert_eq!(again.interrupt().request(), again);
+        assert_eq!(first.interrupt().get(), 3);
+        assert!(first.interrupt().is_interrupt() && !first.is_interrupt());
+    }
+
+    #[test]
+    fn node_0_is_none() {
+        assert_eq!(NodeId::new(0), None);
+        assert_eq!(NodeId::new(1), Some(NodeId::ROOT));
+        assert!(NodeId::ROOT.is_root());
+        let last = NodeId::new(u64::MAX).expect("a node");
+        assert!(last.get() == u64::MAX && !last.is_root());
+    }
+}

@@ -16,6 +16,12 @@
 //! a daemon's struct goes in, and either a checked type or an error comes out. No layer above sees
 //! a raw field of a reply.
 //!
+//! # Tests
+//!
+//! Each file has its own at its end; [`op`] has in `op/tests.rs` what holds for every operation,
+//! and
+//! `testing.rs` is what they share. `cargo test` in `selftests/host/abi` runs them.
+//!
 //! # Rules
 //!
 //! Whatever a daemon sends, nothing here may panic: no indexing, no unchecked arithmetic on its
@@ -28,6 +34,17 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used,
+        reason = "a test that goes wrong is to panic"
+    )
 )]
 #![allow(
     unreachable_pub,
@@ -47,6 +64,8 @@ pub mod name;
 pub mod notify;
 pub mod op;
 pub mod opcode;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod version;
 

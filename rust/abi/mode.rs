@@ -56,9 +56,6 @@ impl FileType {
 pub struct Rdev(u32);
 
 impl Rdev {
-    /// No device.
-    pub const ZERO: Self = Self(0);
-
     /// From the wire, or from `new_encode_dev`.
     pub const fn from_raw(rdev: u32) -> Self {
         Self(rdev)
@@ -67,20 +64,5 @@ impl Rdev {
     /// For the wire, or for `new_decode_dev`.
     pub const fn get(self) -> u32 {
         self.0
-    }
-
-    /// From a major of 12 and a minor of 20 bits; what is beyond is lost.
-    pub const fn new(major: u32, minor: u32) -> Self {
-        Self((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12))
-    }
-
-    /// The major number.
-    pub const fn major(self) -> u32 {
-        (self.0 & 0xfff00) >> 8
-    }
-
-    /// The minor number.
-    pub const fn minor(self) -> u32 {
-        (self.0 & 0xff) | ((self.0 >> 12) & 0xfff00)
     }
 }

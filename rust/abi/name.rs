@@ -26,11 +26,6 @@ impl<'a> Name<'a> {
         (!bytes.is_empty() && !bytes.contains(&0)).then_some(Self(bytes))
     }
 
-    /// Without the NUL.
-    pub const fn as_bytes(self) -> &'a [u8] {
-        self.0
-    }
-
     /// Bytes on the wire: with the NUL.
     pub(super) const fn wire_len(self) -> usize {
         self.0.len().saturating_add(1)
@@ -39,5 +34,24 @@ impl<'a> Name<'a> {
     pub(super) fn encode(self, out: &mut Writer<'_>) -> Result<(), Overflow> {
         out.bytes(self.0)?;
         out.bytes(&[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_without_nul() {
+        for bad in [&b""[..], b"\0", b"a\0b", b"ab\0"] {
+            assert_eq!(Name::new(bad), None);
+        }
+        for byte in 1..=255 {
+            assert_eq!(Name::new(&[byte]).map(|name| name.0), Some(&[byte][..]));
+        }
+        let mut long = vec![b'x'; 5000];
+        assert!(Name::new(&long).is_some());
+        long[4999] = 0;
+        assert!(Name::new(&long).is_none());
     }
 }

@@ -18,6 +18,7 @@ macro_rules! opcodes {
 
         impl Opcode {
             /// All of them, in the header's order.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// From the wire; `None` for a number that 7.46 does not have.
@@ -151,28 +152,45 @@ impl Opcode {
         self as u32
     }
 
-    /// What the caller gets if the message is longer than the daemon's buffer. A value of an extended
-    /// attribute may be of any size; what else does not fit is the daemon's mistake.
+    /// What the caller gets if the message is longer than the daemon's buffer. A value of an
+    /// extended attribute may be of any size; what else does not fit is the daemon's mistake.
     pub const fn too_large(self) -> Errno {
         match self {
             Self::Setxattr => Errno::E2BIG,
             _ => Errno::EIO,
         }
     }
+}
 
-    /// Whether it changes what names stand for in the directories that it is about.
-    pub const fn changes_names(self) -> bool {
-        matches!(
-            self,
-            Self::Symlink
-                | Self::Mknod
-                | Self::Mkdir
-                | Self::Unlink
-                | Self::Rmdir
-                | Self::Rename
-                | Self::Rename2
-                | Self::Link
-                | Self::Create
-        )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn come_back_from_the_wire() {
+        for &opcode in Opcode::ALL {
+            assert_eq!(Opcode::from_raw(opcode.get()), Some(opcode));
+        }
+        let known: BTreeSet<u32> = Opcode::ALL.iter().map(|opcode| opcode.get()).collect();
+        for number in (0..70_000).chain([436_207_616, 1_048_576, u32::MAX]) {
+            assert_eq!(
+                Opcode::from_raw(number).is_some(),
+                known.contains(&number),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_large_for_the_daemon() {
+        for &opcode in Opcode::ALL {
+            let errno = match opcode {
+                Opcode::Setxattr => -7,
+                _ => -5,
+            };
+            assert_eq!(opcode.too_large().to_negative(), errno, "{opcode:?}");
+        }
     }
 }

@@ -99,3 +99,30 @@ impl Timeout {
         self.secs == 0 && self.nsecs == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_are_clamped() {
+        for (nsec, clamped) in [
+            (0, 0),
+            (999_999_999, 999_999_999),
+            (1_000_000_000, 999_999_999),
+            (u32::MAX, 999_999_999),
+        ] {
+            let timeout = Timeout::new(u64::MAX, nsec);
+            assert_eq!((timeout.secs(), timeout.nsecs()), (u64::MAX, clamped));
+            assert!(!timeout.is_zero());
+            let time = Timestamp::new(i64::MIN, nsec);
+            assert_eq!((time.secs(), time.nsecs()), (i64::MIN, clamped));
+        }
+    }
+
+    #[test]
+    fn zero_is_both() {
+        assert!(Timeout::new(0, 0).is_zero() && Timeout::ZERO.is_zero());
+        assert!(!Timeout::new(0, 1).is_zero() && !Timeout::new(1, 0).is_zero());
+    }
+}

@@ -68,3 +68,18 @@ impl Op for Access {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(Access { mask: 5 }, |_| 8, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(Access { mask: 5 }, 46, wire().u32(5).u32(0));
+    }
+}

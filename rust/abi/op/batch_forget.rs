@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BATCH_FORGET: gives references to many nodes back. From 7.16 on. Sent as it is, not as a request:
-//! nobody waits for it.
+//! BATCH_FORGET: gives references to many nodes back. From 7.16 on. Sent as it is, not as a
+//! request: nobody waits for it.
 //!
 //! C counterpart: `fuse_read_batch_forget` (dev.c). Takes no locks.
+//!
+//! After the header, one reference to node 6 and two to node 7:
+//!
+//! ```text
+//! 02 00 00 00  count                   00 00 00 00  dummy
+//! 06 00 00 00 00 00 00 00              01 00 00 00 00 00 00 00
+//! 07 00 00 00 00 00 00 00              02 00 00 00 00 00 00 00
+//! ```
 
 use crate::abi::{
     error::Overflow,
@@ -99,5 +107,49 @@ impl BatchForget {
             Some(count) => count,
             None => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    const UNIQUE: Unique = Unique::from_raw(42);
+
+    #[test]
+    fn bytes() {
+        for count in [0, 1, 2, 1000] {
+            let start = BatchForget::new(UNIQUE, count).expect("short enough");
+            let len = 48 + 16 * count;
+            let expected = header(len, 42, 42, 0).u32(count).u32(0);
+            assert_eq!(start.as_bytes(), expected.0);
+            assert_eq!(start.message_len(), len as usize);
+        }
+        let one = FuseForgetOne::new(node(6), Nlookup::new(5));
+        assert_eq!(one.as_bytes(), wire().u64(6).u64(5).0);
+    }
+
+    #[test]
+    fn shorter_than_4_gib() {
+        let most = (u32::MAX - 48) / 16;
+        assert!(BatchForget::new(UNIQUE, most).is_ok());
+        for count in [most + 1, u32::MAX] {
+            assert_eq!(BatchForget::new(UNIQUE, count), Err(Overflow));
+        }
+    }
+
+    #[test]
+    fn a_batch_fits_into_the_readers_buffer() {
+        for len in 0..48 + 16 {
+            assert_eq!(BatchForget::max_in(len), 0, "{len}");
+        }
+        assert_eq!(BatchForget::max_in(48 + 16), 1);
+        for len in 48..10_000 {
+            let count = BatchForget::max_in(len);
+            assert!(48 + count * 16 <= len && 48 + (count + 1) * 16 > len);
+        }
+        assert_eq!(BatchForget::max_in(usize::MAX), (usize::MAX - 48) / 16);
     }
 }

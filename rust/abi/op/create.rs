@@ -140,3 +140,53 @@ impl CreateOut {
         })
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use crate::abi::{FileHandle, OpenOutFlags};
+    use zerocopy::IntoBytes;
+
+    pub fn create(kill_suidgid: bool) -> Create<'static> {
+        Create {
+            flags: 0o1102,
+            perm: 0o640,
+            umask: 0o22,
+            kill_suidgid,
+            name: name("ab"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(
+            create(true),
+            |minor| if minor < 12 { 8 + 3 } else { 16 + 3 },
+            |minor| Expect::Exactly(entry_len(minor) + 16),
+        )
+    }
+
+    #[test]
+    fn bytes() {
+        let fixed = || wire().u32(0o1102).u32(0o100640);
+        expect(create(false), 12, fixed().u32(0o22).u32(0).text("ab\0"));
+        expect(create(true), 46, fixed().u32(0o22).u32(1).text("ab\0"));
+        expect(create(true), 11, fixed().text("ab\0"));
+    }
+
+    #[test]
+    fn an_entry_and_a_handle() {
+        let open = FuseOpenOut {
+            fh: 99,
+            open_flags: 1,
+            backing_id: 0,
+        };
+        for (minor, len) in [(8, 120), (9, 128), (46, 128)] {
+            let own = [&raw_entry(5, 0o100644).as_bytes()[..len], open.as_bytes()].concat();
+            let out = decode(create(false), &own, minor).expect("a file");
+            assert_eq!((out.entry.node, out.entry.attr().uid()), (node(5), 1000));
+            assert_eq!(out.open.fh, FileHandle::from_raw(99));
+            assert_eq!(out.open.flags, OpenOutFlags::DIRECT_IO);
+        }
+    }
+}

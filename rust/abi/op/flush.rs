@@ -44,8 +44,8 @@ pub struct FuseFlushIn {
 
 const _: () = assert!(size_of::<FuseFlushIn>() == 24);
 
-/// Tells that one of the file's descriptors is being closed; what the daemon answers is what close(2)
-/// returns.
+/// Tells that one of the file's descriptors is being closed; what the daemon answers is what
+/// close(2) returns.
 #[derive(Clone, Copy, Debug)]
 pub struct Flush {
     /// The open file.
@@ -77,5 +77,27 @@ impl Op for Flush {
 
     fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
         body.empty()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn flush() -> Flush {
+        Flush {
+            fh: FileHandle::from_raw(9),
+            lock_owner: LockOwner::from_raw(77),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(flush(), |_| 24, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(flush(), 46, wire().u64(9).u32(0).u32(0).u64(77));
     }
 }

@@ -50,3 +50,23 @@ impl Forget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    #[test]
+    fn bytes() {
+        let one = FuseForgetOne {
+            nodeid: 6,
+            nlookup: 5,
+        };
+        let expected = header(48, 2, 42, 6).u64(5);
+        assert_eq!(
+            Forget::new(Unique::from_raw(42), one).as_bytes(),
+            expected.0
+        );
+    }
+}

@@ -82,3 +82,28 @@ impl Op for Fsync {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn fsync(datasync: bool) -> Fsync {
+        Fsync {
+            fh: FileHandle::from_raw(9),
+            datasync,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(fsync(true), |_| 16, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        for datasync in [false, true] {
+            let expected = wire().u64(9).u32(datasync.into()).u32(0);
+            expect(fsync(datasync), 46, expected);
+        }
+    }
+}

@@ -47,3 +47,22 @@ impl Op for Fsyncdir {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::op::fsync::tests::fsync;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(Fsyncdir(fsync(true)), |_| 16, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        for datasync in [false, true] {
+            let expected = wire().u64(9).u32(datasync.into()).u32(0);
+            expect(Fsyncdir(fsync(datasync)), 46, expected);
+        }
+    }
+}

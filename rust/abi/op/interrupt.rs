@@ -31,8 +31,9 @@ const _: () = assert!(size_of::<FuseInterruptIn>() == 8);
 
 /// The whole message.
 ///
-/// Is about no node, has nobody's credentials, and the unique [`Unique::interrupt`] of the request's.
-/// A reply is possible but not needed; see [`Answer::Interrupt`](crate::abi::header::Answer).
+/// Is about no node, has nobody's credentials, and the unique [`Unique::interrupt`] of the
+/// request's. A reply is possible but not needed; see
+/// [`Answer::Interrupt`](crate::abi::header::Answer).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Interrupt {
@@ -51,5 +52,26 @@ impl Interrupt {
                 unique: request.get(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    /// Its own unique is odd.
+    #[test]
+    fn bytes() {
+        let expected = header(48, 36, 43, 0).u64(42);
+        assert_eq!(Interrupt::new(Unique::from_raw(42)).as_bytes(), expected.0);
+    }
+
+    #[test]
+    fn of_a_request_that_was_sent_again() {
+        let again = Unique::from_raw(42 | (1 << 63));
+        let expected = header(48, 36, 43 | (1 << 63), 0).u64(42 | (1 << 63));
+        assert_eq!(Interrupt::new(again).as_bytes(), expected.0);
     }
 }

@@ -79,3 +79,26 @@ impl Op for Link<'_> {
         FuseEntryOut::decode_created(body, minor, self.kind)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(link(FileType::Regular), |_| 8 + 3, entry_only)
+    }
+
+    pub fn link(kind: FileType) -> Link<'static> {
+        Link {
+            old: node(6),
+            kind,
+            name: name("ab"),
+        }
+    }
+
+    #[test]
+    fn bytes() {
+        expect(link(FileType::Fifo), 46, wire().u64(6).text("ab\0"));
+    }
+}

@@ -47,8 +47,9 @@ pub enum LookupOut {
     Found(Entry),
     /// A node whose attributes are impossible; the caller gets EIO.
     ///
-    /// A plain lookup says no more (C sends no FORGET either); revalidation counts the reference, or
-    /// gives it back if the node is not the one it had, or is to be mounted upon as that one is not.
+    /// A plain lookup says no more (C sends no FORGET either); revalidation counts the reference,
+    /// or gives it back if the node is not the one it had, or is to be mounted upon as that one is
+    /// not.
     BadAttr {
         /// The node.
         node: NodeId,
@@ -101,5 +102,112 @@ impl LookupOut {
                 },
             },
         })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use crate::abi::{FileType, Generation};
+    use zerocopy::IntoBytes;
+
+    pub fn case() -> Case {
+        Case::new(Lookup { name: name("ab") }, |_| 3, entry_only)
+    }
+
+    #[test]
+    fn a_name_and_a_nul() {
+        expect(Lookup { name: name("ab") }, 46, wire().text("ab\0"));
+        let long = "x".repeat(4095);
+        let op = Lookup { name: name(&long) };
+        expect_bytes(&op, wire().text(&long).text("\0"));
+    }
+
+    fn expect_bytes(op: &Lookup<'_>, wire: Wire) {
+        assert_eq!(encode(op, 46), wire.0);
+    }
+
+    /// What a LOOKUP makes of an entry.
+    pub fn lookup(raw: &FuseEntryOut, minor: u32) -> Result<LookupOut, BadReply> {
+        let len = entry_len(minor);
+        decode(Lookup { name: name("ab") }, &raw.as_bytes()[..len], minor)
+    }
+
+    #[test]
+    fn finds() {
+        for &minor in MINORS {
+            let Ok(LookupOut::Found(entry)) = lookup(&raw_entry(5, 0o040755), minor) else {
+                panic!("not found");
+            };
+            assert_eq!(entry.node, node(5));
+            assert_eq!(entry.generation.get(), 7);
+            assert_eq!(entry.entry_valid, Timeout::new(20, 21));
+            assert_eq!(entry.attr_valid, Timeout::new(30, 31));
+            assert_eq!(
+                (entry.attr().kind(), entry.attr().gid()),
+                (FileType::Directory, 1001)
+            );
+            let (blkbits, flags) = match minor {
+                0..=8 => (None, AttrFlags::EMPTY),
+                _ => (Some(12), AttrFlags::SUBMOUNT),
+            };
+            assert_eq!(
+                (entry.attr().blkbits(), entry.attr().flags()),
+                (blkbits, flags)
+            );
+        }
+    }
+
+    #[test]
+    fn finds_nothing_for_a_while() {
+        // Attributes do not matter then.
+        for mode in [0, 0o100644, u32::MAX] {
+            let valid = Timeout::new(20, 21);
+            assert_eq!(
+                lookup(&raw_entry(0, mode), 46),
+                Ok(LookupOut::Negative { valid })
+            );
+        }
+        let zeros = FuseEntryOut::default();
+        let valid = Timeout::ZERO;
+        assert_eq!(lookup(&zeros, 46), Ok(LookupOut::Negative { valid }));
+    }
+
+    #[test]
+    fn keeps_the_node_of_bad_attributes() {
+        let bad = |flags| {
+            Ok(LookupOut::BadAttr {
+                node: node(5),
+                flags,
+            })
+        };
+        assert_eq!(lookup(&raw_entry(5, 0), 46), bad(AttrFlags::SUBMOUNT));
+        let mut raw = raw_entry(5, 0o100644);
+        raw.attr.size = 1 << 63;
+        raw.attr.flags = 0;
+        assert_eq!(lookup(&raw, 46), bad(AttrFlags::EMPTY));
+        raw.attr.flags = u32::MAX;
+        assert_eq!(lookup(&raw, 46), bad(AttrFlags::KNOWN));
+        // Not on the wire yet.
+        assert_eq!(lookup(&raw, 8), bad(AttrFlags::EMPTY));
+    }
+
+    #[test]
+    fn generations_are_32_bits_and_the_roots_is_0() {
+        let generation = |nodeid, generation| {
+            let raw = FuseEntryOut {
+                generation,
+                ..raw_entry(nodeid, 0o040755)
+            };
+            match lookup(&raw, 46) {
+                Ok(LookupOut::Found(entry)) => entry.generation,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(generation(5, 0xffff_ffff_0000_0007).get(), 7);
+        assert_eq!(generation(5, u64::MAX).get(), u32::MAX);
+        assert_eq!(generation(1, 7), Generation::ZERO);
+        assert_eq!(generation(u64::MAX, 0), Generation::ZERO);
     }
 }

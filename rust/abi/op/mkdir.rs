@@ -85,3 +85,31 @@ impl Op for Mkdir<'_> {
         FuseEntryOut::decode_created(body, minor, FileType::Directory)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn mkdir(perm: u32) -> Mkdir<'static> {
+        Mkdir {
+            perm,
+            umask: 0o22,
+            name: name("ab"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(mkdir(0o755), |_| 8 + 3, entry_only)
+    }
+
+    /// No type bits, whatever the VFS passes.
+    #[test]
+    fn bytes() {
+        expect(
+            mkdir(0o041755),
+            46,
+            wire().u32(0o1755).u32(0o22).text("ab\0"),
+        );
+    }
+}

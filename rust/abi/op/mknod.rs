@@ -108,3 +108,41 @@ impl Op for Mknod<'_> {
         FuseEntryOut::decode_created(body, minor, self.kind)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn mknod(kind: FileType) -> Mknod<'static> {
+        // 259, 0x12345: major 259 is 0x103; the minor's low 8 bits stand below it, the rest above.
+        let rdev = Rdev::from_raw(0x45 | (0x103 << 8) | (0x123 << 20));
+        Mknod {
+            kind,
+            perm: 0o600,
+            rdev,
+            umask: 0o22,
+            name: name("ab"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(
+            mknod(FileType::CharDevice),
+            |minor| if minor < 12 { 8 + 3 } else { 16 + 3 },
+            entry_only,
+        )
+    }
+
+    #[test]
+    fn bytes() {
+        let op = mknod(FileType::BlockDevice);
+        let fixed = || wire().u32(0o060600).u32(0x1231_0345);
+        for minor in [12, 46] {
+            expect(op, minor, fixed().u32(0o22).u32(0).text("ab\0"));
+        }
+        for minor in [0, 11] {
+            expect(op, minor, fixed().text("ab\0"));
+        }
+    }
+}

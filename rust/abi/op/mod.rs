@@ -2,8 +2,8 @@
 
 //! The operations: one type each, one file each.
 //!
-//! C counterpart: the places in `fs/fuse` that fill a `struct fuse_args`, and the checks that follow
-//! them. Takes no locks.
+//! C counterpart: the places in `fs/fuse` that fill a `struct fuse_args`, and the checks that
+//! follow them. Takes no locks.
 
 use super::{
     codec::{
@@ -48,6 +48,9 @@ mod statfs;
 mod symlink;
 mod unlink;
 mod write;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 #[allow(unused_imports, reason = "the module does not name all of them")]
 pub use self::{

@@ -127,3 +127,38 @@ impl OpenOut {
         Ok(body.fixed::<FuseOpenOut>()?.into())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    pub fn open(kill_suidgid: bool) -> Open {
+        Open {
+            flags: 0o101002,
+            kill_suidgid,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(open(true), |_| 8, open_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(open(false), 46, wire().u32(0o101002).u32(0));
+        expect(open(true), 46, wire().u32(0o101002).u32(1));
+    }
+
+    #[test]
+    fn unknown_flags_are_dropped() {
+        let raw = FuseOpenOut {
+            fh: u64::MAX,
+            open_flags: u32::MAX,
+            backing_id: -1,
+        };
+        let out = decode(open(true), raw.as_bytes(), 46).expect("open");
+        assert_eq!((out.fh.get(), out.flags), (u64::MAX, OpenOutFlags::KNOWN));
+    }
+}

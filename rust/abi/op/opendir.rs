@@ -50,3 +50,35 @@ impl Op for Opendir {
         Ok(body.fixed::<FuseOpenOut>()?.into())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use crate::abi::{op::open::tests::open, FileHandle, OpenOutFlags};
+    use zerocopy::IntoBytes;
+
+    pub fn case() -> Case {
+        Case::new(Opendir(open(true)), |_| 8, open_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(Opendir(open(false)), 46, wire().u32(0o101002).u32(0));
+    }
+
+    #[test]
+    fn the_reply_is_as_opens() {
+        let raw = FuseOpenOut {
+            fh: 0,
+            open_flags: 0b110,
+            backing_id: 0,
+        };
+        let out = decode(Opendir(open(true)), raw.as_bytes(), 46).expect("open");
+        assert_eq!(out.fh, FileHandle::ZERO);
+        assert_eq!(
+            out.flags,
+            OpenOutFlags::KEEP_CACHE | OpenOutFlags::NONSEEKABLE
+        );
+    }
+}

@@ -94,3 +94,49 @@ impl Op for Read {
         body.payload(self.size)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn read(lock_owner: Option<LockOwner>, size: u32) -> Read {
+        Read {
+            fh: FileHandle::from_raw(9),
+            offset: 1 << 40,
+            size,
+            lock_owner,
+            flags: 0o100000,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(read(None, 200), |_| 40, |_| Expect::Payload(200))
+    }
+
+    #[test]
+    fn bytes() {
+        let fixed = || wire().u64(9).u64(1 << 40).u32(4096);
+        expect(
+            read(None, 4096),
+            46,
+            fixed().u32(0).u64(0).u32(0o100000).u32(0),
+        );
+        let owner = Some(LockOwner::from_raw(77));
+        expect(
+            read(owner, 4096),
+            0,
+            fixed().u32(2).u64(77).u32(0o100000).u32(0),
+        );
+    }
+
+    #[test]
+    fn what_comes_is_counted() {
+        let read = read(None, u32::MAX);
+        let payload = |len| Op::reply(&read, V46).split(len).map(|split| split.payload);
+        assert_eq!(payload(u32::MAX as usize), Ok(u32::MAX as usize));
+        assert_eq!(payload(1 << 32), Err(BadReply::Length));
+        assert_eq!(decode_payload(read, 4096), Ok(4096));
+        assert_eq!(decode_payload(read, 0), Ok(0));
+    }
+}

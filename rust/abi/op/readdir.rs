@@ -66,3 +66,28 @@ impl Op for Readdir {
         body.payload(self.size)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn readdir(size: u32) -> Readdir {
+        Readdir {
+            fh: FileHandle::from_raw(9),
+            offset: 1 << 40,
+            size,
+            flags: 0o200000,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(readdir(200), |_| 40, |_| Expect::Payload(200))
+    }
+
+    #[test]
+    fn bytes() {
+        let fixed = wire().u64(9).u64(1 << 40).u32(4096);
+        expect(readdir(4096), 46, fixed.u32(0).u64(0).u32(0o200000).u32(0));
+    }
+}

@@ -47,3 +47,25 @@ impl Op for Readlink {
         body.payload(self.max)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(Readlink { max: 4095 }, |_| 0, |_| Expect::Payload(4095))
+    }
+
+    #[test]
+    fn no_bytes() {
+        expect(Readlink { max: 4095 }, 46, wire());
+    }
+
+    #[test]
+    fn what_comes_is_counted() {
+        let decode = |len| decode_payload(Readlink { max: 4095 }, len);
+        assert_eq!(decode(4095), Ok(4095));
+        assert_eq!(decode(4096), Err(BadReply::Length));
+    }
+}

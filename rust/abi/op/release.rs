@@ -89,3 +89,32 @@ impl Op for Release {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn release(flock_owner: Option<LockOwner>) -> Release {
+        Release {
+            fh: FileHandle::from_raw(9),
+            flags: 0o100002,
+            flock_owner,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(release(None), |_| 24, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(release(None), 46, wire().u64(9).u32(0o100002).u32(0).u64(0));
+        let owner = Some(LockOwner::from_raw(77));
+        expect(
+            release(owner),
+            46,
+            wire().u64(9).u32(0o100002).u32(2).u64(77),
+        );
+    }
+}

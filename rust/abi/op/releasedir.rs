@@ -47,3 +47,20 @@ impl Op for Releasedir {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::op::release::tests::release;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(Releasedir(release(None)), |_| 24, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        let expected = wire().u64(9).u32(0o100002).u32(0).u64(0);
+        expect(Releasedir(release(None)), 46, expected);
+    }
+}

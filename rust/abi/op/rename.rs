@@ -77,3 +77,26 @@ impl Op for Rename<'_> {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn rename() -> Rename<'static> {
+        Rename {
+            newdir: node(6),
+            old: name("ab"),
+            new: name("cde"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(rename(), |_| 8 + 3 + 4, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(rename(), 46, wire().u64(6).text("ab\0cde\0"));
+    }
+}

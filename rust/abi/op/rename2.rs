@@ -3,6 +3,15 @@
 //! RENAME2: renames, with flags. From 7.23 on.
 //!
 //! C counterpart: `fuse_rename_common` (dir.c). Takes no locks.
+//!
+//! After the header, "ab" to "cde" in node 6, with `RENAME_EXCHANGE`:
+//!
+//! ```text
+//! 06 00 00 00 00 00 00 00              newdir
+//! 02 00 00 00  flags                   00 00 00 00  padding
+//! 61 62 00                             the old name
+//! 63 64 65 00                          the new one
+//! ```
 
 use super::Op;
 use crate::abi::{
@@ -81,5 +90,29 @@ impl Op for Rename2<'_> {
 
     fn decode(&self, body: Body<'_>, _minor: Minor) -> Result<(), BadReply> {
         body.empty()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn rename2() -> Rename2<'static> {
+        Rename2 {
+            newdir: node(6),
+            flags: 2,
+            old: name("ab"),
+            new: name("cde"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(rename2(), |_| 16 + 3 + 4, header_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(rename2(), 46, wire().u64(6).u32(2).u32(0).text("ab\0cde\0"));
     }
 }

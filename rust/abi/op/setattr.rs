@@ -175,3 +175,80 @@ impl Op for Setattr {
         FuseAttrOut::decode(body, minor)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    fn setattr() -> Setattr {
+        Setattr {
+            mode: Some(0o100644),
+            uid: Some(1000),
+            gid: Some(1001),
+            size: Some(1 << 33),
+            atime: Some(SetTime::Now(Timestamp::new(10, 11))),
+            mtime: Some(SetTime::To(Timestamp::new(-12, 13))),
+            ctime: Some(Timestamp::new(14, 15)),
+            fh: Some(FileHandle::from_raw(9)),
+            lock_owner: Some(LockOwner::from_raw(77)),
+            kill_suidgid: true,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(setattr(), |_| 88, attr_only)
+    }
+
+    #[test]
+    fn bytes() {
+        expect(Setattr::default(), 46, Wire(vec![0; 88]));
+        // Every field, and every bit but MTIME_NOW.
+        let all = wire()
+            .u32(0b1110_1111_1111)
+            .u32(0)
+            .u64(9)
+            .u64(1 << 33)
+            .u64(77)
+            .u64(10)
+            .u64(-12i64 as u64)
+            .u64(14)
+            .u32(11)
+            .u32(13)
+            .u32(15)
+            .u32(0o100644)
+            .u32(0)
+            .u32(1000)
+            .u32(1001)
+            .u32(0);
+        expect(setattr(), 46, all);
+    }
+
+    #[test]
+    fn says_which_fields_are_valid() {
+        let time = Timestamp::new(1, 2);
+        let check = |change: &dyn Fn(&mut Setattr), valid: u32| {
+            let mut op = Setattr::default();
+            change(&mut op);
+            assert_eq!(encode(&op, 46)[..4], valid.to_ne_bytes(), "{op:?}");
+        };
+        check(&|op| op.mode = Some(0), 1 << 0);
+        check(&|op| op.uid = Some(0), 1 << 1);
+        check(&|op| op.gid = Some(0), 1 << 2);
+        check(&|op| op.size = Some(0), 1 << 3);
+        check(&|op| op.atime = Some(SetTime::To(time)), 1 << 4);
+        check(&|op| op.mtime = Some(SetTime::To(time)), 1 << 5);
+        check(&|op| op.fh = Some(FileHandle::ZERO), 1 << 6);
+        check(
+            &|op| op.atime = Some(SetTime::Now(time)),
+            (1 << 4) | (1 << 7),
+        );
+        check(
+            &|op| op.mtime = Some(SetTime::Now(time)),
+            (1 << 5) | (1 << 8),
+        );
+        check(&|op| op.lock_owner = Some(LockOwner::from_raw(0)), 1 << 9);
+        check(&|op| op.ctime = Some(time), 1 << 10);
+        check(&|op| op.kill_suidgid = true, 1 << 11);
+    }
+}

@@ -2,8 +2,8 @@
 
 //! STATFS: asks for the size of the filesystem and what is free.
 //!
-//! C counterpart: `fuse_statfs`, `convert_fuse_statfs`, `fuse_adjust_compat` (inode.c, dev.c). Takes
-//! no locks.
+//! C counterpart: `fuse_statfs`, `convert_fuse_statfs`, `fuse_adjust_compat` (inode.c, dev.c).
+//! Takes no locks.
 
 use super::Op;
 use crate::abi::{
@@ -114,5 +114,58 @@ impl Op for Statfs {
             namelen: raw.namelen,
             frsize: raw.frsize,
         })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    pub fn case() -> Case {
+        Case::new(
+            Statfs,
+            |_| 0,
+            |minor| Expect::Exactly(if minor < 4 { 48 } else { 80 }),
+        )
+    }
+
+    #[test]
+    fn no_bytes() {
+        expect(Statfs, 46, wire());
+    }
+
+    #[test]
+    fn the_filesystems_size() {
+        let raw = FuseStatfsOut {
+            blocks: 1,
+            bfree: u64::MAX,
+            bavail: 3,
+            files: 4,
+            ffree: 5,
+            bsize: 6,
+            namelen: 7,
+            frsize: 8,
+            padding: u32::MAX,
+            spare: [u32::MAX; 6],
+        };
+        let expected = StatfsOut {
+            blocks: 1,
+            bfree: u64::MAX,
+            bavail: 3,
+            files: 4,
+            ffree: 5,
+            bsize: 6,
+            namelen: 7,
+            frsize: 8,
+        };
+        assert_eq!(decode(Statfs, raw.as_bytes(), 46), Ok(expected));
+        assert_eq!(decode(Statfs, raw.as_bytes(), 4), Ok(expected));
+        let old = StatfsOut {
+            frsize: 0,
+            ..expected
+        };
+        assert_eq!(decode(Statfs, &raw.as_bytes()[..48], 3), Ok(old));
     }
 }

@@ -56,3 +56,25 @@ impl Op for Symlink<'_> {
         FuseEntryOut::decode_created(body, minor, FileType::Symlink)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn symlink() -> Symlink<'static> {
+        Symlink {
+            name: name("ab"),
+            target: name("../c/d"),
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(symlink(), |_| 3 + 7, entry_only)
+    }
+
+    #[test]
+    fn names_and_nuls() {
+        expect(symlink(), 46, wire().text("ab\0../c/d\0"));
+    }
+}

@@ -47,3 +47,18 @@ impl Op for Unlink<'_> {
         body.empty()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+
+    pub fn case() -> Case {
+        Case::new(Unlink { name: name("ab") }, |_| 3, header_only)
+    }
+
+    #[test]
+    fn a_name_and_a_nul() {
+        expect(Unlink { name: name("ab") }, 46, wire().text("ab\0"));
+    }
+}

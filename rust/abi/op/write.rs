@@ -2,8 +2,8 @@
 
 //! WRITE: writes to a file.
 //!
-//! C counterpart: `fuse_write_args_fill`, `fuse_send_write`, `fuse_send_write_pages` (file.c). Takes
-//! no locks.
+//! C counterpart: `fuse_write_args_fill`, `fuse_send_write`, `fuse_send_write_pages` (file.c).
+//! Takes no locks.
 
 use super::Op;
 use crate::abi::{
@@ -87,7 +87,8 @@ pub struct Write {
 }
 
 impl Write {
-    /// Bytes of the longest message with so many bytes of payload: a reader must have room for them.
+    /// Bytes of the longest message with so many bytes of payload: a reader must have room for
+    /// them.
     pub const fn message_len(size: u32) -> usize {
         (size as usize)
             .saturating_add(InHeader::SIZE)
@@ -145,5 +146,82 @@ impl Op for Write {
             return Err(BadReply::Count);
         }
         Ok(raw.size)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::abi::testing::*;
+    use zerocopy::IntoBytes;
+
+    fn write() -> Write {
+        Write {
+            fh: FileHandle::from_raw(9),
+            offset: 1 << 40,
+            size: 4096,
+            cache: false,
+            lock_owner: Some(LockOwner::from_raw(77)),
+            kill_suidgid: true,
+            flags: 0o100001,
+        }
+    }
+
+    pub fn case() -> Case {
+        Case::new(
+            write(),
+            |minor| if minor < 9 { 24 } else { 40 },
+            |_| Expect::Exactly(8),
+        )
+    }
+
+    #[test]
+    fn bytes() {
+        let fixed = || wire().u64(9).u64(1 << 40).u32(4096);
+        let tail = |flags| fixed().u32(flags).u64(77).u32(0o100001).u32(0);
+        expect(write(), 9, tail(2 | 4));
+        expect(
+            Write {
+                cache: true,
+                ..write()
+            },
+            46,
+            tail(1 | 2 | 4),
+        );
+        expect(write(), 8, fixed().u32(2 | 4));
+        let plain = Write {
+            lock_owner: None,
+            kill_suidgid: false,
+            ..write()
+        };
+        expect(plain, 46, fixed().u32(0).u64(0).u32(0o100001).u32(0));
+    }
+
+    #[test]
+    fn no_more_is_written_than_was_sent() {
+        for size in [0, 1, 4096, u32::MAX] {
+            let op = Write { size, ..write() };
+            let written = |count: u32| {
+                let raw = FuseWriteOut {
+                    size: count,
+                    padding: u32::MAX,
+                };
+                decode(op, raw.as_bytes(), 46)
+            };
+            assert_eq!(written(0), Ok(0));
+            assert_eq!(written(size), Ok(size));
+            if let Some(more) = size.checked_add(1) {
+                assert_eq!(written(more), Err(BadReply::Count));
+                assert_eq!(written(u32::MAX), Err(BadReply::Count));
+            }
+        }
+    }
+
+    /// What a reader must have room for.
+    #[test]
+    fn the_longest_message() {
+        for size in [0, 4096, 1 << 20, u32::MAX] {
+            assert_eq!(Write::message_len(size), 40 + 40 + size as usize);
+        }
     }
 }

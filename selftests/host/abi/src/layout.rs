@@ -8,9 +8,9 @@
 //!
 //! Which compiler: `CC`, else clang, else cc.
 
-use fuse_abi::abi::{
-    attr::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*, version::MAJOR, Creds,
-    Minor, NodeId, Opcode, Unique,
+use crate::abi::{
+    attr::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*, version::MAJOR, Minor,
+    NodeId, Opcode, Unique,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -106,50 +106,29 @@ fn ours() -> Layout {
     }
 }
 
-macro_rules! family {
-    ($constants:ident, $prefix:literal $rust:ident { $($flag:ident)* }) => {
-        let mut all = 0;
-        $(
-            let bits = u64::from($rust::$flag.bits());
-            $constants.insert(format!("{}{}", $prefix, stringify!($flag)), bits);
-            all |= bits;
-        )*
-        assert_eq!(all, u64::from($rust::KNOWN.bits()), "{}: flags are missing in this test", $prefix);
-    };
-}
-
 /// Macro to value.
 fn constants() -> BTreeMap<String, u64> {
+    let families = [
+        ("FUSE_", InitFlags::NAMES),
+        ("FOPEN_", OpenOutFlags::NAMES),
+        ("FUSE_OPEN_", OpenInFlags::NAMES),
+        ("FATTR_", SetattrValid::NAMES),
+        ("FUSE_GETATTR_", GetattrFlags::NAMES),
+        ("FUSE_READ_", ReadFlags::NAMES),
+        ("FUSE_WRITE_", WriteFlags::NAMES),
+        ("FUSE_RELEASE_", ReleaseFlags::NAMES),
+        ("FUSE_FSYNC_", FsyncFlags::NAMES),
+        ("FUSE_ATTR_", AttrFlags::NAMES),
+    ];
     let mut c = BTreeMap::new();
-    family!(c, "FUSE_" InitFlags {
-        ASYNC_READ POSIX_LOCKS FILE_OPS ATOMIC_O_TRUNC EXPORT_SUPPORT BIG_WRITES DONT_MASK
-        SPLICE_WRITE SPLICE_MOVE SPLICE_READ FLOCK_LOCKS HAS_IOCTL_DIR AUTO_INVAL_DATA
-        DO_READDIRPLUS READDIRPLUS_AUTO ASYNC_DIO WRITEBACK_CACHE NO_OPEN_SUPPORT PARALLEL_DIROPS
-        HANDLE_KILLPRIV POSIX_ACL ABORT_ERROR MAX_PAGES CACHE_SYMLINKS NO_OPENDIR_SUPPORT
-        EXPLICIT_INVAL_DATA MAP_ALIGNMENT SUBMOUNTS HANDLE_KILLPRIV_V2 SETXATTR_EXT INIT_EXT
-        INIT_RESERVED SECURITY_CTX HAS_INODE_DAX CREATE_SUPP_GROUP HAS_EXPIRE_ONLY
-        DIRECT_IO_ALLOW_MMAP PASSTHROUGH NO_EXPORT_SUPPORT HAS_RESEND ALLOW_IDMAP OVER_IO_URING
-        REQUEST_TIMEOUT HAS_IO_URING_BUFPOOL
-    });
-    family!(c, "FOPEN_" OpenOutFlags {
-        DIRECT_IO KEEP_CACHE NONSEEKABLE CACHE_DIR STREAM NOFLUSH PARALLEL_DIRECT_WRITES
-        PASSTHROUGH IO_URING_ZERO_COPY
-    });
-    family!(c, "FUSE_OPEN_" OpenInFlags { KILL_SUIDGID });
-    family!(c, "FATTR_" SetattrValid {
-        MODE UID GID SIZE ATIME MTIME FH ATIME_NOW MTIME_NOW LOCKOWNER CTIME KILL_SUIDGID
-    });
-    family!(c, "FUSE_GETATTR_" GetattrFlags { FH });
-    family!(c, "FUSE_READ_" ReadFlags { LOCKOWNER });
-    family!(c, "FUSE_WRITE_" WriteFlags { CACHE LOCKOWNER KILL_SUIDGID });
-    family!(c, "FUSE_RELEASE_" ReleaseFlags { FLUSH FLOCK_UNLOCK });
-    family!(c, "FUSE_FSYNC_" FsyncFlags { FDATASYNC });
-    family!(c, "FUSE_ATTR_" AttrFlags { SUBMOUNT DAX });
-
+    for (prefix, flags) in families {
+        for (flag, bit) in flags {
+            c.insert(format!("{prefix}{flag}"), *bit);
+        }
+    }
     c.insert("FUSE_ROOT_ID".into(), NodeId::ROOT.get());
     c.insert("FUSE_KERNEL_VERSION".into(), u64::from(MAJOR));
     c.insert("FUSE_UNIQUE_RESEND".into(), Unique::RESEND);
-    c.insert("FUSE_INVALID_UIDGID".into(), u64::from(Creds::INVALID_ID));
     for (name, opcode_or_size) in [
         ("FUSE_COMPAT_ENTRY_OUT_SIZE", 120),
         ("FUSE_COMPAT_ATTR_OUT_SIZE", 96),
@@ -347,10 +326,10 @@ fn notifications_are_complete(text: &str, minor: u32) {
     }
 }
 
-/// No flag of the header's is unknown here.
+/// No flag of the header's is forgotten: it is here, or has no behaviour here yet. INIT's are left out:
+/// those that C offers and we do not are listed where the wires are compared (`not_yet_offered`).
 fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
     const FAMILIES: &[(&str, &str)] = &[
-        ("#define FUSE_ASYNC_READ", "CUSE INIT request/reply flags"),
         ("#define FOPEN_DIRECT_IO", "INIT request/reply flags"),
         ("#define FATTR_MODE", "Flags returned by the OPEN request"),
         ("#define FUSE_RELEASE_FLUSH", "Lock flags"),
@@ -358,7 +337,16 @@ fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
         ("#define FUSE_FSYNC_FDATASYNC", "setxattr flags"),
     ];
     /// Other names for flags that are there.
-    const ALIASES: &[&str] = &["FUSE_DIRECT_IO_RELAX", "FUSE_WRITE_KILL_PRIV"];
+    const ALIASES: &[&str] = &["FUSE_WRITE_KILL_PRIV"];
+    const NOT_YET: &[&str] = &[
+        "FOPEN_IO_URING_ZERO_COPY",
+        "FUSE_ATTR_DAX",
+        "FUSE_RELEASE_FLUSH",
+    ];
+
+    for name in NOT_YET {
+        assert!(!constants.contains_key(*name), "{name} is here by now");
+    }
 
     for (first, end) in FAMILIES {
         let from = text
@@ -370,24 +358,9 @@ fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
             .filter_map(|line| line.strip_prefix("#define ")?.split_whitespace().next());
         for name in names.filter(|name| !ALIASES.contains(name)) {
             assert!(
-                constants.contains_key(name),
+                constants.contains_key(name) || NOT_YET.contains(&name),
                 "{name} of the header is unknown here"
             );
         }
-    }
-}
-
-#[test]
-fn opcodes_come_back_from_the_wire() {
-    for &opcode in Opcode::ALL {
-        assert_eq!(Opcode::from_raw(opcode.get()), Some(opcode));
-    }
-    let known: BTreeSet<u32> = Opcode::ALL.iter().map(|opcode| opcode.get()).collect();
-    for number in (0..70_000).chain([436_207_616, 1_048_576, u32::MAX]) {
-        assert_eq!(
-            Opcode::from_raw(number).is_some(),
-            known.contains(&number),
-            "{number}"
-        );
     }
 }
