@@ -57,6 +57,7 @@ mod reply;
 mod resend;
 mod scan;
 mod slot;
+mod step;
 mod submit;
 mod table;
 mod take;
@@ -85,6 +86,10 @@ pub(crate) use slot::{
     Slot,
     Ticket, //
 };
+pub(crate) use step::{
+    Hint,
+    StepResult, //
+};
 pub(crate) use submit::{
     Admit,
     Refusal,
@@ -92,6 +97,7 @@ pub(crate) use submit::{
     Submitted, //
 };
 pub(crate) use take::{
+    MoreForgets,
     Request,
     Taken, //
 };
@@ -193,6 +199,10 @@ impl Device {
         self.0.stamp
     }
 }
+
+/// Slots have been added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grown;
 
 /// Whom to wake up, once the lock has been dropped.
 #[must_use]
@@ -358,8 +368,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     ///
     /// Gives the segment back, to be dropped outside the lock, if another has been added since the
     /// length was asked for: just try again what needed it.
-    pub(crate) fn grow(&mut self, segment: B) -> Result<(), B> {
-        self.store.grow(segment)
+    pub(crate) fn grow(&mut self, segment: B) -> Result<Grown, B> {
+        self.store.grow(segment).map(|()| Grown)
     }
 
     /// A device is installed. C: `fuse_dev_install_with_pq`.

@@ -74,6 +74,16 @@ pub(crate) enum Taken<P> {
     Request(Request<P>),
 }
 
+/// Further FORGETs for one message.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MoreForgets {
+    /// How many were taken.
+    pub(crate) count: u32,
+    /// There may be more for this message: call again, with that many less.
+    pub(crate) more: bool,
+}
+
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
     /// Takes what is next for a reader of `device`. `max_forgets` is how many fit in its buffer, or
     /// 1 if the daemon is too old for BATCH_FORGET; they are appended to `forgets`.
@@ -156,7 +166,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
                 more: false,
             };
         }
-        let (count, more) = self.take_forgets(max.saturating_sub(1), out);
+        let MoreForgets { count, more } = self.take_forgets(max.saturating_sub(1), out);
         Taken::Forgets {
             unique,
             count: count.saturating_add(1),
@@ -165,18 +175,18 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         }
     }
 
-    /// Takes up to `max` further forgets for the same message. Returns how many, and whether to
-    /// ask again, with that many less.
-    pub(crate) fn take_forgets(&mut self, max: u32, out: &mut F) -> (u32, bool) {
+    /// Takes up to `max` further forgets for the same message.
+    pub(crate) fn take_forgets(&mut self, max: u32, out: &mut F) -> MoreForgets {
         let mut count = 0;
         while count < max.min(FORGETS) {
             let Some(link) = self.forgets.pop_front() else {
-                return (count, false);
+                return MoreForgets { count, more: false };
             };
             out.push_back(link);
             count = count.wrapping_add(1);
         }
-        (count, count < max && !self.forgets.is_empty())
+        let more = count < max && !self.forgets.is_empty();
+        MoreForgets { count, more }
     }
 
     #[inline(always)]

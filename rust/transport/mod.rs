@@ -13,29 +13,27 @@ mod message;
 mod notify;
 mod watch;
 
-#[allow(unused_imports)]
 pub(crate) use self::{
     caller::{
-        background::{
-            OnEnd,
-            Outcome,
-            Prepared, //
-        },
+        background::Prepared,
         call::How,
         forget::Forget,
         left::{
             Leave,
-            Left,
-            NeverLeaves,
-            Next, //
+            NeverLeaves, //
         },
     },
     chan::{
         channel::{
             Chan,
-            ChanParams, //
+            ChanParams,
+            Notified, //
         },
         latency::Counted,
+        left::{
+            Left,
+            Next, //
+        },
         request::RequestCache, //
     },
     dev::device::{
@@ -43,8 +41,13 @@ pub(crate) use self::{
         Device,
         Registration, //
     },
-    message::payload::Payload,
-    notify::Notified,
+    message::{
+        outcome::{
+            OnEnd,
+            Outcome, //
+        },
+        payload::Payload, //
+    },
     watch::{
         look::{
             Sight,
@@ -53,8 +56,6 @@ pub(crate) use self::{
         suspend, //
     },
 };
-#[allow(unused_imports)]
-pub(crate) use crate::abi::Creds as Caller;
 pub(crate) use crate::engine::{
     may_leave,
     Hold,

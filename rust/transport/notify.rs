@@ -22,13 +22,6 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// What the filesystem does about notifications. Called in the daemon's write(2), without locks, when
-/// the whole message has been copied and checked.
-pub(crate) trait Notified: Send + Sync {
-    /// All names are out of date.
-    fn inc_epoch(&self);
-}
-
 impl Chan {
     /// Takes a notification from the daemon, with `body_len` bytes after its header.
     ///
@@ -75,16 +68,13 @@ impl Chan {
     fn resend(&self) {
         let mut resend = Resend::default();
         loop {
-            let resent = {
-                let mut engine = self.engine.lock();
+            let resent = self.step(|engine| {
                 let resent = engine.resend(&mut resend);
-                self.update_readable(&engine);
                 if let Some(req) = &resent.spent {
-                    trace::fuse_request_removed(|| req.step(0));
+                    trace::fuse_request_removed(|| req.trace_step(0));
                 }
                 resent
-            };
-            self.carry_out(resent.effects, false);
+            });
             if let Some(req) = resent.spent {
                 req.end_if_here(EINTR);
             }

@@ -165,7 +165,7 @@ pub(in crate::fs) fn kill_sb(sb: &SuperBlock) {
     if !sb.has_root() {
         return;
     }
-    chan.abort(false);
+    chan.abort();
     chan.wait_aborted();
     connections::remove(sb.s_dev());
     // Inodes of files whose RELEASE has just ended.

@@ -37,7 +37,7 @@ impl SuperOperations<Fuse> for Operations {
     }
 
     fn umount_begin(sb: &SuperBlock) {
-        sb.data().conn.chan.abort(false);
+        sb.data().conn.chan.abort();
     }
 
     fn show_options(m: &SeqFile, root: &Dentry) -> Result {

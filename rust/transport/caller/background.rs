@@ -7,10 +7,7 @@
 
 use crate::{
     abi::{
-        BadReply,
-        Body,
         Creds,
-        Minor,
         NodeId,
         Op, //
     },
@@ -25,7 +22,7 @@ use crate::{
             },
         },
         message::{
-            args::Args,
+            outcome::OnEnd,
             payload::Payload, //
         },
     },
@@ -34,46 +31,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// What is to happen when a background request ends.
-pub(crate) trait OnEnd: Send {
-    /// Called once: in the daemon's write(2), in an aborter's, or in the sender's context; process
-    /// context, no lock held. Must not drop the last reference to a file or an inode.
-    fn ended(self: KBox<Self>, outcome: Outcome<'_>);
-}
-
-/// A background request that ends.
-pub(crate) struct Outcome<'a>(&'a mut Args);
-
-impl<'a> Outcome<'a> {
-    pub(in crate::transport) fn new(args: &'a mut Args) -> Self {
-        Self(args)
-    }
-
-    /// The request's error, or bytes of payload that the daemon has sent.
-    pub(crate) fn result(&self) -> Result<usize> {
-        self.0.result()
-    }
-
-    /// The request's error, or the reply; `EIO` if that is malformed. To be called with the
-    /// operation that was sent.
-    pub(crate) fn decode<O: Op>(&self, op: &O) -> Result<O::Out> {
-        self.0.decode(op)
-    }
-
-    /// The request's error, or what `parse` makes of the reply; `EIO` if that is malformed.
-    pub(crate) fn parse<R>(
-        &self,
-        parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
-    ) -> Result<R> {
-        self.0.parse(parse)
-    }
-
-    /// Takes the payload. Without that it is dropped with the request, which a daemon that copies it may keep for long.
-    pub(crate) fn payload(&mut self) -> Payload {
-        self.0.take_payload()
-    }
-}
 
 /// A request's memory in advance.
 pub(crate) struct Prepared {
@@ -96,7 +53,7 @@ impl Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         if self.gated {
-            self.req.chan.wake_gate(1);
+            self.req.chan.pass_gate_on();
         }
     }
 }
@@ -124,9 +81,9 @@ impl Chan {
         if self.conn_error() {
             return Err(ECONNREFUSED);
         }
-        let counted = self.enter(true)?;
-        let req = Request::new(self, true, gfp).inspect_err(|_| self.wake_gate(1))?;
-        counted.hand_over();
+        let entered = self.enter(true)?;
+        let req = Request::new(self, true, gfp).inspect_err(|_| self.pass_gate_on())?;
+        entered.hand_over();
         Ok(Prepared { req, gated: true })
     }
 
@@ -154,7 +111,7 @@ impl Chan {
         let sent = filled.and_then(|()| self.submit_background(req.clone(), Admit::Forced));
         if let Err(error) = sent {
             if gated {
-                self.wake_gate(1);
+                self.pass_gate_on();
             }
             req.end_if_here(error);
         }

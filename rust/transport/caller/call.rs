@@ -19,10 +19,7 @@ use crate::{
         Ticket, //
     },
     kapi::{
-        fuse::{
-            moduleparam,
-            trace, //
-        },
+        fuse::moduleparam,
         mm::gfp::Gfp,
         sync::wait::Signals,
         task::sched, //
@@ -30,13 +27,13 @@ use crate::{
     transport::{
         chan::{
             channel::Chan,
+            freeze,
             request::{
                 Req,
                 Request, //
             },
         },
-        message::payload::Payload,
-        watch::suspend, //
+        message::payload::Payload, //
     },
 };
 use kernel::{
@@ -153,7 +150,7 @@ impl Chan {
 
     /// A counted request, once its caller may go on.
     fn begin(self: &Arc<Self>, how: How) -> Result<Req> {
-        let (counted, gfp) = match how {
+        let (entered, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
             How::Forced | How::AbortOnKill => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
@@ -162,7 +159,7 @@ impl Chan {
             return Err(ENOTCONN);
         }
         let req = Request::new(self, true, gfp)?;
-        counted.hand_over();
+        entered.hand_over();
         Ok(req)
     }
 
@@ -172,15 +169,15 @@ impl Chan {
             How::Normal => Admit::Gated,
             How::Forced | How::AbortOnKill => Admit::Forced,
         };
-        let submitted = self.submit(req.clone(), admit)?;
-        Ok(self.wait_answer(req, submitted.ticket, how, leave))
+        let ticket = self.submit(req.clone(), admit)?;
+        Ok(self.wait_answer(req, ticket, how, leave))
     }
 
     /// The wait: first any signal makes an INTERRUPT, then a fatal one takes back a request that
     /// the daemon has not read, or leaves it.
     fn wait_answer(&self, req: &Req, ticket: Ticket, how: How, leave: &mut dyn Leave) -> Waited {
         let done = || req.args.is_done();
-        let freezable = suspend::may_freeze_caller;
+        let freezable = freeze::may_freeze_caller;
 
         // Not looked at by who is not killed.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
@@ -200,7 +197,7 @@ impl Chan {
             }
             match how {
                 // Which ends the request, too.
-                How::AbortOnKill => self.abort(false),
+                How::AbortOnKill => self.abort(),
                 How::Normal if self.cancel(req, ticket) => return Waited::Done,
                 _ => killed = killable(),
             }
@@ -218,39 +215,5 @@ impl Chan {
         // Without signals there is no error.
         let _ = req.wait.wait_event(Signals::None, freezable, done);
         Waited::Done
-    }
-
-    /// Queues the INTERRUPT for a request, if the daemon has it.
-    pub(in crate::transport) fn queue_interrupt(&self, ticket: Ticket) {
-        let effects = {
-            let mut engine = self.engine.lock();
-            let effects = engine.interrupt(ticket);
-            self.update_readable(&engine);
-            effects
-        };
-        self.carry_out(effects, false);
-    }
-
-    /// Takes back a request that the daemon has not read; ends it with `EINTR`.
-    fn cancel(&self, req: &Req, ticket: Ticket) -> bool {
-        let taken = {
-            let mut engine = self.engine.lock();
-            let taken = engine.cancel(ticket);
-            if taken.is_some() {
-                trace::fuse_request_cancelled(|| req.step(0));
-            }
-            self.update_readable(&engine);
-            taken
-        };
-        // The engine's reference is dropped here, after the lock.
-        if taken.is_none() {
-            return false;
-        }
-        if let Some(mut ender) = req.args.abort_take() {
-            ender.error = EINTR.to_errno();
-            // The caller is here, and has not left.
-            let _ = ender.finish();
-        }
-        true
     }
 }

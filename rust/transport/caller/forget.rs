@@ -9,27 +9,18 @@ use crate::{
     abi::{
         op,
         Nlookup,
-        NodeId,
-        Unique, //
+        NodeId, //
     },
-    engine::ForgetQueue,
     kapi::{
-        lib::fifo::{
-            Fifo,
-            Link, //
-        },
+        lib::fifo::Link,
         task::sched, //
     },
-    transport::{
-        chan::channel::Chan,
-        message::copy::CopyOut, //
-    },
+    transport::chan::channel::Chan, //
 };
 use kernel::{
     alloc::Flags,
     prelude::*, //
 };
-use zerocopy::IntoBytes;
 
 /// A FORGET's memory in advance.
 pub(crate) struct Forget(Link<op::FuseForgetOne>);
@@ -45,46 +36,14 @@ impl Forget {
     }
 }
 
-/// Queued forgets, first in, first out.
-pub(in crate::transport) struct Forgets(Fifo<op::FuseForgetOne>);
-
-impl Default for Forgets {
-    fn default() -> Self {
-        Self(Fifo::new())
-    }
-}
-
-impl ForgetQueue for Forgets {
-    type Link = Link<op::FuseForgetOne>;
-
-    fn push_back(&mut self, link: Self::Link) {
-        self.0.push_back(link);
-    }
-
-    fn pop_front(&mut self) -> Option<Self::Link> {
-        self.0.pop_front()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl Chan {
     /// Queues a FORGET of so many references to a node. Does not sleep and cannot fail; on a dead
     /// connection nothing is sent.
     pub(crate) fn forget(&self, forget: Forget, node: NodeId, nlookup: u64) {
         let mut link = forget.0;
         *link.value_mut() = op::FuseForgetOne::new(node, Nlookup::new(nlookup));
-        let queued = {
-            let mut engine = self.engine.lock();
-            let queued = engine.forget(link);
-            self.update_readable(&engine);
-            queued
-        };
-        if let Ok(effects) = queued {
-            self.carry_out(effects, false);
-        }
+        // If it is given back it is dropped here, after the lock.
+        let _refused = self.step(|engine| engine.forget(link));
     }
 
     /// Gives one reference to a node back that a reply has brought, where it cannot be kept. May
@@ -99,40 +58,5 @@ impl Chan {
             }
         };
         self.forget(forget, node, 1);
-    }
-}
-
-/// Copies `forgets` out as one message: FORGET if `single`, else BATCH_FORGET with `count` of
-/// them. Returns its length.
-pub(in crate::transport) fn send(
-    to: &mut impl CopyOut,
-    unique: Unique,
-    mut forgets: Forgets,
-    count: u32,
-    single: bool,
-) -> Result<usize> {
-    if single {
-        let link = forgets.pop_front().ok_or(EIO)?;
-        let message = op::Forget::new(unique, *link.value());
-        to.put_all(message.as_bytes())?;
-        return Ok(size_of_val(&message));
-    }
-
-    let start = op::BatchForget::new(unique, count).map_err(|_| EIO)?;
-    to.put_all(start.as_bytes())?;
-    let mut part = [op::FuseForgetOne::default(); 16];
-    loop {
-        let mut filled = 0usize;
-        for place in &mut part {
-            let Some(link) = forgets.pop_front() else {
-                break;
-            };
-            *place = *link.value();
-            filled = filled.saturating_add(1);
-        }
-        match part.get(..filled) {
-            None | Some([]) => return Ok(start.message_len()),
-            Some(ones) => to.put_all(ones.as_bytes())?,
-        }
     }
 }

@@ -9,10 +9,7 @@
 //! machine no threads. The memory for that is there before a caller leaves; where there is none, the caller stays.
 //! Takes the engine's lock and "fuse_chan::left".
 
-use super::background::{
-    Outcome,
-    Prepared, //
-};
+use super::background::Prepared;
 use crate::{
     abi::{
         Creds,
@@ -22,73 +19,42 @@ use crate::{
     kapi::{
         fuse::lend::Back,
         lib::fifo::{
-            Fifo,
             Link,
             LinkMemory, //
         },
-        sync::workqueue::{
-            cancel_delayed_work_sync,
-            flush_work,
-            system_dfl, //
-        },
+        sync::workqueue::system_dfl,
         task::sched,
         time::jiffies::Jiffies64, //
     },
-    transport::chan::{
-        channel::Chan,
-        request::{
-            Req,
-            Request, //
+    transport::{
+        chan::{
+            channel::Chan,
+            left::{
+                Filled,
+                Job,
+                Left,
+                Legacy,
+                Next,
+                LEFT_TIMER,
+                LEFT_WORK, //
+            },
+            request::{
+                Req,
+                Request, //
+            },
         },
+        message::outcome::Outcome, //
     },
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Full,
-            Relaxed, //
-        },
-        Arc,
-        SpinLock, //
+        atomic::Relaxed,
+        Arc, //
     },
     time::msecs_to_jiffies,
-    workqueue::{
-        impl_has_delayed_work,
-        impl_has_work,
-        WorkItem, //
-    },
+    workqueue::WorkItem, //
 };
-
-/// What is done in place of a caller that has left. None of it waits for the daemon, or for a lock that somebody may
-/// hold who does.
-pub(crate) trait Left: Send {
-    /// Called when the request has ended, and again for each of [`Next::Call`]: in the daemon's write(2), in an
-    /// aborter's or in the leaving caller's context. Takes no lock that sleeps.
-    fn ending(&mut self) {}
-
-    /// Called after that with the answer; in a work item, no lock held.
-    fn answered(&mut self, _outcome: Outcome<'_>) {}
-
-    /// Called after that, or at first if there is no request, until it says that all is done; there too.
-    fn go_on(&mut self) -> Next;
-}
-
-/// What comes next.
-pub(crate) enum Next {
-    /// Nothing: all is done.
-    Done,
-    /// It has to wait for others, and is to be called again.
-    Again,
-    /// This is to be sent.
-    Call(Filled),
-}
-
-/// A request without payload that is ready to be sent.
-pub(crate) struct Filled(Req);
 
 /// How a caller leaves.
 pub(crate) trait Leave {
@@ -114,14 +80,6 @@ impl Leave for NeverLeaves {
     }
 }
 
-/// What is done for one caller.
-pub(in crate::transport) struct Job {
-    left: KBox<dyn Left>,
-    /// The request that has been sent last, with its place in the count of the channel's; and whether its answer is
-    /// still to be looked at.
-    req: Option<(Req, bool)>,
-}
-
 impl Job {
     /// Does as much as can be done now.
     fn run(&mut self) -> Next {
@@ -138,57 +96,9 @@ impl Job {
     }
 }
 
-/// What a caller that leaves gives to its request.
-pub(in crate::transport) type Legacy = Link<Job>;
-
 /// Milliseconds until what waits for others is looked at again if nobody says that it should be: those who lock a folio
 /// for a moment do not.
 const PERIOD: u32 = 20;
-
-/// What a channel has to do in place of callers that have left.
-#[pin_data]
-pub(in crate::transport) struct LeftJobs {
-    /// What can be done, or waits for others.
-    #[pin]
-    queue: SpinLock<Fifo<Job>>,
-    /// How many of them there are, those that are just being done included.
-    queued: Atomic<u32>,
-    /// The same with those whose requests the daemon has.
-    all: Atomic<u32>,
-}
-
-impl LeftJobs {
-    /// Nothing.
-    pub(in crate::transport) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            queue <- new_spinlock!(Fifo::new(), "fuse_chan::left"),
-            queued: Atomic::new(0),
-            all: Atomic::new(0),
-        })
-    }
-
-    /// There is nothing to do, nor will be when requests end.
-    pub(in crate::transport) fn is_over(&self) -> bool {
-        self.all.load(Acquire) == 0
-    }
-
-    fn push(&self, job: Legacy) {
-        self.queued.fetch_add(1, Full);
-        self.queue.lock().push_back(job);
-    }
-}
-
-/// Tells the work from the look at the time of requests, and the timer from both.
-pub(in crate::transport) const LEFT_WORK: u64 = 1;
-pub(in crate::transport) const LEFT_TIMER: u64 = 2;
-
-impl_has_work! {
-    impl HasWork<Self, 1> for Chan { self.left_work }
-}
-
-impl_has_delayed_work! {
-    impl HasDelayedWork<Self, 2> for Chan { self.left_timer }
-}
 
 impl WorkItem<LEFT_WORK> for Chan {
     type Pointer = Arc<Self>;
@@ -207,40 +117,25 @@ impl WorkItem<LEFT_TIMER> for Chan {
 }
 
 impl Chan {
-    /// Somebody has let go of what the work may have found in its way, such as the lock of a folio.
-    #[inline]
-    pub(crate) fn let_go(self: &Arc<Self>) {
-        // Should this not be seen in time, the timer comes.
-        if self.left.queued.load(Relaxed) != 0 {
-            self.look_at_left();
-        }
-    }
-
-    #[cold]
-    fn look_at_left(self: &Arc<Self>) {
-        // An error says that it is queued already.
-        let _ = system_dfl().enqueue::<Arc<Self>, LEFT_WORK>(self.clone());
-    }
-
     /// Does what can be done. One work item does, so there is one such task at a time.
     fn do_left(self: &Arc<Self>) {
-        let mut jobs = core::mem::replace(&mut *self.left.queue.lock(), Fifo::new());
+        let mut jobs = self.left.take();
         let (mut waiting, mut progress) = (false, false);
         while let Some(mut job) = jobs.pop_front() {
             match job.value_mut().run() {
                 Next::Again => {
                     waiting = true;
-                    self.left.queue.lock().push_back(job);
+                    self.left.push_again(job);
                 }
                 Next::Done => {
                     drop(job);
                     progress = true;
-                    self.left.queued.fetch_sub(1, Full);
-                    self.job_done();
+                    self.left.taken_done();
+                    self.left_done();
                 }
                 Next::Call(request) => {
                     progress = true;
-                    self.left.queued.fetch_sub(1, Full);
+                    self.left.taken_done();
                     self.call_behind(job, request);
                 }
             }
@@ -256,13 +151,6 @@ impl Chan {
         }
     }
 
-    /// One less to do.
-    fn job_done(&self) {
-        if self.left.all.fetch_sub(1, Full) == 1 && !self.connected() {
-            self.wake_gate_of_end();
-        }
-    }
-
     /// Sends a request in place of a caller that has left.
     fn call_behind(self: &Arc<Self>, mut job: Legacy, Filled(req): Filled) {
         job.value_mut().req = Some((req.clone(), true));
@@ -273,14 +161,6 @@ impl Chan {
             // It has just ended.
             self.end_left(job);
         }
-    }
-
-    /// A request whose caller has left has ended.
-    #[cold]
-    pub(in crate::transport) fn end_left(self: &Arc<Self>, mut job: Legacy) {
-        job.value_mut().left.ending();
-        self.left.push(job);
-        self.look_at_left();
     }
 
     /// The current task leaves a request to whoever ends it.
@@ -304,7 +184,7 @@ impl Chan {
             left,
             req: Some((req.clone(), true)),
         });
-        self.left.all.fetch_add(1, Full);
+        self.left.begin();
         match req.args.leave(job) {
             Ok(()) => self.return_own(req),
             // It has just ended.
@@ -320,7 +200,7 @@ impl Chan {
     /// `ENOMEM`.
     pub(crate) fn later(self: &Arc<Self>, left: KBox<dyn Left>) -> Result {
         let job = Link::new(Job { left, req: None }, GFP_KERNEL_ACCOUNT)?;
-        self.left.all.fetch_add(1, Full);
+        self.left.begin();
         self.left.push(job);
         self.look_at_left();
         Ok(())
@@ -343,31 +223,25 @@ impl Chan {
         Ok(Filled(req))
     }
 
-    /// After [`LeftJobs::is_over`]: the work has run. Sleeps.
-    pub(in crate::transport) fn flush_left(self: &Arc<Self>) {
-        cancel_delayed_work_sync::<Self, LEFT_TIMER>(self);
-        flush_work::<Self, LEFT_WORK>(self);
-    }
-
     /// Lets go of the memory that a caller which has left has lent, unless a reader or writer is copying, who
     /// sees to it then.
     #[cold]
     pub(in crate::transport) fn return_own(&self, req: &Req) {
-        let (own, back) = {
-            // Keeps replies from being claimed meanwhile.
-            let _engine = self.engine.lock();
+        // The engine's lock keeps replies from being claimed meanwhile.
+        let taken = self.peek(|_| {
             // Taken out before, and lent again it would be in the way of who ends it instead of sending it again.
             if req.spent.load(Relaxed) {
-                return;
+                return None;
             }
-            let Some(mut lease) = req.args.lend_again() else {
-                return;
-            };
+            let mut lease = req.args.lend_again()?;
             let (own, spent) = lease.take_own();
             if spent {
                 req.spent.store(true, Relaxed);
             }
-            (own, lease.return_sent())
+            Some((own, lease.return_sent()))
+        });
+        let Some((own, back)) = taken else {
+            return;
         };
         if let Back::MustEnd(ender) = back {
             req.end(ender, ECONNABORTED.to_errno());

@@ -2,14 +2,21 @@
 
 //! A channel: the transport's half of a connection.
 //!
-//! C counterpart: `struct fuse_chan`, `struct fuse_iqueue`. One spinlock guards the engine (all
-//! queues and counters); it is a leaf, and what a step of the engine asks for (waking, ending,
-//! dropping) is done after it was dropped. Beside it two wait queues: daemon threads in read(2), and
-//! callers at the gate.
+//! C counterpart: `struct fuse_chan`. The queues are in [`Queues`]; all else is fixed at mount time, set once by
+//! INIT, or atomic.
 
 use super::{
     latency::Latency,
-    request::Req, //
+    left::{
+        LeftJobs,
+        LEFT_TIMER,
+        LEFT_WORK, //
+    },
+    queues::{
+        Engine,
+        Queues, //
+    },
+    readers::Readers, //
 };
 use crate::{
     abi::{
@@ -18,43 +25,15 @@ use crate::{
         Minor, //
     },
     engine::{
-        self,
-        Admit,
-        Drain,
-        Effects,
-        ForgetQueue,
-        Refusal,
-        Refused,
-        Slot,
-        Submitted, //
+        StepResult,
+        Waiting, //
     },
     kapi::{
-        device::fasync::Fasync,
         fuse::trace,
-        lib::bitops::AtomicBits,
-        sync::wait::{
-            new_wait_queue,
-            Signals,
-            WaitQueue, //
-        },
-        task::sched, //
-    },
-    transport::{
-        caller::{
-            forget::Forgets,
-            left::{
-                LeftJobs,
-                LEFT_TIMER,
-                LEFT_WORK, //
-            },
-        },
-        dev::device::Device,
-        notify::Notified,
-        watch::suspend, //
+        lib::bitops::AtomicBits, //
     },
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
     sync::{
         atomic::{
@@ -64,8 +43,7 @@ use kernel::{
             Release, //
         },
         Arc,
-        SetOnce,
-        SpinLock, //
+        SetOnce, //
     },
     workqueue::{
         new_delayed_work,
@@ -75,16 +53,18 @@ use kernel::{
     },
 };
 
-/// The engine with the types of the module.
-pub(in crate::transport) type Engine = engine::Engine<Req, Forgets, Segment>;
-/// Memory for slots of the engine.
-type Segment = KVVec<Slot<Req>>;
-
 /// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may be.
 const DEFAULT_CONGESTION_THRESHOLD: u32 = Engine::MAX_BACKGROUND / 4 * 3;
 
 /// `FUSE_MIN_READ_BUFFER`.
 const MIN_READ_BUFFER: usize = 8192;
+
+/// What the filesystem does about notifications. Called in the daemon's write(2), without locks, when
+/// the whole message has been copied and checked.
+pub(crate) trait Notified: Send + Sync {
+    /// All names are out of date.
+    fn inc_epoch(&self);
+}
 
 /// What INIT settles for the transport.
 pub(crate) struct ChanParams {
@@ -102,22 +82,11 @@ pub(crate) struct ChanParams {
 #[pin_data]
 pub(crate) struct Chan {
     #[pin]
-    pub(in crate::transport) engine: SpinLock<Engine>,
-    /// There is something to read, or will never be again. Written with the engine's lock held;
-    /// read without it by readers that are about to sleep.
-    readable: Atomic<bool>,
-    /// Readers of the device.
-    #[pin]
-    pub(in crate::transport) readers: WaitQueue,
-    /// Owners of devices that want SIGIO when there is something to read.
-    pub(in crate::transport) fasync: Fasync,
-    /// Callers held back, and who waits for the end of all requests.
-    #[pin]
-    gate: WaitQueue,
-    pub(in crate::transport) waiting: engine::Waiting,
+    pub(super) queues: Queues,
+    pub(in crate::transport) waiting: Waiting,
     /// INIT was answered, or the channel aborted.
-    initialized: Atomic<bool>,
-    connected: Atomic<bool>,
+    pub(super) initialized: Atomic<bool>,
+    pub(super) connected: Atomic<bool>,
     /// INIT has failed.
     conn_error: Atomic<bool>,
     /// The daemon does not know INTERRUPT.
@@ -132,7 +101,7 @@ pub(crate) struct Chan {
     /// Background requests from which on readahead holds back.
     congestion_threshold: Atomic<u32>,
     /// The daemon wants to be told of an abort (`ABORT_ERROR`).
-    abort_err: Atomic<bool>,
+    pub(super) abort_err: Atomic<bool>,
     /// The connection's id, for trace events.
     connection: Atomic<u32>,
     /// Numbers the trace events.
@@ -163,12 +132,8 @@ impl Chan {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let chan = Arc::pin_init(
             pin_init!(Self {
-                engine <- new_spinlock!(Engine::new(), "fuse_chan::engine"),
-                readable: Atomic::new(false),
-                readers <- new_wait_queue!("fuse_chan::readers"),
-                fasync: Fasync::new(),
-                gate <- new_wait_queue!("fuse_chan::gate"),
-                waiting: engine::Waiting::new(),
+                queues <- Queues::new(),
+                waiting: Waiting::new(),
                 initialized: Atomic::new(false),
                 connected: Atomic::new(true),
                 conn_error: Atomic::new(false),
@@ -192,25 +157,8 @@ impl Chan {
             }),
             GFP_KERNEL,
         )?;
-        let slots = chan.engine.lock().next_segment();
-        chan.grow(slots)?;
+        chan.queues.grow(chan.peek(Engine::next_segment))?;
         Ok(chan)
-    }
-
-    /// Adds slots to the engine.
-    pub(in crate::transport) fn grow(&self, slots: usize) -> Result {
-        if slots == 0 {
-            return Err(ENOMEM);
-        }
-        let mut segment = Segment::with_capacity(slots, GFP_KERNEL)?;
-        for _ in 0..slots {
-            segment
-                .push_within_capacity(Slot::new())
-                .map_err(|_| ENOMEM)?;
-        }
-        // One that came too late is dropped here, after the lock.
-        let _late = self.engine.lock().grow(segment);
-        Ok(())
     }
 
     /// Sets the connection's id, which is the superblock's device number.
@@ -234,7 +182,12 @@ impl Chan {
 
     /// What an event says of a step; what it is not about is 0. To be called with the engine's lock
     /// held.
-    pub(in crate::transport) fn step(&self, unique: u64, opcode: u32, device: u64) -> trace::Step {
+    pub(in crate::transport) fn trace_step(
+        &self,
+        unique: u64,
+        opcode: u32,
+        device: u64,
+    ) -> trace::Step {
         let seq = self.seq.fetch_add(1, Relaxed);
         (self.connection(), unique, opcode, device, seq)
     }
@@ -263,8 +216,7 @@ impl Chan {
         }
         // Pairs with `initialized()`.
         self.initialized.store(true, Release);
-        let effects = self.engine.lock().set_initialized();
-        self.carry_out(effects, false);
+        let _ = self.step(|engine| engine.set_initialized());
     }
 
     /// From now on requests that are not forced fail with `ECONNREFUSED`.
@@ -315,7 +267,7 @@ impl Chan {
 
     /// Whether the daemon has enough to do in the background.
     pub(crate) fn is_congested(&self) -> bool {
-        self.engine.lock().num_background() >= self.congestion_threshold()
+        self.peek(Engine::num_background) >= self.congestion_threshold()
     }
 
     /// Background requests from which on the daemon has enough to do.
@@ -330,334 +282,47 @@ impl Chan {
 
     /// How many background requests may be with the daemon at once; `u32::MAX` after an abort.
     pub(crate) fn max_background(&self) -> u32 {
-        self.engine.lock().max_background()
+        self.peek(Engine::max_background)
     }
 
     /// Sets how many background requests may be with the daemon at once.
     pub(crate) fn set_max_background(&self, max: u32) {
-        let effects = {
-            let mut engine = self.engine.lock();
-            let effects = engine.set_max_background(max);
-            self.update_readable(&engine);
-            effects
-        };
-        self.carry_out(effects, false);
+        let _ = self.step(|engine| engine.set_max_background(max));
     }
 
-    /// Keeps the hint for sleeping readers. To be called with the engine's lock, after each step
-    /// that may have changed it.
+    /// See [`Queues::step`].
+    #[inline(always)]
+    pub(in crate::transport) fn step<R: StepResult>(
+        &self,
+        change: impl FnOnce(&mut Engine) -> R,
+    ) -> R {
+        self.queues.step(change)
+    }
+
+    /// See [`Queues::peek`].
     #[inline]
-    pub(in crate::transport) fn update_readable(&self, engine: &Engine) {
-        self.readable
-            .store(engine.is_readable() || !engine.is_connected(), Relaxed);
+    pub(in crate::transport) fn peek<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
+        self.queues.peek(look)
     }
 
-    /// Is there something to read, or a reason not to wait for it?
+    /// See [`Queues::is_readable`].
     #[inline]
     pub(in crate::transport) fn is_readable(&self) -> bool {
-        self.readable.load(Relaxed)
+        self.queues.is_readable()
     }
 
-    /// Does what a step of the engine asks for. Without the lock. With `sync` the current task is
-    /// about to wait for the reader that it wakes.
+    /// Those who wait for something to read.
     #[inline]
-    pub(in crate::transport) fn carry_out(&self, effects: Effects, sync: bool) {
-        if effects == Effects::readers(1) {
-            if sync {
-                self.readers.wake_up_sync();
-            } else {
-                self.readers.wake_up_nr(1);
-            }
-            self.fasync.kill_in();
-        } else if effects != Effects::default() {
-            self.carry_out_some(effects);
-        }
+    pub(in crate::transport) fn readers(&self) -> &Readers {
+        &self.queues.readers
     }
 
-    /// Anything but one reader.
-    #[inline(never)]
-    fn carry_out_some(&self, mut effects: Effects) {
-        loop {
-            match effects.readers {
-                0 => {}
-                Effects::ALL => self.readers.wake_up_all(),
-                n => self.readers.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
-            }
-            if effects.readers != 0 {
-                self.fasync.kill_in();
-            }
-            if effects.gate != 0 {
-                self.wake_gate(effects.gate);
-            }
-            if !effects.more {
-                return;
-            }
-            let mut engine = self.engine.lock();
-            effects = engine.flush_background();
-            self.update_readable(&engine);
-        }
-    }
-
-    /// Wakes callers held back.
-    pub(in crate::transport) fn wake_gate(&self, n: u32) {
-        match n {
-            Effects::ALL => self.gate.wake_up_all(),
-            // Who waits at the gate looks at its condition with the engine's lock held, which we
-            // have had: it is on the queue already, or sees that it need not be.
-            n if self.gate.is_active() => self.gate.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
-            _ => {}
-        }
-    }
-
-    /// Counts a caller and waits until it may go on; C: the first half of `fuse_get_req()`.
+    /// Memory for so many more requests and devices. Sleeps.
     ///
     /// # Errors
     ///
-    /// `EINTR` if killed while waiting.
-    #[inline]
-    pub(in crate::transport) fn enter(&self, background: bool) -> Result<Counted<'_>> {
-        self.waiting.enter();
-        let counted = Counted(self);
-        if background || !self.initialized() {
-            self.wait_gate(background)?;
-        }
-        Ok(counted)
-    }
-
-    #[inline(never)]
-    fn wait_gate(&self, background: bool) -> Result {
-        self.gate
-            .wait_event_killable_exclusive(suspend::may_freeze_at_gate, || {
-                !self.engine.lock().is_gated(background)
-            })
-            .map_err(|_| EINTR)?;
-        // Who takes up no background slot may have got the wake-up of one that came free.
-        if !background {
-            self.wake_gate(1);
-        }
-        Ok(())
-    }
-
-    /// Counts a caller that is not held back.
-    pub(in crate::transport) fn enter_forced(&self) -> Counted<'_> {
-        self.waiting.enter();
-        Counted(self)
-    }
-
-    /// A request has ended and is not in use any more.
-    pub(in crate::transport) fn leave(&self) {
-        if self.waiting.leave() {
-            self.gate.wake_up_all();
-        }
-    }
-
-    /// Queues a request that its caller will wait for, and wakes a reader.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTCONN`, `ENOMEM`.
-    #[inline]
-    pub(in crate::transport) fn submit(&self, req: Req, admit: Admit) -> Result<Submitted> {
-        // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a shim.
-        self.submit_with(req, admit, true, |engine, req, admit| {
-            engine.submit(req, admit)
-        })
-    }
-
-    /// Queues a background request, and wakes a reader if it may go at once.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTCONN`, `ENOMEM`.
-    pub(in crate::transport) fn submit_background(&self, req: Req, admit: Admit) -> Result {
-        self.submit_with(req, admit, false, Engine::submit_background)
-            .map(|_| ())
-    }
-
-    /// Queues a request that is answered without anybody waiting, and is none of the background's.
-    ///
-    /// # Errors
-    ///
-    /// `ENOTCONN`.
-    pub(in crate::transport) fn submit_behind(&self, req: Req) -> Result {
-        self.submit_with(req, Admit::Forced, false, Engine::submit)
-            .map(|_| ())
-    }
-
-    #[inline(always)]
-    fn submit_with(
-        &self,
-        mut req: Req,
-        admit: Admit,
-        sync: bool,
-        submit: impl Fn(&mut Engine, Req, Admit) -> Result<Submitted, Refused<Req>>,
-    ) -> Result<Submitted> {
-        loop {
-            let submitted = {
-                let mut engine = self.engine.lock();
-                let submitted = submit(&mut engine, req, admit);
-                if submitted.as_ref().is_ok_and(|it| it.effects.readers != 0) {
-                    // A reader is woken up because there is something to read.
-                    self.readable.store(true, Relaxed);
-                }
-                submitted
-            };
-            match submitted {
-                Ok(submitted) => {
-                    self.carry_out(submitted.effects, sync);
-                    return Ok(submitted);
-                }
-                Err(refused) => {
-                    req = refused.payload;
-                    self.refused(refused.why, admit)?;
-                }
-            }
-        }
-    }
-
-    /// Removes the reason for a refusal, if possible.
-    #[cold]
-    fn refused(&self, why: Refusal, admit: Admit) -> Result {
-        match why {
-            Refusal::Disconnected => Err(ENOTCONN),
-            Refusal::Blocked => self.wait_gate(false),
-            Refusal::NoSlot(slots) => match self.grow(slots) {
-                // It must be sent: slots come free as other requests end.
-                Err(_) if admit == Admit::Forced => {
-                    sched::sleep_a_moment();
-                    Ok(())
-                }
-                grown => grown,
-            },
-        }
-    }
-
-    /// Installs a channel in the device that its mounter has named. C: `fuse_dev_install()`, with the
-    /// check before it.
-    ///
-    /// If the device has been closed, this channel is of no use and aborts.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the device serves another channel.
-    pub(crate) fn install(self: &Arc<Self>, device: &Device) -> Result {
-        if !device.install(self)? {
-            self.abort(false);
-        }
-        Ok(())
-    }
-
-    /// From now on [`abort_by_administrator`](Self::abort_by_administrator) tells readers.
-    pub(crate) fn set_abort_err(&self) {
-        self.abort_err.store(true, Relaxed);
-    }
-
-    /// [`abort`](Self::abort), of which readers are told if the daemon has said that it wants it.
-    pub(crate) fn abort_by_administrator(&self) {
-        self.abort(self.abort_err.load(Relaxed));
-    }
-
-    /// Ends all requests with `ECONNABORTED`, and all to come with `ENOTCONN`. With `with_err` readers
-    /// get `ECONNABORTED` rather than `ENODEV`. Does not wait for requests that are being copied.
-    ///
-    /// C: `fuse_chan_abort()`. Context: process, without locks.
-    pub(crate) fn abort(&self, with_err: bool) {
-        let aborted = {
-            let mut engine = self.engine.lock();
-            let aborted = engine.abort(with_err);
-            self.update_readable(&engine);
-            if aborted.is_some() {
-                trace::fuse_chan_aborted(|| self.step(0, 0, 0));
-            }
-            aborted
-        };
-        let Some(aborted) = aborted else {
-            return;
-        };
-        self.connected.store(false, Relaxed);
-        self.initialized.store(true, Release);
-        self.waiting.close();
-        self.carry_out(aborted.effects, false);
-        // There may be any number.
-        let mut forgets = aborted.forgets;
-        while forgets.pop_front().is_some() {
-            sched::cond_resched();
-        }
-        self.end_drained(Drain::All);
-    }
-
-    /// The engine lets go of a request that a reader or writer is about to end.
-    #[cold]
-    pub(in crate::transport) fn remove(&self, ticket: engine::Ticket) {
-        let removed = {
-            let mut engine = self.engine.lock();
-            let removed = engine.remove(ticket);
-            self.update_readable(&engine);
-            if let Some((req, _)) = &removed {
-                trace::fuse_request_removed(|| req.step(0));
-            }
-            removed
-        };
-        if let Some((_, effects)) = removed {
-            self.carry_out(effects, false);
-        }
-    }
-
-    /// Ends the requests that the engine lets go of, a few at a time.
-    pub(in crate::transport) fn end_drained(&self, which: Drain) {
-        loop {
-            let batch = {
-                let mut engine = self.engine.lock();
-                let batch = engine.drain(which);
-                // A background request that goes lets the next one through.
-                self.update_readable(&engine);
-                for req in batch.requests.iter().flatten() {
-                    trace::fuse_request_dropped(|| req.step(0));
-                }
-                batch
-            };
-            self.carry_out(batch.effects, false);
-            for req in batch.requests.into_iter().flatten() {
-                req.end_if_here(ECONNABORTED);
-            }
-            if !batch.more {
-                return;
-            }
-            sched::cond_resched();
-        }
-    }
-
-    /// After [`abort`](Self::abort): waits until no request is left, nor any work that could outlive
-    /// the mount. Sleeps, uninterruptibly.
-    pub(crate) fn wait_aborted(self: &Arc<Self>) {
-        // Without signals there is no error.
-        let _ = self.gate.wait_event(Signals::None, || {
-            // In this order: what is done for callers that have left may still make requests, which end at once.
-            self.waiting.is_over() && self.left.is_over()
-        });
-        // INIT has ended too, so nobody sets a timeout any more.
-        self.cancel_timeout();
-        self.flush_left();
-    }
-
-    /// The last of what is done for callers that have left is done.
-    pub(in crate::transport) fn wake_gate_of_end(&self) {
-        self.gate.wake_up_all();
-    }
-}
-
-/// One entry in the count of waiting requests, until a request takes it over.
-pub(in crate::transport) struct Counted<'a>(&'a Chan);
-
-impl Counted<'_> {
-    /// The request made with `counted` leaves from now on.
-    pub(in crate::transport) fn hand_over(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
+    /// `ENOMEM`.
+    pub(in crate::transport) fn grow(&self, slots: usize) -> Result {
+        self.queues.grow(slots)
     }
 }

@@ -8,7 +8,8 @@
 
 use super::{
     channel::Chan,
-    latency::Times, //
+    latency::Times,
+    left::Legacy, //
 };
 use crate::{
     abi::{
@@ -37,18 +38,13 @@ use crate::{
         task::sched::current_pid,
         time::jiffies::Jiffies64, //
     },
-    transport::{
-        caller::{
-            background::{
-                OnEnd,
-                Outcome, //
-            },
-            left::Legacy, //
+    transport::message::{
+        args::Args,
+        outcome::{
+            OnEnd,
+            Outcome, //
         },
-        message::{
-            args::Args,
-            payload::Payload, //
-        },
+        payload::Payload, //
     },
 };
 use core::ops::Deref;
@@ -224,9 +220,9 @@ impl Request {
     }
 
     /// What an event says of a step of this request, on a device or (0) on none.
-    pub(in crate::transport) fn step(&self, device: u64) -> trace::Step {
+    pub(in crate::transport) fn trace_step(&self, device: u64) -> trace::Step {
         let (unique, opcode) = (self.unique.load(Relaxed), self.opcode.load(Relaxed));
-        self.chan.step(unique, opcode, device)
+        self.chan.trace_step(unique, opcode, device)
     }
 
     /// Ends the request: sets the error, tells who wants to know, and wakes up the caller, or the work that is done
@@ -285,7 +281,7 @@ impl engine::Payload for Req {
     fn recall(&self) -> bool {
         let recalled = self.args.recall();
         if recalled {
-            trace::fuse_request_recalled(|| self.step(0));
+            trace::fuse_request_recalled(|| self.trace_step(0));
         }
         recalled
     }
@@ -297,14 +293,14 @@ impl engine::Payload for Req {
             let (opcode, len) = (self.opcode.load(Relaxed), self.len.load(Relaxed));
             (self.chan.connection(), unique.0, opcode, len)
         });
-        trace::fuse_request_queued(|| self.step(0));
+        trace::fuse_request_queued(|| self.trace_step(0));
     }
 
     fn held(&self) {
-        trace::fuse_request_held(|| self.step(0));
+        trace::fuse_request_held(|| self.trace_step(0));
     }
 
     fn interrupt_queued(&self) {
-        trace::fuse_interrupt_queued(|| self.step(0));
+        trace::fuse_interrupt_queued(|| self.trace_step(0));
     }
 }

@@ -196,14 +196,13 @@ impl Device {
         if self.installed().is_some() {
             return Err(EINVAL);
         }
-        let added = {
-            let mut engine = chan.engine.lock();
+        let added = chan.step(|engine| {
             let added = engine.add_device();
             if let Ok(id) = &added {
-                trace::fuse_device_added(|| chan.step(0, 0, id.number()));
+                trace::fuse_device_added(|| chan.trace_step(0, 0, id.number()));
             }
             added
-        };
+        });
         Ok(match added {
             Ok(id) => Ok(self.installed.populate(Installed {
                 chan: chan.clone(),
@@ -288,26 +287,27 @@ impl MiscDevice for Device {
     }
 
     fn fasync(&self) -> Result<&Fasync> {
-        Ok(&self.wait_installed()?.chan.fasync)
+        Ok(&self.wait_installed()?.chan.readers().fasync)
     }
 
     fn poll_queue(&self) -> Option<&WaitQueue> {
         let installed = self.wait_installed().ok()?;
-        Some(&installed.chan.readers)
+        Some(&installed.chan.readers().queue)
     }
 
     fn poll(&self) -> PollEvents {
         let Some(installed) = self.installed() else {
             return PollEvents::ERR;
         };
-        let engine = installed.chan.engine.lock();
-        if !engine.is_connected() {
-            PollEvents::ERR
-        } else if engine.is_readable() {
-            PollEvents::OUT | PollEvents::IN
-        } else {
-            PollEvents::OUT
-        }
+        installed.chan.peek(|engine| {
+            if !engine.is_connected() {
+                PollEvents::ERR
+            } else if engine.is_readable() {
+                PollEvents::OUT | PollEvents::IN
+            } else {
+                PollEvents::OUT
+            }
+        })
     }
 
     fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize> {
@@ -340,19 +340,31 @@ impl MiscDevice for Device {
         let Some(Installed { chan, id }) = this.installed() else {
             return;
         };
-        let Released { last, effects } = {
-            let mut engine = chan.engine.lock();
-            trace::fuse_device_released(|| chan.step(0, 0, id.number()));
+        let Released { last, .. } = chan.step(|engine| {
+            trace::fuse_device_released(|| chan.trace_step(0, 0, id.number()));
             engine.release(*id)
-        };
-        // Just that: there is nothing new, so no SIGIO.
-        if effects.readers != 0 {
-            chan.readers.wake_up_all();
-        }
+        });
         chan.end_drained(Drain::Device(*id));
         if last {
-            chan.abort(false);
+            chan.abort();
         }
+    }
+}
+
+impl Chan {
+    /// Installs a channel in the device that its mounter has named. C: `fuse_dev_install()`, with the
+    /// check before it.
+    ///
+    /// If the device has been closed, this channel is of no use and aborts.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the device serves another channel.
+    pub(crate) fn install(self: &Arc<Self>, device: &Device) -> Result {
+        if !device.install(self)? {
+            self.abort();
+        }
+        Ok(())
     }
 }
 

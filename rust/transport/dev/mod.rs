@@ -3,5 +3,6 @@
 //! The daemon's side: `/dev/fuse`.
 
 pub(super) mod device;
+pub(super) mod messages;
 pub(super) mod reader;
 pub(super) mod writer;

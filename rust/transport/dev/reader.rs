@@ -4,7 +4,10 @@
 //!
 //! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
 
-use super::device::Installed;
+use super::{
+    device::Installed,
+    messages, //
+};
 use crate::{
     abi::{
         op,
@@ -25,18 +28,10 @@ use crate::{
         trace, //
     },
     transport::{
-        caller::{
-            forget::{
-                self,
-                Forgets, //
-            },
-            left::Legacy, //
-        },
         chan::{
-            channel::{
-                Chan,
-                Engine, //
-            },
+            channel::Chan,
+            forgets::Forgets,
+            left::Legacy,
             request::Req, //
         },
         message::{
@@ -50,12 +45,8 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::Relaxed,
-        lock::spinlock::SpinLockGuard, //
-    },
+    sync::atomic::Relaxed, //
 };
-use zerocopy::IntoBytes;
 
 // The engine knows no wire: its numbers are the protocol's.
 const _: () = assert!(
@@ -97,13 +88,20 @@ pub(in crate::transport) fn read(
             if nonblock {
                 return Err(EAGAIN);
             }
-            chan.readers
+            chan.readers()
+                .queue
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
-        let mut engine = chan.engine.lock();
-        let request = match engine.take_usual(*id) {
-            Some(request) => taken(chan, *id, engine, request),
-            None => match take(chan, *id, engine, room, to) {
+        let usual = chan.step(|engine| {
+            let usual = engine.take_usual(*id);
+            if let Some(request) = &usual {
+                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+            }
+            usual
+        });
+        let request = match usual {
+            Some(request) => request,
+            None => match take(chan, *id, room, to) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
@@ -126,43 +124,30 @@ enum Next {
     Nothing,
 }
 
-/// A request was taken.
-#[inline(always)]
-fn taken(
-    chan: &Chan,
-    id: engine::Device,
-    engine: SpinLockGuard<'_, Engine>,
-    request: engine::Request<Req>,
-) -> engine::Request<Req> {
-    chan.update_readable(&engine);
-    trace::fuse_request_taken(|| request.payload.step(id.number()));
-    request
-}
-
-/// Takes what is next, and sends it if it is no request. Apart, as it is nearly always a request.
+/// Takes what is next, whatever it is, and sends it if it is no request. Apart, as it is nearly always a request.
 #[inline(never)]
-fn take(
-    chan: &Chan,
-    id: engine::Device,
-    mut engine: SpinLockGuard<'_, Engine>,
-    room: usize,
-    to: &mut impl CopyOut,
-) -> Next {
+fn take(chan: &Chan, id: engine::Device, room: usize, to: &mut impl CopyOut) -> Next {
     let mut forgets = Forgets::default();
-    let next = match engine.take(id, max_forgets(chan, room), &mut forgets) {
-        Taken::Request(request) => return Next::Request(taken(chan, id, engine, request)),
-        next => next,
-    };
-    chan.update_readable(&engine);
-    if let Taken::Interrupt(unique) = &next {
-        trace::fuse_interrupt_taken(|| chan.step(unique.0 & !Unique::RESEND, 0, id.number()));
-    }
-    drop(engine);
+    let max = max_forgets(chan, room);
+    let next = chan.step(|engine| {
+        let next = engine.take(id, max, &mut forgets);
+        match &next {
+            Taken::Request(request) => {
+                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+            }
+            Taken::Interrupt(unique) => trace::fuse_interrupt_taken(|| {
+                chan.trace_step(unique.0 & !Unique::RESEND, 0, id.number())
+            }),
+            Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
+        }
+        next
+    });
     Next::Done(match next {
-        Taken::Request(_) | Taken::Empty => return Next::Nothing,
+        Taken::Request(request) => return Next::Request(request),
+        Taken::Empty => return Next::Nothing,
         Taken::Closed { with_err: true } => Err(ECONNABORTED),
         Taken::Closed { with_err: false } => Err(ENODEV),
-        Taken::Interrupt(request) => interrupt(to, Unique::from_raw(request.0)),
+        Taken::Interrupt(request) => messages::interrupt(to, Unique::from_raw(request.0)),
         Taken::Forgets {
             unique,
             count,
@@ -174,7 +159,7 @@ fn take(
             } else {
                 count
             };
-            forget::send(to, Unique::from_raw(unique.0), forgets, count, single)
+            messages::forgets(to, Unique::from_raw(unique.0), forgets, count, single)
         }
     })
 }
@@ -193,21 +178,12 @@ fn take_forgets(chan: &Chan, room: usize, count: u32, forgets: &mut Forgets) -> 
     let mut count = count;
     loop {
         let max = max_forgets(chan, room).saturating_sub(count);
-        let mut engine = chan.engine.lock();
-        let (more_of_them, more) = engine.take_forgets(max, forgets);
-        chan.update_readable(&engine);
-        count = count.saturating_add(more_of_them);
-        if !more {
+        let further = chan.step(|engine| engine.take_forgets(max, forgets));
+        count = count.saturating_add(further.count);
+        if !further.more {
             return count;
         }
     }
-}
-
-/// Sends the INTERRUPT of a request.
-fn interrupt(to: &mut impl CopyOut, request: Unique) -> Result<usize> {
-    let message = op::Interrupt::new(request);
-    to.put_all(message.as_bytes())?;
-    Ok(size_of_val(&message))
 }
 
 /// Copies a request out. `None`: there is nothing to return for it, go on with the next one.
@@ -289,7 +265,7 @@ fn send(
 
 #[cold]
 fn disconnected(chan: &Chan) -> Error {
-    if chan.engine.lock().is_aborted_with_err() {
+    if chan.peek(|engine| engine.is_aborted_with_err()) {
         ECONNABORTED
     } else {
         ENODEV

@@ -28,9 +28,10 @@ use crate::{
         trace, //
     },
     transport::{
-        caller::left::Legacy,
         chan::{
             channel::Chan,
+            freeze,
+            left::Legacy,
             request::Req, //
         },
         message::{
@@ -40,7 +41,6 @@ use crate::{
             },
             copy::CopyIn, //
         },
-        watch::suspend, //
     },
 };
 use kernel::{
@@ -102,17 +102,11 @@ fn interrupt_reply(
 ) -> Result {
     let Installed { chan, id } = installed;
     let again = body_len == 0 && error == Some(Errno::EAGAIN);
-    let found = {
-        let mut engine = chan.engine.lock();
-        let found = engine.interrupt_reply(*id, engine::Unique(request.get()), again);
-        chan.update_readable(&engine);
-        found
-    };
-    match found {
+    let unique = engine::Unique(request.get());
+    match chan.step(|engine| engine.interrupt_reply(*id, unique, again)) {
         InterruptReply::NotFound => return Err(ENOENT),
         InterruptReply::NotInterrupted => return Err(EINVAL),
-        InterruptReply::Found => {}
-        InterruptReply::Again(effects) => chan.carry_out(effects, false),
+        InterruptReply::Found | InterruptReply::Again(_) => {}
     }
     if body_len != 0 {
         return Err(EINVAL);
@@ -167,7 +161,7 @@ fn reply(
     }
     match result {
         Ok(errno) => {
-            trace::fuse_reply_copied(|| req.step(id.number()));
+            trace::fuse_reply_copied(|| req.trace_step(id.number()));
             req.end(ender, errno);
             Ok(())
         }
@@ -180,15 +174,14 @@ fn reply(
 
 /// Finds the request that a reply is for, and takes it out of the engine.
 fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Req> {
-    let mut engine = chan.engine.lock();
-    let Claimed { payload, effects } = engine.claim(id, engine::Unique(unique.get()))?;
-    trace::fuse_reply_found(|| payload.step(id.number()));
-    if let Some(effects) = effects {
-        chan.update_readable(&engine);
-        drop(engine);
-        chan.carry_out(effects, false);
-    }
-    Some(payload)
+    let claimed = chan.step(|engine| {
+        let claimed = engine.claim(id, engine::Unique(unique.get()));
+        if let Some(Claimed { payload, .. }) = &claimed {
+            trace::fuse_reply_found(|| payload.trace_step(id.number()));
+        }
+        claimed
+    });
+    Some(claimed?.payload)
 }
 
 /// Copies a reply in.
@@ -223,7 +216,7 @@ fn copy_rest_in<'a>(
             match relist(installed, req) {
                 Ok(ticket) => {
                     *listed = Some(ticket);
-                    suspend::relisted(req);
+                    freeze::relisted(req);
                 }
                 Err(error) if error == ENOTCONN => {
                     let (ender, _) = lease.end();
@@ -257,19 +250,16 @@ fn copy_rest_in<'a>(
 #[cold]
 fn relist(installed: &Installed, req: &Req) -> Result<Ticket> {
     let Installed { chan, id } = installed;
-    let refused = {
-        let mut engine = chan.engine.lock();
-        match engine.relist(*id, req.clone()) {
-            Ok(ticket) => {
-                trace::fuse_reply_parked(|| req.step(id.number()));
-                return Ok(ticket);
-            }
-            Err(refused) => refused,
+    let relisted = chan.step(|engine| {
+        let relisted = engine.relist(*id, req.clone());
+        if relisted.is_ok() {
+            trace::fuse_reply_parked(|| req.trace_step(id.number()));
         }
-    };
+        relisted
+    });
     // Its reference to the request is dropped here, after the lock.
-    match refused.why {
-        Refusal::Disconnected => Err(ENOTCONN),
-        Refusal::Blocked | Refusal::NoSlot(_) => Err(ENOMEM),
-    }
+    relisted.map_err(|refused| match refused.why {
+        Refusal::Disconnected => ENOTCONN,
+        Refusal::Blocked | Refusal::NoSlot(_) => ENOMEM,
+    })
 }

@@ -10,6 +10,7 @@ use super::{
         CopyIn,
         CopyOut, //
     },
+    outcome::OnEnd,
     payload::{
         Payload,
         PayloadCursor, //
@@ -31,7 +32,6 @@ use crate::{
         fuse::moduleparam,
         lib::room::Room, //
     },
-    transport::caller::background::OnEnd, //
 };
 use kernel::prelude::*;
 use zerocopy::IntoBytes;

@@ -4,4 +4,5 @@
 
 pub(super) mod args;
 pub(super) mod copy;
+pub(super) mod outcome;
 pub(super) mod payload;

@@ -103,9 +103,11 @@ impl Chan {
         let mut from = from;
         loop {
             let mut sight = None;
-            let next = self.engine.lock().scan(from, |seen| {
-                sight = Some((seen.slot, Sight::new(&seen)));
-                false
+            let next = self.peek(|engine| {
+                engine.scan(from, |seen| {
+                    sight = Some((seen.slot, Sight::new(&seen)));
+                    false
+                })
             });
             if sight.is_some() {
                 return sight;
@@ -117,11 +119,10 @@ impl Chan {
 
     /// How many requests there are.
     pub(crate) fn numbers(&self) -> Numbers {
-        let engine = self.engine.lock();
-        Numbers {
+        self.peek(|engine| Numbers {
             waiting: self.waiting.count(),
             background: engine.num_background(),
             max_background: engine.max_background(),
-        }
+        })
     }
 }

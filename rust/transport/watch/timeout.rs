@@ -9,10 +9,7 @@
 use crate::{
     engine::Seen,
     kapi::{
-        sync::workqueue::{
-            cancel_delayed_work_sync,
-            system_percpu, //
-        },
+        sync::workqueue::system_percpu,
         task::sched, //
     },
     transport::chan::channel::Chan, //
@@ -48,20 +45,17 @@ impl Chan {
         let _ = system_percpu().enqueue_delayed::<Arc<Self>, 0>(self.clone(), ticks(PERIOD));
     }
 
-    /// No look any more. Sleeps.
-    pub(in crate::transport) fn cancel_timeout(self: &Arc<Self>) {
-        cancel_delayed_work_sync::<Self, 0>(self);
-    }
-
     /// Whether any request is older than it may be.
     fn any_expired(&self) -> bool {
         let timeout = ticks(self.request_timeout.load(Relaxed)) as u64;
         let mut from = 0;
         loop {
             let mut expired = false;
-            let next = self.engine.lock().scan(from, |Seen { payload, .. }| {
-                expired = payload.created().plus(timeout).has_passed();
-                !expired
+            let next = self.peek(|engine| {
+                engine.scan(from, |Seen { payload, .. }| {
+                    expired = payload.created().plus(timeout).has_passed();
+                    !expired
+                })
             });
             match next {
                 _ if expired => return true,
@@ -91,7 +85,7 @@ impl WorkItem for Chan {
             return;
         }
         if this.waiting.count() != 0 && this.any_expired() {
-            this.abort(false);
+            this.abort();
         } else {
             this.look_later();
         }

@@ -281,9 +281,9 @@ impl Pair {
                 mut more,
             } => {
                 while more {
-                    let further;
-                    (further, more) = self.engine.take_forgets(max - count, &mut forgets);
-                    count += further;
+                    let further = self.engine.take_forgets(max - count, &mut forgets);
+                    more = further.more;
+                    count += further.count;
                 }
                 assert_eq!(count as usize, forgets.0.len());
                 Read::Forgets {

@@ -226,10 +226,8 @@ fn events(world: &World, _: usize) {
             }
             11 => world.chan.abort(),
             _ => {
-                let effects = world
-                    .chan
-                    .step(|engine| engine.set_max_background(1 + below(4)));
-                world.chan.carry_out(effects);
+                let max = 1 + below(4);
+                let _ = world.chan.step(|engine| engine.set_max_background(max));
             }
         }
         pause();

@@ -9,8 +9,8 @@
 use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::engine::wait_loop::Signalled;
 use super::engine::{
-    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, Resent,
-    Slot, Submitted, Ticket, Unique, Waiting,
+    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Hint, Payload, Refusal, Refused,
+    Resent, Slot, StepResult, Submitted, Ticket, Unique, Waiting,
 };
 use super::sched::{RcuWait, Signals, Task, WaitQueue};
 use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
@@ -242,14 +242,6 @@ pub(crate) struct Chan {
     pub(crate) totals: Totals,
 }
 
-/// What becomes of the hint for sleeping readers.
-pub(crate) enum Hint {
-    /// What the engine says.
-    Ask,
-    Readable,
-    Same,
-}
-
 impl Chan {
     pub(crate) fn new(max_background: u32) -> Arc<Chan> {
         let mut engine = TestEngine::new();
@@ -272,21 +264,18 @@ impl Chan {
         self.engine.lock().expect("engine")
     }
 
-    /// One step of the engine, and the hint for sleeping readers after it.
-    pub(crate) fn step<R>(&self, step: impl FnOnce(&mut TestEngine) -> R) -> R {
-        self.step_with(step, |_| Hint::Ask)
+    /// A step of the engine, the hint for sleeping readers after it, and what else follows.
+    pub(crate) fn step<R: StepResult>(&self, change: impl FnOnce(&mut TestEngine) -> R) -> R {
+        let result = self.change(change);
+        self.carry_out(result.effects());
+        result
     }
 
-    /// The same, where the channel knows the hint from the step's result.
-    pub(crate) fn step_with<R>(
-        &self,
-        step: impl FnOnce(&mut TestEngine) -> R,
-        hint: impl FnOnce(&R) -> Hint,
-    ) -> R {
+    fn change<R: StepResult>(&self, change: impl FnOnce(&mut TestEngine) -> R) -> R {
         let mut engine = self.lock();
-        let result = step(&mut engine);
+        let result = change(&mut engine);
         let readable = engine.is_readable() || !engine.is_connected();
-        match hint(&result) {
+        match result.hint() {
             Hint::Ask => self.readable.store(readable, Relaxed),
             Hint::Readable => self.readable.store(true, Relaxed),
             Hint::Same => {}
@@ -307,16 +296,15 @@ impl Chan {
     }
 
     pub(crate) fn add_device(&self) -> Device {
-        self.lock().add_device().expect("slot")
+        self.step(|engine| engine.add_device()).expect("slot")
     }
 
     pub(crate) fn set_initialized(&self) {
         self.initialized.store(true, SeqCst);
-        let effects = self.lock().set_initialized();
-        self.carry_out(effects);
+        let _ = self.step(|engine| engine.set_initialized());
     }
 
-    pub(crate) fn carry_out(&self, mut effects: Effects) {
+    fn carry_out(&self, mut effects: Effects) {
         loop {
             match effects.readers {
                 0 => {}
@@ -327,7 +315,7 @@ impl Chan {
             if !effects.more {
                 return;
             }
-            effects = self.step(|engine| engine.flush_background());
+            effects = self.change(|engine| engine.flush_background());
         }
     }
 
@@ -376,18 +364,8 @@ impl Chan {
         submit: fn(&mut TestEngine, Req, Admit) -> Result<Submitted, Refused<Req>>,
     ) -> Result<Submitted, Refusal> {
         loop {
-            let submitted = self.step_with(
-                |engine| submit(engine, req, admit),
-                |submitted| match submitted {
-                    Ok(it) if it.effects.readers != 0 => Hint::Readable,
-                    _ => Hint::Same,
-                },
-            );
-            match submitted {
-                Ok(submitted) => {
-                    self.carry_out(submitted.effects);
-                    return Ok(submitted);
-                }
+            match self.step(|engine| submit(engine, req, admit)) {
+                Ok(submitted) => return Ok(submitted),
                 Err(refused) => {
                     req = refused.payload;
                     if refused.why != Refusal::Blocked {
@@ -402,8 +380,7 @@ impl Chan {
     }
 
     pub(crate) fn queue_interrupt(&self, ticket: Ticket) {
-        let effects = self.step(|engine| engine.interrupt(ticket));
-        self.carry_out(effects);
+        let _ = self.step(|engine| engine.interrupt(ticket));
     }
 
     /// Takes back what the daemon has not read, and ends it.
@@ -418,10 +395,7 @@ impl Chan {
     }
 
     pub(crate) fn remove(&self, ticket: Ticket) {
-        let removed = self.step(|engine| engine.remove(ticket));
-        if let Some((_, effects)) = removed {
-            self.carry_out(effects);
-        }
+        self.step(|engine| engine.remove(ticket));
     }
 
     /// A caller has left, or who has copied is told so: gives back what it has lent.
@@ -440,13 +414,18 @@ impl Chan {
     }
 
     pub(crate) fn abort(&self) {
-        let aborted = self.step(|engine| engine.abort(false));
+        let aborted = self.step(|engine| {
+            let aborted = engine.abort(false);
+            // Before anybody is woken up to look at it.
+            if aborted.is_some() {
+                self.initialized.store(true, SeqCst);
+                self.waiting.close();
+            }
+            aborted
+        });
         let Some(aborted) = aborted else {
             return;
         };
-        self.initialized.store(true, SeqCst);
-        self.waiting.close();
-        self.carry_out(aborted.effects);
         let dropped = aborted.forgets.0.len() as u32;
         self.totals.forgets.fetch_add(dropped, Relaxed);
         self.end_drained(Drain::All);
@@ -454,7 +433,6 @@ impl Chan {
 
     pub(crate) fn release(&self, device: Device) {
         let released = self.step(|engine| engine.release(device));
-        self.carry_out(released.effects);
         self.end_drained(Drain::Device(device));
         if released.last {
             self.abort();
@@ -464,7 +442,6 @@ impl Chan {
     fn end_drained(&self, which: Drain) {
         loop {
             let batch = self.step(|engine| engine.drain(which));
-            self.carry_out(batch.effects);
             for req in batch.requests.into_iter().flatten() {
                 req.end_if_here(End::Aborted);
             }
@@ -477,12 +454,7 @@ impl Chan {
     pub(crate) fn resend(&self) {
         let mut resend = super::engine::Resend::default();
         loop {
-            let Resent {
-                effects,
-                more,
-                spent,
-            } = self.step(|engine| engine.resend(&mut resend));
-            self.carry_out(effects);
+            let Resent { more, spent, .. } = self.step(|engine| engine.resend(&mut resend));
             if let Some(req) = spent {
                 assert!(req.word.is_orphan(), "S6: ended, and could be sent again");
                 req.end_if_here(End::Left);
@@ -494,11 +466,8 @@ impl Chan {
     }
 
     pub(crate) fn forget(&self, link: u16) {
-        match self.step(|engine| engine.forget(link)) {
-            Ok(effects) => self.carry_out(effects),
-            Err(_) => {
-                self.totals.forgets.fetch_add(1, Relaxed);
-            }
+        if self.step(|engine| engine.forget(link)).is_err() {
+            self.totals.forgets.fetch_add(1, Relaxed);
         }
     }
 

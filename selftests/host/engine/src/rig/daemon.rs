@@ -5,7 +5,7 @@
 //!
 //! Mirrors `transport/dev/reader.rs` and `transport/dev/writer.rs`.
 
-use super::chan::{Chan, End, Forgets, Hint, Req};
+use super::chan::{Chan, End, Forgets, Req};
 use super::engine::lend_state::Returned;
 use super::engine::{self, Claimed, Device, InterruptReply, Refusal, Taken, Ticket, Unique};
 use super::sched::{Signals, Task};
@@ -39,16 +39,16 @@ impl Chan {
     ) -> Read {
         loop {
             let mut forgets = Forgets::default();
-            let taken = self.step(|engine| {
-                let taken = match engine.take_usual(device) {
-                    Some(request) => Taken::Request(request),
-                    None => engine.take(device, 4, &mut forgets),
-                };
-                if let Taken::Interrupt(unique) = &taken {
-                    self.interrupt_read(engine, all, *unique);
-                }
-                taken
-            });
+            let taken = match self.step(|engine| engine.take_usual(device)) {
+                Some(request) => Taken::Request(request),
+                None => self.step(|engine| {
+                    let taken = engine.take(device, 4, &mut forgets);
+                    if let Taken::Interrupt(unique) = &taken {
+                        self.interrupt_read(engine, all, *unique);
+                    }
+                    taken
+                }),
+            };
             match taken {
                 Taken::Empty if nonblocking => return Read::Nothing,
                 Taken::Empty => {
@@ -76,9 +76,9 @@ impl Chan {
     fn more_forgets(&self, mut count: u32, mut more: bool, forgets: &mut Forgets) {
         while more {
             let max = 4_u32.saturating_sub(count);
-            let (taken, again) = self.step(|engine| engine.take_forgets(max, forgets));
-            count += taken;
-            more = again;
+            let further = self.step(|engine| engine.take_forgets(max, forgets));
+            count += further.count;
+            more = further.more;
         }
         assert_eq!(count as usize, forgets.0.len(), "S4: count of forgets");
         self.totals.forgets.fetch_add(count, Relaxed);
@@ -142,20 +142,10 @@ impl Chan {
 
     /// Replies. False: no such request (any more).
     pub(crate) fn reply(&self, device: Device, unique: Unique) -> bool {
-        let claimed = self.step_with(
-            |engine| engine.claim(device, unique),
-            |claimed| match claimed {
-                Some(it) if it.effects.is_some() => Hint::Ask,
-                _ => Hint::Same,
-            },
-        );
-        let Some(Claimed { payload, effects }) = claimed else {
+        let claimed = self.step(|engine| engine.claim(device, unique));
+        let Some(Claimed { payload: req, .. }) = claimed else {
             return false;
         };
-        if let Some(effects) = effects {
-            self.carry_out(effects);
-        }
-        let req = payload;
         req.args.write(7);
         let mut listed: Option<Ticket> = None;
         let mut end = End::Reply;
@@ -208,9 +198,8 @@ impl Chan {
             found
         });
         match found {
-            InterruptReply::Again(effects) => self.carry_out(effects),
             InterruptReply::NotInterrupted => panic!("S5: INTERRUPT without a signal"),
-            InterruptReply::NotFound | InterruptReply::Found => {}
+            InterruptReply::NotFound | InterruptReply::Found | InterruptReply::Again(_) => {}
         }
     }
 }

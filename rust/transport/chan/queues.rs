@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The engine of a channel behind its lock, and those who wait for it.
+//!
+//! C counterpart: `fiq->lock` and `bg_lock`, taken by hand all over `dev.c`. Here nobody but this file takes
+//! the lock ("fuse_chan::engine", a leaf). Whoever changes the engine's state does so in [`Queues::step`]; what
+//! a step asks for follows by itself, and nothing that needs the lock can leave the closure. Whoever only
+//! looks uses [`Queues::peek`].
+
+use super::{
+    forgets::Forgets,
+    gate::Gate,
+    readers::Readers,
+    request::Req, //
+};
+use crate::engine::{
+    self,
+    Effects,
+    Hint,
+    Slot,
+    StepResult, //
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SpinLock, //
+    },
+};
+
+/// The engine with the types of the module.
+pub(in crate::transport) type Engine = engine::Engine<Req, Forgets, Segment>;
+/// Memory for slots of the engine.
+type Segment = KVVec<Slot<Req>>;
+
+/// The queues of a channel.
+#[pin_data]
+pub(super) struct Queues {
+    #[pin]
+    engine: SpinLock<Engine>,
+    /// There is something to read, or will never be again. Written with the engine's lock held;
+    /// read without it by readers that are about to sleep.
+    readable: Atomic<bool>,
+    #[pin]
+    pub(super) readers: Readers,
+    #[pin]
+    pub(super) gate: Gate,
+}
+
+impl Queues {
+    /// Of a connected channel; without slots.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            engine <- new_spinlock!(Engine::new(), "fuse_chan::engine"),
+            readable: Atomic::new(false),
+            readers <- Readers::new(),
+            gate <- Gate::new(),
+        })
+    }
+
+    /// Changes the engine's state: with its lock held `change` is called, which must not sleep, nor end, wake up or
+    /// drop anything, and the hint for readers is kept. Then, without the lock, whoever is to be woken up is; and only
+    /// then may what `change` returns be ended or dropped.
+    #[inline(always)]
+    pub(super) fn step<R: StepResult>(&self, change: impl FnOnce(&mut Engine) -> R) -> R {
+        let result = self.change(change);
+        self.carry_out(result.effects(), R::NEWS, false);
+        result
+    }
+
+    /// As [`step`](Self::step), of a task that is about to wait for the reader that it wakes up.
+    #[inline(always)]
+    pub(super) fn step_sync<R: StepResult>(&self, change: impl FnOnce(&mut Engine) -> R) -> R {
+        let result = self.change(change);
+        self.carry_out(result.effects(), R::NEWS, true);
+        result
+    }
+
+    /// Looks at the engine, with its lock held: `look` must not sleep, nor end, wake up or drop anything.
+    #[inline]
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
+        look(&self.engine.lock())
+    }
+
+    /// Is there something to read, or a reason not to wait for it?
+    #[inline]
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable.load(Relaxed)
+    }
+
+    /// The part of a step that needs the lock.
+    #[inline(always)]
+    fn change<R: StepResult>(&self, change: impl FnOnce(&mut Engine) -> R) -> R {
+        let mut engine = self.engine.lock();
+        let result = change(&mut engine);
+        let readable = match result.hint() {
+            Hint::Same => return result,
+            Hint::Readable => true,
+            Hint::Ask => engine.is_readable() || !engine.is_connected(),
+        };
+        self.readable.store(readable, Relaxed);
+        result
+    }
+
+    /// Does what a step asks for.
+    #[inline(always)]
+    fn carry_out(&self, effects: Effects, news: bool, sync: bool) {
+        if effects == Effects::readers(1) && news {
+            self.readers.wake_one(sync);
+        } else if effects != Effects::default() {
+            self.carry_out_some(effects, news);
+        }
+    }
+
+    /// Anything but one reader.
+    #[inline(never)]
+    fn carry_out_some(&self, mut effects: Effects, news: bool) {
+        loop {
+            if effects.readers != 0 {
+                self.readers.wake(effects.readers, news);
+            }
+            if effects.gate != 0 {
+                self.gate.wake(effects.gate);
+            }
+            if !effects.more {
+                return;
+            }
+            effects = self.change(Engine::flush_background);
+        }
+    }
+
+    /// Adds slots.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn grow(&self, slots: usize) -> Result {
+        if slots == 0 {
+            return Err(ENOMEM);
+        }
+        let mut segment = Segment::with_capacity(slots, GFP_KERNEL)?;
+        for _ in 0..slots {
+            segment
+                .push_within_capacity(Slot::new())
+                .map_err(|_| ENOMEM)?;
+        }
+        // One that came too late is dropped here, after the lock.
+        let _late = self.step(|engine| engine.grow(segment));
+        Ok(())
+    }
+}
