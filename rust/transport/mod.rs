@@ -16,7 +16,10 @@ mod watch;
 pub(crate) use self::{
     caller::{
         background::Prepared,
-        call::How,
+        call::{
+            Answer,
+            How, //
+        },
         forget::Forget,
         left::{
             Leave,
@@ -42,6 +45,7 @@ pub(crate) use self::{
         Registration, //
     },
     message::{
+        args::Message,
         outcome::{
             OnEnd,
             Outcome, //

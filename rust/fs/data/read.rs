@@ -45,6 +45,7 @@ use crate::{
         },
     },
     transport::{
+        Message,
         OnEnd,
         Outcome,
         Payload, //
@@ -225,16 +226,14 @@ impl ReadAhead<'_> {
         let payload = Payload::ReadFolios(batch);
         if conn.agreed(InitFlags::ASYNC_READ) {
             let end = KBox::new(end, GFP_KERNEL)?;
-            let caller = conn.caller()?;
+            let message = Message {
+                node: Some(data.nodeid),
+                caller: conn.caller()?,
+                op: &op,
+            };
             let request = conn.chan.background(Gfp::KERNEL)?;
-            conn.chan.send_background(
-                request,
-                data.nodeid,
-                caller,
-                &op,
-                payload,
-                Some(end as KBox<dyn OnEnd>),
-            );
+            let end = Some(end as KBox<dyn OnEnd>);
+            conn.chan.send_background(request, &message, payload, end);
         } else {
             let (result, payload) = conn.call_with(self.file, &op, payload, || {
                 ReadEnd {

@@ -41,6 +41,7 @@ use crate::{
         vfs::inode_hold::InodeHold, //
     },
     transport::{
+        Message,
         OnEnd,
         Outcome,
         Payload,
@@ -125,11 +126,17 @@ fn send_release(
     end: KBox<ReleaseEnd>,
 ) {
     let (chan, end) = (&conn.chan, Some(end as KBox<dyn OnEnd>));
+    let node = Some(node);
     match kind {
-        Kind::File => chan.send_background(request, node, caller, &release, Payload::None, end),
+        Kind::File => {
+            let op = &release;
+            let message = Message { node, caller, op };
+            chan.send_background(request, &message, Payload::None, end);
+        }
         Kind::Dir => {
-            let release = Releasedir(release);
-            chan.send_background(request, node, caller, &release, Payload::None, end);
+            let op = &Releasedir(release);
+            let message = Message { node, caller, op };
+            chan.send_background(request, &message, Payload::None, end);
         }
     }
 }

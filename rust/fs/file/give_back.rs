@@ -31,6 +31,7 @@ use crate::{
     kapi::sync::rcu::RcuArc,
     transport::{
         How,
+        Message,
         Next,
         Outcome,
         Prepared, //
@@ -71,9 +72,13 @@ impl FuseFile {
                 }
             };
             let mut leaver = Leaver::new(&conn, &NothingHeld, then);
-            let (caller, release) = (file.closer(), file.release_op());
+            let message = Message {
+                node: Some(node),
+                caller: file.closer(),
+                op: &file.release_op(),
+            };
             // What the daemon answers changes nothing.
-            let _ = (conn.chan).call(How::Forced, node, caller, &release, &mut leaver);
+            let _ = (conn.chan).call(How::Forced, &message, None, &mut leaver);
         }
         if forget && !left {
             conn.chan.forget_one(node);

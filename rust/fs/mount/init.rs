@@ -44,6 +44,7 @@ use crate::{
     transport::{
         ChanParams,
         How,
+        Message,
         NeverLeaves,
         OnEnd,
         Outcome,
@@ -91,12 +92,17 @@ pub(in crate::fs) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> R
         init,
         max_pages_limit: sysctl::max_pages_limit(),
     };
-    let creds = conn.caller_nocreds();
+    let message = Message {
+        node: None,
+        caller: conn.caller_nocreds(),
+        op: &init,
+    };
     if sync {
         // A mounter that is killed does not leave INIT behind: it ends the connection.
         let result = conn
             .chan
-            .call(How::AbortOnKill, None, creds, &init, &mut NeverLeaves);
+            .call(How::AbortOnKill, &message, None, &mut NeverLeaves)
+            .and_then(|answer| answer.decode(&init));
         end.process(result);
         return if conn.chan.conn_error() {
             Err(ENOTCONN)
@@ -112,7 +118,7 @@ pub(in crate::fs) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> R
     let end = KBox::new(end, GFP_KERNEL)?;
     let request = conn.chan.prepare(Gfp::KERNEL)?;
     conn.chan
-        .send_background(request, None, creds, &init, Payload::None, Some(end));
+        .send_background(request, &message, Payload::None, Some(end));
     Ok(())
 }
 

@@ -41,9 +41,11 @@ use crate::{
         time::jiffies::Jiffies64, //
     },
     transport::{
+        Answer,
         How,
         Leave,
         Left,
+        Message,
         Next,
         Outcome,
         Payload,
@@ -118,14 +120,7 @@ impl Conn {
         then: impl FnOnce() -> T,
         parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
-        if self.chan.conn_error() {
-            return Err(ECONNREFUSED);
-        }
-        let caller = self.caller()?;
-        let node = on.inode().nodeid();
-        let mut leaver = Leaver::new(self, &on, then);
-        self.chan
-            .call_parse(How::Normal, node, caller, op, &mut leaver, parse)
+        self.ask(on, op, None, then)?.parse(parse)
     }
 
     /// As [`call_then`](Self::call_then), with data that goes along; also gives the number of bytes received.
@@ -134,20 +129,33 @@ impl Conn {
         &self,
         on: impl Subject,
         op: &O,
-        payload: Payload,
+        mut payload: Payload,
         then: impl FnOnce() -> T,
     ) -> (Result<(O::Out, usize)>, Payload) {
+        let answer = self.ask(on, op, Some(&mut payload), then);
+        let result = answer.and_then(|answer| answer.decode_with(op, &mut payload));
+        (result, payload)
+    }
+
+    /// Sends a request and waits for its answer.
+    #[inline(always)]
+    fn ask<O: Op, A: Afterwards, T: Then<A>>(
+        &self,
+        on: impl Subject,
+        op: &O,
+        payload: Option<&mut Payload>,
+        then: impl FnOnce() -> T,
+    ) -> Result<Answer> {
         if self.chan.conn_error() {
-            return (Err(ECONNREFUSED), payload);
+            return Err(ECONNREFUSED);
         }
-        let caller = match self.caller() {
-            Ok(caller) => caller,
-            Err(e) => return (Err(e), payload),
+        let message = Message {
+            caller: self.caller()?,
+            node: Some(on.inode().nodeid()),
+            op,
         };
-        let node = on.inode().nodeid();
         let mut leaver = Leaver::new(self, &on, then);
-        self.chan
-            .call_with(How::Normal, node, caller, op, payload, &mut leaver)
+        self.chan.call(How::Normal, &message, payload, &mut leaver)
     }
 
     /// A request that is sent in place of a caller which has left. Nobody waits for the answer.
@@ -158,8 +166,10 @@ impl Conn {
         caller: Creds,
         op: &O,
     ) -> Next {
+        let node = Some(node);
+        let message = Message { node, caller, op };
         // Without a payload there is no error.
-        (self.chan.fill_behind(request, node, caller, op)).map_or(Next::Done, Next::Call)
+        (self.chan.fill_behind(request, &message)).map_or(Next::Done, Next::Call)
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
@@ -170,11 +180,16 @@ impl Conn {
     ///
     /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
     pub(crate) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
-        let caller = self.caller_munged();
-        let node = on.inode().nodeid();
+        let message = Message {
+            caller: self.caller_munged(),
+            node: Some(on.inode().nodeid()),
+            op,
+        };
         let mut leaver = Leaver::new(self, &on, || |_: &mut Outcome<'_>| {});
         leaver.patient = true;
-        self.chan.call(How::Forced, node, caller, op, &mut leaver)
+        (self.chan)
+            .call(How::Forced, &message, None, &mut leaver)?
+            .decode(op)
     }
 }
 

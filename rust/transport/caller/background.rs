@@ -6,11 +6,7 @@
 //! the gate only.
 
 use crate::{
-    abi::{
-        Creds,
-        NodeId,
-        Op, //
-    },
+    abi::Op,
     engine::Admit,
     kapi::mm::gfp::Gfp,
     transport::{
@@ -22,6 +18,7 @@ use crate::{
             },
         },
         message::{
+            args::Message,
             outcome::OnEnd,
             payload::Payload, //
         },
@@ -94,17 +91,14 @@ impl Chan {
     pub(crate) fn send_background<O: Op>(
         self: &Arc<Self>,
         mut prepared: Prepared,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
         payload: Payload,
         end: Option<KBox<dyn OnEnd>>,
     ) {
         if !prepared.gated {
             prepared.req.count();
         }
-        let filled =
-            Request::fill_background(&mut prepared.req, node.into(), creds, op, payload, end);
+        let filled = Request::fill_background(&mut prepared.req, message, payload, end);
         let req = prepared.req.clone();
         // From here on the request itself passes the wake-up on, when it leaves the engine.
         let gated = core::mem::replace(&mut prepared.gated, false);

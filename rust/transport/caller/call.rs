@@ -9,9 +9,7 @@ use crate::{
     abi::{
         BadReply,
         Body,
-        Creds,
         Minor,
-        NodeId,
         Op, //
     },
     engine::{
@@ -33,7 +31,10 @@ use crate::{
                 Request, //
             },
         },
-        message::payload::Payload, //
+        message::{
+            args::Message,
+            payload::Payload, //
+        },
     },
 };
 use kernel::{
@@ -65,87 +66,70 @@ enum Waited {
     Left,
 }
 
-impl Chan {
-    /// Sends a request without payload and waits for the answer. `parse` is given the reply's body where it
-    /// lies, while the request still exists and is counted; it should be quick.
-    ///
-    /// A caller that is killed leaves a request that the daemon has, if that is switched on
-    /// ([`moduleparam::killable`]): what `leave` gives is done in its place.
+/// A request that has ended, and is counted until its result has been taken.
+pub(crate) struct Answer(Req);
+
+impl Answer {
+    /// What `parse` makes of the reply's body where it lies; that should be quick.
     ///
     /// # Errors
     ///
-    /// The daemon's; `EIO` for a malformed reply; `ECONNREFUSED` after a failed INIT; `EINTR` if
-    /// killed; `ECONNABORTED` if the connection ended meanwhile, `ENOTCONN` if before; `ENOMEM`.
+    /// The daemon's; `EIO` for a malformed reply; `ECONNABORTED` if the connection has ended meanwhile, `EINTR` if the
+    /// caller was killed.
     #[inline]
-    pub(crate) fn call_parse<O: Op, R>(
-        self: &Arc<Self>,
-        how: How,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
-        leave: &mut dyn Leave,
+    pub(crate) fn parse<R>(
+        self,
         parse: impl FnOnce(Body<'_>, Minor) -> Result<R, BadReply>,
     ) -> Result<R> {
-        let req = self.exchange(how, node.into(), creds, op, None, leave)?;
-        let result = req.args.collect().ok_or(EIO)?;
-        result.parse(parse)
+        self.0.args.collect().ok_or(EIO)?.parse(parse)
     }
 
-    /// As [`call_parse`](Self::call_parse), with the reply as the operation has it.
+    /// As [`parse`](Self::parse), as the operation that was sent has it.
     #[inline]
+    pub(crate) fn decode<O: Op>(self, op: &O) -> Result<O::Out> {
+        self.parse(|body, minor| op.decode(body, minor))
+    }
+
+    /// As [`decode`](Self::decode), also with the number of bytes of payload that the daemon has sent. Puts the
+    /// payload back where it came from, even with an error.
+    pub(crate) fn decode_with<O: Op>(
+        self,
+        op: &O,
+        payload: &mut Payload,
+    ) -> Result<(O::Out, usize)> {
+        let mut result = self.0.args.collect().ok_or(EIO)?;
+        result.swap_payload(payload);
+        Ok((result.decode(op)?, result.result()?))
+    }
+}
+
+impl Chan {
+    /// Sends a request, with a payload if there is one, and waits for the answer.
+    ///
+    /// A caller that is killed leaves a request that the daemon has, if that is switched on
+    /// ([`moduleparam::killable`]): what `leave` gives is done in its place, and the payload is gone.
+    ///
+    /// # Errors
+    ///
+    /// `ECONNREFUSED` after a failed INIT; `EINTR` if killed before it was sent, or left; `ENOTCONN`; `ENOMEM`. All
+    /// others are the answer's.
+    #[inline(always)]
     pub(crate) fn call<O: Op>(
         self: &Arc<Self>,
         how: How,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
-        leave: &mut dyn Leave,
-    ) -> Result<O::Out> {
-        self.call_parse(how, node, creds, op, leave, |body, minor| {
-            op.decode(body, minor)
-        })
-    }
-
-    /// As [`call`](Self::call), with a payload, which is given back, unless the request is left; also gives
-    /// the number of bytes of payload that the daemon has sent.
-    pub(crate) fn call_with<O: Op>(
-        self: &Arc<Self>,
-        how: How,
-        node: impl Into<Option<NodeId>>,
-        creds: Creds,
-        op: &O,
-        mut payload: Payload,
-        leave: &mut dyn Leave,
-    ) -> (Result<(O::Out, usize)>, Payload) {
-        let sent = self.exchange(how, node.into(), creds, op, Some(&mut payload), leave);
-        let result = sent.and_then(|req| {
-            let mut result = req.args.collect().ok_or(EIO)?;
-            result.swap_payload(&mut payload);
-            Ok((result.decode(op)?, result.result()?))
-        });
-        (result, payload)
-    }
-
-    /// A request that has ended, whose result is to be collected.
-    #[inline(always)]
-    fn exchange<O: Op>(
-        self: &Arc<Self>,
-        how: How,
-        node: Option<NodeId>,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
         payload: Option<&mut Payload>,
         leave: &mut dyn Leave,
-    ) -> Result<Req> {
+    ) -> Result<Answer> {
         let mut req = self.begin(how)?;
-        Request::fill(&mut req, node, creds, op, payload)?;
+        Request::fill(&mut req, message, payload)?;
         match self.send_and_wait(&req, how, leave) {
             Ok(Waited::Done) => {}
             Ok(Waited::Left) => return Err(EINTR),
             // Not sent: ends here.
             Err(error) => req.end_if_here(error),
         }
-        Ok(req)
+        Ok(Answer(req))
     }
 
     /// A counted request, once its caller may go on.

@@ -11,11 +11,7 @@
 
 use super::background::Prepared;
 use crate::{
-    abi::{
-        Creds,
-        NodeId,
-        Op, //
-    },
+    abi::Op,
     kapi::{
         fuse::lend::Back,
         lib::fifo::{
@@ -43,7 +39,10 @@ use crate::{
                 Request, //
             },
         },
-        message::outcome::Outcome, //
+        message::{
+            args::Message,
+            outcome::Outcome, //
+        },
     },
 };
 use kernel::{
@@ -210,16 +209,14 @@ impl Chan {
     ///
     /// # Errors
     ///
-    /// `EIO` if `op` comes with a payload.
+    /// `EIO` if the operation comes with a payload.
     pub(crate) fn fill_behind<O: Op>(
         &self,
         prepared: Prepared,
-        node: NodeId,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
     ) -> Result<Filled> {
         let mut req = prepared.into_counted();
-        Request::fill(&mut req, Some(node), creds, op, None)?;
+        Request::fill(&mut req, message, None)?;
         Ok(Filled(req))
     }
 

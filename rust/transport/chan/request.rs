@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     abi::{
-        Creds,
         NodeId,
         Op, //
     },
@@ -39,7 +38,10 @@ use crate::{
         time::jiffies::Jiffies64, //
     },
     transport::message::{
-        args::Args,
+        args::{
+            Args,
+            Message, //
+        },
         outcome::{
             OnEnd,
             Outcome, //
@@ -169,27 +171,26 @@ impl Request {
     /// is left alone then.
     pub(in crate::transport) fn fill<O: Op>(
         req: &mut Req,
-        node: Option<NodeId>,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
         payload: Option<&mut Payload>,
     ) -> Result {
         // Else the header would lie about the length of the message.
         let len = payload.as_ref().map_or(0, |payload| payload.len_out());
-        if usize::try_from(op.payload_in()) != Ok(len) {
+        if usize::try_from(message.op.payload_in()) != Ok(len) {
             return Err(EIO);
         }
         let minor = req.chan.minor();
         let this = SlabArc::get_mut(req).ok_or(EIO)?.project();
         let args = this.args.args_mut();
-        let len = args.fill(node, creds, op, minor)?;
+        let len = args.fill(message, minor)?;
         if let Some(payload) = payload {
             args.swap_payload(payload);
         }
         this.opcode.store(O::OPCODE.get(), Relaxed);
         this.len.store(len, Relaxed);
         this.created.store(Jiffies64::now().to_u64(), Relaxed);
-        this.node.store(node.map_or(0, NodeId::get), Relaxed);
+        this.node
+            .store(message.node.map_or(0, NodeId::get), Relaxed);
         this.pid.store(current_pid(), Relaxed);
         req.time_queued();
         Ok(())
@@ -199,13 +200,11 @@ impl Request {
     /// even where this fails.
     pub(in crate::transport) fn fill_background<O: Op>(
         req: &mut Req,
-        node: Option<NodeId>,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
         mut payload: Payload,
         end: Option<KBox<dyn OnEnd>>,
     ) -> Result {
-        let filled = Self::fill(req, node, creds, op, Some(&mut payload));
+        let filled = Self::fill(req, message, Some(&mut payload));
         let args = SlabArc::get_mut(req).ok_or(EIO)?.project().args.args_mut();
         if filled.is_err() {
             args.swap_payload(&mut payload);

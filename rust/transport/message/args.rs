@@ -107,6 +107,16 @@ impl Bytes {
     }
 }
 
+/// What is sent: an operation on a node, on behalf of a caller.
+pub(crate) struct Message<'a, O> {
+    /// The node that it is about; `None` of an operation on the connection.
+    pub(crate) node: Option<NodeId>,
+    /// Who asks.
+    pub(crate) caller: Creds,
+    /// What is asked for.
+    pub(crate) op: &'a O,
+}
+
 /// What a request carries.
 pub(in crate::transport) struct Args {
     /// The message; from the moment that a reply is copied in, the reply's own part. Nobody reads
@@ -163,14 +173,13 @@ impl Args {
     /// message is longer than 32 bits can say.
     pub(in crate::transport) fn fill<O: Op>(
         &mut self,
-        node: Option<NodeId>,
-        creds: Creds,
-        op: &O,
+        message: &Message<'_, O>,
         minor: Minor,
     ) -> Result<u32> {
+        let &Message { node, caller, op } = message;
         let in_len = op.in_len(minor);
         let header =
-            InHeader::new(O::OPCODE, node, creds, in_len, op.payload_in()).map_err(|_| EIO)?;
+            InHeader::new(O::OPCODE, node, caller, in_len, op.payload_in()).map_err(|_| EIO)?;
 
         let len = in_len.checked_add(InHeader::SIZE).ok_or(EIO)?;
         self.expect = op.reply(minor);
