@@ -17,7 +17,7 @@ use crate::{
     },
     transport::{
         Chan,
-        Counted,
+        Measured,
         Sight,
         Stage, //
     },
@@ -201,7 +201,7 @@ struct Latency {
 /// A piece of it.
 enum Paragraph {
     Head,
-    Operation(KBox<Counted>),
+    Operation(KBox<Measured>),
 }
 
 impl DebugFile for Latency {
@@ -218,31 +218,31 @@ impl DebugFile for Latency {
         let found = opcode
             .try_into()
             .ok()
-            .and_then(|opcode| self.chan.counted(opcode));
-        let Some(counted) = found else {
+            .and_then(|opcode| self.chan.latency().measured(opcode));
+        let Some(measured) = found else {
             return Ok(None);
         };
-        let at = u64::from(counted.opcode.get()).saturating_add(1);
-        let counted = KBox::new(counted, GFP_KERNEL)?;
-        Ok(Some((at, Paragraph::Operation(counted))))
+        let at = u64::from(measured.opcode.get()).saturating_add(1);
+        let measured = KBox::new(measured, GFP_KERNEL)?;
+        Ok(Some((at, Paragraph::Operation(measured))))
     }
 
     fn show(&self, paragraph: &Paragraph, m: &SeqFile) {
         match paragraph {
             Paragraph::Head => {
-                let on = self.chan.is_measured();
+                let on = self.chan.latency().is_measured();
                 seq_print!(m, "# {}\n", if on { "on" } else { "off" });
             }
-            Paragraph::Operation(counted) => {
+            Paragraph::Operation(measured) => {
                 seq_print!(
                     m,
                     "{} ended {} errors {}\n",
-                    counted.opcode.name(),
-                    counted.ended,
-                    counted.errors
+                    measured.opcode.name(),
+                    measured.ended,
+                    measured.errors
                 );
-                show_histogram("queued_us", &counted.queued, m);
-                show_histogram("daemon_us", &counted.daemon, m);
+                show_histogram("queued_us", &measured.queued, m);
+                show_histogram("daemon_us", &measured.daemon, m);
             }
         }
     }
@@ -253,15 +253,15 @@ impl DebugFile for Latency {
         match text {
             // An unmounted connection has no requests.
             b"1" if !self.chan.connected() => Ok(()),
-            b"1" if key.is_some() => self.chan.measure(true),
+            b"1" if key.is_some() => self.chan.latency().measure(true),
             b"1" => {
                 let new = LatencyKey::new()?;
-                self.chan.measure(true)?;
+                self.chan.latency().measure(true)?;
                 *key = Some(new);
                 Ok(())
             }
             b"0" => {
-                self.chan.measure(false)?;
+                self.chan.latency().measure(false)?;
                 *key = None;
                 Ok(())
             }
@@ -274,7 +274,7 @@ impl Latency {
     fn close(&self) {
         let mut key = self.key.lock();
         // Switching it off cannot fail.
-        let _ = self.chan.measure(false);
+        let _ = self.chan.latency().measure(false);
         *key = None;
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use self::{
             ChanParams,
             Notified, //
         },
-        latency::Counted,
+        latency::Measured,
         left::{
             Left,
             Next, //

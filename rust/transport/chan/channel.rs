@@ -111,7 +111,7 @@ pub(crate) struct Chan {
     /// Looks for requests that take longer.
     #[pin]
     pub(in crate::transport) timeout_work: DelayedWork<Self>,
-    pub(in crate::transport) latency: Latency,
+    pub(super) latency: Latency,
     /// What is done in place of callers that have left, by the work, which the timer queues.
     #[pin]
     pub(in crate::transport) left: LeftJobs,
@@ -159,6 +159,11 @@ impl Chan {
         )?;
         chan.queues.grow(chan.peek(Engine::next_segment))?;
         Ok(chan)
+    }
+
+    /// How long requests take, if that is measured.
+    pub(crate) fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// Sets the connection's id, which is the superblock's device number.

@@ -5,10 +5,6 @@
 //! No counterpart in C. Off until asked for; while no channel measures, a request pays for it with
 //! jumps that are not taken. Takes no lock: counters are atomic, and may be a step behind one another.
 
-use super::{
-    channel::Chan,
-    request::Request, //
-};
 use crate::{
     abi::Opcode,
     kapi::{
@@ -83,8 +79,8 @@ impl Counters {
     }
 }
 
-/// What has been counted of one operation.
-pub(crate) struct Counted {
+/// What has been measured of one operation.
+pub(crate) struct Measured {
     /// Which.
     pub(crate) opcode: Opcode,
     /// Requests that have ended.
@@ -98,18 +94,68 @@ pub(crate) struct Counted {
 }
 
 /// A channel's counters.
-pub(in crate::transport) struct Latency {
+pub(crate) struct Latency {
     on: Atomic<bool>,
     /// By opcode; made when first asked for.
     table: SetOnce<KVVec<Counters>>,
 }
 
 impl Latency {
-    pub(in crate::transport) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             on: Atomic::new(false),
             table: SetOnce::new(),
         }
+    }
+
+    /// Begins to measure, from zero, or stops to. Whoever has it begin holds a
+    /// [`LatencyKey`](crate::kapi::fuse::jump_label::LatencyKey) until it stops.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn measure(&self, on: bool) -> Result {
+        if on && self.table.as_ref().is_none() {
+            let mut table = KVVec::with_capacity(OPCODES as usize, GFP_KERNEL)?;
+            for _ in 0..OPCODES {
+                table.push(Counters::new(), GFP_KERNEL)?;
+            }
+            // If another has made one meanwhile, that does as well.
+            self.table.populate(table);
+        }
+        if on {
+            for counters in self.table.as_ref().into_iter().flatten() {
+                counters.ended.store(0, Relaxed);
+                counters.errors.store(0, Relaxed);
+                counters.queued.clear();
+                counters.daemon.clear();
+            }
+        }
+        self.on.store(on, Release);
+        Ok(())
+    }
+
+    /// Is anything measured?
+    pub(crate) fn is_measured(&self) -> bool {
+        self.on.load(Relaxed)
+    }
+
+    /// What was measured of opcode `from`, or of the next one that there were requests of.
+    pub(crate) fn measured(&self, from: u32) -> Option<Measured> {
+        let table = self.table.as_ref()?;
+        (from..OPCODES).find_map(|number| {
+            let counters = table.get(number as usize)?;
+            let opcode = Opcode::from_raw(number)?;
+            let measured = Measured {
+                opcode,
+                ended: counters.ended.load(Relaxed),
+                errors: counters.errors.load(Relaxed),
+                queued: counters.queued.get(),
+                daemon: counters.daemon.get(),
+            };
+            let some = measured.ended != 0 || measured.queued.iter().any(|&count| count != 0);
+            some.then_some(measured)
+        })
     }
 
     fn counters(&self, opcode: u32) -> Option<&Counters> {
@@ -122,124 +168,56 @@ impl Latency {
 }
 
 /// When things happened to a request, in nanoseconds; 0 if they were not measured.
-pub(in crate::transport) struct Times {
+pub(super) struct Times {
     queued: Atomic<u64>,
     taken: Atomic<u64>,
 }
 
 impl Times {
-    pub(in crate::transport) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             queued: Atomic::new(0),
             taken: Atomic::new(0),
         }
     }
-}
 
-impl Request {
-    /// It is about to be queued.
+    /// The request is about to be queued.
     #[inline]
-    pub(in crate::transport) fn time_queued(&self) {
+    pub(super) fn queued(&self) {
         if latency_enabled() {
-            self.times.queued.store(ktime_get_ns(), Relaxed);
+            self.queued.store(ktime_get_ns(), Relaxed);
         }
     }
 
-    /// A reader has taken it. If it was taken before (and is sent again), only the daemon's time
-    /// begins anew.
-    #[inline]
-    pub(in crate::transport) fn time_taken(&self) {
-        if latency_enabled() {
-            self.count_taken();
-        }
-    }
-
+    /// A reader has taken the request. If it was taken before (and is sent again), only the daemon's
+    /// time begins anew.
     #[cold]
-    fn count_taken(&self) {
+    pub(super) fn taken(&self, latency: &Latency, opcode: u32) {
         let now = ktime_get_ns();
-        let before = self.times.taken.load(Relaxed);
-        self.times.taken.store(now, Relaxed);
-        let queued = self.times.queued.load(Relaxed);
+        let before = self.taken.load(Relaxed);
+        self.taken.store(now, Relaxed);
+        let queued = self.queued.load(Relaxed);
         if before != 0 || queued == 0 {
             return;
         }
-        if let Some(counters) = self.chan.latency.counters(self.opcode.load(Relaxed)) {
+        if let Some(counters) = latency.counters(opcode) {
             counters.queued.add(now.saturating_sub(queued));
         }
     }
 
-    /// It ends.
-    #[inline]
-    pub(in crate::transport) fn time_ended(&self, error: i32) {
-        if latency_enabled() {
-            self.count_ended(error);
-        }
-    }
-
+    /// The request ends.
     #[cold]
-    fn count_ended(&self, error: i32) {
-        let Some(counters) = self.chan.latency.counters(self.opcode.load(Relaxed)) else {
+    pub(super) fn ended(&self, latency: &Latency, opcode: u32, error: i32) {
+        let Some(counters) = latency.counters(opcode) else {
             return;
         };
         counters.ended.fetch_add(1, Relaxed);
         if error != 0 {
             counters.errors.fetch_add(1, Relaxed);
         }
-        let taken = self.times.taken.load(Relaxed);
+        let taken = self.taken.load(Relaxed);
         if taken != 0 {
             counters.daemon.add(ktime_get_ns().saturating_sub(taken));
         }
-    }
-}
-
-impl Chan {
-    /// Begins to measure, from zero, or stops to. Whoever has it begin holds a
-    /// [`LatencyKey`](crate::kapi::fuse::jump_label::LatencyKey) until it stops.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn measure(&self, on: bool) -> Result {
-        if on && self.latency.table.as_ref().is_none() {
-            let mut table = KVVec::with_capacity(OPCODES as usize, GFP_KERNEL)?;
-            for _ in 0..OPCODES {
-                table.push(Counters::new(), GFP_KERNEL)?;
-            }
-            // If another has made one meanwhile, that does as well.
-            self.latency.table.populate(table);
-        }
-        if on {
-            for counters in self.latency.table.as_ref().into_iter().flatten() {
-                counters.ended.store(0, Relaxed);
-                counters.errors.store(0, Relaxed);
-                counters.queued.clear();
-                counters.daemon.clear();
-            }
-        }
-        self.latency.on.store(on, Release);
-        Ok(())
-    }
-
-    /// Is anything measured?
-    pub(crate) fn is_measured(&self) -> bool {
-        self.latency.on.load(Relaxed)
-    }
-
-    /// What was counted of opcode `from`, or of the next one that there were requests of.
-    pub(crate) fn counted(&self, from: u32) -> Option<Counted> {
-        let table = self.latency.table.as_ref()?;
-        (from..OPCODES).find_map(|number| {
-            let counters = table.get(number as usize)?;
-            let opcode = Opcode::from_raw(number)?;
-            let counted = Counted {
-                opcode,
-                ended: counters.ended.load(Relaxed),
-                errors: counters.errors.load(Relaxed),
-                queued: counters.queued.get(),
-                daemon: counters.daemon.get(),
-            };
-            let some = counted.ended != 0 || counted.queued.iter().any(|&count| count != 0);
-            some.then_some(counted)
-        })
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     engine,
     kapi::{
         fuse::{
+            jump_label::latency_enabled,
             lend::{
                 Ender,
                 Lend, //
@@ -126,7 +127,7 @@ pub(in crate::transport) struct Request {
     /// The inode that it is about, and the task that sends it; for onlookers.
     pub(in crate::transport) node: Atomic<u64>,
     pub(in crate::transport) pid: Atomic<i32>,
-    pub(in crate::transport) times: Times,
+    times: Times,
     /// Its caller has left, and has taken what would be sent again. Changes with the engine's lock held.
     pub(in crate::transport) spent: Atomic<bool>,
 }
@@ -192,7 +193,7 @@ impl Request {
         this.node
             .store(message.node.map_or(0, NodeId::get), Relaxed);
         this.pid.store(current_pid(), Relaxed);
-        req.time_queued();
+        req.times.queued();
         Ok(())
     }
 
@@ -211,6 +212,15 @@ impl Request {
         }
         args.end = end;
         filled
+    }
+
+    /// A reader has taken it.
+    #[inline]
+    pub(in crate::transport) fn time_taken(&self) {
+        if latency_enabled() {
+            let opcode = self.opcode.load(Relaxed);
+            self.times.taken(&self.chan.latency, opcode);
+        }
     }
 
     /// When it was about to be queued.
@@ -238,7 +248,10 @@ impl Request {
                 error,
             )
         });
-        self.time_ended(error);
+        if latency_enabled() {
+            let opcode = self.opcode.load(Relaxed);
+            self.times.ended(&self.chan.latency, opcode, error);
+        }
         if let Some(end) = ender.end.take() {
             end.ended(Outcome::new(&mut ender));
         }

@@ -7,12 +7,12 @@
 //! (a leaf) decides between install and release.
 
 use super::{
+    installed::Installed,
     reader,
     writer, //
 };
 use crate::{
     engine::{
-        self,
         Drain,
         Refusal,
         Released, //
@@ -88,13 +88,6 @@ const FUSE_DEV_IOC_CLONE: u32 = _IOR::<u32>(FUSE_DEV_IOC_MAGIC, 0);
 const FUSE_DEV_IOC_BACKING_OPEN: u32 = _IOW::<[u64; 2]>(FUSE_DEV_IOC_MAGIC, 1);
 const FUSE_DEV_IOC_BACKING_CLOSE: u32 = _IOW::<u32>(FUSE_DEV_IOC_MAGIC, 2);
 const FUSE_DEV_IOC_SYNC_INIT: u32 = _IO(FUSE_DEV_IOC_MAGIC, 3);
-
-/// A channel in a device.
-pub(in crate::transport) struct Installed {
-    pub(in crate::transport) chan: Arc<Chan>,
-    /// The device, towards the channel's engine.
-    pub(in crate::transport) id: engine::Device,
-}
 
 /// An open file of `/dev/fuse`.
 #[pin_data]

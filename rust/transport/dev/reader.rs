@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
 
 use super::{
-    device::Installed,
+    installed::Installed,
     messages, //
 };
 use crate::{

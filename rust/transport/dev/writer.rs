@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where the
 //! daemon's memory must be faulted in.
 
-use super::device::Installed;
+use super::installed::Installed;
 use crate::{
     abi::{
         Answer,
