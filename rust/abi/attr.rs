@@ -303,8 +303,13 @@ impl AttrReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::op::{Getattr, Setattr};
-    use crate::abi::testing::*;
+    use crate::abi::{
+        op::{
+            Getattr,
+            Setattr, //
+        },
+        testing::*, //
+    };
     use zerocopy::IntoBytes;
 
     #[test]

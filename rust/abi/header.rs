@@ -243,7 +243,10 @@ impl OutHeader {
 mod tests {
     use super::*;
     use crate::abi::testing::*;
-    use zerocopy::{FromBytes, IntoBytes};
+    use zerocopy::{
+        FromBytes,
+        IntoBytes, //
+    };
 
     fn out(len: u32, error: i32, unique: u64) -> OutHeader {
         OutHeader { len, error, unique }

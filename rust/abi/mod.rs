@@ -12,15 +12,19 @@
 //! # Reading order
 //!
 //! [`op`] has the trait that all operations implement, `op/getattr.rs` is the simplest of them.
-//! [`header`] is what frames every message; [`attr`] and [`entry`] show what "parsed once" means:
-//! a daemon's struct goes in, and either a checked type or an error comes out. No layer above sees
-//! a raw field of a reply.
+//! [`header`] is what frames every message, [`codec`] how its bytes are written and taken apart,
+//! [`notify`] what a daemon says unasked. [`attr`], [`entry`] and [`dirent`] show what "parsed
+//! once" means: a daemon's struct goes in, and either a checked type or an error ([`error`]) comes
+//! out. No layer above sees a raw field of a reply.
+//!
+//! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
+//! the numbers that must not be confused, [`mode`] types and devices, [`name`] names, [`time`]
+//! times, and [`version`] what older daemons know less of.
 //!
 //! # Tests
 //!
-//! Each file has its own at its end; [`op`] has in `op/tests.rs` what holds for every operation,
-//! and
-//! `testing.rs` is what they share. `cargo test` in `selftests/host/abi` runs them.
+//! Each file has its own at its end. What holds for every operation is in `op/tests.rs`, what tests
+//! share in `testing`. `cargo test` in `selftests/host/abi` runs them.
 //!
 //! # Rules
 //!

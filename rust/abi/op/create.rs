@@ -144,8 +144,11 @@ impl CreateOut {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::testing::*;
-    use crate::abi::{FileHandle, OpenOutFlags};
+    use crate::abi::{
+        testing::*,
+        FileHandle,
+        OpenOutFlags, //
+    };
     use zerocopy::IntoBytes;
 
     pub fn create(kill_suidgid: bool) -> Create<'static> {

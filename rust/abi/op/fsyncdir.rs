@@ -51,8 +51,10 @@ impl Op for Fsyncdir {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::op::fsync::tests::fsync;
-    use crate::abi::testing::*;
+    use crate::abi::{
+        op::fsync::tests::fsync,
+        testing::*, //
+    };
 
     pub fn case() -> Case {
         Case::new(Fsyncdir(fsync(true)), |_| 16, header_only)

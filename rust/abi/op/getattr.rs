@@ -111,8 +111,11 @@ impl Op for Getattr {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::testing::*;
-    use crate::abi::{attr::FuseAttr, op::Setattr};
+    use crate::abi::{
+        attr::FuseAttr,
+        op::Setattr,
+        testing::*, //
+    };
     use zerocopy::IntoBytes;
 
     pub fn case() -> Case {

@@ -118,8 +118,7 @@ pub struct InitOut {
     /// How far backing files may be stacked; `None` without `PASSTHROUGH`.
     pub max_stack_depth: Option<u32>,
     /// Seconds until a request without a reply ends the connection, 0 for the default; `None`
-    /// without
-    /// `REQUEST_TIMEOUT`.
+    /// without `REQUEST_TIMEOUT`.
     pub request_timeout: Option<u16>,
 }
 
@@ -226,7 +225,10 @@ impl Op for Init {
 pub(super) mod tests {
     use super::*;
     use crate::abi::testing::*;
-    use zerocopy::{FromBytes, IntoBytes};
+    use zerocopy::{
+        FromBytes,
+        IntoBytes, //
+    };
 
     pub fn case() -> Case {
         Case::new(init(InitFlags::KNOWN), |_| 64, |_| Expect::AtMost(64))

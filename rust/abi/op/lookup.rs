@@ -108,8 +108,11 @@ impl LookupOut {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::testing::*;
-    use crate::abi::{FileType, Generation};
+    use crate::abi::{
+        testing::*,
+        FileType,
+        Generation, //
+    };
     use zerocopy::IntoBytes;
 
     pub fn case() -> Case {

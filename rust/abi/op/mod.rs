@@ -4,6 +4,18 @@
 //!
 //! C counterpart: the places in `fs/fuse` that fill a `struct fuse_args`, and the checks that
 //! follow them. Takes no locks.
+//!
+//! | about | files |
+//! |---|---|
+//! | the connection | `init`, `statfs` |
+//! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
+//! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
+//! | inodes | `getattr`, `setattr`, `access`, `readlink` |
+//! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
+//! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
+//! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
+//!
+//! `tests` is about all of them.
 
 use super::{
     codec::{

@@ -54,8 +54,12 @@ impl Op for Opendir {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::testing::*;
-    use crate::abi::{op::open::tests::open, FileHandle, OpenOutFlags};
+    use crate::abi::{
+        op::open::tests::open,
+        testing::*,
+        FileHandle,
+        OpenOutFlags, //
+    };
     use zerocopy::IntoBytes;
 
     pub fn case() -> Case {

@@ -51,8 +51,10 @@ impl Op for Releasedir {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::abi::op::release::tests::release;
-    use crate::abi::testing::*;
+    use crate::abi::{
+        op::release::tests::release,
+        testing::*, //
+    };
 
     pub fn case() -> Case {
         Case::new(Releasedir(release(None)), |_| 24, header_only)

@@ -326,8 +326,9 @@ fn notifications_are_complete(text: &str, minor: u32) {
     }
 }
 
-/// No flag of the header's is forgotten: it is here, or has no behaviour here yet. INIT's are left out:
-/// those that C offers and we do not are listed where the wires are compared (`not_yet_offered`).
+/// No flag of the header's is forgotten: it is here, or has no behaviour here yet. INIT's are left
+/// out: those that C offers and we do not are listed where the wires are compared
+/// (`not_yet_offered`).
 fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
     const FAMILIES: &[(&str, &str)] = &[
         ("#define FOPEN_DIRECT_IO", "INIT request/reply flags"),
