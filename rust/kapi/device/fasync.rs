@@ -33,7 +33,7 @@ impl Fasync {
     /// # Safety
     ///
     /// Called by `fasync` of `file`, with its arguments. The list outlives the file.
-    pub(in crate::kapi) unsafe fn helper(
+    pub(super) unsafe fn helper(
         &self,
         fd: c_int,
         file: *mut bindings::file,

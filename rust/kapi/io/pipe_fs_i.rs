@@ -49,7 +49,7 @@ impl Pipe {
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::pipe_inode_info {
+    fn as_ptr(&self) -> *mut bindings::pipe_inode_info {
         self.0.get()
     }
 
@@ -100,12 +100,12 @@ impl LockedPipe {
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::pipe_inode_info {
+    pub(super) fn as_ptr(&self) -> *mut bindings::pipe_inode_info {
         self.0.as_ptr()
     }
 
     /// How many more buffers it has room for.
-    pub(in crate::kapi) fn free_slots(&self) -> usize {
+    pub(super) fn free_slots(&self) -> usize {
         // SAFETY: The pipe is live.
         let (max, used) = unsafe {
             (

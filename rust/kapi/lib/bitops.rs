@@ -22,7 +22,7 @@ impl AtomicBits {
 
     /// Those that are set.
     #[inline]
-    pub(crate) fn bits(&self) -> u32 {
+    fn bits(&self) -> u32 {
         self.0.load(Relaxed)
     }
 

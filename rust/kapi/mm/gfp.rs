@@ -27,7 +27,7 @@ impl Gfp {
     pub(crate) const NOFAIL: Self = bit(bindings::___GFP_NOFAIL_BIT);
 
     /// The C value.
-    pub(in crate::kapi) const fn as_raw(self) -> bindings::gfp_t {
+    pub(super) const fn as_raw(self) -> bindings::gfp_t {
         self.0
     }
 }

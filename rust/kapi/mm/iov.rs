@@ -59,7 +59,7 @@ impl IovIter {
     }
 
     /// Whether it is to be copied from (`iov_iter_rw() == WRITE`).
-    pub(crate) fn is_source(&self) -> bool {
+    pub(in crate::kapi) fn is_source(&self) -> bool {
         // SAFETY: Valid by the contract of `from_raw()`.
         unsafe { (*self.as_ptr()).data_source }
     }

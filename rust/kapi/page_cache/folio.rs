@@ -68,7 +68,7 @@ impl Folio {
     /// # Safety
     ///
     /// `ptr` is a folio that someone holds a reference to for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::folio) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::folio) -> &'a Self {
         // SAFETY: The caller promises a live folio; the layout is that of `struct folio`.
         unsafe { &*ptr.cast() }
     }
@@ -92,7 +92,7 @@ impl Folio {
 
     /// Waits until it is not being written back (`folio_wait_writeback_killable()`); `EINTR` if killed,
     /// unless `signals` is [`Signals::None`].
-    pub(crate) fn wait_writeback(&self, signals: Signals) -> Result {
+    fn wait_writeback(&self, signals: Signals) -> Result {
         if signals == Signals::None {
             // SAFETY: The folio is live; task context.
             unsafe { bindings::folio_wait_writeback(self.as_ptr()) };
@@ -211,7 +211,7 @@ impl Seg {
     }
 
     /// Bytes of it.
-    pub(crate) fn len(&self) -> usize {
+    pub(in crate::kapi) fn len(&self) -> usize {
         self.len as usize
     }
 

@@ -4,6 +4,6 @@
 
 pub(crate) mod mutex;
 pub(crate) mod rcu;
-pub(crate) mod rwsem;
+pub(super) mod rwsem;
 pub(crate) mod wait;
 pub(crate) mod workqueue;

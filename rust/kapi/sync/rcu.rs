@@ -97,7 +97,7 @@ impl<T: Send + Sync> RcuArc<T> {
     /// # Errors
     ///
     /// `ENOMEM`, or what `init` returns.
-    pub(crate) fn pin_init<E>(init: impl PinInit<T, E>) -> Result<Self>
+    fn pin_init<E>(init: impl PinInit<T, E>) -> Result<Self>
     where
         Error: From<E>,
     {
@@ -161,7 +161,7 @@ impl<T: Send + Sync> Drop for RcuArc<T> {
 /// # Invariants
 ///
 /// The pointer is to a live object that this owns.
-pub(crate) struct RcuBox<T: Send + Sync + 'static>(NonNull<RcuObject<T>>);
+pub(in crate::kapi) struct RcuBox<T: Send + Sync + 'static>(NonNull<RcuObject<T>>);
 
 // SAFETY: As for `KBox`, RCU readers have shared access.
 unsafe impl<T: Send + Sync> Send for RcuBox<T> {}
@@ -174,7 +174,7 @@ impl<T: Send + Sync> RcuBox<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(data: T) -> Result<Self> {
+    pub(in crate::kapi) fn new(data: T) -> Result<Self> {
         // INVARIANT: Nobody else knows the object.
         Ok(Self(alloc(data)?))
     }

@@ -30,7 +30,7 @@ use kernel::{
 /// `sem` is initialised and does not move. `data` is read with it held for reading or writing, and
 /// written with it held for writing.
 #[pin_data]
-pub(crate) struct RwSem<T> {
+pub(in crate::kapi) struct RwSem<T> {
     #[pin]
     sem: Opaque<bindings::rw_semaphore>,
     #[pin]
@@ -45,7 +45,7 @@ unsafe impl<T: Send + Sync> Sync for RwSem<T> {}
 
 impl<T> RwSem<T> {
     /// Makes a semaphore; lockdep knows it by `name` and tells it apart by `key`.
-    pub(crate) fn new(
+    pub(in crate::kapi) fn new(
         data: T,
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
@@ -61,14 +61,14 @@ impl<T> RwSem<T> {
     }
 
     /// Takes it for reading; sleeps, not interruptibly (`down_read()`).
-    pub(crate) fn read(&self) -> ReadGuard<'_, T> {
+    pub(in crate::kapi) fn read(&self) -> ReadGuard<'_, T> {
         // SAFETY: Initialised, by the type's invariant.
         unsafe { bindings::down_read(self.sem.get()) };
         ReadGuard(self, NotThreadSafe)
     }
 
     /// Takes it for writing; sleeps, not interruptibly (`down_write()`).
-    pub(crate) fn write(&self) -> WriteGuard<'_, T> {
+    pub(in crate::kapi) fn write(&self) -> WriteGuard<'_, T> {
         // SAFETY: Initialised, by the type's invariant.
         unsafe { bindings::down_write(self.sem.get()) };
         WriteGuard(self, NotThreadSafe)
@@ -76,7 +76,7 @@ impl<T> RwSem<T> {
 }
 
 /// Held for reading; dropping it is `up_read()`.
-pub(crate) struct ReadGuard<'a, T>(&'a RwSem<T>, NotThreadSafe);
+pub(in crate::kapi) struct ReadGuard<'a, T>(&'a RwSem<T>, NotThreadSafe);
 
 impl<T> Deref for ReadGuard<'_, T> {
     type Target = T;
@@ -95,7 +95,7 @@ impl<T> Drop for ReadGuard<'_, T> {
 }
 
 /// Held for writing; dropping it is `up_write()`.
-pub(crate) struct WriteGuard<'a, T>(&'a RwSem<T>, NotThreadSafe);
+pub(in crate::kapi) struct WriteGuard<'a, T>(&'a RwSem<T>, NotThreadSafe);
 
 impl<T> Deref for WriteGuard<'_, T> {
     type Target = T;

@@ -51,7 +51,7 @@ impl Jiffies64 {
 
     /// `time_before64(self, other)`.
     #[inline]
-    pub(crate) fn before(self, other: Self) -> bool {
+    pub(in crate::kapi) fn before(self, other: Self) -> bool {
         // As in C: the difference as a signed number, so that a wrap does no harm.
         (self.0.wrapping_sub(other.0) as i64) < 0
     }
@@ -72,7 +72,7 @@ impl Jiffies64 {
     }
 
     /// Ticks from now until this, for `schedule_timeout()`; 0 if it has passed.
-    pub(crate) fn ticks_left(self) -> isize {
+    pub(in crate::kapi) fn ticks_left(self) -> isize {
         let left = self.0.wrapping_sub(Self::now().0) as i64;
         isize::try_from(left.max(0)).unwrap_or(isize::MAX)
     }

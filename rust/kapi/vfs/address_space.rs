@@ -146,9 +146,7 @@ impl<T: Types> AddressSpaceOperationsTable<T> {
     }
 
     /// The C table, for `a_ops`.
-    pub(in crate::kapi) const fn as_ptr(
-        &'static self,
-    ) -> *const bindings::address_space_operations {
+    pub(super) const fn as_ptr(&'static self) -> *const bindings::address_space_operations {
         &raw const self.0
     }
 }

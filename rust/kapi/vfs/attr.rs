@@ -84,7 +84,7 @@ impl<T: Types> Iattr<T> {
     ///
     /// `ptr` is valid, initialised and not used otherwise for `'a`; with `ATTR_FILE` its file is an
     /// open file of a filesystem registered for `T`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::iattr) -> &'a mut Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::iattr) -> &'a mut Self {
         // SAFETY: The caller's promise; the layout is that of `struct iattr`.
         unsafe { &mut *ptr.cast() }
     }

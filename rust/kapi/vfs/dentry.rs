@@ -73,14 +73,14 @@ impl<T: Types> Dentry<T> {
     ///
     /// `ptr` is a dentry of a superblock of a filesystem type registered for `T`, past `d_init`,
     /// and stays alive for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::dentry) -> &'a Self {
         // SAFETY: The caller promises a live dentry of the right type; the layout is that of
         // `struct dentry`.
         unsafe { &*ptr.cast() }
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::dentry {
+    pub(super) fn as_ptr(&self) -> *mut bindings::dentry {
         self.0.get()
     }
 
@@ -178,7 +178,7 @@ impl<'a, T: Types> NamedDentry<'a, T> {
     /// # Safety
     ///
     /// As for [`Dentry::from_raw`], and the parent's `i_rwsem` is held for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The caller's promise.
         Self(unsafe { Dentry::from_raw(ptr) })
     }
@@ -233,7 +233,7 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     /// # Safety
     ///
     /// As for [`NamedDentry::from_raw`], and the dentry is not hashed, and nobody else hashes it.
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The caller's promise.
         Self(unsafe { NamedDentry::from_raw(ptr) })
     }
@@ -272,7 +272,7 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
 /// # Safety
 ///
 /// The name stays valid and unchanged for `'a`.
-pub(in crate::kapi) unsafe fn qstr_bytes<'a>(name: *const bindings::qstr) -> &'a [u8] {
+pub(super) unsafe fn qstr_bytes<'a>(name: *const bindings::qstr) -> &'a [u8] {
     // SAFETY: The caller's promise; both members of the union are initialised.
     let (ptr, len) = unsafe {
         (
@@ -292,9 +292,7 @@ pub(crate) fn full_name_hash<T: Types>(dir: &Inode<T>, name: &[u8]) -> u32 {
 }
 
 /// A dentry or an error as C returns them in one pointer (`ERR_PTR()`); a reference goes along.
-pub(in crate::kapi) fn into_ptr<T: Types>(
-    result: Result<Option<ARef<Dentry<T>>>>,
-) -> *mut bindings::dentry {
+pub(super) fn into_ptr<T: Types>(result: Result<Option<ARef<Dentry<T>>>>) -> *mut bindings::dentry {
     match result {
         Ok(Some(dentry)) => ARef::into_raw(dentry).cast().as_ptr(),
         Ok(None) => ptr::null_mut(),

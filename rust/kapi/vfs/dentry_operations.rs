@@ -112,7 +112,7 @@ impl<T: Types> DentryOperationsTable<T> {
     }
 
     /// The C object.
-    pub(in crate::kapi) const fn as_ptr(&self) -> *const bindings::dentry_operations {
+    pub(super) const fn as_ptr(&self) -> *const bindings::dentry_operations {
         &raw const self.0
     }
 }

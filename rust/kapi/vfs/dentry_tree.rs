@@ -32,8 +32,8 @@ use kernel::{
 };
 
 /// What `d_fsdata` points to.
-pub(in crate::kapi) struct DentryObject<T: Types> {
-    pub(in crate::kapi) data: T::Dentry,
+pub(super) struct DentryObject<T: Types> {
+    pub(super) data: T::Dentry,
     pub(super) node: DentryNode,
 }
 
@@ -50,7 +50,7 @@ unsafe impl Sync for DentryNode {}
 
 impl<T: Types> DentryObject<T> {
     /// The memory of a new dentry, not queued. [`init`](Self::init) follows.
-    pub(in crate::kapi) fn new(data: T::Dentry, dentry: *mut bindings::dentry) -> Self {
+    pub(super) fn new(data: T::Dentry, dentry: *mut bindings::dentry) -> Self {
         Self {
             data,
             node: DentryNode {
@@ -65,7 +65,7 @@ impl<T: Types> DentryObject<T> {
     /// # Safety
     ///
     /// `this` is a new object, which nobody else knows.
-    pub(in crate::kapi) unsafe fn init(this: *mut Self) {
+    pub(super) unsafe fn init(this: *mut Self) {
         // SAFETY: By the contract.
         let node = unsafe { (*this).node.node.get() };
         // SAFETY: As above. A node whose parent is itself is not queued (`RB_CLEAR_NODE()`).
@@ -79,7 +79,7 @@ impl<T: Types> DentryObject<T> {
 ///
 /// On the queue are nodes of `DentryObject`s of live dentries; it is accessed with the lock held.
 #[pin_data]
-pub(in crate::kapi) struct DentryTree {
+pub(super) struct DentryTree {
     #[pin]
     pub(super) head: SpinLock<Head>,
     /// Something was queued, some time.
@@ -94,7 +94,7 @@ unsafe impl Send for Head {}
 
 impl DentryTree {
     /// An empty one.
-    pub(in crate::kapi) fn new() -> impl PinInit<Self> {
+    pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             head <- new_spinlock!(Head(pin_init::zeroed()), "LiveSuper::tree"),
             used: Atomic::new(false),
@@ -106,7 +106,7 @@ impl DentryTree {
     /// # Safety
     ///
     /// `object` is of a dentry of this superblock that nobody queues any more.
-    pub(in crate::kapi) unsafe fn remove<T: Types>(&self, object: *const DentryObject<T>) {
+    pub(super) unsafe fn remove<T: Types>(&self, object: *const DentryObject<T>) {
         // Who has queued it has dropped its reference since, which orders the two.
         if self.used.load(Acquire) {
             // SAFETY: By the contract.

@@ -17,7 +17,7 @@ impl DirContext {
     /// # Safety
     ///
     /// `ptr` is valid, initialised and not used otherwise for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::dir_context) -> &'a mut Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::dir_context) -> &'a mut Self {
         // SAFETY: The caller's promise; the layout is that of `struct dir_context`.
         unsafe { &mut *ptr.cast() }
     }

@@ -44,14 +44,14 @@ impl<T: Types> File<T> {
     ///
     /// `ptr` is an open file of a filesystem type registered for `T`, past a successful `open`, and
     /// stays alive for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
         // SAFETY: The caller promises a live file of the right type; the layout is that of
         // `struct file`.
         unsafe { &*ptr.cast() }
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::file {
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
         self.0.get()
     }
 
@@ -157,13 +157,13 @@ impl<T: Types> OpeningFile<T> {
     ///
     /// `ptr` is a file that `open` or `atomic_open` was called with, of a filesystem type
     /// registered for `T`, and stays alive and unshared for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> &'a Self {
         // SAFETY: The caller promises a live file; the layout is that of `struct file`.
         unsafe { &*ptr.cast() }
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::file {
+    pub(super) fn as_ptr(&self) -> *mut bindings::file {
         self.0.get()
     }
 
@@ -173,7 +173,7 @@ impl<T: Types> OpeningFile<T> {
     ///
     /// To be called once, before anyone can see the file as open; if the open fails after all,
     /// [`take_private`](Self::take_private) must be called.
-    pub(in crate::kapi) unsafe fn set_private(&self, data: Arc<T::File>) {
+    pub(super) unsafe fn set_private(&self, data: Arc<T::File>) {
         // SAFETY: The file is not shared before it is open.
         unsafe { (*self.as_ptr()).private_data = Arc::into_raw(data).cast_mut().cast() };
     }
@@ -183,7 +183,7 @@ impl<T: Types> OpeningFile<T> {
     /// # Safety
     ///
     /// `set_private` was called, and nobody can see the file as open.
-    pub(in crate::kapi) unsafe fn take_private(&self) -> Arc<T::File> {
+    pub(super) unsafe fn take_private(&self) -> Arc<T::File> {
         // SAFETY: The file is not shared before it is open.
         let data = unsafe {
             core::mem::replace(&mut (*self.as_ptr()).private_data, core::ptr::null_mut())
@@ -218,7 +218,7 @@ impl<T: Types> OpeningFile<T> {
 }
 
 /// The `loff_t` convention: a position, or a negative error.
-pub(in crate::kapi) fn loff_result(ret: bindings::loff_t) -> Result<i64> {
+fn loff_result(ret: bindings::loff_t) -> Result<i64> {
     match i32::try_from(ret) {
         Ok(errno) if errno < 0 => Err(Error::from_errno(errno)),
         _ => Ok(ret),
@@ -234,7 +234,7 @@ pub(in crate::kapi) fn ssize_result(ret: isize) -> Result<usize> {
 }
 
 /// The other way round.
-pub(in crate::kapi) fn ssize_from(ret: Result<usize>) -> isize {
+pub(super) fn ssize_from(ret: Result<usize>) -> isize {
     match ret {
         Ok(n) => isize::try_from(n).unwrap_or(isize::MAX),
         // A negative errno fits.

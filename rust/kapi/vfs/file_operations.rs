@@ -193,7 +193,7 @@ impl<T: Types> FileOperationsTable<T> {
     }
 
     /// The C table, for `i_fop`.
-    pub(in crate::kapi) const fn as_ptr(&'static self) -> *const bindings::file_operations {
+    pub(super) const fn as_ptr(&'static self) -> *const bindings::file_operations {
         &raw const self.0
     }
 }

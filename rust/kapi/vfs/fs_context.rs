@@ -108,7 +108,7 @@ impl<C: FsContextOperations> FsContext<C> {
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::fs_context {
+    pub(super) fn as_ptr(&self) -> *mut bindings::fs_context {
         self.0.get()
     }
 
@@ -410,7 +410,7 @@ impl<C: FsContextOperations> Operations<C> {
 ///
 /// `fc` is a context that `init_fs_context` was called with, of a filesystem type registered for
 /// `C::Types`.
-pub(in crate::kapi) unsafe fn init_fs_context<C: FsContextOperations>(
+pub(super) unsafe fn init_fs_context<C: FsContextOperations>(
     fc: *mut bindings::fs_context,
     private: KBox<C>,
 ) {

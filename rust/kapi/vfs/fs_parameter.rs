@@ -28,7 +28,7 @@ pub(crate) struct FsParameter(bindings::fs_parameter);
 
 impl FsParameter {
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&mut self) -> *mut bindings::fs_parameter {
+    pub(super) fn as_ptr(&mut self) -> *mut bindings::fs_parameter {
         &raw mut self.0
     }
 
@@ -74,7 +74,7 @@ pub(crate) struct ParamString(NonNull<c_char>);
 
 impl ParamString {
     /// Gives up the string to someone who will `kfree()` it.
-    pub(in crate::kapi) fn into_raw(self) -> *mut c_char {
+    pub(super) fn into_raw(self) -> *mut c_char {
         let ptr = self.0.as_ptr();
         core::mem::forget(self);
         ptr

@@ -108,7 +108,7 @@ impl FsParameterTable {
     }
 
     /// The C array.
-    pub(in crate::kapi) const fn as_ptr(self) -> *const bindings::fs_parameter_spec {
+    pub(super) const fn as_ptr(self) -> *const bindings::fs_parameter_spec {
         self.0.as_ptr().cast()
     }
 }

@@ -47,17 +47,17 @@ use kernel::{
 /// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and `container_of()`
 /// in C have it.
 #[repr(C)]
-pub(in crate::kapi) struct InodeHead {
-    pub(in crate::kapi) inode: Opaque<bindings::inode>,
+pub(super) struct InodeHead {
+    pub(super) inode: Opaque<bindings::inode>,
     /// Drops the last reference, where that may not be done at once (`inode_hold`).
-    pub(in crate::kapi) put: Opaque<bindings::work_struct>,
+    pub(super) put: Opaque<bindings::work_struct>,
 }
 
 /// The slab object, with the filesystem's own data.
 #[repr(C)]
-pub(in crate::kapi) struct InodeObject<T: Types> {
+pub(super) struct InodeObject<T: Types> {
     head: InodeHead,
-    pub(in crate::kapi) data: T::Inode,
+    pub(super) data: T::Inode,
 }
 
 /// A `struct inode` of a filesystem with the private types `T`.
@@ -139,7 +139,7 @@ impl<T: Types> Inode<T> {
     ///
     /// `ptr` is an inode of a superblock of a filesystem type registered for `T`, past
     /// `alloc_inode`, and stays alive for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::inode) -> &'a Self {
         // SAFETY: The caller promises a live inode of the right type; the layout is that of
         // `struct inode`.
         unsafe { &*ptr.cast() }
@@ -253,7 +253,7 @@ impl<T: Types> Inode<T> {
     }
 
     /// `s_flags` of the superblock.
-    pub(in crate::kapi) fn s_flags(&self) -> usize {
+    pub(super) fn s_flags(&self) -> usize {
         // SAFETY: The superblock outlives its inodes; the field is a machine word.
         unsafe { (&raw const (*(*self.as_ptr()).i_sb).s_flags).read_volatile() }
     }

@@ -152,7 +152,7 @@ impl<T: Types> Drop for InodeCacheGuard<T> {
 /// # Safety
 ///
 /// Called by the VFS with a live superblock of a filesystem type registered for `T`.
-pub(in crate::kapi) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle<T>>(
+pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle<T>>(
     sb: *mut bindings::super_block,
 ) -> *mut bindings::inode {
     let cache = I::cache().as_ptr();
@@ -189,7 +189,7 @@ pub(in crate::kapi) unsafe extern "C" fn alloc_inode_callback<T: Types, I: Inode
 /// # Safety
 ///
 /// Called by the VFS, a grace period after nobody can find the inode any more, once.
-pub(in crate::kapi) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeLifecycle<T>>(
+pub(super) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeLifecycle<T>>(
     inode: *mut bindings::inode,
 ) {
     let object = inode.cast::<InodeObject<T>>();
@@ -206,7 +206,7 @@ pub(in crate::kapi) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeL
 /// # Safety
 ///
 /// Called by the VFS for an inode with `I_FREEING` set, once.
-pub(in crate::kapi) unsafe extern "C" fn evict_inode_callback<T: Types, I: InodeLifecycle<T>>(
+pub(super) unsafe extern "C" fn evict_inode_callback<T: Types, I: InodeLifecycle<T>>(
     inode: *mut bindings::inode,
 ) {
     // SAFETY: The inode is alive, nobody else uses it.

@@ -232,7 +232,7 @@ impl<T: Types> InodeOperationsTable<T> {
     }
 
     /// The C object.
-    pub(in crate::kapi) const fn as_ptr(&self) -> *const bindings::inode_operations {
+    pub(super) const fn as_ptr(&self) -> *const bindings::inode_operations {
         &raw const self.0
     }
 }

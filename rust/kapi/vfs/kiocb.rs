@@ -44,7 +44,7 @@ impl<'a, T: Types> Kiocb<'a, T> {
     ///
     /// `ptr` is valid and used by nobody else for `'a`; its file is open and of a filesystem type
     /// registered for `T`.
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::kiocb) -> Self {
         Self {
             // SAFETY: A valid pointer is not null.
             inner: unsafe { NonNull::new_unchecked(ptr) },

@@ -30,7 +30,7 @@ impl Kstat {
     /// # Safety
     ///
     /// `ptr` is valid, initialised and not used otherwise for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::kstat) -> &'a mut Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::kstat) -> &'a mut Self {
         // SAFETY: The caller's promise; the layout is that of `struct kstat`.
         unsafe { &mut *ptr.cast() }
     }

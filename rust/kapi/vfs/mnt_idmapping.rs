@@ -29,13 +29,13 @@ impl MntIdmap {
     /// # Safety
     ///
     /// `ptr` is a mapping that stays alive for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::mnt_idmap) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::mnt_idmap) -> &'a Self {
         // SAFETY: The caller's promise.
         unsafe { &*ptr.cast() }
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::mnt_idmap {
+    pub(super) fn as_ptr(&self) -> *mut bindings::mnt_idmap {
         self.0.get()
     }
 

@@ -5,9 +5,9 @@
 pub(crate) mod address_space;
 pub(crate) mod attr;
 pub(crate) mod dentry;
-pub(crate) mod dentry_expiry;
+mod dentry_expiry;
 pub(crate) mod dentry_operations;
-pub(crate) mod dentry_tree;
+mod dentry_tree;
 pub(crate) mod dir_context;
 pub(crate) mod fcntl;
 pub(crate) mod file;

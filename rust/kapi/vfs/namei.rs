@@ -23,12 +23,12 @@ pub(crate) struct LookupFlags(u32);
 
 impl LookupFlags {
     /// As the VFS passes them.
-    pub(in crate::kapi) fn from_raw(flags: u32) -> Self {
+    pub(super) fn from_raw(flags: u32) -> Self {
         Self(flags)
     }
 
     /// `LOOKUP_RCU`: the walk holds no references and must not sleep.
-    pub(in crate::kapi) fn rcu(self) -> bool {
+    pub(super) fn rcu(self) -> bool {
         self.0 & bindings::FUSE_CONST_LOOKUP_RCU != 0
     }
 

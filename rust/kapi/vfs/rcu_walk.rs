@@ -37,7 +37,7 @@ impl<'a, T: Types> RcuInode<'a, T> {
     ///
     /// `ptr` is an inode of a superblock registered for `T`, and `'a` ends with the RCU read side
     /// critical section in which it was found.
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::inode) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::inode) -> Self {
         // SAFETY: The memory stays for a grace period, by the rules above.
         Self(unsafe { Inode::from_raw(ptr) }, NotThreadSafe)
     }
@@ -84,7 +84,7 @@ impl<'a, T: Types> RcuDentry<'a, T> {
     /// # Safety
     ///
     /// As for [`RcuInode::from_raw`].
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The memory stays for a grace period, by the rules above.
         Self(unsafe { Dentry::from_raw(ptr) }, NotThreadSafe)
     }

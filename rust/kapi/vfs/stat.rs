@@ -10,7 +10,7 @@ use crate::bindings;
 
 pub(crate) const S_IFMT: u16 = bindings::S_IFMT as u16;
 pub(crate) const S_IFREG: u16 = bindings::S_IFREG as u16;
-pub(crate) const S_IFDIR: u16 = bindings::S_IFDIR as u16;
+pub(super) const S_IFDIR: u16 = bindings::S_IFDIR as u16;
 pub(crate) const S_ISUID: u16 = bindings::S_ISUID as u16;
 pub(crate) const S_ISGID: u16 = bindings::S_ISGID as u16;
 pub(crate) const S_ISVTX: u16 = bindings::S_ISVTX as u16;
@@ -34,12 +34,12 @@ pub(crate) use bindings::{
 };
 
 /// `S_ISDIR()`.
-pub(crate) fn s_isdir(mode: u16) -> bool {
+pub(super) fn s_isdir(mode: u16) -> bool {
     mode & S_IFMT == S_IFDIR
 }
 
 /// `S_ISREG()`.
-pub(crate) fn s_isreg(mode: u16) -> bool {
+pub(super) fn s_isreg(mode: u16) -> bool {
     mode & S_IFMT == S_IFREG
 }
 

@@ -28,7 +28,7 @@ impl KStatFs {
     /// # Safety
     ///
     /// `ptr` is an initialised `struct kstatfs`, the caller's alone for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::kstatfs) -> &'a mut Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::kstatfs) -> &'a mut Self {
         // SAFETY: The caller promises it; the layout is that of `struct kstatfs`.
         unsafe { &mut *ptr.cast() }
     }

@@ -73,14 +73,14 @@ pub(crate) const SB_I_NO_DATA_INTEGRITY: usize = bindings::SB_I_NO_DATA_INTEGRIT
 pub(crate) const MAX_LFS_FILESIZE: i64 = bindings::FUSE_CONST_MAX_LFS_FILESIZE;
 
 /// What `s_fs_info` points to.
-pub(in crate::kapi) struct SuperObject<T: Types> {
+pub(super) struct SuperObject<T: Types> {
     data: T::Super,
     live: Arc<LiveSuper<T>>,
 }
 
 impl<T: Types> SuperObject<T> {
     /// Wraps a filesystem's data for `s_fs_info`.
-    pub(in crate::kapi) fn new(data: T::Super) -> Result<RcuBox<Self>> {
+    pub(super) fn new(data: T::Super) -> Result<RcuBox<Self>> {
         let live = Arc::pin_init(LiveSuper::new(), GFP_KERNEL)?;
         RcuBox::new(Self { data, live })
     }
@@ -108,14 +108,14 @@ impl<T: Types> SuperBlock<T> {
     ///
     /// `ptr` is a superblock of a filesystem type registered for `T`, with `s_fs_info` set, and
     /// stays alive for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::super_block) -> &'a Self {
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::super_block) -> &'a Self {
         // SAFETY: The caller promises a live superblock of the right type; the layout is that of
         // `struct super_block`.
         unsafe { &*ptr.cast() }
     }
 
     /// The C object.
-    pub(in crate::kapi) fn as_ptr(&self) -> *mut bindings::super_block {
+    pub(super) fn as_ptr(&self) -> *mut bindings::super_block {
         self.0.get()
     }
 
@@ -155,7 +155,7 @@ impl<T: Types> SuperBlock<T> {
     }
 
     /// `SB_I_*`.
-    pub(crate) fn s_iflags(&self) -> usize {
+    fn s_iflags(&self) -> usize {
         // SAFETY: As in `s_flags()`.
         unsafe { (&raw const (*self.as_ptr()).s_iflags).read_volatile() }
     }
@@ -182,7 +182,7 @@ impl<T: Types> SuperBlock<T> {
     }
 
     /// Writes back what is dirty (`sync_filesystem()`). Caller holds `s_umount`.
-    pub(in crate::kapi) fn sync_filesystem(&self) -> Result {
+    pub(super) fn sync_filesystem(&self) -> Result {
         // SAFETY: Called from `reconfigure`, which holds `s_umount` for writing.
         to_result(unsafe { bindings::sync_filesystem(self.as_ptr()) })
     }
@@ -228,7 +228,7 @@ impl<'a, T: Types> NewSuperBlock<'a, T> {
     ///
     /// `ptr` is as for [`SuperBlock::from_raw`], fresh from `sget_fc()`, with `s_umount` held for
     /// writing for `'a`.
-    pub(in crate::kapi) unsafe fn from_raw(ptr: *mut bindings::super_block) -> Self {
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::super_block) -> Self {
         // SAFETY: The caller promises it.
         Self(unsafe { SuperBlock::from_raw(ptr) })
     }
@@ -360,7 +360,7 @@ impl<T: Types> LiveSuper<T> {
     }
 
     /// The superblock's dentries by time.
-    pub(in crate::kapi) fn tree(&self) -> &DentryTree {
+    pub(super) fn tree(&self) -> &DentryTree {
         &self.tree
     }
 
@@ -378,12 +378,12 @@ impl<T: Types> LiveSuper<T> {
 /// # Safety
 ///
 /// `clear()` will be called before the superblock is shut down.
-pub(in crate::kapi) unsafe fn set_live<T: Types>(sb: &SuperBlock<T>) {
+pub(super) unsafe fn set_live<T: Types>(sb: &SuperBlock<T>) {
     // INVARIANT: The superblock is being mounted, and the caller promises the rest.
     sb.live().killsb.write().0 = sb;
 }
 
 /// Takes the way to a superblock away, and waits until nobody is on it.
-pub(in crate::kapi) fn clear_live<T: Types>(sb: &SuperBlock<T>) {
+pub(super) fn clear_live<T: Types>(sb: &SuperBlock<T>) {
     sb.live().killsb.write().0 = ptr::null();
 }

@@ -67,7 +67,7 @@ impl<T: Types> SuperOperationsTable<T> {
     }
 
     /// The C table.
-    pub(in crate::kapi) fn as_ptr(&'static self) -> *const bindings::super_operations {
+    fn as_ptr(&'static self) -> *const bindings::super_operations {
         &raw const self.0
     }
 }
