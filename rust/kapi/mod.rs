@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Safe wrappers over the kernel's C interfaces: one file per C header, C's names.
+//! Safe wrappers over the kernel's C interfaces: C's names, a file for each C struct or header.
 //!
-//! All unsafe code of the module is here. Each file lists the C rules it encodes.
+//! All unsafe code of the module is here. Each file names its C header and lists the C rules that
+//! it encodes; where the kernel crate has the same, it says what is missing there. Rooms by
+//! subsystem, from the bottom up; each uses only those above it in this list, as its own page says:
+//!
+//! - [`lib`]: bits, numbers, queues,
+//! - [`time`]: clocks,
+//! - [`task`]: tasks, credentials, namespaces,
+//! - [`mm`]: allocation, memory of callers,
+//! - [`sync`]: locks, waiting, RCU,
+//! - [`vfs`]: superblocks, inodes, dentries, files, and their operations,
+//! - [`page_cache`]: folios,
+//! - [`io`]: pipes, direct I/O, iomap,
+//! - [`device`]: the misc device, sysfs, debugfs,
+//! - [`fuse`]: this module's own: parameters, sysctls, tracepoints, lent arguments; uses no other
+//!   room.
 
 /// A function for a table of operations; none if the kernel was built without what it is for.
 macro_rules! if_configured {

@@ -5,12 +5,12 @@
 //! C headers: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h),
 //! [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h).
 //!
-//! The kernel crate's `debugfs` makes a file's whole text at once, in one allocation as long as that
-//! is, and gives no choice of mode. C rules encoded here:
+//! The kernel crate's `debugfs` makes a file's whole text at once, in one allocation as long as
+//! that is, and gives no choice of mode. C rules encoded here:
 //!
-//! - `debugfs_remove()` waits for an `open` that is running (`debugfs_create_file_unsafe()`) and lets
-//!   none begin; what an open file needs it must own. So removal does not wait for a reader, who may
-//!   be waiting for a page of its buffer.
+//! - `debugfs_remove()` waits for an `open` that is running (`debugfs_create_file_unsafe()`) and
+//!   lets none begin; what an open file needs it must own. So removal does not wait for a reader,
+//!   who may be waiting for a page of its buffer.
 //! - `start` and `next` of a sequence file return a non-null pointer or the end, and leave the
 //!   position where the piece is to be found again; all four run with the file's mutex held.
 //! - A failure to make a file is no reason to fail: nothing depends on debugfs.
@@ -61,7 +61,8 @@ pub(crate) trait DebugFile: Send + Sync + Sized + 'static {
     /// What a piece of the text is made from.
     type Item: Send;
 
-    /// The piece at position `from`, or the next one, and its position; `None` at the end. May sleep.
+    /// The piece at position `from`, or the next one, and its position; `None` at the end. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -152,8 +153,8 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         if let Some(root) = ROOT.as_ref() {
-            // SAFETY: The module is unloaded once. Directories of connections are gone, as these hold
-            // the module.
+            // SAFETY: The module is unloaded once. Directories of connections are gone, as these
+            // hold the module.
             unsafe { remove(*root) };
         }
     }
@@ -197,7 +198,8 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
-        // SAFETY: This is dropped once. No `open` runs afterwards, so what the files point to may go.
+        // SAFETY: This is dropped once. No `open` runs afterwards, so what the files point to may
+        // go.
         unsafe { remove(self.entry) };
     }
 }
@@ -241,8 +243,8 @@ unsafe fn data<'a, F: DebugFile>(m: *mut bindings::seq_file) -> &'a F {
 
 /// # Safety
 ///
-/// As for [`data`]; and the file's mutex is held for as long as the reference is used, of which there
-/// is one at a time.
+/// As for [`data`]; and the file's mutex is held for as long as the reference is used, of which
+/// there is one at a time.
 unsafe fn piece<'a, F: DebugFile>(m: *mut bindings::seq_file) -> &'a mut Option<(u64, F::Item)> {
     // SAFETY: By the contract.
     unsafe { &mut (*(*m).private.cast::<Open<F>>()).piece }
@@ -283,8 +285,8 @@ unsafe extern "C" fn open<F: DebugFile>(
     file: *mut bindings::file,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: The file is not being removed before this returns, so there is a reference; this is
-        // another one.
+        // SAFETY: The file is not being removed before this returns, so there is a reference; this
+        // is another one.
         let data = unsafe {
             let data = (*inode).i_private.cast::<F>().cast_const();
             Arc::from(ArcBorrow::from_raw(data))

@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`struct fasync_struct`).
 //!
-//! C rules encoded here: the list is changed by `fasync_helper()` alone, which has a lock of its own,
-//! and read under RCU; the VFS takes a file off the list when it is closed.
+//! C rules encoded here: the list is changed by `fasync_helper()` alone, which has a lock of its
+//! own, and read under RCU; the VFS takes a file off the list when it is closed.
 
 use crate::bindings;
 use core::cell::UnsafeCell;

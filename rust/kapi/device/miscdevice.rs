@@ -5,8 +5,8 @@
 //! C headers: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h),
 //! [`include/linux/poll.h`](srctree/include/linux/poll.h).
 //!
-//! The kernel crate's `MiscDevice` has dynamic minors only, no splice, poll or fasync. Its `PollTable`
-//! registers a `PollCondVar` only, whose waits are those of a condition variable (see
+//! The kernel crate's `MiscDevice` has dynamic minors only, no splice, poll or fasync. Its
+//! `PollTable` registers a `PollCondVar` only, whose waits are those of a condition variable (see
 //! [`wait`](crate::kapi::sync::wait)), and whose end costs a grace period. C rules encoded here:
 //! `private_data` is the driver's from a successful `open` to `release`, around which no other
 //! operation runs; a wait queue that was given to `poll_wait()` outlives the file.

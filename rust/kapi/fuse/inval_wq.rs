@@ -2,12 +2,12 @@
 
 //! The parameter `inval_wq`, and the work that runs every so many seconds.
 //!
-//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h) (`struct delayed_work`);
-//! the parameter, which starts and stops the work when it is written to, is defined in
-//! `rust/helpers/inval_wq.c`.
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+//! (`struct delayed_work`); the parameter, which starts and stops the work when it is written to,
+//! is defined in `rust/helpers/inval_wq.c`.
 //!
-//! C rule encoded here: `cancel_delayed_work_sync()` returns when the work neither is pending nor runs,
-//! also if it queues itself again.
+//! C rule encoded here: `cancel_delayed_work_sync()` returns when the work neither is pending nor
+//! runs, also if it queues itself again.
 
 use crate::bindings;
 use kernel::{

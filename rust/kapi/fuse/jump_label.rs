@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Static keys of ours: what is off costs a jump that is not taken; without CONFIG_JUMP_LABEL, a look at a
-//! counter.
+//! Static keys of ours: what is off costs a jump that is not taken; without CONFIG_JUMP_LABEL, a
+//! look at a counter.
 //!
-//! C header: [`include/linux/jump_label.h`](srctree/include/linux/jump_label.h). The keys are defined
-//! in `rust/helpers/static_keys.c`.
+//! C header: [`include/linux/jump_label.h`](srctree/include/linux/jump_label.h). The keys are
+//! defined in `rust/helpers/static_keys.c`.
 //!
-//! C rule encoded here: switching a key patches code, which sleeps; each `static_key_slow_dec()` undoes
-//! one `static_key_slow_inc()` that has succeeded.
+//! C rule encoded here: switching a key patches code, which sleeps; each `static_key_slow_dec()`
+//! undoes one `static_key_slow_inc()` that has succeeded.
 
 use crate::bindings;
 use kernel::prelude::*;

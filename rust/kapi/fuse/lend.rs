@@ -3,7 +3,8 @@
 //! Lends a request's arguments to one holder at a time, with an abort that cannot be lost.
 //!
 //! C counterpart: `lock_request()`, `unlock_request()` and the flags that they test. The rules are
-//! those of [`LendState`]; this file turns them into tokens, so that breaking them does not compile:
+//! those of [`LendState`]; this file turns them into tokens, so that breaking them does not
+//! compile:
 //!
 //! - a [`Lease`] reaches the arguments and copies; it has nothing that sleeps,
 //! - a [`Parked`] lease may fault pages in; it does not reach the arguments,
@@ -62,10 +63,10 @@ impl Word for KernelWord {
 ///
 /// # Invariants
 ///
-/// `args` is accessed only by the one who borrows all of it mutably, or who holds a [`Lease`], an [`Ender`], a
-/// [`Collected`], of which there is at most one: `state` admits one lease or ender at a time; `claimed`
-/// is set by the one `claim()` that made the state lent, and turned into the lease once; `collected`
-/// is set once, after the ender has gone.
+/// `args` is accessed only by the one who borrows all of it mutably, or who holds a [`Lease`], an
+/// [`Ender`], a [`Collected`], of which there is at most one: `state` admits one lease or ender at
+/// a time; `claimed` is set by the one `claim()` that made the state lent, and turned into the
+/// lease once; `collected` is set once, after the ender has gone.
 ///
 /// `legacy` is written by the one who has set `left`, before `state` says that the caller has left,
 /// and taken by the ender that finds it said so, or by the same caller if it was too late.
@@ -106,7 +107,8 @@ impl<T, L> Lend<T, L> {
     where
         T: Unpin,
     {
-        // INVARIANT: Every lease, ender and result borrows this or is borrowed from it: there is none.
+        // INVARIANT: Every lease, ender and result borrows this or is borrowed from it: there is
+        // none.
         self.project().args.get_mut().get_mut()
     }
 
@@ -139,8 +141,8 @@ impl<T, L> Lend<T, L> {
         self.claimed.xchg(false, Full).then(|| Lease(self))
     }
 
-    /// Lends the arguments of a request that the daemon has, to take out of them what is its caller's who has
-    /// left; see [`LendState::lend_again`]. With the engine's lock held.
+    /// Lends the arguments of a request that the daemon has, to take out what belongs to its
+    /// caller, which has left; see [`LendState::lend_again`]. With the engine's lock held.
     #[inline]
     pub(crate) fn lend_again(&self) -> Option<Lease<'_, T, L>> {
         // INVARIANT: Lent, to us.
@@ -362,8 +364,8 @@ impl<'a, T, L> Parked<'a, T, L> {
 pub(crate) struct Ender<'a, T, L>(&'a Lend<T, L>);
 
 impl<'a, T, L> Ender<'a, T, L> {
-    /// Publishes the result. `None` if there is a caller to be woken up; else what the caller has left, for
-    /// whom the result is to be collected in its place.
+    /// Publishes the result. `None` if there is a caller to be woken up; else what the caller has
+    /// left, for whom the result is to be collected in its place.
     #[inline]
     pub(crate) fn finish(self) -> Option<L> {
         match self.0.state.finish() {

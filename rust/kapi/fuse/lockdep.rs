@@ -2,9 +2,10 @@
 
 //! What lockdep is told of waits for callers that have left.
 //!
-//! C header: [`include/linux/lockdep.h`](srctree/include/linux/lockdep.h). As with works (`__flush_work()`): who may
-//! wait says so each time, and who is waited for has the map while it works, so that lockdep sees which locks
-//! are held around the one and taken within the other. Nothing without lockdep.
+//! C header: [`include/linux/lockdep.h`](srctree/include/linux/lockdep.h). As with works
+//! (`__flush_work()`): whoever may wait says so each time, and whoever is waited for has the map
+//! while it works, so that lockdep sees which locks are held around the one and taken within the
+//! other. Nothing without lockdep.
 
 #[cfg(CONFIG_LOCKDEP)]
 use crate::bindings;

@@ -2,8 +2,8 @@
 
 //! The module's parameters, in /sys/module/fuse/parameters.
 //!
-//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h). They are defined in
-//! `rust/helpers/params.c`. Takes no lock, never sleeps.
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h). They are defined
+//! in `rust/helpers/params.c`. Takes no lock, never sleeps.
 
 use crate::bindings;
 
@@ -14,8 +14,8 @@ pub(crate) fn killable() -> bool {
     unsafe { bindings::param_killable() }
 }
 
-/// `max_left`: how many callers of a connection may have left, what is done in their place not being done; counts as 2000 if
-/// more.
+/// `max_left`: how many callers of a connection may have left, what is done in their place not
+/// being done; counts as 2000 if more.
 pub(crate) fn max_left() -> u32 {
     // SAFETY: Reads one variable.
     unsafe { bindings::param_max_left() }
@@ -45,8 +45,8 @@ pub(crate) fn max_user_congthresh() -> u32 {
     unsafe { bindings::param_max_user_congthresh() }
 }
 
-/// Gives parameters that were not set at load, and depend on the machine, their defaults. For module
-/// init, before anything asks for them.
+/// Gives parameters that were not set at load, and depend on the machine, their defaults. For
+/// module init, before anything asks for them.
 pub(crate) fn init() {
     // SAFETY: Writes variables whose readers and writers take what there is.
     unsafe { bindings::params_init() };

@@ -19,7 +19,8 @@ use kernel::{
 pub(crate) struct SysctlTable(());
 
 impl SysctlTable {
-    /// Makes `/proc/sys/fs/fuse`, if the kernel has sysctls. To be called once, when the module is loaded.
+    /// Makes `/proc/sys/fs/fuse`, if the kernel has sysctls. To be called once, when the module is
+    /// loaded.
     ///
     /// # Errors
     ///

@@ -3,15 +3,15 @@
 //! Trace events. Each costs a jump while it is off: its arguments are asked for only when it is on.
 //! Without CONFIG_TRACEPOINTS there are none.
 //!
-//! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h). The events are defined in
-//! `rust/helpers/fuse_trace.h`. The kernel crate's `declare_trace!` is for events that the kernel's own
-//! headers declare, and has the arguments made also when it is off.
+//! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h). The events are
+//! defined in `rust/helpers/fuse_trace.h`. The kernel crate's `declare_trace!` is for events that
+//! the kernel's own headers declare, and has the arguments made also when it is off.
 
 #[cfg(CONFIG_TRACEPOINTS)]
 use crate::bindings;
 
-/// A step of a channel's engine: connection, unique, opcode, device (0 for none), and its place in the
-/// order of steps, a number taken under the engine's lock. What it is not about is 0.
+/// A step of a channel's engine: connection, unique, opcode, device (0 for none), and its place in
+/// the order of steps, a number taken under the engine's lock. What it is not about is 0.
 pub(crate) type Step = (u32, u64, u32, u64, u64);
 
 // `name` is `fuse_name` to the kernel.

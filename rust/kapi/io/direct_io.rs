@@ -88,8 +88,8 @@ impl<'i> DirectIter<'i> {
     }
 
     /// Pins at most `max_bytes` in at most `max_pages` pages of a user's memory, and advances. May
-    /// sleep. Fails where nothing could be pinned; if there is something before that place, the error
-    /// comes beside it.
+    /// sleep. Fails where nothing could be pinned; if there is something before that place, the
+    /// error comes beside it.
     ///
     /// To be used where [`user_backed`](Self::user_backed): the pages of other iterators stay
     /// alive only as long as the caller waits.
@@ -215,7 +215,7 @@ impl UserPages {
         self.bytes
     }
 
-    /// Lets go of the pages without sleeping, for who cannot wait for a folio's lock.
+    /// Lets go of the pages without sleeping, for a task that cannot wait for a folio's lock.
     ///
     /// Pages that were read into were marked dirty when they were pinned for writing. They are
     /// again, as long as nobody has the folio locked; else, if they were written back meanwhile,
@@ -231,8 +231,8 @@ impl UserPages {
 
     /// # Safety
     ///
-    /// `page` is pinned, and the pin is handed over. `start + len` is at most a page. With `adjoins`,
-    /// the piece before ends with the page that comes before in the caller's memory.
+    /// `page` is pinned, and the pin is handed over. `start + len` is at most a page. With
+    /// `adjoins`, the piece before ends with the page that comes before in the caller's memory.
     unsafe fn push(&mut self, page: *mut bindings::page, start: usize, len: usize, adjoins: bool) {
         // SAFETY: The page is pinned, so its folio stays as it is.
         let folio = unsafe { bindings::page_folio(page) };

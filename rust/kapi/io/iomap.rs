@@ -35,7 +35,8 @@ use kernel::{
 /// How a filesystem reads ranges of folios (`struct iomap_read_ops`).
 pub(crate) trait ReadFolioRange {
     /// The next range is `len` bytes at `pos`, to be taken by [`add`](Self::add). An error ends the
-    /// reading early, without a word to those who wait for the folio: readahead is not an obligation.
+    /// reading early, without a word to those who wait for the folio: readahead is not an
+    /// obligation.
     ///
     /// `left` is the pages of readahead left, this one included, of which the caller of `read(2)`
     /// waits for all but `async_size`; `None` when a folio is read because it is needed.

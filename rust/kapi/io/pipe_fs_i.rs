@@ -333,8 +333,8 @@ impl PipeSource<'_> {
         })
     }
 
-    /// As [`get_segs`](Self::get_segs), for folios of the page cache, which are replaced by pages of
-    /// the pipe where both sides allow it.
+    /// As [`get_segs`](Self::get_segs), for folios of the page cache, which are replaced by pages
+    /// of the pipe where both sides allow it.
     pub(crate) fn get_folios(
         &mut self,
         list: &mut ReadFolios,
@@ -390,13 +390,13 @@ impl PipeSource<'_> {
             // SAFETY: The page cache has a reference.
             unsafe { bindings::folio_add_lru(folio.as_ptr()) };
         }
-        // SAFETY: Ours to release, once, as this sets `ops` to null. The pipe need not be locked, as
-        // the page has other references, so that the pipe does not keep it for later use.
+        // SAFETY: Ours to release, once, as this sets `ops` to null. The pipe need not be locked,
+        // as the page has other references, so that the pipe does not keep it for later use.
         unsafe { bindings::pipe_buf_release(self.pipe.as_ptr(), buf) };
     }
 
-    /// Makes the next copy get on: confirms the next buffer, and steals it if that was wanted. To be
-    /// called with nothing lent: sleeps, and may wait for the daemon itself.
+    /// Makes the next copy get on: confirms the next buffer, and steals it if that was wanted. To
+    /// be called with nothing lent: sleeps, and may wait for the daemon itself.
     ///
     /// # Errors
     ///

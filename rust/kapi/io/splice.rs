@@ -6,7 +6,8 @@
 //!
 //! C rules encoded here: `add_to_pipe()` takes the reference of the buffer, well or not; a pipe may
 //! outlive the module that has put something in it, so the operations of a buffer are the kernel's;
-//! and it may outlive a request, so user memory is copied and folios of the page cache are referenced.
+//! and it may outlive a request, so user memory is copied and folios of the page cache are
+//! referenced.
 
 use super::pipe_fs_i::LockedPipe;
 use crate::{

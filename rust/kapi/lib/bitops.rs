@@ -2,9 +2,9 @@
 
 //! Sets of bits that change atomically.
 //!
-//! C header: [`include/linux/bitops.h`](srctree/include/linux/bitops.h) (`set_bit()`,
-//! `test_bit()`, `set_mask_bits()`). For flags that stand for themselves: no other data is published
-//! with them, hence relaxed.
+//! C header: [`include/linux/bitops.h`](srctree/include/linux/bitops.h) (`set_bit()`, `test_bit()`,
+//! `set_mask_bits()`). For flags that stand for themselves: no other data is published with them,
+//! hence relaxed.
 
 use kernel::sync::atomic::{
     Atomic,

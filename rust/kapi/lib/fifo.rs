@@ -2,8 +2,8 @@
 
 //! A queue of values that each bring their own memory: queueing never fails and never allocates.
 //!
-//! C counterpart: `struct fuse_forget_link` and the list it is on. The kernel crate's lists want items that
-//! are counted (`ListArc`), or move and are initialised in place.
+//! C counterpart: `struct fuse_forget_link` and the list it is on. The kernel crate's lists want
+//! items that are counted (`ListArc`), or move and are initialised in place.
 
 use core::{
     marker::PhantomData,

@@ -29,8 +29,8 @@ impl UserText {
         self.len
     }
 
-    /// The number that is all of the text, with a newline after it or not; octal and hexadecimal with
-    /// C's prefixes (`kstrtoul_from_user(.., 0, ..)`). May sleep.
+    /// The number that is all of the text, with a newline after it or not; octal and hexadecimal
+    /// with C's prefixes (`kstrtoul_from_user(.., 0, ..)`). May sleep.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 //! Memory in place of which only what is used is cleared.
 //!
-//! No C header: C leaves such memory as it was allocated.
+//! C counterpart: none; C leaves such memory as it was allocated.
 
 use core::mem::MaybeUninit;
 use kernel::prelude::*;

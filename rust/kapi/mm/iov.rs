@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/uio.h`](srctree/include/linux/uio.h).
 //!
-//! The kernel crate's `IovIterSource` and `IovIterDest` copy with page faults alone: they neither stop at
-//! what is not resident, nor fault in or pin what comes next.
+//! The kernel crate's `IovIterSource` and `IovIterDest` copy with page faults alone: they neither
+//! stop at what is not resident, nor fault in or pin what comes next.
 //!
 //! C rules encoded here: with page faults disabled, `copy_to_iter()` and `copy_from_iter()` stop at
 //! the first byte that is not resident and return the exact count, having advanced by it.

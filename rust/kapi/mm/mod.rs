@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Memory: allocation flags, caches of objects, and what a caller's buffers are made of.
+//!
+//! - [`gfp`]: `gfp_t`,
+//! - [`slab`]: `struct kmem_cache`,
+//! - [`iov`]: `struct iov_iter`,
+//! - [`user_pages`]: `struct page` of user memory, pinned.
+//!
+//! May use no other room. Used by `vfs`, `page_cache`, `io` and `device`, and by `transport` and
+//! `fs`.
 
 pub(crate) mod gfp;
 pub(crate) mod iov;

@@ -156,8 +156,8 @@ impl<T> SlabArc<T> {
 }
 
 impl<T> SlabArc<T> {
-    /// Charges the object to the current task's memory cgroup (`kmem_cache_charge()`); true if it has been charged
-    /// before. May sleep.
+    /// Charges the object to the current task's memory cgroup (`kmem_cache_charge()`); true if it
+    /// has been charged before. May sleep.
     ///
     /// False if the cgroup has no room.
     pub(crate) fn charge(this: &Self) -> bool {
@@ -174,8 +174,8 @@ impl<T> SlabArc<T> {
         if refs.as_atomic().load(Acquire) != 1 {
             return None;
         }
-        // SAFETY: The only reference is borrowed mutably, and others are made from it alone. The object is
-        // never moved.
+        // SAFETY: The only reference is borrowed mutably, and others are made from it alone. The
+        // object is never moved.
         Some(unsafe { Pin::new_unchecked(&mut (*this.0.as_ptr()).data) })
     }
 }
@@ -209,7 +209,8 @@ impl<T> Drop for SlabArc<T> {
     }
 }
 
-/// Drops and frees an object. Apart, so that giving up a reference that is not the last costs little.
+/// Drops and frees an object. Apart, so that giving up a reference that is not the last costs
+/// little.
 ///
 /// # Safety
 ///

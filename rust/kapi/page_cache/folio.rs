@@ -90,8 +90,8 @@ impl Folio {
         unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
     }
 
-    /// Waits until it is not being written back (`folio_wait_writeback_killable()`); `EINTR` if killed,
-    /// unless `signals` is [`Signals::None`].
+    /// Waits until it is not being written back (`folio_wait_writeback_killable()`); `EINTR` if
+    /// killed, unless `signals` is [`Signals::None`].
     fn wait_writeback(&self, signals: Signals) -> Result {
         if signals == Signals::None {
             // SAFETY: The folio is live; task context.
@@ -112,8 +112,8 @@ pub(crate) struct LockedFolio(ARef<Folio>);
 
 impl LockedFolio {
     /// `__filemap_get_folio(FGP_WRITEBEGIN)`: the folio of `inode`'s page cache at a page index,
-    /// made if there is none, stable and ready to be written to. May sleep; `EINTR` if killed, unless
-    /// `signals` is [`Signals::None`].
+    /// made if there is none, stable and ready to be written to. May sleep; `EINTR` if killed,
+    /// unless `signals` is [`Signals::None`].
     pub(crate) fn write_begin<T: Types>(
         inode: &Inode<T>,
         index: usize,
@@ -310,7 +310,8 @@ impl ReadFolios {
         self.replaceable = true;
     }
 
-    /// Whether piece `index` may be replaced by another folio: a whole page, of at most `max` bytes.
+    /// Whether piece `index` may be replaced by another folio: a whole page, of at most `max`
+    /// bytes.
     pub(in crate::kapi) fn is_replaceable(&self, index: usize, max: usize) -> bool {
         let whole = |seg: &Seg| {
             // SAFETY: By the type's invariant the folio is live.
@@ -321,8 +322,8 @@ impl ReadFolios {
     }
 
     /// Puts a folio into the page cache in place of piece `index`, whole
-    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its lock.
-    /// False if nothing was done. Does not sleep.
+    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its
+    /// lock. False if nothing was done. Does not sleep.
     ///
     /// # Safety
     ///
@@ -350,8 +351,8 @@ impl ReadFolios {
             bindings::replace_page_cache_folio(old, new.as_ptr());
             bindings::folio_get(new.as_ptr());
         }
-        // INVARIANT: The read that is to be finished is that of the new folio now, as iomap does not
-        // keep anything about a folio of one page.
+        // INVARIANT: The read that is to be finished is that of the new folio now, as iomap does
+        // not keep anything about a folio of one page.
         seg.folio = new;
         // SAFETY: The old folio has left the page cache: its lock and our reference to it end here.
         unsafe {

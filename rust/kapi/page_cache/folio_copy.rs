@@ -28,8 +28,8 @@ pub(crate) struct SegCursor {
 
 impl SegCursor {
     /// Calls `copy` with piece, offset in the folio, offset in the transfer and length, until `max`
-    /// bytes are done, the list is at its end, or `copy` does less than it was asked to. Returns the
-    /// bytes done.
+    /// bytes are done, the list is at its end, or `copy` does less than it was asked to. Returns
+    /// the bytes done.
     fn walk(
         &mut self,
         segs: &[Seg],
@@ -75,7 +75,8 @@ impl SegCursor {
     }
 }
 
-/// Copies at most `max` bytes to `to`, as far as that is resident; both advance by what is returned.
+/// Copies at most `max` bytes to `to`, as far as that is resident; both advance by what is
+/// returned.
 pub(crate) fn copy_to_iter_atomic<L: Segs + ?Sized>(
     list: &L,
     at: &mut SegCursor,

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Folios of the page cache: copying to and from them, writing them back, dropping them.
+//! The page cache: copying to and from its folios, writing them back, dropping them.
+//!
+//! - [`folio`]: `struct folio`, and lists of pieces of folios that a request carries,
+//! - [`folio_copy`]: copying to and from such lists (`highmem.h`),
+//! - [`pagemap`]: an inode's `struct address_space`: writing it back, waiting for it,
+//! - [`truncate`]: `mm/truncate.c`, for callers who may be killed.
+//!
+//! May use: `mm`, `sync`, `task`, `vfs`. Used by `io`, and by `transport` and `fs`.
 
 pub(crate) mod folio;
 pub(crate) mod folio_copy;

@@ -67,7 +67,8 @@ pub(crate) fn has_pages<T: Types>(inode: &Inode<T>) -> bool {
 }
 
 /// `fault_in_iov_iter_readable()`: makes the next `bytes` resident, for an atomic copy to be tried
-/// again. The caller holds no folio's lock, for a fault may need it. EFAULT where not all of them could be.
+/// again. The caller holds no folio's lock, for a fault may need it. EFAULT where not all of them
+/// could be.
 pub(crate) fn fault_in_iov_iter_readable(from: &mut IovIter, bytes: usize) -> Result {
     // SAFETY: The iterator is valid.
     let left = unsafe { bindings::fault_in_iov_iter_readable(from.as_ptr(), bytes) };

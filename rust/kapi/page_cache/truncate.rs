@@ -3,20 +3,20 @@
 //! Taking folios out of the page cache, by callers who may be killed meanwhile.
 //!
 //! C counterpart: [`mm/truncate.c`](srctree/mm/truncate.c), whose functions wait for the locks of
-//! folios uninterruptibly. A folio that is being read stays locked until the daemon has answered, so
-//! that nobody who waits for it could be killed.
+//! folios uninterruptibly. A folio that is being read stays locked until the daemon has answered,
+//! so that nobody who waits for it could be killed.
 //!
-//! All functions here may sleep. They take folio locks, `i_mmap_rwsem`, the lock of the mapping. With
-//! [`Waits::Always`] they are the functions of C. Otherwise what nobody has locked goes as well as it would have,
-//! and the folios that were not waited for stay.
+//! All functions here may sleep. They take folio locks, `i_mmap_rwsem`, the lock of the mapping.
+//! With [`Waits::Always`] they are the functions of C. Otherwise what nobody has locked goes as
+//! well as it would have, and the folios that were not waited for stay.
 //!
 //! C rules encoded here:
 //!
-//! - A folio that is locked, has a reference and is in the mapping stays there until it is unlocked, and
-//!   nobody maps it meanwhile: faults take its lock, or leave out what is locked.
-//! - `generic_error_remove_folio()` drops a locked folio, unmapping it, and what is dirty of it is lost.
-//!   So who may not lose it unmaps first and then looks: a page that is unmapped hands its dirty bit to
-//!   the folio. It is for regular files only.
+//! - A folio that is locked, has a reference and is in the mapping stays there until it is
+//!   unlocked, and nobody maps it meanwhile: faults take its lock, or leave out what is locked.
+//! - `generic_error_remove_folio()` drops a locked folio, unmapping it, and what is dirty of it is
+//!   lost. So whoever may not lose it unmaps first and then looks: a page that is unmapped hands
+//!   its dirty bit to the folio. It is for regular files only.
 
 use crate::{
     bindings,
@@ -41,7 +41,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Who waits for the lock of a folio that is in the way.
+/// Whether to wait for the lock of a folio that is in the way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
     /// Whatever happens.
@@ -64,13 +64,13 @@ pub(crate) fn invalidate_inode_pages2<T: Types>(inode: &Inode<T>, waits: Waits) 
     invalidate_inode_pages2_range(inode, 0, LAST, waits)
 }
 
-/// `invalidate_inode_pages2_range()`: unmaps and drops the clean folios of the pages from `first` to
-/// `last` (included) of a regular file.
+/// `invalidate_inode_pages2_range()`: unmaps and drops the clean folios of the pages from `first`
+/// to `last` (included) of a regular file.
 ///
 /// # Errors
 ///
-/// EINTR if killed, EAGAIN where it does not wait: some folios that others had locked are still there. Otherwise
-/// EBUSY, or the error of writing it, if there is one that is dirty and stays so.
+/// EINTR if killed, EAGAIN where it does not wait: some folios that others had locked are still
+/// there. Otherwise EBUSY, or the error of writing it, if there is one that is dirty and stays so.
 pub(crate) fn invalidate_inode_pages2_range<T: Types>(
     inode: &Inode<T>,
     first: usize,
@@ -108,13 +108,13 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
     walk.result().and(result)
 }
 
-/// `truncate_pagecache()`: unmaps and drops the page cache of a regular file beyond `size`, which is its
-/// size already.
+/// `truncate_pagecache()`: unmaps and drops the page cache of a regular file beyond `size`, which
+/// is its size already.
 ///
 /// # Errors
 ///
-/// EINTR if killed, EAGAIN where it does not wait. Somebody must do it again then: what others had locked is still
-/// there, and should the file grow, it would come to light.
+/// EINTR if killed, EAGAIN where it does not wait. Somebody must do it again then: what others had
+/// locked is still there, and should the file grow, it would come to light.
 pub(crate) fn truncate_pagecache<T: Types>(inode: &Inode<T>, size: i64, waits: Waits) -> Result {
     if waits == Waits::Always {
         // SAFETY: The inode is live.
@@ -130,8 +130,8 @@ pub(crate) fn truncate_pagecache<T: Types>(inode: &Inode<T>, size: i64, waits: W
     walk.result()
 }
 
-/// `truncate_pagecache_range()`: unmaps and drops the page cache of a regular file from `start` to `end`,
-/// included.
+/// `truncate_pagecache_range()`: unmaps and drops the page cache of a regular file from `start` to
+/// `end`, included.
 ///
 /// # Errors
 ///
@@ -156,8 +156,8 @@ pub(crate) fn truncate_pagecache_range<T: Types>(
     walk.result()
 }
 
-/// As [`invalidate_inode_pages2_range`], but ends before the first folio that it would have to wait for. Says where,
-/// to go on from there.
+/// As [`invalidate_inode_pages2_range`], but ends before the first folio that it would have to wait
+/// for. Says where, to go on from there.
 pub(crate) fn invalidate_until_locked<T: Types>(
     inode: &Inode<T>,
     first: usize,
@@ -222,7 +222,8 @@ impl<'a> Walk<'a> {
         unsafe { bindings::mapping_empty(self.mapping) }
     }
 
-    /// Drops what the mapping remembers of folios that were reclaimed. Those that are idle go as well.
+    /// Drops what the mapping remembers of folios that were reclaimed. Those that are idle go as
+    /// well.
     fn drop_shadows(&self, first: usize, last: usize) {
         if !self.is_empty() {
             // SAFETY: The inode is live, hence its mapping.
@@ -236,7 +237,8 @@ impl<'a> Walk<'a> {
         unsafe { bindings::unmap_mapping_pages(self.mapping, first, nr, even_cows) };
     }
 
-    /// Shows `f` the folios that have pages from `first` to `last` (included), in order, until it says false.
+    /// Shows `f` the folios that have pages from `first` to `last` (included), in order, until it
+    /// says false.
     fn each(&mut self, first: usize, last: usize, mut f: impl FnMut(&mut Self, Found<'_>) -> bool) {
         let mut batch = Batch(bindings::folio_batch::default());
         let mut index = first;
@@ -260,8 +262,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Locks a folio that is still in the mapping and is not being written back. None for one that is not,
-    /// or that would have to be waited for by one who does not wait.
+    /// Locks a folio that is still in the mapping and is not being written back. None for one that
+    /// is not, or that would have to be waited for by one who does not wait.
     fn lock<'f>(&mut self, folio: Found<'f>) -> Option<Locked<'f>> {
         // SAFETY: There is a reference to the folio.
         if !unsafe { bindings::folio_trylock(folio.as_ptr()) } {
@@ -294,7 +296,7 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    /// After a wait: who was killed waits no more.
+    /// After a wait: a task that was killed waits no more.
     fn waited(&mut self, err: i32) -> Option<()> {
         if err != 0 {
             self.stopped = Some(EINTR);
@@ -303,8 +305,8 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    /// Drops what lies in a range of bytes, to the end of all without `end`: as in C, first all that can be
-    /// had without waiting, then what is at the edges, then the rest.
+    /// Drops what lies in a range of bytes, to the end of all without `end`: as in C, first all
+    /// that can be had without waiting, then what is at the edges, then the rest.
     fn truncate(&mut self, start: i64, end: Option<i64>) {
         if self.is_empty() {
             return;
@@ -428,15 +430,16 @@ impl Locked<'_> {
         unsafe { bindings::folio_mapping_locked(self.0.as_ptr()) }
     }
 
-    /// Unmaps it and takes it out of its mapping, whatever it holds. Fails only where there are no files.
+    /// Unmaps it and takes it out of its mapping, whatever it holds. Fails only where there are no
+    /// files.
     fn drop_folio(&self) -> Result {
-        // SAFETY: The folio is locked, has a reference, and is in this mapping, if in any: the one of
-        // an inode that the walk keeps.
+        // SAFETY: The folio is locked, has a reference, and is in this mapping, if in any: the one
+        // of an inode that the walk keeps.
         to_result(unsafe { bindings::generic_error_remove_folio(self.mapping(), self.0.as_ptr()) })
     }
 
-    /// The same, but not if it is dirty after it was written (`folio_unmap_invalidate()`). It is in the
-    /// mapping, and not being written back.
+    /// The same, but not if it is dirty after it was written (`folio_unmap_invalidate()`). It is in
+    /// the mapping, and not being written back.
     fn invalidate(&self) -> Result {
         let (folio, mapping) = (self.0, self.mapping());
         if folio.is_mapped() {
@@ -446,8 +449,8 @@ impl Locked<'_> {
             };
         }
         if folio.is_dirty() {
-            // SAFETY: The folio is locked and in a mapping. The operation may unlock it, but returns it
-            // locked.
+            // SAFETY: The folio is locked and in a mapping. The operation may unlock it, but
+            // returns it locked.
             to_result(unsafe { bindings::folio_launder(folio.as_ptr()) })?;
         }
         if self.mapping() != mapping {

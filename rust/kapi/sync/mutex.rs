@@ -48,8 +48,8 @@ const READY: u32 = 2;
 ///
 /// # Invariants
 ///
-/// `mutex` is initialised once, by who moved `state` from `RAW` to `MAKING`, and before it is `READY`.
-/// `data` is accessed with the mutex held.
+/// `mutex` is initialised once, by the task that moved `state` from `RAW` to `MAKING`, and before
+/// it is `READY`. `data` is accessed with the mutex held.
 pub(crate) struct StaticMutex<T: 'static> {
     state: Atomic<u32>,
     mutex: Opaque<bindings::mutex>,
@@ -83,15 +83,16 @@ impl<T: Send> StaticMutex<T> {
         StaticMutexGuard(self, NotThreadSafe)
     }
 
-    /// Initialises it, or lets who does that go on.
+    /// Initialises it, or lets the task that does so go on.
     #[cold]
     fn make(&'static self) {
         if self.state.cmpxchg(RAW, MAKING, Relaxed).is_err() {
             sched::cond_resched();
             return;
         }
-        // SAFETY: We alone came from `RAW` to `MAKING`, and nobody takes it before it is `READY`. The
-        // memory does not move, as it is a static's, and that is also what lockdep wants of a key.
+        // SAFETY: We alone came from `RAW` to `MAKING`, and nobody takes it before it is `READY`.
+        // The memory does not move, as it is a static's, and that is also what lockdep wants of a
+        // key.
         unsafe {
             bindings::__mutex_init(self.mutex.get(), self.name.as_char_ptr(), self.key.get())
         };

@@ -5,20 +5,22 @@
 //! C headers: [`include/linux/wait.h`](srctree/include/linux/wait.h),
 //! [`include/linux/rcuwait.h`](srctree/include/linux/rcuwait.h).
 //!
-//! The kernel crate's `CondVar` gives up a lock and takes it again, and always wakes one of those that
-//! wait for the same: it has no killable wait, none without a lock, and does not tell whether anyone waits.
+//! The kernel crate's `CondVar` gives up a lock and takes it again, and always wakes one of those
+//! that wait for the same: it has no killable wait, none without a lock, and does not tell whether
+//! anyone waits.
 //!
 //! Conditions are closures that read what another task sets *before* it wakes. They run with the
-//! task's state set already, so they must not sleep. The order of the steps, so that no wake-up is lost
-//! or swallowed, is in [`wait_loop`].
+//! task's state set already, so they must not sleep. The order of the steps, so that no wake-up is
+//! lost or swallowed, is in [`wait_loop`].
 //!
 //! # Freezing
 //!
-//! A task that sleeps in a state with `TASK_FREEZABLE` is frozen where it is, for suspend and by a freezer of
-//! control groups (v1) alike; in any other it holds up the one and the other. `TASK_FREEZABLE_UNSAFE` is for
-//! who may hold locks: else lockdep warns. Who waits says by a closure whether it may be frozen. That is asked
-//! each time it goes to sleep, after its state was set and a full barrier: whoever makes the closure's answer
-//! another and then wakes it up need not fear that it sleeps on in the old state. It must not sleep.
+//! A task that sleeps in a state with `TASK_FREEZABLE` is frozen where it is, for suspend and by a
+//! freezer of control groups (v1) alike; in any other it holds up the one and the other.
+//! `TASK_FREEZABLE_UNSAFE` is for tasks that may hold locks: else lockdep warns. A waiter says by a
+//! closure whether it may be frozen. That is asked each time it goes to sleep, after its state was
+//! set and a full barrier: whoever makes the closure's answer another and then wakes it up need not
+//! fear that it sleeps on in the old state. It must not sleep.
 
 use crate::{
     bindings,
@@ -110,8 +112,9 @@ impl WaitQueue {
 
     /// Sleeps until `condition` holds (`wait_event*()`), or until a time.
     ///
-    /// With `exclusive`, one [`wake_up_nr(1)`](Self::wake_up_nr) wakes one such waiter (the first to have
-    /// come), and if this returns an error, a wake-up meant for it has gone to the next one.
+    /// With `exclusive`, one [`wake_up_nr(1)`](Self::wake_up_nr) wakes one such waiter (the first
+    /// to have come), and if this returns an error, a wake-up meant for it has gone to the next
+    /// one.
     ///
     /// # Errors
     ///
@@ -133,8 +136,8 @@ impl WaitQueue {
             0
         };
         let entry = Opaque::<bindings::wait_queue_entry>::uninit();
-        // SAFETY: The entry stays in this frame, which it leaves only off the queue: `wait_event()` calls
-        // `finish_wait()` last.
+        // SAFETY: The entry stays in this frame, which it leaves only off the queue: `wait_event()`
+        // calls `finish_wait()` last.
         unsafe { bindings::init_wait_entry(entry.get(), flags as c_int) };
         let mut sleeper = OnQueue {
             head: self.head.get(),
@@ -173,8 +176,8 @@ impl WaitQueue {
         self.wait(Signals::All, || false, true, None, condition)
     }
 
-    /// `wait_event_state_exclusive(.., TASK_KILLABLE)`, with `TASK_FREEZABLE_UNSAFE` if `freezable` says so;
-    /// see [there](self#freezing).
+    /// `wait_event_state_exclusive(.., TASK_KILLABLE)`, with `TASK_FREEZABLE_UNSAFE` if `freezable`
+    /// says so; see [there](self#freezing).
     pub(crate) fn wait_event_killable_exclusive(
         &self,
         freezable: impl Fn() -> bool,
@@ -183,8 +186,8 @@ impl WaitQueue {
         self.wait(Signals::Fatal, freezable, true, None, condition)
     }
 
-    /// Wakes all non-exclusive waiters and one exclusive one, telling the scheduler that the waker is
-    /// about to sleep.
+    /// Wakes all non-exclusive waiters and one exclusive one, telling the scheduler that the waker
+    /// is about to sleep.
     pub(crate) fn wake_up_sync(&self) {
         // SAFETY: The queue is valid.
         unsafe { bindings::__wake_up_sync(self.head.get(), bindings::TASK_NORMAL) };
@@ -259,7 +262,8 @@ impl<F: Fn() -> bool> Sleeper for OnQueue<'_, F> {
     #[inline]
     fn prepare(&mut self) {
         self.prepare_in(self.state);
-        // Who has been woken up meanwhile is off the queue: not just the state is to be set anew.
+        // A task that has been woken up meanwhile is off the queue: not just the state is to be set
+        // anew.
         if !self.signal && (self.freezable)() {
             self.prepare_in(self.state | freezable_unsafe());
         }
@@ -300,8 +304,8 @@ impl RcuWait {
         }))
     }
 
-    /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time. It may be frozen
-    /// there if `freezable` says so; see [there](self#freezing).
+    /// Sleeps until `condition` holds (`rcuwait_wait_event()`). One task at a time. It may be
+    /// frozen there if `freezable` says so; see [there](self#freezing).
     ///
     /// # Errors
     ///

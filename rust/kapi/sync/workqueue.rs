@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `kernel::workqueue` lacks: the queues for work of no special kind, cancelling, and waiting for work.
+//! What `kernel::workqueue` lacks: the queues for work of no special kind, cancelling, and waiting
+//! for work.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 //!
-//! C rule encoded here: a work item that is pending owns what it works on. `cancel_delayed_work_sync()`
-//! returns true if it took the item off before it ran, and then that reference is the canceller's; it
-//! returns when the item neither is pending nor runs, also if it queues itself again.
+//! C rule encoded here: a work item that is pending owns what it works on.
+//! `cancel_delayed_work_sync()` returns true if it took the item off before it ran, and then that
+//! reference is the canceller's; it returns when the item neither is pending nor runs, also if it
+//! queues itself again.
 
 use crate::bindings;
 use kernel::{
@@ -54,7 +56,8 @@ where
     }
 }
 
-/// Waits until the work of `this` has run if it is queued, or runs. Sleeps; must not be called by the work itself.
+/// Waits until the work of `this` has run if it is queued, or runs. Sleeps; must not be called by
+/// the work itself.
 pub(crate) fn flush_work<T, const ID: u64>(this: &Arc<T>)
 where
     T: HasWork<T, ID> + WorkItem<ID, Pointer = Arc<T>>,

@@ -5,9 +5,10 @@
 //! C headers: [`include/linux/cred.h`](srctree/include/linux/cred.h),
 //! [`include/linux/capability.h`](srctree/include/linux/capability.h).
 //!
-//! The kernel crate's `Credential` has no namespace and no ids for filesystems, and there is none of the
-//! current task. C rule: `current->cred` is replaced by the current task alone, so that it is read without locks
-//! or reference, and stays valid as long as nothing in between commits or overrides credentials.
+//! The kernel crate's `Credential` has no namespace and no ids for filesystems, and there is none
+//! of the current task. C rule: `current->cred` is replaced by the current task alone, so that it
+//! is read without locks or reference, and stays valid as long as nothing in between commits or
+//! overrides credentials.
 
 use super::{
     uidgid::{

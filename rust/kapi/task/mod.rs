@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Tasks, and who they are: credentials, ids, namespaces; suspend, which stops them all.
+//!
+//! - [`sched`]: `struct task_struct`: the current task, its signals, its name,
+//! - [`cred`]: `struct cred`,
+//! - [`uidgid`]: `kuid_t`, `kgid_t`,
+//! - [`user_namespace`]: `struct user_namespace`,
+//! - [`pid_namespace`]: `struct pid_namespace`,
+//! - [`suspend`]: `register_pm_notifier()`.
+//!
+//! May use no other room. Used by `sync`, `vfs` and `page_cache`, and by `transport`, `fs` and
+//! `control`.
 
 pub(crate) mod cred;
 pub(crate) mod pid_namespace;

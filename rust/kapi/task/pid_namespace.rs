@@ -5,8 +5,8 @@
 //! C headers: [`include/linux/pid_namespace.h`](srctree/include/linux/pid_namespace.h),
 //! [`include/linux/pid.h`](srctree/include/linux/pid.h).
 //!
-//! The type is the kernel crate's. Its `active_pid_ns()` may find none, which a task in a system call has,
-//! and it names groups of threads only, not one.
+//! The type is the kernel crate's. Its `active_pid_ns()` may find none, which a task in a system
+//! call has, and it names groups of threads only, not one.
 
 use crate::bindings;
 pub(crate) use kernel::pid_namespace::PidNamespace;

@@ -46,8 +46,8 @@ impl TaskId {
     }
 }
 
-/// The name of the task that has this number now, which may be another than had it before. Ends with
-/// the first 0.
+/// The name of the task that has this number now, which may be another than had it before. Ends
+/// with the first 0.
 pub(crate) fn task_comm(pid: i32) -> Option<[u8; TASK_COMM_LEN]> {
     let mut comm = [0; TASK_COMM_LEN];
     // SAFETY: Writes that many bytes.

@@ -2,12 +2,13 @@
 
 //! Being told of suspend and hibernation.
 //!
-//! C header: [`include/linux/suspend.h`](srctree/include/linux/suspend.h). Without CONFIG_PM_SLEEP there is
-//! neither, and nobody is told.
+//! C header: [`include/linux/suspend.h`](srctree/include/linux/suspend.h). Without CONFIG_PM_SLEEP
+//! there is neither, and nobody is told.
 //!
 //! C rules encoded here: a `notifier_block` stays where it is while it is registered;
-//! `unregister_pm_notifier()` waits for a call that is under way. Calls come one at a time, in process
-//! context, with the chain's semaphore held for reading: they may sleep, but hold up the suspend then.
+//! `unregister_pm_notifier()` waits for a call that is under way. Calls come one at a time, in
+//! process context, with the chain's semaphore held for reading: they may sleep, but hold up the
+//! suspend then.
 
 use crate::bindings;
 use core::{
@@ -23,9 +24,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Who wants to be told.
+/// Something that wants to be told.
 pub(crate) trait PmNotifier: 'static {
-    /// The machine is to be suspended, hibernated, or restored from an image; tasks are not frozen yet.
+    /// The machine is to be suspended, hibernated, or restored from an image; tasks are not frozen
+    /// yet.
     fn prepare();
 
     /// That is over, or has failed; tasks have been thawed. May come without the other before it.

@@ -4,9 +4,9 @@
 //!
 //! C header: [`include/linux/uidgid.h`](srctree/include/linux/uidgid.h).
 //!
-//! [`Kuid`] is the kernel crate's, which has no groups, no [`invalid_uid`], and asks the namespace of the
-//! current task only. It compares by a call of C where helpers are not inlined: what is asked for each
-//! operation compares the numbers.
+//! [`Kuid`] is the kernel crate's, which has no groups, no [`invalid_uid`], and asks the namespace
+//! of the current task only. It compares by a call of C where helpers are not inlined: what is
+//! asked for each operation compares the numbers.
 //!
 //! C rule encoded here: the map of `init_user_ns` is the identity, invalid ids included, and can
 //! never be written, so that ids of that namespace, which is nearly all daemons', need no walk.

@@ -2,8 +2,8 @@
 
 //! The kernel's coarse clock.
 //!
-//! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h). The kernel crate has spans in
-//! jiffies, but not the time in them.
+//! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h). The kernel crate has
+//! spans in jiffies, but not the time in them.
 
 use super::time64::Timespec64;
 use crate::bindings;

@@ -161,8 +161,8 @@ unsafe extern "C" fn read_folio<T: Types, O: AddressSpaceOperations<T>>(
     file: *mut bindings::file,
     folio: *mut bindings::folio,
 ) -> c_int {
-    // INVARIANT: The page cache calls with a locked folio of an inode of `T`, and leaves it to us to
-    // unlock it.
+    // INVARIANT: The page cache calls with a locked folio of an inode of `T`, and leaves it to us
+    // to unlock it.
     let folio = LockedForRead {
         // SAFETY: As above, so it is not null.
         folio: unsafe { NonNull::new_unchecked(folio) },

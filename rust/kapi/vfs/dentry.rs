@@ -6,11 +6,11 @@
 //!
 //! Rules of C encoded here:
 //!
-//! - A dentry's name and parent change under a rename; they are stable for who holds the parent's
-//!   `i_rwsem`, as the VFS does around the operations that change or look up a directory:
+//! - A dentry's name and parent change under a rename; they are stable for whoever holds the
+//!   parent's `i_rwsem`, as the VFS does around the operations that change or look up a directory:
 //!   [`NamedDentry`].
-//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called until it has succeeded:
-//!   [`UnhashedDentry`].
+//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called until it has
+//!   succeeded: [`UnhashedDentry`].
 //! - A positive dentry does not turn negative while someone else has a reference to it; a negative
 //!   one turns positive under the parent's lock only.
 
@@ -43,7 +43,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `d_fsdata` points to a [`DentryObject<T>`]: made by `d_init`, freed a grace period after `d_release`.
+/// `d_fsdata` points to a [`DentryObject<T>`]: made by `d_init`, freed a grace period after
+/// `d_release`.
 #[repr(transparent)]
 pub(crate) struct Dentry<T: Types>(Opaque<bindings::dentry>, PhantomData<T>);
 
@@ -116,8 +117,8 @@ impl<T: Types> Dentry<T> {
         unsafe { bindings::d_invalidate(self.as_ptr()) };
     }
 
-    /// Unhashes the dentry (`d_drop()`), so that its name is looked up anew: with what is below it and mounted there
-    /// left alone.
+    /// Unhashes the dentry (`d_drop()`), so that its name is looked up anew: with what is below it
+    /// and mounted there left alone.
     pub(crate) fn unhash(&self) {
         // SAFETY: The dentry is alive and referenced; the function takes the locks that it needs.
         unsafe { bindings::d_drop(self.as_ptr()) };
@@ -129,8 +130,8 @@ impl<T: Types> Dentry<T> {
         unsafe { bindings::d_unhashed(self.as_ptr()) }
     }
 
-    /// Whether the parent, or one above it, is unhashed. To be called with the superblock's rename lock held, so that the
-    /// parents do not change.
+    /// Whether the parent, or one above it, is unhashed. To be called with the superblock's rename
+    /// lock held, so that the parents do not change.
     pub(crate) fn has_unhashed_parent(&self) -> bool {
         // SAFETY: The dentry is alive, and with it its parents.
         unsafe { bindings::d_has_unhashed_parent(self.as_ptr()) }
@@ -250,8 +251,9 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     ///
     /// # Errors
     ///
-    /// ELOOP if the directory would end up below itself; ESTALE if it could not be moved, while others have its old
-    /// parent locked or the superblock's rename lock. Gives the dentry back, to try again.
+    /// ELOOP if the directory would end up below itself; ESTALE if it could not be moved, while
+    /// others have its old parent locked or the superblock's rename lock. Gives the dentry back, to
+    /// try again.
     pub(crate) fn d_splice_alias(
         self,
         inode: Option<ARef<Inode<T>>>,

@@ -5,8 +5,8 @@
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
 //!
 //! The queue is [`DentryTree`](super::dentry_tree::DentryTree). C rule encoded here:
-//! `__move_to_shrink_list()` wants `d_lock`, in a section of RCU that began before `dentry_free()`, as
-//! the queue's lock makes one; it leaves dentries alone that are in use or dying.
+//! `__move_to_shrink_list()` wants `d_lock`, in a section of RCU that began before `dentry_free()`,
+//! as the queue's lock makes one; it leaves dentries alone that are in use or dying.
 
 use super::{
     dentry::Dentry,
@@ -70,13 +70,13 @@ impl<T: Types> SuperBlock<T> {
         while self.unqueue_some(dispose, &time_of) {
             sched::cond_resched();
         }
-        // SAFETY: A list of our own of what `__move_to_shrink_list()` has put there, which keeps the
-        // dentries. No lock is held.
+        // SAFETY: A list of our own of what `__move_to_shrink_list()` has put there, which keeps
+        // the dentries. No lock is held.
         unsafe { bindings::shrink_dentry_list(dispose) };
     }
 
-    /// Takes some dentries off that have expired, and moves those that are unused to `dispose`; true
-    /// if there may be more.
+    /// Takes some dentries off that have expired, and moves those that are unused to `dispose`;
+    /// true if there may be more.
     fn unqueue_some(
         &self,
         dispose: *mut bindings::list_head,

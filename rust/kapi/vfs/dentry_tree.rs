@@ -6,11 +6,12 @@
 //! C headers: [`include/linux/timerqueue.h`](srctree/include/linux/timerqueue.h),
 //! [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
 //!
-//! A superblock has one queue, a dentry a node for it, in the memory behind `d_fsdata`; a filesystem
-//! that never queues any pays for the memory alone. C rules encoded here:
+//! A superblock has one queue, a dentry a node for it, in the memory behind `d_fsdata`; a
+//! filesystem that never queues any pays for the memory alone. C rules encoded here:
 //!
 //! - A node is on the queue while the dentry is alive: `d_release` takes it off, before
-//!   `dentry_free()`. So whoever finds one under the queue's lock may use the dentry until the unlock.
+//!   `dentry_free()`. So whoever finds one under the queue's lock may use the dentry until the
+//!   unlock.
 //! - "LiveSuper::tree" is taken outside of `d_lock`.
 
 use super::types::Types;
@@ -107,7 +108,7 @@ impl DentryTree {
     ///
     /// `object` is of a dentry of this superblock that nobody queues any more.
     pub(super) unsafe fn remove<T: Types>(&self, object: *const DentryObject<T>) {
-        // Who has queued it has dropped its reference since, which orders the two.
+        // The task that queued it has dropped its reference since, which orders the two.
         if self.used.load(Acquire) {
             // SAFETY: By the contract.
             unsafe { self.head.lock().remove((*object).node.node.get()) };

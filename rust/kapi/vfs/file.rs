@@ -6,7 +6,8 @@
 //! [`include/linux/file.h`](srctree/include/linux/file.h).
 //!
 //! A `struct file` is an [`OpeningFile`] until `open` has succeeded, then a [`File`]: only the
-//! latter has private data. The table of operations is in [`file_operations`](super::file_operations).
+//! latter has private data. The table of operations is in
+//! [`file_operations`](super::file_operations).
 
 use super::{
     inode::Inode,
@@ -108,7 +109,8 @@ impl<T: Types> File<T> {
 }
 
 impl<T: Types> File<T> {
-    /// A reference to the file (`get_file()`), which keeps it open, and its mount busy; `None` in `release`.
+    /// A reference to the file (`get_file()`), which keeps it open, and its mount busy; `None` in
+    /// `release`.
     pub(crate) fn hold(&self) -> Option<HeldFile<T>> {
         // SAFETY: The file is live; the count is raised unless it is 0.
         let held = unsafe { bindings::file_get_unless_released(self.as_ptr()) };
@@ -117,8 +119,8 @@ impl<T: Types> File<T> {
     }
 }
 
-/// A reference to an open file. Dropping the last one (`fput()`) leaves the rest to the return to user space or, of
-/// a task of the kernel's, to a work item.
+/// A reference to an open file. Dropping the last one (`fput()`) leaves the rest to the return to
+/// user space or, of a task of the kernel's, to a work item.
 ///
 /// # Invariants
 ///

@@ -199,8 +199,8 @@ impl<T: Types> FileOperationsTable<T> {
 }
 
 // The functions below are put into a table that is attached to inodes of superblocks registered for
-// `T` only, so that the file or inode they get is one of `T`. The VFS keeps both alive for the call,
-// and calls all but `open` between a successful `open` and `release`.
+// `T` only, so that the file or inode they get is one of `T`. The VFS keeps both alive for the
+// call, and calls all but `open` between a successful `open` and `release`.
 
 /// # Safety
 ///
@@ -316,7 +316,8 @@ unsafe extern "C" fn release<T: Types, O: FileOperations<T>>(
     let inode = unsafe { Inode::from_raw(inode) };
     // SAFETY: `private_data` is what `open` stored, and `release` is the last to use it.
     let data = unsafe { Arc::from_raw((*file).private_data.cast::<T::File>()) };
-    // SAFETY: An open file of `T`, whose data the `Arc` above keeps alive until the end of `O::release`'s use.
+    // SAFETY: An open file of `T`, whose data the `Arc` above keeps alive until the end of
+    // `O::release`'s use.
     let file = unsafe { File::from_raw(file) };
     O::release(inode, file, data);
     // The VFS ignores it.

@@ -69,9 +69,8 @@ pub(crate) trait FsContextOperations: Sized + 'static {
     /// [`FsContext::get_tree_single`] or [`FsContext::get_tree_existing`].
     fn get_tree(&mut self, fc: &FsContext<Self>) -> Result;
 
-    /// Sets up a superblock that [`FsContext::get_tree_nodev`] or [`FsContext::get_tree_single`] has
-    /// made: at least its root.
-    /// On failure the superblock is shut down, with `kill_sb`.
+    /// Sets up a superblock that [`FsContext::get_tree_nodev`] or [`FsContext::get_tree_single`]
+    /// has made: at least its root. On failure the superblock is shut down, with `kill_sb`.
     fn fill_super(
         &mut self,
         fc: &FsContext<Self>,

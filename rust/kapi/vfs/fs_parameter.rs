@@ -2,10 +2,11 @@
 
 //! One parameter of a mount: its value, before it is parsed.
 //!
-//! C header: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h) (`struct fs_parameter`).
+//! C header: [`include/linux/fs_context.h`](srctree/include/linux/fs_context.h)
+//! (`struct fs_parameter`).
 //!
-//! C rule encoded here: a parameter's string may be taken out of it; `vfs_parse_fs_param()` frees what
-//! is left.
+//! C rule encoded here: a parameter's string may be taken out of it; `vfs_parse_fs_param()` frees
+//! what is left.
 
 use crate::bindings;
 use core::ptr::{

@@ -53,7 +53,8 @@ pub(crate) trait InodeKey<T: Types>: Sync {
     fn set(&self, inode: &T::Inode);
 }
 
-/// A new inode, `I_NEW`: others that find it wait until [`unlock_new_inode`](Self::unlock_new_inode).
+/// A new inode, `I_NEW`: others that find it wait until
+/// [`unlock_new_inode`](Self::unlock_new_inode).
 ///
 /// Dropping it is `iget_failed()`.
 ///
@@ -147,8 +148,8 @@ impl<T: Types> NewInode<T> {
 
 /// # Safety
 ///
-/// Called by `iget5_locked()` and `ilookup5()` with a live inode of a superblock registered for `T`,
-/// and the key that they were given.
+/// Called by `iget5_locked()` and `ilookup5()` with a live inode of a superblock registered for
+/// `T`, and the key that they were given.
 unsafe extern "C" fn test<T: Types, K: InodeKey<T>>(
     inode: *mut bindings::inode,
     key: *mut c_void,

@@ -12,7 +12,8 @@
 //!   filesystem, by a lock of its own or by `i_rwsem`; the fields are machine words, and both
 //!   sides use single accesses. `i_size` needs a sequence count on 32-bit machines, which
 //!   [`Inode::i_size_read`] and [`Inode::i_size_write`] take care of.
-//! - A new inode (`I_NEW`) is set up by who allocated it and by nobody else: [`super::iget`].
+//! - A new inode (`I_NEW`) is set up by the task that allocated it and by nobody else:
+//!   [`super::iget`].
 
 use super::{
     mnt_idmapping::MntIdmap,
@@ -44,8 +45,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and `container_of()`
-/// in C have it.
+/// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and
+/// `container_of()` in C have it.
 #[repr(C)]
 pub(super) struct InodeHead {
     pub(super) inode: Opaque<bindings::inode>,
@@ -127,7 +128,7 @@ macro_rules! read_once {
 /// One write of a field that others may read (`WRITE_ONCE()`).
 macro_rules! write_once {
     ($inode:expr, $field:ident, $value:expr) => {
-        // SAFETY: As for `read_once!`; who calls is serialised with other writers.
+        // SAFETY: As for `read_once!`; the caller is serialised with other writers.
         unsafe { (&raw mut (*$inode.as_ptr()).$field).write_volatile($value) }
     };
 }
@@ -238,7 +239,8 @@ impl<T: Types> Inode<T> {
 
     /// Whether the current task holds `i_rwsem` exclusively.
     pub(crate) fn is_locked_by_current(&self) -> bool {
-        // SAFETY: The inode is alive; the owner is read once, and cannot become or cease to be this task meanwhile.
+        // SAFETY: The inode is alive; the owner is read once, and cannot become or cease to be this
+        // task meanwhile.
         unsafe { bindings::inode_is_locked_by_current(self.as_ptr()) }
     }
 
@@ -418,7 +420,8 @@ pub(crate) struct InodeLockShared<'a, T: Types>(&'a Inode<T>);
 
 impl<T: Types> Drop for InodeLockShared<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: Taken for reading when the guard was made, by this task (`inode_unlock_shared()`).
+        // SAFETY: Taken for reading when the guard was made, by this task
+        // (`inode_unlock_shared()`).
         unsafe { bindings::up_read(self.0.i_rwsem()) };
     }
 }

@@ -9,8 +9,8 @@
 //!
 //! - The slab constructor runs once per object, not once per inode: only `inode_init_once()`.
 //! - An inode may be destroyed without ever having been set up or evicted (a lost race in
-//!   `iget5_locked()`). So the private data is complete when `alloc_inode` returns, and `free_inode`
-//!   drops it in any case.
+//!   `iget5_locked()`). So the private data is complete when `alloc_inode` returns, and
+//!   `free_inode` drops it in any case.
 //! - `free_inode` runs a grace period after eviction, in softirq context: what it drops must not
 //!   sleep (porting.rst: inodes must be freed by RCU). What may sleep belongs into `evict_inode`.
 //! - Before the cache goes, the callbacks in flight must have run: `rcu_barrier()`.

@@ -8,8 +8,8 @@
 //! C rule encoded here: `iput()` of the last reference evicts the inode, which sleeps and takes
 //! locks, so it has no place where a request ends. `iput_if_not_last()` is safe anywhere; the last
 //! reference goes to a workqueue of the module, which must be empty before a superblock goes
-//! ([`flush`]) and before the module does ([`InodeHoldQueue`]). The work item lies beside the inode:
-//! there is one last reference, so one is enough, and nothing has to be allocated.
+//! ([`flush`]) and before the module does ([`InodeHoldQueue`]). The work item lies beside the
+//! inode: there is one last reference, so one is enough, and nothing has to be allocated.
 
 use super::{
     inode::{

@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
 //!
-//! The kernel crate's `Kiocb` has the position and the file's private data, but neither the file, and
-//! with it the inode, nor flags.
+//! The kernel crate's `Kiocb` has the position and the file's private data, but neither the file,
+//! and with it the inode, nor flags.
 
 use super::{
     file::{

@@ -2,15 +2,15 @@
 
 //! Filesystems that live in the dcache alone: a few directories and files, made by the kernel.
 //!
-//! C: `fs/libfs.c`, `d_make_persistent()`.
+//! C counterpart: `fs/libfs.c`, `d_make_persistent()`.
 //!
 //! C rules encoded here:
 //!
 //! - A persistent dentry keeps its inode and stays until it is removed by name, or
 //!   `kill_anon_super()` takes all.
-//! - `i_private` belongs to who makes the inode. It is an `Arc` that `evict_inode` drops, so that an
-//!   operation on an open file, which holds the inode, can borrow it.
-//! - Who makes and removes directories and files is serialised by the filesystem.
+//! - `i_private` belongs to whoever makes the inode. It is an `Arc` that `evict_inode` drops, so
+//!   that an operation on an open file, which holds the inode, can borrow it.
+//! - Making and removing directories and files is serialised by the filesystem.
 
 use super::{
     stat::{
@@ -180,7 +180,8 @@ impl<'a, T: SimpleTypes> SimpleDir<'a, T> {
                 bindings::inc_nlink(inode);
             }
         })?;
-        // SAFETY: A positive dentry, by the type's invariant; changes are serialised by the callers.
+        // SAFETY: A positive dentry, by the type's invariant; changes are serialised by the
+        // callers.
         unsafe { bindings::inc_nlink((*self.dentry.as_ptr()).d_inode) };
         Ok(dir)
     }
@@ -233,7 +234,8 @@ impl<'a, T: SimpleTypes> SimpleDir<'a, T> {
             (*inode).i_private = attach.node.clone().into_foreign();
         }
         set_operations(inode);
-        // SAFETY: A negative dentry that nobody else knows, and an inode whose reference passes to it.
+        // SAFETY: A negative dentry that nobody else knows, and an inode whose reference passes to
+        // it.
         unsafe { bindings::d_make_persistent(dentry.as_ptr(), inode) };
         // INVARIANT: Positive now, and the reference from `d_alloc_name()` is ours.
         Ok(SimpleDir {

@@ -1,6 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The virtual filesystem: superblocks, inodes, dentries, files and the tables of operations on them.
+//! The virtual filesystem: superblocks, inodes, dentries, files and the tables of operations on
+//! them.
+//!
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h) and those around it. The objects
+//! and what they carry for a filesystem:
+//!
+//! - [`types`]: the filesystem's own data behind each object ([`types::Types`]),
+//! - [`super_block`]: `struct super_block`, `struct backing_dev_info`,
+//! - [`inode`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; finding and making it,
+//!   its memory, references that may be dropped anywhere,
+//! - [`write_access`]: `i_writecount`,
+//! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
+//!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
+//! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
+//! - [`file`](mod@file), [`kiocb`], [`dir_context`]: `struct file`, `struct kiocb`,
+//!   `struct dir_context`,
+//! - [`open`]: `finish_open()` and what else `atomic_open` ends with.
+//!
+//! The tables, one trait each, attached where C attaches them:
+//!
+//! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
+//!   [`address_space`]: the C structs of those names,
+//! - [`libfs`]: `fs/libfs.c`, for filesystems that live in the dcache alone.
+//!
+//! Mounting:
+//!
+//! - [`file_system_type`], [`fs_context`], [`fs_parameter`], [`fs_parser`]: the C structs of those
+//!   names.
+//!
+//! Values that the calls carry:
+//!
+//! - [`attr`], [`kstat`], [`statfs`]: `struct iattr`, `struct kstat`, `struct kstatfs`,
+//! - [`stat`], [`fcntl`], [`namei`]: modes, and flags of open(2) and of path walk,
+//! - [`mnt_idmapping`]: `struct mnt_idmap`.
+//!
+//! May use: `lib`, `mm`, `sync`, `task`, `time`. Used by `page_cache` and `io`, and by `fs` and
+//! `control`.
 
 pub(crate) mod address_space;
 pub(crate) mod attr;

@@ -2,6 +2,8 @@
 
 //! What path walk sees of inodes and dentries in RCU mode.
 //!
+//! C headers: [`include/linux/dcache.h`](srctree/include/linux/dcache.h),
+//! [`include/linux/fs.h`](srctree/include/linux/fs.h);
 //! C documentation: [path-lookup](srctree/Documentation/filesystems/path-lookup.rst),
 //! [porting](srctree/Documentation/filesystems/porting.rst) on `->d_revalidate()` and
 //! `->permission()`.

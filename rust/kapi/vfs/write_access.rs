@@ -2,10 +2,11 @@
 
 //! Who may write to a file, and who keeps others from it.
 //!
-//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`get_write_access()`, `deny_write_access()`).
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`get_write_access()`,
+//! `deny_write_access()`).
 //!
-//! C rule encoded here: `i_writecount` counts the files that are open for writing, or, below 0, those that deny
-//! it because they are being executed; what was taken is given back once.
+//! C rule encoded here: `i_writecount` counts the files that are open for writing, or, below 0,
+//! those that deny it because they are being executed; what was taken is given back once.
 
 use super::{
     inode::Inode,
