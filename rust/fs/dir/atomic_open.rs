@@ -33,6 +33,7 @@ use crate::{
         },
         inode::{
             attr_cache::AskedAt,
+            given::Given,
             pages, //
         },
         name::{
@@ -143,11 +144,13 @@ fn create_open(
             let (out, file) = (out.ok()?, file?);
             dir.dir_changed();
             let file = file.opened(out.entry.node, out.open);
-            Some(match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+            let given = Given::new(dir.conn().clone(), out.entry.node);
+            let inode = dir.sb().iget_given(given, &out.entry, AskedAt::CREATED);
+            Some(match inode {
                 Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
-                Err(_) => {
+                Err((_, given)) => {
                     file.set_left_by(closer.pid());
-                    Created::GivenBack(file.give_back(without_create(flags), true))
+                    Created::GivenBack(file.give_back(without_create(flags), Some(given)))
                 }
             })
         }
@@ -156,10 +159,12 @@ fn create_open(
 
     let file_data = new_file.ok_or(EINTR)?;
     let data = file_data.opened(out.entry.node, out.open);
-    let inode = match dir.sb().iget(&out.entry, AskedAt::CREATED) {
+    let given = Given::new(&**conn, out.entry.node);
+    let inode = match dir.sb().iget_given(given, &out.entry, AskedAt::CREATED) {
         Ok(inode) => inode,
-        Err(e) => {
-            data.sync_release(without_create(flags), true);
+        Err((e, given)) => {
+            let given = given.keep(conn.clone());
+            data.sync_release(without_create(flags), Some(given));
             return Err(e);
         }
     };
@@ -167,19 +172,19 @@ fn create_open(
     let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
 
     if let Err(e) = entry.d_instantiate(inode.clone()) {
-        data.sync_release(flags, false);
+        data.sync_release(flags, None);
         return Err(e);
     }
     entry.set_named(asked, out.entry.entry_valid);
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {
-        data.sync_release(flags, false);
+        data.sync_release(flags, None);
         return Err(e);
     }
     if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
         if let Some(data) = data {
-            data.sync_release(flags, false);
+            data.sync_release(flags, None);
         }
         return Err(e);
     }

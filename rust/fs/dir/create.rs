@@ -83,7 +83,7 @@ fn create_new_entry<O: Op<Out = Entry>>(
             }
         }
     })?;
-    let inode = dir.sb().iget_or_forget(&entry, AskedAt::CREATED)?;
+    let inode = dir.sb().iget(&entry, AskedAt::CREATED)?;
 
     let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
     dir.dir_changed();
@@ -96,7 +96,7 @@ fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: R
         Ok(entry) => {
             dentry.drop_behind();
             dir.dir_changed();
-            if dir.sb().iget_or_forget(&entry, AskedAt::CREATED).is_ok() {
+            if dir.sb().iget(&entry, AskedAt::CREATED).is_ok() {
                 if let Some(inode) = linked {
                     inode.update_ctime_in_cache();
                 }

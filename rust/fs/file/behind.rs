@@ -143,7 +143,7 @@ impl Opened {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(_) => {
-                    let given_back = self.file.take().and_then(|f| f.give_back(flags, false));
+                    let given_back = self.file.take().and_then(|f| f.give_back(flags, None));
                     return Some(given_back.map_or(Step::Over, Step::GiveBack));
                 }
             }

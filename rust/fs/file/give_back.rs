@@ -17,6 +17,7 @@ use crate::{
     },
     fs::{
         conn::connection::Conn,
+        inode::given::Given,
         request::{
             call::{
                 Holds,
@@ -45,48 +46,49 @@ use kernel::{
     },
 };
 
+/// A node that no inode has taken.
+type GivenNode = Given<RcuArc<Conn>>;
+
 impl FuseFile {
     /// Takes an open of a file back that failed after all, and waits until the daemon knows
-    /// (`fuse_sync_release()`), unless killed; with `forget`, gives its node back after that, as it has
-    /// no inode. May sleep.
-    pub(crate) fn sync_release(self: Arc<Self>, flags: u32, forget: bool) {
+    /// (`fuse_sync_release()`), unless killed. `node`, which no inode has taken, is given back after that. May
+    /// sleep.
+    pub(in crate::fs) fn sync_release(self: Arc<Self>, flags: u32, mut node: Option<GivenNode>) {
         self.flags.store(flags, Relaxed);
         // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
         let Some(mut file) = Arc::into_unique_or_drop(self) else {
             return;
         };
-        let (conn, node) = (file.conn.clone(), file.nodeid);
         let mut memory = file.take_release();
-        let mut left = false;
 
         if memory.is_some() {
             let then = || {
-                left = true;
-                let (conn, memory) = (conn.clone(), memory.take());
+                let (node, memory) = (node.take(), memory.take());
                 move |_: &mut Outcome<'_>| {
-                    if forget {
-                        conn.chan.forget_one(node);
-                    }
+                    drop(node);
                     // An inode is forgotten after its files are released.
                     drop(memory);
                 }
             };
-            let mut leaver = Leaver::new(&conn, &NothingHeld, then);
+            let conn = &file.conn;
+            let mut leaver = Leaver::new(conn, &NothingHeld, then);
             let message = Message {
-                node: Some(node),
+                node: Some(file.nodeid),
                 caller: file.closer(),
                 op: &file.release_op(),
             };
             // What the daemon answers changes nothing.
             let _ = (conn.chan).call(How::Forced, &message, None, &mut leaver);
         }
-        if forget && !left {
-            conn.chan.forget_one(node);
-        }
+        drop(node);
     }
 
     /// As [`sync_release`](Self::sync_release), in place of a caller that has left.
-    pub(in crate::fs) fn give_back(self: Arc<Self>, flags: u32, forget: bool) -> Option<GivenBack> {
+    pub(in crate::fs) fn give_back(
+        self: Arc<Self>,
+        flags: u32,
+        node: Option<GivenNode>,
+    ) -> Option<GivenBack> {
         self.flags.store(flags, Relaxed);
         // As above.
         let mut file = Arc::into_unique_or_drop(self)?;
@@ -100,7 +102,7 @@ impl FuseFile {
             caller: file.closer(),
             release: file.release_op(),
             request,
-            forget,
+            _given: node,
             _end: end,
         })
     }
@@ -114,7 +116,8 @@ pub(in crate::fs) struct GivenBack {
     release: Release,
     /// None if RELEASE has been sent, or none is to be.
     request: Option<Prepared>,
-    forget: bool,
+    // In this order, after RELEASE: an inode is forgotten after its files are released.
+    _given: Option<GivenNode>,
     _end: Option<KBox<ReleaseEnd>>,
 }
 
@@ -125,15 +128,6 @@ impl Afterwards for GivenBack {
                 (self.conn).call_behind(request, self.node, self.caller, &self.release)
             }
             None => Next::Done,
-        }
-    }
-}
-
-impl Drop for GivenBack {
-    /// An inode is forgotten after its files are released.
-    fn drop(&mut self) {
-        if self.forget {
-            self.conn.chan.forget_one(self.node);
         }
     }
 }

@@ -60,12 +60,12 @@ pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseF
 
     let data = FuseFile::open(inode, file.flags(), Kind::File)?;
     if let Err(e) = finish_open(inode, file, &data) {
-        data.sync_release(file.flags(), false);
+        data.sync_release(file.flags(), None);
         return Err(e);
     }
 
     if let Err(e) = drop_stale(inode, &data, file.flags()) {
-        data.sync_release(file.flags(), false);
+        data.sync_release(file.flags(), None);
         return Err(e);
     }
     Ok(data)

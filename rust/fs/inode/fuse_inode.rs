@@ -164,7 +164,7 @@ impl FuseInode {
     }
 
     /// Counts a reference that the daemon has given us with an entry.
-    pub(in crate::fs) fn inc_nlookup(&self) {
+    pub(super) fn inc_nlookup(&self) {
         let mut inner = self.inner.lock();
         inner.nlookup = inner.nlookup.wrapping_add(1);
     }

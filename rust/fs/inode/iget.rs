@@ -10,6 +10,7 @@ use super::{
         AskedAt, //
     },
     fuse_inode::FuseInode,
+    given::Given,
     times::valid_until, //
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         NodeId, //
     },
     fs::{
+        conn::connection::Conn,
         Fuse,
         Inode,
         SuperBlock, //
@@ -33,6 +35,7 @@ use crate::{
         types::Types, //
     },
 };
+use core::ops::Deref;
 use kernel::{
     prelude::*,
     sync::{
@@ -55,13 +58,39 @@ impl InodeKey<Fuse> for Key {
 }
 
 impl SuperBlock {
-    /// The inode of an entry, with the entry's attributes, and one more reference of the daemon's
-    /// counted (`fuse_iget()`). May sleep.
+    /// The inode of an entry, with the entry's attributes, which takes the reference to the node (`fuse_iget()`).
+    /// May sleep.
     ///
     /// # Errors
     ///
-    /// ENOMEM; the reference is to be given back by a FORGET then.
+    /// ENOMEM; the reference has been given back then.
     pub(in crate::fs) fn iget(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
+        let given = Given::new(&*self.data().conn, entry.node);
+        self.iget_given(given, entry, asked).map_err(|(e, _)| e)
+    }
+
+    /// The same where the reference is not to be given back at once.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; the reference comes back with it.
+    pub(in crate::fs) fn iget_given<C: Deref<Target = Conn>>(
+        &self,
+        given: Given<C>,
+        entry: &Entry,
+        asked: AskedAt,
+    ) -> Result<ARef<Inode>, (Error, Given<C>)> {
+        match self.find_or_make(entry, asked) {
+            Ok(inode) => {
+                given.taken_by(inode.data());
+                Ok(inode)
+            }
+            Err(e) => Err((e, given)),
+        }
+    }
+
+    /// The inode of an entry, which counts no reference yet.
+    fn find_or_make(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
         let key = Key(entry.node);
 
         let found = loop {
@@ -87,22 +116,11 @@ impl SuperBlock {
             Iget::Old(inode) => inode,
             Iget::New(new) => new,
         };
-        inode.data().inc_nlookup();
         attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
         Ok(match found {
             Iget::Old(inode) => inode,
             Iget::New(new) => new.unlock_new_inode(),
         })
-    }
-
-    /// As [`iget`](Self::iget), and gives the reference back by itself where it fails.
-    pub(in crate::fs) fn iget_or_forget(
-        &self,
-        entry: &Entry,
-        asked: AskedAt,
-    ) -> Result<ARef<Inode>> {
-        self.iget(entry, asked)
-            .inspect_err(|_| self.data().conn.chan.forget_one(entry.node))
     }
 
     /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
@@ -112,7 +130,9 @@ impl SuperBlock {
     ///
     /// ENOMEM.
     pub(in crate::fs) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
-        self.iget(&Entry::root(kind, perm), AskedAt::CREATED)
+        let root = self.find_or_make(&Entry::root(kind, perm), AskedAt::CREATED)?;
+        root.data().inc_nlookup();
+        Ok(root)
     }
 }
 

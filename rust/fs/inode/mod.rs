@@ -7,11 +7,13 @@
 //! - [`pages`]: dropping its cached pages,
 //! - [`attr_cache`]: its cached attributes,
 //! - [`iomode`]: whether its data goes through the page cache,
+//! - [`given`]: a node that the daemon has given, and that is given back unless an inode takes it,
 //! - [`iget`]: finding and making it,
 //! - [`lifecycle`]: its memory, and giving it back.
 
 pub(in crate::fs) mod attr_cache;
 pub(in crate::fs) mod fuse_inode;
+pub(in crate::fs) mod given;
 pub(in crate::fs) mod iget;
 pub(in crate::fs) mod iomode;
 pub(in crate::fs) mod lifecycle;

@@ -154,7 +154,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
         move |done: &mut Outcome<'_>| {
             // Nobody has the name: the inode takes the attributes, if somebody else has it, and is given back.
             if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
-                let _ = dir.sb().iget_or_forget(&entry, asked);
+                let _ = dir.sb().iget(&entry, asked);
             }
         }
     };
@@ -170,7 +170,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
         }
         Err(e) => return Err(e),
     };
-    let inode = dir.sb().iget_or_forget(&entry, asked)?;
+    let inode = dir.sb().iget(&entry, asked)?;
     Ok(Found {
         inode: Some(inode),
         valid: entry.entry_valid,

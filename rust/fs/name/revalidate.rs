@@ -22,6 +22,7 @@ use crate::{
                 self,
                 AskedAt, //
             },
+            given::Given,
             times::valid_until, //
         },
         Dentry,
@@ -134,13 +135,13 @@ fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: N
         LookupOut::BadAttr { node, flags } => (node, flags, None),
         LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
     };
+    let given = Given::new(&**inode.conn(), node);
     // Whether another filesystem is to be mounted there.
     let is_automount = flags.contains(AttrFlags::SUBMOUNT);
     if node != inode.nodeid() || is_automount != inode.is_automount() {
-        inode.conn().chan.forget_one(node);
         return false;
     }
-    inode.data().inc_nlookup();
+    given.taken_by(inode.data());
 
     let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
         return false;

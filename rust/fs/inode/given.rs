@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Nodes that the daemon has given, and that are to be given back.
+//!
+//! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Takes `FuseInode::inner`.
+
+use super::fuse_inode::FuseInode;
+use crate::{
+    abi::NodeId,
+    fs::conn::connection::Conn,
+    kapi::sync::rcu::RcuArc, //
+};
+use core::ops::Deref;
+
+/// A reference to a node, which came with an entry and which the daemon counts. An inode takes it, to give it back
+/// when it is evicted; dropped, it is given back at once by FORGET, which may sleep until there is memory for that.
+pub(in crate::fs) struct Given<C: Deref<Target = Conn>> {
+    conn: C,
+    /// `None` once an inode has taken it.
+    node: Option<NodeId>,
+}
+
+impl<C: Deref<Target = Conn>> Given<C> {
+    /// The daemon has just given the node.
+    #[inline]
+    pub(in crate::fs) fn new(conn: C, node: NodeId) -> Self {
+        Self {
+            conn,
+            node: Some(node),
+        }
+    }
+
+    /// The inode of the node takes it.
+    #[inline]
+    pub(in crate::fs) fn taken_by(mut self, inode: &FuseInode) {
+        self.node = None;
+        inode.inc_nlookup();
+    }
+
+    /// The same, to be kept for longer.
+    pub(in crate::fs) fn keep(mut self, conn: RcuArc<Conn>) -> Given<RcuArc<Conn>> {
+        Given {
+            conn,
+            node: self.node.take(),
+        }
+    }
+}
+
+impl<C: Deref<Target = Conn>> Drop for Given<C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(node) = self.node {
+            self.conn.chan.forget_one(node);
+        }
+    }
+}
