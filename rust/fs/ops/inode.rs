@@ -45,6 +45,7 @@ use crate::{
         iget::NewInode,
         inode_operations::{
             AtomicOpen,
+            AttributeOperations,
             InodeOperations,
             InodeOperationsTable, //
         },
@@ -86,11 +87,15 @@ impl SetOperations for Fuse {
 
 /// The inode operations of directories.
 static DIR_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<DirInodeOperations>();
+    InodeOperationsTable::new::<DirInodeOperations, Attributes>();
 
 /// The inode operations of all but directories and symbolic links.
 static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<CommonInodeOperations>();
+    InodeOperationsTable::new::<CommonInodeOperations, Attributes>();
+
+/// The inode operations of symbolic links.
+static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
+    InodeOperationsTable::new::<SymlinkOperations, Attributes>();
 
 enum DirInodeOperations {}
 
@@ -176,20 +181,6 @@ impl InodeOperations<Fuse> for DirInodeOperations {
     fn permission_rcu(idmap: &MntIdmap, inode: &RcuInode<'_, Fuse>, mask: u32) -> Result {
         permission::permission_rcu(idmap, inode, mask)
     }
-
-    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
-        setattr::setattr(idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &MntIdmap,
-        dentry: &Dentry,
-        stat: &mut Kstat,
-        request_mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr::getattr(idmap, dentry, stat, request_mask, flags)
-    }
 }
 
 enum CommonInodeOperations {}
@@ -203,25 +194,7 @@ impl InodeOperations<Fuse> for CommonInodeOperations {
     fn permission_rcu(idmap: &MntIdmap, inode: &RcuInode<'_, Fuse>, mask: u32) -> Result {
         permission::permission_rcu(idmap, inode, mask)
     }
-
-    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
-        setattr::setattr(idmap, dentry, attr)
-    }
-
-    fn getattr(
-        idmap: &MntIdmap,
-        dentry: &Dentry,
-        stat: &mut Kstat,
-        request_mask: u32,
-        flags: u32,
-    ) -> Result {
-        getattr::getattr(idmap, dentry, stat, request_mask, flags)
-    }
 }
-
-/// The inode operations of symbolic links.
-static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<SymlinkOperations>();
 
 enum SymlinkOperations {}
 
@@ -230,7 +203,11 @@ impl InodeOperations<Fuse> for SymlinkOperations {
     fn get_link(_dentry: &Dentry, inode: &Inode) -> Result<KVVec<u8>> {
         readlink::readlink(inode)
     }
+}
 
+enum Attributes {}
+
+impl AttributeOperations<Fuse> for Attributes {
     fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
         setattr::setattr(idmap, dentry, attr)
     }

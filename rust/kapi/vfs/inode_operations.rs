@@ -63,7 +63,7 @@ pub(crate) enum AtomicOpen<T: Types> {
     NoOpen(Option<ARef<Dentry<T>>>),
 }
 
-/// `struct inode_operations`. All run in task context and may sleep unless said otherwise.
+/// `struct inode_operations`, apart from [`AttributeOperations`]. All run in task context and may sleep unless said otherwise.
 #[vtable]
 pub(crate) trait InodeOperations<T: Types>: 'static {
     /// Finds a name in a directory. Returns the dentry to use in place of `dentry`, if another.
@@ -158,23 +158,6 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Changes attributes; `i_rwsem` is held exclusively.
-    fn setattr(_idmap: &MntIdmap, _dentry: &Dentry<T>, _attr: &mut Iattr<T>) -> Result {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Reports attributes: those of `request_mask` (`STATX_*`), as fresh as `flags`
-    /// (`AT_STATX_*`) say.
-    fn getattr(
-        _idmap: &MntIdmap,
-        _dentry: &Dentry<T>,
-        _stat: &mut Kstat,
-        _request_mask: u32,
-        _flags: u32,
-    ) -> Result {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
     /// Looks up, makes if `flags` (`O_*`) say so, and opens, in one.
     fn atomic_open(
         _dir: &Inode<T>,
@@ -185,6 +168,23 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     ) -> Result<AtomicOpen<T>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
+}
+
+/// The part of `struct inode_operations` that is about attributes, which inodes of all types have. Both run in
+/// task context and may sleep.
+pub(crate) trait AttributeOperations<T: Types>: 'static {
+    /// Changes attributes; `i_rwsem` is held exclusively.
+    fn setattr(idmap: &MntIdmap, dentry: &Dentry<T>, attr: &mut Iattr<T>) -> Result;
+
+    /// Reports attributes: those of `request_mask` (`STATX_*`), as fresh as `flags`
+    /// (`AT_STATX_*`) say.
+    fn getattr(
+        idmap: &MntIdmap,
+        dentry: &Dentry<T>,
+        stat: &mut Kstat,
+        request_mask: u32,
+        flags: u32,
+    ) -> Result;
 }
 
 /// A table of inode operations for `T`.
@@ -206,8 +206,8 @@ macro_rules! op {
 }
 
 impl<T: Types> InodeOperationsTable<T> {
-    /// The table of `O`.
-    pub(crate) const fn new<O: InodeOperations<T>>() -> Self {
+    /// The table of `O` and `A`.
+    pub(crate) const fn new<O: InodeOperations<T>, A: AttributeOperations<T>>() -> Self {
         Self(
             bindings::inode_operations {
                 lookup: op!(O::HAS_LOOKUP, lookup::<T, O>),
@@ -222,8 +222,8 @@ impl<T: Types> InodeOperationsTable<T> {
                 rmdir: op!(O::HAS_RMDIR, rmdir::<T, O>),
                 mknod: op!(O::HAS_MKNOD, mknod::<T, O>),
                 rename: op!(O::HAS_RENAME, rename::<T, O>),
-                setattr: op!(O::HAS_SETATTR, setattr::<T, O>),
-                getattr: op!(O::HAS_GETATTR, getattr::<T, O>),
+                setattr: Some(setattr::<T, A>),
+                getattr: Some(getattr::<T, A>),
                 atomic_open: op!(O::HAS_ATOMIC_OPEN, atomic_open::<T, O>),
                 ..pin_init::zeroed()
             },
@@ -483,7 +483,7 @@ unsafe extern "C" fn rename<T: Types, O: InodeOperations<T>>(
 /// # Safety
 ///
 /// See above; `attr` is the caller's, and with `ATTR_FILE` has an open file of this filesystem.
-unsafe extern "C" fn setattr<T: Types, O: InodeOperations<T>>(
+unsafe extern "C" fn setattr<T: Types, A: AttributeOperations<T>>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,
     attr: *mut bindings::iattr,
@@ -496,13 +496,13 @@ unsafe extern "C" fn setattr<T: Types, O: InodeOperations<T>>(
             Iattr::from_raw(attr),
         )
     };
-    from_result(|| O::setattr(idmap, dentry, attr).map(|()| 0))
+    from_result(|| A::setattr(idmap, dentry, attr).map(|()| 0))
 }
 
 /// # Safety
 ///
 /// See above; `stat` is the caller's.
-unsafe extern "C" fn getattr<T: Types, O: InodeOperations<T>>(
+unsafe extern "C" fn getattr<T: Types, A: AttributeOperations<T>>(
     idmap: *mut bindings::mnt_idmap,
     path: *const bindings::path,
     stat: *mut bindings::kstat,
@@ -517,7 +517,7 @@ unsafe extern "C" fn getattr<T: Types, O: InodeOperations<T>>(
             Kstat::from_raw(stat),
         )
     };
-    from_result(|| O::getattr(idmap, dentry, stat, request_mask, flags).map(|()| 0))
+    from_result(|| A::getattr(idmap, dentry, stat, request_mask, flags).map(|()| 0))
 }
 
 /// # Safety
