@@ -4,7 +4,7 @@
 # (RUST_FUSE_CACHE), everything built from this checkout to build/.
 
 # The scripts read these from the environment.
-export SUITE CASE IMPL LANE KERNEL N SEED KSRC RUST_FUSE_CACHE RUST_FUSE_MIRROR
+export SUITE CASE IMPL LANE KERNEL N SEED KSRC FILES MODULE RUST_FUSE_CACHE RUST_FUSE_MIRROR
 ifeq ($(RUST_FUSE_CACHE),)
 unexport RUST_FUSE_CACHE
 endif
@@ -23,6 +23,7 @@ help:
 	@echo 'make check                format, clippy, unsafe report, documentation, host tests'
 	@echo 'make doc                  rustdoc and the pages of Documentation, in build/doc'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
+	@echo '                          FILES="path...": there, too; MODULE=fuse.ko: a module of your own'
 	@echo 'make bench                instructions and time per operation, ours and C'
 	@echo 'make soak                 all suites on all kernels, and long forms; SUITE, LANE, KERNEL as above'
 	@echo 'make modules              fuse.ko for the plain test kernel, in build/module/plain'

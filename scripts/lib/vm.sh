@@ -12,8 +12,8 @@ VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reli
 UML_APPEND='ncpus=1 quiet panic=-1 panic_on_oops=1 log_buf_len=16M trace_clock=mono'
 
 # vm_prepare OUT FLAVOUR IMPL MODULE LIMIT [PROGRAM...]: the folder and the initrd of a run, with all of our programs or
-# just these. The caller may add lines to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must own
-# the folder.
+# just these. The caller may add lines to OUT/initrd/rf/job, and must add the command ("arg=" lines). The caller must
+# own the folder.
 vm_prepare() {
 	local out=$1 flavour=$2 impl=$3 ko=$4 limit=$5
 	rm -rf "$out"
@@ -33,6 +33,20 @@ vm_prepare() {
 	else
 		echo nomodule=1 >>"$out/initrd/rf/job"
 	fi
+}
+
+# vm_files OUT PATH...: copies of these are in the machine's /run/rust_fuse/home. All of that is in its memory.
+vm_files() {
+	local out=$1 file
+	shift
+	mkdir "$out/initrd/rf/home"
+	(($# > 0)) || return 0
+	for file; do
+		[[ -e $file ]] || die "there is no $file"
+	done
+	(($(du -smcL "$@" | tail -n 1 | cut -f1) <= 200)) ||
+		die "more than 200 MB are to be in the machine's memory: $*" "give the files that are needed, not their folder"
+	cp -rLt "$out/initrd/rf/home" "$@"
 }
 
 vm_memory() {
@@ -84,7 +98,8 @@ qemu_command() {
 	# KASAN with the layout of four levels, and a report of it would switch lockdep off.
 	[[ " $* " == *" -accel "* ]] || options+=(-accel tcg -cpu "max,-la57")
 	[[ " $* " == *" -serial "* ]] || options+=(-serial "file:$out/console")
-	command=(qemu "$out" "$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append" "${options[@]}" "$@")
+	command=(qemu "$out" "$KERNEL/arch/x86/boot/bzImage" "$GUEST/root.img" -append "$VM_APPEND $append"
+		"${options[@]}" "$@")
 }
 
 uml_command() {
@@ -110,7 +125,8 @@ vm_exec() {
 	local bound=$1
 	shift
 	# shellcheck disable=SC2016
-	exec timeout --kill-after=10 "$bound" bash -c '. "$0/scripts/lib/all.sh"; trap - INT TERM; TOOLCHAIN=$1; shift; tc bash "$ROOT/scripts/lib/machine.sh" "$@"' \
+	exec timeout --kill-after=10 "$bound" bash -c '. "$0/scripts/lib/all.sh"
+		trap - INT TERM; TOOLCHAIN=$1; shift; tc bash "$ROOT/scripts/lib/machine.sh" "$@"' \
 		"$ROOT" "$TOOLCHAIN" "$@"
 }
 
