@@ -83,9 +83,7 @@ fn traced(command: &mut Command) -> Result<(ExitStatus, u32, Vec<Event>), String
 /// The events from the caller's entry into unlinkat to its exit.
 fn window(events: &[Event], caller: u32) -> Result<&[Event], String> {
     let is = |event: &Event, name: &str| {
-        event.pid == caller
-            && event.name == name
-            && event.number("NR") == Some(syscall::UNLINKAT)
+        event.pid == caller && event.name == name && event.number("NR") == Some(syscall::UNLINKAT)
     };
     let begin = events.iter().position(|event| is(event, "sys_enter"));
     let end = events.iter().position(|event| is(event, "sys_exit"));
@@ -118,6 +116,8 @@ struct Call {
 #[derive(Default)]
 struct Request {
     under_way: bool,
+    /// The caller is still in the system call, or fault, that it came from.
+    inside: bool,
     /// The daemon's read(2) has returned with it.
     read: bool,
     /// The daemon has begun to answer.
@@ -144,7 +144,11 @@ impl Story {
             |event: &&Event| event.pid != caller && trace::SERVING.contains(&event.name.as_str());
         Self {
             caller,
-            daemons: events.iter().filter(serving).map(|event| event.pid).collect(),
+            daemons: events
+                .iter()
+                .filter(serving)
+                .map(|event| event.pid)
+                .collect(),
             start: None,
             call: None,
             request: Request::default(),
@@ -186,7 +190,11 @@ impl Story {
                 });
             }
             "sys_exit" => {
-                if let Some(Call { number, told: true, .. }) = self.call.take() {
+                if let Some(Call {
+                    number, told: true, ..
+                }) = self.call.take()
+                {
+                    self.request.inside = false;
                     let result = event.text.rsplit(' ').next().unwrap_or("?");
                     let text = format!("done: {} returns {result}", syscall::name(number));
                     self.push(now, false, Some("exit"), text);
@@ -202,6 +210,7 @@ impl Story {
                 }
                 self.request = Request {
                     under_way: true,
+                    inside: true,
                     ..Request::default()
                 };
                 let what = event.text.split(['(', ')']).nth(1).unwrap_or("?");
@@ -210,7 +219,12 @@ impl Story {
                 self.push(now, false, Some("send"), text);
             }
             "fuse_request_queued" => {
-                self.push(now, false, Some("queued"), "request queued on pending".into());
+                self.push(
+                    now,
+                    false,
+                    Some("queued"),
+                    "request queued on pending".into(),
+                );
             }
             "sched_waking" if self.request.under_way && self.wakes_a_daemon(event) => {
                 let more = if self.request.ended { " for more" } else { "" };
@@ -281,11 +295,15 @@ impl Story {
         let sleeps = event
             .value("prev_state")
             .is_some_and(|state| !state.starts_with('R'));
-        if previous == Some(self.caller) && sleeps {
+        if previous == Some(self.caller) && sleeps && self.request.inside {
             self.asleep = true;
             self.push(now, false, Some("asleep"), "asleep".into());
         } else if from_daemon && sleeps && self.request.read {
-            let again = if self.request.answered { " in read again" } else { "" };
+            let again = if self.request.answered {
+                " in read again"
+            } else {
+                ""
+            };
             self.push(now, true, None, format!("asleep{again}"));
         }
         if next == Some(self.caller) && self.asleep {
