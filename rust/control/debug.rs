@@ -115,7 +115,8 @@ impl DebugFile for Requests {
 impl Requests {
     fn show_head(&self, m: &SeqFile) {
         let numbers = self.0.numbers();
-        let state = if !self.0.connected() {
+        let connected = self.0.connected();
+        let state = if !connected {
             "aborted"
         } else if !self.0.initialized() {
             "waiting for INIT"
@@ -124,12 +125,16 @@ impl Requests {
         };
         seq_print!(
             m,
-            "# {}, {} waiting, {} of {} in the background\n",
+            "# {}, {} waiting, {}",
             state,
             numbers.waiting,
-            numbers.background,
-            numbers.max_background
+            numbers.background
         );
+        // An abort lifts the limit, so that all get through.
+        if connected {
+            seq_print!(m, " of {}", numbers.max_background);
+        }
+        seq_print!(m, " in the background\n");
         seq_print!(
             m,
             "#{:>9} {:<20} {:>10} {:<10} {:>10} {:<11} {:>7} {}\n",
