@@ -7,12 +7,12 @@
 //! subsystem, from the bottom up; each uses only those above it in this list, as its own page says:
 //!
 //! - [`lib`]: bits, numbers, queues,
-//! - [`time`]: clocks,
+//! - [`time`]: clocks and points in time,
 //! - [`task`]: tasks, credentials, namespaces,
 //! - [`mm`]: allocation, memory of callers,
 //! - [`sync`]: locks, waiting, RCU,
 //! - [`vfs`]: superblocks, inodes, dentries, files, and their operations,
-//! - [`page_cache`]: folios,
+//! - [`page_cache`]: folios and what becomes of them,
 //! - [`io`]: pipes, direct I/O, iomap,
 //! - [`device`]: the misc device, sysfs, debugfs,
 //! - [`fuse`]: this module's own: parameters, sysctls, tracepoints, lent arguments; uses no other

@@ -4,7 +4,7 @@
 //!
 //! - [`miscdevice`]: `struct miscdevice` and the operations of its files,
 //! - [`fasync`]: `struct fasync_struct`,
-//! - [`sysfs`]: `sysfs_create_mount_point()`,
+//! - [`sysfs`]: a directory to mount on (`sysfs_create_mount_point()`),
 //! - [`debugfs`]: `debugfs_create_file()` with `struct seq_operations`.
 //!
 //! May use: `mm`, `sync`, `io`. Used by `transport` and `control`.

@@ -5,8 +5,8 @@
 //!
 //! - [`bitops`]: `set_bit()` and its like on 32 bits,
 //! - [`fifo`]: a list whose items bring their own memory,
-//! - [`kstrtox`]: `kstrtoul_from_user()`,
-//! - [`random`]: `get_random_bytes()`,
+//! - [`kstrtox`]: numbers from text (`kstrtoul_from_user()`),
+//! - [`random`]: random numbers (`get_random_bytes()`),
 //! - [`room`]: memory of which only what is used is cleared.
 //!
 //! May use no other room. Used by `vfs`, and by `transport`, `fs` and `control`.

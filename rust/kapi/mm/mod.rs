@@ -2,7 +2,7 @@
 
 //! Memory: allocation flags, caches of objects, and what a caller's buffers are made of.
 //!
-//! - [`gfp`]: `gfp_t`,
+//! - [`gfp`]: allocation flags (`gfp_t`),
 //! - [`slab`]: `struct kmem_cache`,
 //! - [`iov`]: `struct iov_iter`,
 //! - [`user_pages`]: `struct page` of user memory, pinned.

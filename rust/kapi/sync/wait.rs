@@ -87,7 +87,6 @@ unsafe impl Send for WaitQueue {}
 unsafe impl Sync for WaitQueue {}
 
 /// An initialiser for a [`WaitQueue`], with a lock class of its own named `$name`.
-#[allow(unused_macros)]
 macro_rules! new_wait_queue {
     ($name:literal) => {
         $crate::kapi::sync::wait::WaitQueue::new(
@@ -96,7 +95,6 @@ macro_rules! new_wait_queue {
         )
     };
 }
-#[allow(unused_imports)]
 pub(crate) use new_wait_queue;
 
 impl WaitQueue {

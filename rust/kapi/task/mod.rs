@@ -7,7 +7,7 @@
 //! - [`uidgid`]: `kuid_t`, `kgid_t`,
 //! - [`user_namespace`]: `struct user_namespace`,
 //! - [`pid_namespace`]: `struct pid_namespace`,
-//! - [`suspend`]: `register_pm_notifier()`.
+//! - [`suspend`]: being told of it (`register_pm_notifier()`).
 //!
 //! May use no other room. Used by `sync`, `vfs` and `page_cache`, and by `transport`, `fs` and
 //! `control`.

@@ -37,6 +37,7 @@ use kernel::{
     },
     ffi::c_int,
     prelude::*,
+    str::as_char_ptr_in_const_context,
     types::Opaque, //
 };
 
@@ -79,11 +80,7 @@ impl<T: FileSystem> FileSystemType<T> {
     pub(crate) const fn new(module: &'static ThisModule) -> Self {
         let mut fs: bindings::file_system_type = pin_init::zeroed();
         fs.owner = module.as_ptr();
-        // `as_char_ptr()` is not const.
-        #[allow(clippy::disallowed_methods)]
-        {
-            fs.name = T::NAME.as_ptr().cast();
-        }
+        fs.name = as_char_ptr_in_const_context(T::NAME);
         fs.fs_flags = T::FS_FLAGS as c_int;
         fs.init_fs_context = Some(init_fs_context_callback::<T>);
         fs.parameters = T::PARAMETERS.as_ptr().cast();

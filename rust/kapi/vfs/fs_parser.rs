@@ -21,7 +21,8 @@ use crate::{
 use core::ptr;
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    str::as_char_ptr_in_const_context, //
 };
 
 /// One row of a table: a parameter's name, its type, and the number [`fs_parse`] gives for it.
@@ -33,8 +34,6 @@ unsafe impl Sync for FsParameterSpec {}
 
 impl FsParameterSpec {
     /// C: `__fsparam()`.
-    // `as_char_ptr()` is not const.
-    #[allow(clippy::disallowed_methods)]
     const fn new(
         name: &'static CStr,
         opt: u8,
@@ -42,7 +41,7 @@ impl FsParameterSpec {
         radix: usize,
     ) -> Self {
         Self(bindings::fs_parameter_spec {
-            name: name.as_ptr().cast(),
+            name: as_char_ptr_in_const_context(name),
             type_,
             opt,
             flags: 0,

@@ -10,7 +10,7 @@
 //! - [`super_block`]: `struct super_block`, `struct backing_dev_info`,
 //! - [`inode`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; finding and making it,
 //!   its memory, references that may be dropped anywhere,
-//! - [`write_access`]: `i_writecount`,
+//! - [`write_access`]: writers of a file (`i_writecount`),
 //! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
 //!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
 //! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
@@ -34,6 +34,8 @@
 //! - [`attr`], [`kstat`], [`statfs`]: `struct iattr`, `struct kstat`, `struct kstatfs`,
 //! - [`stat`], [`fcntl`], [`namei`]: modes, and flags of open(2) and of path walk,
 //! - [`mnt_idmapping`]: `struct mnt_idmap`.
+//!
+//! `dentry`, `inode` and `super_block` name each other, as in C; all else goes one way.
 //!
 //! May use: `lib`, `mm`, `sync`, `task`, `time`. Used by `page_cache` and `io`, and by `fs` and
 //! `control`.
