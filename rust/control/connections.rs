@@ -17,10 +17,7 @@ use super::{
 use crate::{
     kapi::{
         sync::mutex::StaticMutex,
-        task::uidgid::{
-            Kgid,
-            Kuid, //
-        },
+        task::uidgid::Kgid,
         vfs::super_block::{
             LiveSuper,
             SuperBlock, //
@@ -35,6 +32,7 @@ use kernel::{
         Arc,
         SpinLock, //
     },
+    task::Kuid, //
 };
 
 /// A connection, as its directory and files know it.

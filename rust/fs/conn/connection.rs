@@ -16,15 +16,8 @@ use crate::{
     kapi::{
         fuse::moduleparam,
         task::{
-            cred,
-            pid_namespace::{
-                self,
-                PidNamespace, //
-            },
-            uidgid::{
-                Kgid,
-                Kuid, //
-            },
+            cred, pid_namespace,
+            uidgid::Kgid,
             user_namespace::{
                 current_in_userns,
                 UserNamespace, //
@@ -34,15 +27,19 @@ use crate::{
     },
     transport::Chan, //
 };
-use kernel::sync::{
-    aref::ARef,
-    atomic::{
-        Atomic,
-        Full,
-        Relaxed, //
+use kernel::{
+    pid_namespace::PidNamespace,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Arc,
+        SetOnce, //
     },
-    Arc,
-    SetOnce, //
+    task::Kuid, //
 };
 
 /// What a mounter fixes before the daemon says anything (`struct fuse_fs_context`).

@@ -31,7 +31,6 @@ use crate::{
                 current_pid,
                 TaskId, //
             },
-            uidgid::Kuid, //
         },
         time::jiffies::Jiffies64,
         vfs::file_operations::FlOwner, //
@@ -49,6 +48,7 @@ use kernel::{
         Arc,
         SpinLock, //
     },
+    task::Kuid, //
 };
 
 /// Tasks whose time to wait for FLUSHes is remembered. With more at once, some wait for less; and for longer if their time has

@@ -16,8 +16,7 @@ use crate::{
             invalid_uid,
             kgid_has_mapping,
             kuid_has_mapping,
-            Kgid,
-            Kuid, //
+            Kgid, //
         },
         vfs::{
             fs_context::FsContext,
@@ -46,7 +45,8 @@ use crate::{
 use kernel::{
     fs::File,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    task::Kuid, //
 };
 
 const OPT_SOURCE: u8 = 0;

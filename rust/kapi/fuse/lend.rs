@@ -16,6 +16,7 @@
 use crate::engine::lend_state::{
     AbortTake,
     Finished,
+    Gone,
     LendState,
     Returned,
     Word, //
@@ -37,8 +38,6 @@ use kernel::{
         Release, //
     },
 };
-
-pub(crate) use crate::engine::lend_state::Gone;
 
 /// The kernel's atomics as the state needs them.
 struct KernelWord(Atomic<u32>);

@@ -11,16 +11,16 @@
 //! overrides credentials.
 
 use super::{
-    uidgid::{
-        Kgid,
-        Kuid, //
-    },
+    uidgid::Kgid,
     user_namespace::UserNamespace, //
 };
 use crate::bindings;
 use kernel::{
     fs::LocalFile,
-    task::Task, //
+    task::{
+        Kuid,
+        Task, //
+    },
 };
 
 pub(crate) use bindings::{

@@ -9,8 +9,8 @@
 //! call has, and it names groups of threads only, not one.
 
 use crate::bindings;
-pub(crate) use kernel::pid_namespace::PidNamespace;
 use kernel::{
+    pid_namespace::PidNamespace,
     sync::aref::ARef,
     task::Task, //
 };

@@ -13,9 +13,7 @@
 
 use super::user_namespace::UserNamespace;
 use crate::bindings;
-
-/// A user id, the same in all namespaces (`kuid_t`).
-pub(crate) use kernel::task::Kuid;
+use kernel::task::Kuid;
 
 /// A group id, the same in all namespaces (`kgid_t`).
 #[derive(Clone, Copy)]

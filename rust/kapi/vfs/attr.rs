@@ -14,10 +14,7 @@ use crate::{
     bindings,
     kapi::{
         task::{
-            uidgid::{
-                Kgid,
-                Kuid, //
-            },
+            uidgid::Kgid,
             user_namespace::UserNamespace, //
         },
         time::time64::Timespec64, //
@@ -27,6 +24,7 @@ use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     prelude::*,
+    task::Kuid,
     types::Opaque, //
 };
 

@@ -13,16 +13,14 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::task::uidgid::{
-        Kgid,
-        Kuid, //
-    },
+    kapi::task::uidgid::Kgid, //
 };
 use core::ptr;
 use kernel::{
     error::to_result,
     prelude::*,
-    str::as_char_ptr_in_const_context, //
+    str::as_char_ptr_in_const_context,
+    task::Kuid, //
 };
 
 /// One row of a table: a parameter's name, its type, and the number [`fs_parse`] gives for it.

@@ -27,10 +27,7 @@ use super::{
 use crate::{
     bindings,
     kapi::{
-        task::uidgid::{
-            Kgid,
-            Kuid, //
-        },
+        task::uidgid::Kgid,
         time::time64::Timespec64, //
     },
 };
@@ -42,6 +39,7 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
+    task::Kuid,
     types::Opaque, //
 };
 

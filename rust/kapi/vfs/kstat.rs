@@ -12,13 +12,11 @@ use super::{
 use crate::{
     bindings,
     kapi::{
-        task::uidgid::{
-            Kgid,
-            Kuid, //
-        },
+        task::uidgid::Kgid,
         time::time64::Timespec64, //
     },
 };
+use kernel::task::Kuid;
 
 /// A `struct kstat`: what `stat` and `statx` report.
 #[repr(transparent)]

@@ -27,10 +27,7 @@ use crate::{
     bindings,
     kapi::{
         lib::kstrtox::UserText,
-        task::uidgid::{
-            Kgid,
-            Kuid, //
-        },
+        task::uidgid::Kgid, //
     },
 };
 use core::{
@@ -57,6 +54,7 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
+    task::Kuid,
     types::{
         ForeignOwnable,
         Opaque, //

@@ -7,14 +7,14 @@
 use crate::{
     bindings,
     kapi::task::{
-        uidgid::{
-            Kgid,
-            Kuid, //
-        },
+        uidgid::Kgid,
         user_namespace::UserNamespace, //
     },
 };
-use kernel::types::Opaque;
+use kernel::{
+    task::Kuid,
+    types::Opaque, //
+};
 
 /// A `struct mnt_idmap`: how a mount shows the ids of its filesystem.
 #[repr(transparent)]
