@@ -8,17 +8,27 @@
 //!
 //! | module | what it is | C counterpart |
 //! |---|---|---|
-//! | `fs` | superblock, inode, dentry, file, page cache | `inode.c`, `dir.c`, `file.c`, `readdir.c` |
+//! | `fs` | superblock, inode, dentry, file, page cache | `inode.c`, `dir.c`, `file.c` |
 //! | [`control`] | what an administrator sees and sets | `control.c`, `sysctl.c` |
-//! | [`transport`] | channel, engine, copying, device; knows no inode and no dentry | `dev.c`, `req.c` |
-//! | [`abi`] | wire structs, opcodes, one type per operation; only `core` and zerocopy | `uapi/linux/fuse.h` |
-//! | [`kapi`] | safe wrappers over the kernel's C interfaces; all unsafe code | the kernel's headers |
+//! | [`transport`] | channel, copying, device; knows no inode | `dev.c`, `req.c` |
+//! | [`kapi`] | safe wrappers of the kernel's C interfaces; all unsafe code | the headers |
+//! | [`engine`] | the queues as a state machine, the lending word; only `core` | `dev.c` |
+//! | [`abi`] | the wire, one type per operation; only `core` and zerocopy | `fuse.h` |
 //! | [`bindings`] | generated declarations, for `kapi` alone | |
 //!
 //! # Reading order
 //!
-//! One `stat` from the system call to the reply: `abi/op/getattr`, then `transport/chan`,
-//! `transport/caller`, `engine`, `transport/dev`, `transport/message`, then `fs/attr`.
+//! One `stat` from the system call to the reply, as in README.md and Documentation/design.rst:
+//!
+//! 1. `fs/attr/getattr`: the system call arrives; `abi/op/getattr`: what it asks, on the wire;
+//! 2. `fs/request/call`, `transport/caller/call`, `transport/chan/request`: a request, and its
+//!    caller's wait;
+//! 3. `engine`: the queues, with `submit`, `take` and `reply` as the steps of a round trip;
+//! 4. `transport/dev`, `transport/message/copy`: the daemon's side; `engine/lend_state`,
+//!    `kapi/fuse/lend`: who may touch a request's memory, and who ends it;
+//! 5. `fs/inode/attr_cache`: what becomes of the reply;
+//! 6. [`fs`](mod@fs), room by room, in the order of its own page; then `kapi`.
+//!
 //! The terms (Chan, Conn, Mount, Forget) are those of the C implementation: one grep finds both.
 
 #![deny(unsafe_code)]

@@ -2,10 +2,10 @@
 
 //! What callers that have left still hold of an inode, in place of its locks.
 //!
-//! No counterpart in C, whose callers keep the locks themselves until the answer comes. Such a hold is taken by
-//! who has the lock that it stands for, before that lock is released, and looked at by who has taken the
-//! lock; so it needs no more than a count: while somebody has the lock, holds that exclude him can only go.
-//! One word; takes no lock.
+//! No counterpart in C, whose callers keep the locks themselves until the answer comes. A task that
+//! has the lock that such a hold stands for takes the hold before it releases the lock; a task that
+//! has just taken the lock looks at it. So it needs no more than a count: while a task has the lock,
+//! holds that exclude this task can only go. One word; takes no lock.
 
 use super::waiting::Count;
 
@@ -71,7 +71,7 @@ impl<C: Count> Occupied<C> {
         self.0.load() == 0
     }
 
-    /// Whether who has just taken the lock that `hold` stands for may go on.
+    /// Whether a task that has just taken the lock that `hold` stands for may go on.
     pub(crate) fn admits(&self, hold: Hold) -> bool {
         self.0.load() & hold.excluded_by() == 0
     }

@@ -213,7 +213,7 @@ fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version:
 
     let old_size = {
         let mut inner = fi.inner.lock();
-        // A stale reply is applied for who looks right now, and asked for again after that.
+        // A stale reply is applied, for those that look right now, but it times out at once.
         let valid = if inner.attr_version > attr_version {
             Timeout::ZERO
         } else {

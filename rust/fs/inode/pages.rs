@@ -5,10 +5,11 @@
 //! C counterpart: the calls of `invalidate_inode_pages2()`, `truncate_pagecache()` and their like in
 //! `file.c`, `dir.c` and `inode.c`. Takes folio locks.
 //!
-//! A page that is being read is locked until the daemon has answered. With parameter `killable` who waits
-//! for one may be killed. What must be done all the same is done by others ([`finish`]): pages beyond a new
-//! end would come to light when the file grows, and those that were read before a write are never asked for
-//! again. Who does what callers have left waits for none at all, and comes back.
+//! A page that is being read is locked until the daemon has answered. With parameter `killable` a
+//! task that waits for one may be killed. What must be done all the same is done by others
+//! ([`finish`]): pages beyond a new end would come to light when the file grows, and those that were
+//! read before a write are never asked for again. The work item that does what callers have left
+//! waits for no page at all, and comes back.
 
 use crate::{
     fs::{

@@ -111,7 +111,7 @@ const PATIENCE: u64 = 100;
 
 /// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has renamed which has left; in C it would
 /// have been moved by then. That takes its old parent's lock and the rename lock, which cannot be waited for with this
-/// directory's lock held: who has one may wait for this one. So it is tried for a while.
+/// directory's lock held: the task that has one may wait for this one. So it is tried for a while.
 #[cold]
 fn splice_moved(
     mut entry: UnhashedDentry<'_, Fuse>,

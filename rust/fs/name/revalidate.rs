@@ -50,7 +50,8 @@ pub(in crate::fs) fn revalidate(
     dentry: &Dentry,
     flags: LookupFlags,
 ) -> Result<bool> {
-    // In C, who has locked the directory for a change of names has waited for a killed caller with the lock.
+    // In C, a task that has locked the directory for a change of names has waited for a killed
+    // caller that had the lock.
     if dir.await_if_locked_or_settle()? && (dentry.is_unhashed() || dir.is_deaddir()) {
         return Ok(false);
     }

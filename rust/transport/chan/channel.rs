@@ -242,7 +242,7 @@ impl Chan {
             .is_some_and(|bits| bits.test(1 << (opcode % 32)))
     }
 
-    /// Remembers that the daemon lacks an operation, for who asks before sending it again.
+    /// Remembers that the daemon lacks an operation, for callers that ask before sending it again.
     pub(crate) fn set_lacks(&self, opcode: u32) {
         if let Some(bits) = self.lacks.get(opcode as usize / 32) {
             bits.set(1 << (opcode % 32));

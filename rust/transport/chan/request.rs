@@ -234,8 +234,8 @@ impl Request {
         self.chan.trace_step(unique, opcode, device)
     }
 
-    /// Ends the request: sets the error, tells who wants to know, and wakes up the caller, or the work that is done
-    /// in its place if it has left. To be called without any lock.
+    /// Ends the request: sets the error, tells those that want to know, and wakes up the caller, or
+    /// the work that is done in its place if it has left. To be called without any lock.
     ///
     /// C: `fuse_request_end()`.
     pub(in crate::transport) fn end(&self, mut ender: Ender<'_, Args, Legacy>, error: i32) {

@@ -31,8 +31,8 @@ const PERIOD: u32 = 15;
 
 impl Chan {
     /// Aborts the channel when a request takes longer than `seconds`, or than 15 if that is more. To
-    /// be called once, by who processes the reply to INIT; [`wait_aborted`](Self::wait_aborted) ends
-    /// it.
+    /// be called once, where the reply to INIT is processed; [`wait_aborted`](Self::wait_aborted)
+    /// stops the checks.
     ///
     /// C: `fuse_init_server_timeout()`.
     pub(crate) fn set_request_timeout(self: &Arc<Self>, seconds: u32) {
