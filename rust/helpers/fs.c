@@ -3,7 +3,6 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
-#include <linux/iversion.h>
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
 
@@ -159,13 +158,6 @@ void fuse_helper_d_expire(struct dentry *dentry, struct list_head *dispose)
 	__move_to_shrink_list(dentry, dispose);
 	spin_unlock(&dentry->d_lock);
 }
-
-#if BITS_PER_LONG != 64
-u64 fuse_helper_get_jiffies_64(void)
-{
-	return get_jiffies_64();
-}
-#endif
 
 struct dentry *fuse_helper_file_dentry(const struct file *file)
 {

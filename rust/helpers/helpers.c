@@ -2,7 +2,7 @@
 /*
  * C's macros and inline functions cannot be called from Rust: each helper wraps
  * one, under its own name with "fuse_helper_" before it, which the generated
- * bindings take off again. One file per kernel header, sorted alphabetically.
+ * bindings take off again. One file per kernel header or subject, sorted alphabetically.
  *
  * bindgen reads this file, so that a helper has no other declaration.
  */

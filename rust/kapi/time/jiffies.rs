@@ -19,13 +19,9 @@ impl Jiffies64 {
     /// Now.
     #[inline]
     pub(crate) fn now() -> Self {
-        // SAFETY: The counter is a machine word that the timer interrupt writes: one load.
-        #[cfg(CONFIG_64BIT)]
-        let now = unsafe { (&raw const bindings::jiffies_64).read_volatile() };
-        // SAFETY: May be called in any context.
-        #[cfg(not(CONFIG_64BIT))]
-        let now = unsafe { bindings::get_jiffies_64() };
-        Self(now)
+        // SAFETY: The counter is a machine word (Kbuild refuses 32 bits) that the timer interrupt
+        // writes: one load.
+        Self(unsafe { (&raw const bindings::jiffies_64).read_volatile() })
     }
 
     /// So long from now, rounded up and limited as `timespec64_to_jiffies()` does.

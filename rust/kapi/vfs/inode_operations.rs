@@ -63,7 +63,8 @@ pub(crate) enum AtomicOpen<T: Types> {
     NoOpen(Option<ARef<Dentry<T>>>),
 }
 
-/// `struct inode_operations`, apart from [`AttributeOperations`]. All run in task context and may sleep unless said otherwise.
+/// `struct inode_operations`, apart from [`AttributeOperations`]. All run in task context and may
+/// sleep unless said otherwise.
 #[vtable]
 pub(crate) trait InodeOperations<T: Types>: 'static {
     /// Finds a name in a directory. Returns the dentry to use in place of `dentry`, if another.
@@ -170,8 +171,8 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     }
 }
 
-/// The part of `struct inode_operations` that is about attributes, which inodes of all types have. Both run in
-/// task context and may sleep.
+/// The part of `struct inode_operations` that is about attributes, which inodes of all types have.
+/// Both run in task context and may sleep.
 pub(crate) trait AttributeOperations<T: Types>: 'static {
     /// Changes attributes; `i_rwsem` is held exclusively.
     fn setattr(idmap: &MntIdmap, dentry: &Dentry<T>, attr: &mut Iattr<T>) -> Result;
