@@ -4,8 +4,8 @@
 //!
 //! No counterpart in C, whose callers keep the locks themselves until the answer comes. A task that
 //! has the lock that such a hold stands for takes the hold before it releases the lock; a task that
-//! has just taken the lock looks at it. So it needs no more than a count: while a task has the lock,
-//! holds that exclude this task can only go. One word; takes no lock.
+//! has just taken the lock looks at it. So it needs no more than a count: while a task has the
+//! lock, holds that exclude this task can only go. One word; takes no lock.
 
 use super::waiting::Count;
 

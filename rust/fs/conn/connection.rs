@@ -222,8 +222,8 @@ impl Conn {
         allowed || Self::allow_sys_admin()
     }
 
-    /// Whether CAP_SYS_ADMIN opens every mount (parameter `allow_sys_admin_access`), and the current
-    /// task has it.
+    /// Whether CAP_SYS_ADMIN opens every mount (parameter `allow_sys_admin_access`), and the
+    /// current task has it.
     #[cold]
     fn allow_sys_admin() -> bool {
         moduleparam::allow_sys_admin_access() && cred::capable(cred::CAP_SYS_ADMIN)

@@ -14,8 +14,8 @@
 //! A reply tells how things were some time between the request and the reply, and another reply, or
 //! an operation of our own, may have told of a later time meanwhile. So each change takes a number
 //! from the connection's `attr_version`, and a request for attributes notes the number first: if
-//! the inode has a higher one when the reply comes, the reply is stale. An inode that was evicted and
-//! made again meanwhile has lost its number; `evict_ctr` is for that.
+//! the inode has a higher one when the reply comes, the reply is stale. An inode that was evicted
+//! and made again meanwhile has lost its number; `evict_ctr` is for that.
 
 use super::{
     fuse_inode::{

@@ -7,8 +7,8 @@
 //!
 //! A page that is being read is locked until the daemon has answered. With parameter `killable` a
 //! task that waits for one may be killed. What must be done all the same is done by others
-//! ([`finish`]): pages beyond a new end would come to light when the file grows, and those that were
-//! read before a write are never asked for again. The work item that does what callers have left
+//! ([`finish`]): pages beyond a new end would come to light when the file grows, and those that
+//! were read before a write are never asked for again. The work item that does what callers have left
 //! waits for no page at all, and comes back.
 
 use crate::{
