@@ -8,7 +8,7 @@
 //! locks of its directories.
 
 use super::{
-    debug::Files,
+    debugfs::Files,
     fusectl::{
         self,
         FuseCtl, //

@@ -10,7 +10,7 @@ use super::{
         self,
         Connection, //
     },
-    files, //
+    knobs, //
 };
 use crate::kapi::vfs::{
     file_system_type::{
@@ -124,14 +124,14 @@ fn try_add(sb: &SuperBlock<FuseCtl>, connection: &Arc<Connection>) -> Result {
     };
     let root = sb.simple_root().ok_or(ENOENT)?;
     let dir = with_name(connection.dev, |name| root.mkdir(name, 0o500, &attach))?;
-    dir.create(c"waiting", 0o400, &attach, &files::WAITING)?;
-    dir.create(c"abort", 0o200, &attach, &files::ABORT)?;
-    dir.create(c"max_background", 0o600, &attach, &files::MAX_BACKGROUND)?;
+    dir.create(c"waiting", 0o400, &attach, &knobs::WAITING)?;
+    dir.create(c"abort", 0o200, &attach, &knobs::ABORT)?;
+    dir.create(c"max_background", 0o600, &attach, &knobs::MAX_BACKGROUND)?;
     dir.create(
         c"congestion_threshold",
         0o600,
         &attach,
-        &files::CONGESTION_THRESHOLD,
+        &knobs::CONGESTION_THRESHOLD,
     )
 }
 

@@ -7,13 +7,13 @@
 //! tells it of each connection ([`connections`]).
 
 pub(crate) mod connections;
-mod debug;
-mod files;
+mod debugfs;
 mod fusectl;
+mod knobs;
 
 use crate::kapi::{
     device::{
-        debugfs,
+        debugfs as root,
         sysfs::SysfsMountPoint, //
     },
     fuse::{
@@ -29,7 +29,7 @@ pub(crate) struct Registration {
     _fusectl: file_system_type::Registration<fusectl::FuseCtl>,
     _mount_point: SysfsMountPoint,
     _sysctls: SysctlTable,
-    _debug: debugfs::Root,
+    _debug: root::Root,
 }
 
 impl Registration {
@@ -46,7 +46,7 @@ impl Registration {
             _fusectl: fusectl::FUSE_CTL_FS_TYPE.register()?,
             _mount_point: mount_point,
             _sysctls: sysctls,
-            _debug: debugfs::Root::new(c"fuse"),
+            _debug: root::Root::new(c"fuse"),
         })
     }
 }

@@ -64,7 +64,7 @@ impl Files {
         let latency = Arc::pin_init(
             pin_init!(Latency {
                 chan: chan.clone(),
-                key <- new_mutex!(None, "control::debug::Latency::key"),
+                key <- new_mutex!(None, "control::debugfs::Latency::key"),
             }),
             GFP_KERNEL,
         )?;
