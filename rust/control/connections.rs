@@ -8,11 +8,10 @@
 //! locks of its directories.
 
 use super::{
-    debugfs::Files,
-    fusectl::{
-        self,
-        FuseCtl, //
-    },
+    connection::Connection,
+    debugfs::DebugDir,
+    directory,
+    FuseCtl, //
 };
 use crate::{
     kapi::{
@@ -26,56 +25,15 @@ use crate::{
     transport::Chan, //
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
-    sync::{
-        Arc,
-        SpinLock, //
-    },
+    sync::Arc,
     task::Kuid, //
 };
-
-/// A connection, as its directory and files know it.
-#[pin_data]
-pub(crate) struct Connection {
-    /// Its id, which is the superblock's device number and the directory's name.
-    pub(super) dev: u32,
-    /// The mounter, who owns directory and files.
-    pub(super) uid: Kuid,
-    pub(super) gid: Kgid,
-    /// Until it is unmounted; open files stay for longer.
-    #[pin]
-    chan: SpinLock<Option<Arc<Chan>>>,
-}
-
-impl Connection {
-    /// A connection that nobody knows yet.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub(crate) fn new(dev: u32, uid: Kuid, gid: Kgid, chan: Arc<Chan>) -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Self {
-                dev,
-                uid,
-                gid,
-                chan <- new_spinlock!(Some(chan), "control::Connection::chan"),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Its channel, unless it has been unmounted.
-    pub(super) fn chan(&self) -> Option<Arc<Chan>> {
-        self.chan.lock().clone()
-    }
-}
 
 /// A connection that is mounted.
 struct Mounted {
     connection: Arc<Connection>,
-    _debug: Files,
+    _debug: DebugDir,
 }
 
 /// What there is.
@@ -100,18 +58,18 @@ impl Connections {
     }
 }
 
-/// A connection is being mounted. Sleeps. C: `fuse_ctl_add_conn()` and what is around it.
+/// The connection of superblock `dev` is being mounted by this user and group. Sleeps. C: `fuse_ctl_add_conn()` and what is around it.
 ///
 /// # Errors
 ///
 /// ENOMEM.
-pub(crate) fn add(connection: Arc<Connection>) -> Result {
-    let chan = connection.chan().ok_or(EINVAL)?;
-    let debug = Files::new(connection.dev, &chan)?;
+pub(crate) fn add(dev: u32, uid: Kuid, gid: Kgid, chan: &Arc<Chan>) -> Result {
+    let connection = Connection::new(dev, uid, gid, chan.clone())?;
+    let debug = DebugDir::new(dev, chan)?;
     let mut connections = CONNECTIONS.lock();
     connections.all.reserve(1, GFP_KERNEL)?;
     connections
-        .with_control(|sb| fusectl::add(sb, &connection))
+        .with_control(|sb| directory::add(sb, &connection))
         .unwrap_or(Ok(()))?;
     connections
         .all
@@ -140,7 +98,7 @@ pub(crate) fn remove(dev: u32) {
         connections.all = KVec::new();
     }
     let _chan = connection.chan.lock().take();
-    connections.with_control(|sb| fusectl::remove(sb, connection));
+    connections.with_control(|sb| directory::remove(sb, connection));
     drop(connections);
 }
 
@@ -152,7 +110,7 @@ pub(crate) fn remove(dev: u32) {
 pub(super) fn show_all(sb: &SuperBlock<FuseCtl>) -> Result {
     let mut connections = CONNECTIONS.lock();
     for mounted in &connections.all {
-        fusectl::add(sb, &mounted.connection)?;
+        directory::add(sb, &mounted.connection)?;
     }
     connections.control = Some(sb.live().clone());
     Ok(())

@@ -41,12 +41,12 @@ use kernel::{
 };
 
 /// The files of a connection, while this lives. Dropping it sleeps.
-pub(crate) struct Files {
+pub(crate) struct DebugDir {
     _dir: Dir,
     latency: Arc<Latency>,
 }
 
-impl Files {
+impl DebugDir {
     /// Makes them.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Files {
     }
 }
 
-impl Drop for Files {
+impl Drop for DebugDir {
     fn drop(&mut self) {
         // A file of it that is still open may be written to for as long as it is.
         self.latency.close();

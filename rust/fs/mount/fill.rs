@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
     abi::FileType,
-    control::connections::{
-        self,
-        Connection, //
-    },
+    control::connections,
     fs::{
         conn::{
             connection::Conn,
@@ -127,12 +124,8 @@ impl MountContext {
 
         conn.chan.set_connection(sb.s_dev());
         notified::set_up(sb)?;
-        connections::add(Connection::new(
-            sb.s_dev(),
-            conn.params.user_id,
-            conn.params.group_id,
-            conn.chan.clone(),
-        )?)?;
+        let (uid, gid) = (conn.params.user_id, conn.params.group_id);
+        connections::add(sb.s_dev(), uid, gid, &conn.chan)?;
         let sync_init = dev.is_sync_init();
         // Of two that mount with one device at the same time, one fails.
         if let Err(e) = conn.chan.install(dev) {
