@@ -11,7 +11,7 @@ use super::{
         NIL, //
     },
     table::Table,
-    Device,
+    DeviceId,
     Engine,
     ForgetQueue,
     Payload,
@@ -194,7 +194,7 @@ where
     }
 
     /// The requests with a device, in order, and their uniques.
-    pub(crate) fn requests_of(&self, device: Device) -> Vec<(P, u64)> {
+    pub(crate) fn requests_of(&self, device: DeviceId) -> Vec<(P, u64)> {
         let list = self.device_list(device.0.index);
         let slots = self
             .walk("device", list, |slot| slot.links)

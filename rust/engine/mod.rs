@@ -98,8 +98,8 @@ pub(crate) use submit::{
 };
 pub(crate) use take::{
     MoreForgets,
-    Request,
     Taken, //
+    TakenRequest,
 };
 pub(crate) use teardown::{
     Aborted,
@@ -124,9 +124,9 @@ use table::Table;
 /// The number that a reply is matched by. Even and increasing by two; resent ones have bit 63 set,
 /// and the id of an INTERRUPT is that of its request with bit 0 set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Unique(pub(crate) u64);
+pub(crate) struct ReqId(pub(crate) u64);
 
-impl Unique {
+impl ReqId {
     /// C: `FUSE_REQ_ID_STEP`.
     pub(crate) const STEP: u64 = 1 << 1;
     /// C: `FUSE_INT_REQ_BIT`.
@@ -135,8 +135,8 @@ impl Unique {
     pub(crate) const RESEND: u64 = 1 << 63;
 
     /// The id under which the INTERRUPT of this request goes to the daemon.
-    pub(crate) const fn interrupt(self) -> Unique {
-        Unique(self.0 | Self::INTERRUPT)
+    pub(crate) const fn interrupt(self) -> ReqId {
+        ReqId(self.0 | Self::INTERRUPT)
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) trait Payload: Clone {
 
     /// It enters the pending list under this id. For the trace event; the id also comes with
     /// [`Taken::Request`]. C: `trace_fuse_request_send`.
-    fn queued(&self, unique: Unique) {
+    fn queued(&self, unique: ReqId) {
         let _ = unique;
     }
 
@@ -191,9 +191,9 @@ pub(crate) trait ForgetQueue: Default {
 
 /// An open device of this channel, towards the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Device(Ticket);
+pub(crate) struct DeviceId(Ticket);
 
-impl Device {
+impl DeviceId {
     /// A number that no other device of the channel has or will have. For trace events.
     pub(crate) fn number(self) -> u64 {
         self.0.stamp
@@ -339,9 +339,9 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
     }
 
     /// The next unique, for a message that is no request. C: `fuse_get_unique_locked`.
-    pub(crate) fn next_unique(&mut self) -> Unique {
-        self.reqctr = self.reqctr.wrapping_add(Unique::STEP);
-        Unique(self.reqctr)
+    pub(crate) fn next_unique(&mut self) -> ReqId {
+        self.reqctr = self.reqctr.wrapping_add(ReqId::STEP);
+        ReqId(self.reqctr)
     }
 
     /// How many slots the next segment must have; 0 if there can be no more.
@@ -378,7 +378,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     ///
     /// [`Refusal::NoSlot`]; never [`Refusal::Blocked`]. A channel that has been aborted takes
     /// devices as well, and tells them so when they read.
-    pub(crate) fn add_device(&mut self) -> Result<Device, Refusal> {
+    pub(crate) fn add_device(&mut self) -> Result<DeviceId, Refusal> {
         let len = self.store.next_len();
         let (ticket, slot) = self.store.alloc(true).ok_or(Refusal::NoSlot(len))?;
         slot.state = slot::State::Device;
@@ -387,7 +387,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             .store
             .push_back::<{ list::SIDE }, P>(self.devices, ticket.index);
         self.num_devices = self.num_devices.wrapping_add(1);
-        Ok(Device(ticket))
+        Ok(DeviceId(ticket))
     }
 
     /// Whether any device is installed.

@@ -13,15 +13,15 @@ use super::{
         State, //
     },
     table::Table,
-    Device,
+    DeviceId,
     Effects,
     Engine,
     ForgetQueue,
     Payload,
     Refusal,
     Refused,
+    ReqId, //
     Ticket,
-    Unique, //
 };
 use core::ops::DerefMut;
 
@@ -52,7 +52,7 @@ pub(crate) enum InterruptReply {
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
     /// Bucket and slot of a request that was read through `device`.
     #[inline]
-    fn find(&mut self, device: Device, unique: Unique) -> Option<(u32, u32)> {
+    fn find(&mut self, device: DeviceId, unique: ReqId) -> Option<(u32, u32)> {
         if cfg!(test) {
             assert!(self.is_device(device), "released");
         }
@@ -76,7 +76,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// must be faulted in: [`Engine::relist`], `park`, fault, `resume`, copy, and in the end
     /// [`Engine::remove`] before `finish`.
     #[inline]
-    pub(crate) fn claim(&mut self, device: Device, unique: Unique) -> Option<Claimed<P>> {
+    pub(crate) fn claim(&mut self, device: DeviceId, unique: ReqId) -> Option<Claimed<P>> {
         let (bucket, index) = self.find(device, unique)?;
         let slot = self.store.get(index)?;
         if !slot.payload.as_ref()?.claim() {
@@ -101,7 +101,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     ///
     /// [`Refusal::Disconnected`]: aborted meanwhile; the writer ends the request with
     /// `ECONNABORTED`. [`Refusal::NoSlot`].
-    pub(crate) fn relist(&mut self, device: Device, payload: P) -> Result<Ticket, Refused<P>> {
+    pub(crate) fn relist(&mut self, device: DeviceId, payload: P) -> Result<Ticket, Refused<P>> {
         if !self.connected || !self.is_device(device) {
             return Err(Refused {
                 payload,
@@ -126,8 +126,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// the daemon asks to be sent it again (`EAGAIN`).
     pub(crate) fn interrupt_reply(
         &mut self,
-        device: Device,
-        unique: Unique,
+        device: DeviceId,
+        unique: ReqId,
         again: bool,
     ) -> InterruptReply {
         let Some((_, index)) = self.find(device, unique) else {

@@ -17,13 +17,13 @@ use super::{
         State,
         NIL, //
     },
-    Device,
+    DeviceId,
     Effects,
     Engine,
     ForgetQueue,
     Payload,
+    ReqId, //
     Ticket,
-    Unique, //
 };
 use core::ops::DerefMut;
 
@@ -37,7 +37,7 @@ pub(crate) struct Resend {
     /// Devices that have not been looked at; they are at the front of the list.
     devices: u32,
     /// The device at hand, now at the end of the list.
-    device: Option<Device>,
+    device: Option<DeviceId>,
     /// Requests of it that have not been looked at.
     left: u32,
 }
@@ -114,16 +114,16 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Moves the first device to the end of the list.
-    fn rotate_devices(&mut self) -> Option<Device> {
+    fn rotate_devices(&mut self) -> Option<DeviceId> {
         let index = self.devices.first;
         let stamp = self.store.get(index)?.stamp;
         self.devices = self.store.unlink::<SIDE, P>(self.devices, index);
         self.devices = self.store.push_back::<SIDE, P>(self.devices, index);
-        Some(Device(Ticket { index, stamp }))
+        Some(DeviceId(Ticket { index, stamp }))
     }
 
     /// How many requests the device has.
-    fn device_count(&mut self, device: Option<Device>) -> u32 {
+    fn device_count(&mut self, device: Option<DeviceId>) -> u32 {
         device
             .and_then(|device| self.store.lookup(device.0))
             .map_or(0, |slot| slot.owner)
@@ -131,7 +131,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
 
     /// Takes back the first request of the device, or moves it to the end of its list if the daemon
     /// does not have all of it.
-    fn resend_one(&mut self, device: Device) -> One<P> {
+    fn resend_one(&mut self, device: DeviceId) -> One<P> {
         if !self.is_device(device) {
             return One::None;
         }
@@ -161,7 +161,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if let Some(slot) = self.store.get_mut(index) {
             slot.state = State::Pending;
             slot.owner = NIL;
-            slot.unique |= Unique::RESEND;
+            slot.unique |= ReqId::RESEND;
         }
         self.recalled = self.store.push_back::<MAIN, P>(self.recalled, index);
         One::Moved

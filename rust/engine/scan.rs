@@ -14,7 +14,7 @@ use super::{
     Engine,
     ForgetQueue,
     Payload,
-    Unique, //
+    ReqId, //
 };
 use core::ops::DerefMut;
 
@@ -42,7 +42,7 @@ pub(crate) struct Seen<'a, P> {
     /// The request.
     pub(crate) payload: &'a P,
     /// Its id; 0 while it is held back, and while its reply is being written.
-    pub(crate) unique: Unique,
+    pub(crate) unique: ReqId,
     /// Where it is.
     pub(crate) place: Place,
 }
@@ -71,7 +71,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             let seen = Seen {
                 slot: number,
                 payload,
-                unique: Unique(slot.unique),
+                unique: ReqId(slot.unique),
                 place,
             };
             if !see(seen) {

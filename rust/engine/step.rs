@@ -10,7 +10,7 @@ use super::{
     Aborted,
     Batch,
     Claimed,
-    Device,
+    DeviceId,
     Effects,
     ForgetQueue,
     Grown,
@@ -20,10 +20,10 @@ use super::{
     Refusal,
     Refused,
     Released,
-    Request,
     Resent,
     Submitted,
     Taken,
+    TakenRequest,
     Ticket, //
 };
 
@@ -104,7 +104,7 @@ impl<L> StepResult for Result<Effects, L> {
 }
 
 /// To take the usual request.
-impl<P> StepResult for Option<Request<P>> {
+impl<P> StepResult for Option<TakenRequest<P>> {
     #[inline]
     fn hint(&self) -> Hint {
         match self {
@@ -203,7 +203,7 @@ impl StepResult for Released {
 }
 
 /// To add a device.
-impl StepResult for Result<Device, Refusal> {
+impl StepResult for Result<DeviceId, Refusal> {
     fn hint(&self) -> Hint {
         Hint::Same
     }

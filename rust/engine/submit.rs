@@ -21,8 +21,8 @@ use super::{
     Engine,
     ForgetQueue,
     Payload,
+    ReqId, //
     Ticket,
-    Unique, //
 };
 use core::ops::DerefMut;
 
@@ -98,7 +98,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     pub(crate) fn submit_notify_reply(
         &mut self,
         payload: P,
-        unique: Unique,
+        unique: ReqId,
     ) -> Result<Submitted, Refused<P>> {
         self.queue(payload, Admit::Gated, Some(unique))
     }
@@ -108,7 +108,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         &mut self,
         payload: P,
         admit: Admit,
-        notify: Option<Unique>,
+        notify: Option<ReqId>,
     ) -> Result<Submitted, Refused<P>> {
         if let Some(why) = self.refusal(false, admit) {
             return Err(Refused { payload, why });
@@ -154,7 +154,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
 
     /// Puts a slot that is on no list at the end of pending.
     #[inline(always)]
-    pub(super) fn enter_pending(&mut self, index: u32, notify: Option<Unique>) {
+    pub(super) fn enter_pending(&mut self, index: u32, notify: Option<ReqId>) {
         let unique = match notify {
             Some(unique) => unique,
             None => self.next_unique(),

@@ -20,13 +20,13 @@ use super::{
         NIL, //
     },
     table::Table,
-    Device,
+    DeviceId,
     Effects,
     Engine,
     ForgetQueue,
     Payload,
+    ReqId, //
     Ticket,
-    Unique, //
 };
 use core::ops::DerefMut;
 
@@ -35,11 +35,11 @@ const FORGETS: u32 = if cfg!(test) { 2 } else { 64 };
 
 /// A request for the reader to copy out.
 #[derive(Debug)]
-pub(crate) struct Request<P> {
+pub(crate) struct TakenRequest<P> {
     /// The request; the engine has another reference to it. Its arguments are not lent yet.
     pub(crate) payload: P,
     /// The id it goes out under.
-    pub(crate) unique: Unique,
+    pub(crate) unique: ReqId,
     /// To name it, for [`Engine::interrupt`] and [`Engine::remove`].
     pub(crate) ticket: Ticket,
     /// Whether a reply is to come. If not: [`Engine::remove`] after copying, then end it.
@@ -57,12 +57,12 @@ pub(crate) enum Taken<P> {
         /// See [`Engine::is_aborted_with_err`].
         with_err: bool,
     },
-    /// The INTERRUPT of the request with this id; its own is [`Unique::interrupt`].
-    Interrupt(Unique),
+    /// The INTERRUPT of the request with this id; its own is [`ReqId::interrupt`].
+    Interrupt(ReqId),
     /// FORGETs, now in the queue that was passed.
     Forgets {
         /// The id of the message.
-        unique: Unique,
+        unique: ReqId,
         /// How many.
         count: u32,
         /// One that goes out as FORGET rather than as BATCH_FORGET.
@@ -71,7 +71,7 @@ pub(crate) enum Taken<P> {
         more: bool,
     },
     /// A request.
-    Request(Request<P>),
+    Request(TakenRequest<P>),
 }
 
 /// Further FORGETs for one message.
@@ -97,7 +97,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// 4. `return_sent`: the daemon has it; [`Engine::interrupt`] if so told. `MustEnd`: aborted
     ///    meanwhile, end it with `ECONNABORTED`, `finish`. If copying failed: `end`,
     ///    [`Engine::remove`], end it with `EIO`, `finish`.
-    pub(crate) fn take(&mut self, device: Device, max_forgets: u32, forgets: &mut F) -> Taken<P> {
+    pub(crate) fn take(&mut self, device: DeviceId, max_forgets: u32, forgets: &mut F) -> Taken<P> {
         if let Some(request) = self.take_usual(device) {
             return Taken::Request(request);
         }
@@ -110,7 +110,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             let index = self.interrupts.first;
             self.leave_interrupts(index);
             let unique = self.store.get(index).map_or(0, |slot| slot.unique);
-            return Taken::Interrupt(Unique(unique));
+            return Taken::Interrupt(ReqId(unique));
         }
         if !self.forgets.is_empty() {
             if self.pending.is_empty() || self.forgets_first() {
@@ -127,7 +127,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None` in
     /// all others. `device` has not been released: whoever reads has its file open.
     #[inline(always)]
-    pub(crate) fn take_usual(&mut self, device: Device) -> Option<Request<P>> {
+    pub(crate) fn take_usual(&mut self, device: DeviceId) -> Option<TakenRequest<P>> {
         if cfg!(test) {
             assert!(self.is_device(device), "released");
         }
@@ -138,7 +138,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     #[inline]
-    pub(super) fn is_device(&mut self, device: Device) -> bool {
+    pub(super) fn is_device(&mut self, device: DeviceId) -> bool {
         self.store
             .lookup(device.0)
             .is_some_and(|slot| slot.state == State::Device)
@@ -190,7 +190,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     #[inline(always)]
-    fn take_request(&mut self, device: Device) -> Option<Request<P>> {
+    fn take_request(&mut self, device: DeviceId) -> Option<TakenRequest<P>> {
         let index = self.pending.first;
         if index == NIL {
             return None;
@@ -214,9 +214,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             self.table.insert(&mut self.store, index, unique);
         }
         self.enter_device(owner, index);
-        Some(Request {
+        Some(TakenRequest {
             payload,
-            unique: Unique(unique),
+            unique: ReqId(unique),
             ticket,
             reply,
         })

@@ -15,7 +15,7 @@ use super::{
         State,
         NIL, //
     },
-    Device,
+    DeviceId,
     Effects,
     Engine,
     ForgetQueue,
@@ -45,7 +45,7 @@ pub(crate) enum Drain {
     /// All, after [`Engine::abort`].
     All,
     /// Those of a device, after [`Engine::release`].
-    Device(Device),
+    Device(DeviceId),
 }
 
 /// What follows from the release of a device.
@@ -97,7 +97,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// In C (and through files) no reader or writer can be inside it any more. Here a request that
     /// one has lent out is let go of like the others, and the mark of the abort tells it; and all
     /// readers are woken up, lest one that leaves keeps the wake-up that another needs.
-    pub(crate) fn release(&mut self, device: Device) -> Released {
+    pub(crate) fn release(&mut self, device: DeviceId) -> Released {
         if !self.is_device(device) {
             return Released {
                 last: false,
@@ -172,7 +172,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         (self.release_slot(index), true)
     }
 
-    fn drain_device(&mut self, device: Device) -> (Option<(P, Effects)>, bool) {
+    fn drain_device(&mut self, device: DeviceId) -> (Option<(P, Effects)>, bool) {
         let leaving = self
             .store
             .lookup(device.0)

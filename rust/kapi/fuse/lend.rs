@@ -70,7 +70,7 @@ impl Word for KernelWord {
 /// `legacy` is written by the one who has set `left`, before `state` says that the caller has left,
 /// and taken by the ender that finds it said so, or by the same caller if it was too late.
 #[pin_data]
-pub(crate) struct Lend<T, L> {
+pub(crate) struct LendCell<T, L> {
     state: LendState<KernelWord>,
     claimed: Atomic<bool>,
     collected: Atomic<bool>,
@@ -81,11 +81,11 @@ pub(crate) struct Lend<T, L> {
 }
 
 // SAFETY: Moves `T` and `L` between threads.
-unsafe impl<T: Send, L: Send> Send for Lend<T, L> {}
+unsafe impl<T: Send, L: Send> Send for LendCell<T, L> {}
 // SAFETY: `T` and `L` are accessed by one holder at a time, on any thread.
-unsafe impl<T: Send, L: Send> Sync for Lend<T, L> {}
+unsafe impl<T: Send, L: Send> Sync for LendCell<T, L> {}
 
-impl<T, L> Lend<T, L> {
+impl<T, L> LendCell<T, L> {
     /// With the arguments here.
     pub(crate) fn new(args: impl PinInit<T>) -> impl PinInit<Self> {
         use pin_init::Wrapper;
@@ -205,7 +205,7 @@ impl<T, L> Lend<T, L> {
     }
 }
 
-impl<T, L> Lend<T, L> {
+impl<T, L> LendCell<T, L> {
     /// The caller leaves without the result; `legacy` is for the one who ends the request.
     ///
     /// # Errors
@@ -258,10 +258,10 @@ pub(crate) enum Back<'a, T, L> {
 /// # Invariants
 ///
 /// The state is lent, and to nobody else.
-pub(crate) struct Lease<'a, T, L>(&'a Lend<T, L>);
+pub(crate) struct Lease<'a, T, L>(&'a LendCell<T, L>);
 
 impl<'a, T, L> Lease<'a, T, L> {
-    fn back(lend: &'a Lend<T, L>, returned: Returned) -> Back<'a, T, L> {
+    fn back(lend: &'a LendCell<T, L>, returned: Returned) -> Back<'a, T, L> {
         match returned {
             Returned::Here { interrupt, orphan } => Back::Here { interrupt, orphan },
             // INVARIANT: The state says who ends the request: the lease holder.
@@ -269,7 +269,7 @@ impl<'a, T, L> Lease<'a, T, L> {
         }
     }
 
-    fn into_inner(self) -> &'a Lend<T, L> {
+    fn into_inner(self) -> &'a LendCell<T, L> {
         ManuallyDrop::new(self).0
     }
 
@@ -315,7 +315,7 @@ impl<T, L> Deref for Lease<'_, T, L> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: By the invariants of `Lend` and of this.
+        // SAFETY: By the invariants of `LendCell` and of this.
         unsafe { &*self.0.args.get() }
     }
 }
@@ -323,7 +323,7 @@ impl<T, L> Deref for Lease<'_, T, L> {
 impl<T, L> DerefMut for Lease<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the invariants of `Lend` and of this.
+        // SAFETY: By the invariants of `LendCell` and of this.
         unsafe { &mut *self.0.args.get() }
     }
 }
@@ -339,7 +339,7 @@ impl<T, L> Drop for Lease<'_, T, L> {
 /// # Invariants
 ///
 /// The lease is the caller's, until an abort voids it.
-pub(crate) struct Parked<'a, T, L>(&'a Lend<T, L>);
+pub(crate) struct Parked<'a, T, L>(&'a LendCell<T, L>);
 
 impl<'a, T, L> Parked<'a, T, L> {
     /// Goes on copying.
@@ -360,7 +360,7 @@ impl<'a, T, L> Parked<'a, T, L> {
 /// # Invariants
 ///
 /// The state is gone, by whoever made this.
-pub(crate) struct Ender<'a, T, L>(&'a Lend<T, L>);
+pub(crate) struct Ender<'a, T, L>(&'a LendCell<T, L>);
 
 impl<'a, T, L> Ender<'a, T, L> {
     /// Publishes the result. `None` if there is a caller to be woken up; else what the caller has
@@ -379,7 +379,7 @@ impl<T, L> Deref for Ender<'_, T, L> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: By the invariants of `Lend` and of this.
+        // SAFETY: By the invariants of `LendCell` and of this.
         unsafe { &*self.0.args.get() }
     }
 }
@@ -387,20 +387,20 @@ impl<T, L> Deref for Ender<'_, T, L> {
 impl<T, L> DerefMut for Ender<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the invariants of `Lend` and of this.
+        // SAFETY: By the invariants of `LendCell` and of this.
         unsafe { &mut *self.0.args.get() }
     }
 }
 
 /// The arguments of a request that has ended, for the one who takes the result.
-pub(crate) struct Collected<'a, T, L>(&'a Lend<T, L>);
+pub(crate) struct Collected<'a, T, L>(&'a LendCell<T, L>);
 
 impl<T, L> Deref for Collected<'_, T, L> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: By the invariants of `Lend`.
+        // SAFETY: By the invariants of `LendCell`.
         unsafe { &*self.0.args.get() }
     }
 }
@@ -408,7 +408,7 @@ impl<T, L> Deref for Collected<'_, T, L> {
 impl<T, L> DerefMut for Collected<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the invariants of `Lend`.
+        // SAFETY: By the invariants of `LendCell`.
         unsafe { &mut *self.0.args.get() }
     }
 }

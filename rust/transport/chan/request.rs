@@ -22,7 +22,7 @@ use crate::{
             jump_label::latency_enabled,
             lend::{
                 Ender,
-                Lend, //
+                LendCell, //
             },
             trace, //
         },
@@ -113,7 +113,7 @@ impl Drop for Member {
 #[pin_data]
 pub(in crate::transport) struct Request {
     #[pin]
-    pub(in crate::transport) args: Lend<Args, Legacy>,
+    pub(in crate::transport) args: LendCell<Args, Legacy>,
     /// Where the caller waits, if it does.
     pub(in crate::transport) wait: RcuWait,
     pub(in crate::transport) chan: Member,
@@ -140,7 +140,7 @@ impl Request {
     /// `ENOMEM`, unless [`Gfp::NOFAIL`].
     pub(in crate::transport) fn new(chan: &Arc<Chan>, counted: bool, gfp: Gfp) -> Result<Req> {
         let init = pin_init!(Self {
-            args <- Lend::new(Args::new()),
+            args <- LendCell::new(Args::new()),
             wait: RcuWait::new(),
             chan: Member {
                 chan: chan.clone(),
@@ -299,7 +299,7 @@ impl engine::Payload for Req {
     }
 
     #[inline]
-    fn queued(&self, unique: engine::Unique) {
+    fn queued(&self, unique: engine::ReqId) {
         self.unique.store(unique.0, Relaxed);
         trace::fuse_request_send(|| {
             let (opcode, len) = (self.opcode.load(Relaxed), self.len.load(Relaxed));

@@ -14,5 +14,5 @@ use kernel::sync::Arc;
 pub(in crate::transport) struct Installed {
     pub(in crate::transport) chan: Arc<Chan>,
     /// The device, towards the channel's engine.
-    pub(in crate::transport) id: engine::Device,
+    pub(in crate::transport) id: engine::DeviceId,
 }

@@ -50,7 +50,7 @@ use kernel::{
 
 // The engine knows no wire: its numbers are the protocol's.
 const _: () = assert!(
-    engine::Unique::INTERRUPT == Unique::INTERRUPT && engine::Unique::RESEND == Unique::RESEND
+    engine::ReqId::INTERRUPT == Unique::INTERRUPT && engine::ReqId::RESEND == Unique::RESEND
 );
 
 /// Why a request was not copied out.
@@ -117,7 +117,7 @@ pub(in crate::transport) fn read(
 /// What else there was to read.
 enum Next {
     /// A request after all.
-    Request(engine::Request<Req>),
+    Request(engine::TakenRequest<Req>),
     /// That was it.
     Done(Result<usize>),
     /// Somebody else was quicker.
@@ -126,7 +126,7 @@ enum Next {
 
 /// Takes what is next, whatever it is, and sends it if it is no request. Apart, as it is nearly always a request.
 #[inline(never)]
-fn take(chan: &Chan, id: engine::Device, room: usize, to: &mut impl CopyOut) -> Next {
+fn take(chan: &Chan, id: engine::DeviceId, room: usize, to: &mut impl CopyOut) -> Next {
     let mut forgets = Forgets::default();
     let max = max_forgets(chan, room);
     let next = chan.step(|engine| {
@@ -189,7 +189,7 @@ fn take_forgets(chan: &Chan, room: usize, count: u32, forgets: &mut Forgets) -> 
 /// Copies a request out. `None`: there is nothing to return for it, go on with the next one.
 fn send(
     chan: &Chan,
-    request: &engine::Request<Req>,
+    request: &engine::TakenRequest<Req>,
     room: usize,
     to: &mut impl CopyOut,
 ) -> Option<Result<usize>> {
@@ -276,7 +276,7 @@ fn disconnected(chan: &Chan) -> Error {
 #[inline]
 fn copy_out<'a>(
     mut lease: Lease<'a, Args, Legacy>,
-    unique: engine::Unique,
+    unique: engine::ReqId,
     len: usize,
     to: &mut impl CopyOut,
 ) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {

@@ -102,7 +102,7 @@ fn interrupt_reply(
 ) -> Result {
     let Installed { chan, id } = installed;
     let again = body_len == 0 && error == Some(Errno::EAGAIN);
-    let unique = engine::Unique(request.get());
+    let unique = engine::ReqId(request.get());
     match chan.step(|engine| engine.interrupt_reply(*id, unique, again)) {
         InterruptReply::NotFound => return Err(ENOENT),
         InterruptReply::NotInterrupted => return Err(EINVAL),
@@ -173,9 +173,9 @@ fn reply(
 }
 
 /// Finds the request that a reply is for, and takes it out of the engine.
-fn claim(chan: &Chan, id: engine::Device, unique: Unique) -> Option<Req> {
+fn claim(chan: &Chan, id: engine::DeviceId, unique: Unique) -> Option<Req> {
     let claimed = chan.step(|engine| {
-        let claimed = engine.claim(id, engine::Unique(unique.get()));
+        let claimed = engine.claim(id, engine::ReqId(unique.get()));
         if let Some(Claimed { payload, .. }) = &claimed {
             trace::fuse_reply_found(|| payload.trace_step(id.number()));
         }

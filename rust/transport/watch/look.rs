@@ -10,8 +10,8 @@ use crate::{
     abi::Opcode,
     engine::{
         Place,
+        ReqId, //
         Seen,
-        Unique, //
     },
     kapi::{
         task::sched,
@@ -81,7 +81,7 @@ impl Sight {
             age: Jiffies64::now().millis_since(req.created()),
             interrupted: req.args.is_interrupted(),
             orphan: req.args.is_orphan(),
-            resent: seen.unique.0 & Unique::RESEND != 0,
+            resent: seen.unique.0 & ReqId::RESEND != 0,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! hundreds of requests, in which slots are reused, segments added and buckets split.
 
 use super::engine::{
-    Admit, Device, Drain, Refusal, Refused, Resend, Submitted, Taken, Ticket, Unique,
+    Admit, DeviceId, Drain, Refusal, Refused, ReqId, Resend, Submitted, Taken, Ticket,
 };
 use super::kit::{engine, with_words, Forgets, Req, Segment, TestEngine};
 use super::spec::{Read, Spec};
@@ -40,7 +40,7 @@ struct Pair {
     engine: TestEngine,
     spec: Spec,
     words: Vec<u32>,
-    devices: Vec<Device>,
+    devices: Vec<DeviceId>,
     released: Vec<bool>,
     tickets: Vec<Option<Ticket>>,
     /// Of each request: the unique it was last read under.
@@ -185,7 +185,7 @@ impl Pair {
             Event::NotifyReply => {
                 let id = self.tickets.len() as u16;
                 let accepted =
-                    self.submit(|engine, req| engine.submit_notify_reply(req, Unique(77)));
+                    self.submit(|engine, req| engine.submit_notify_reply(req, ReqId(77)));
                 assert_eq!(accepted, self.spec.notify_reply(id, 77));
             }
             Event::Read(device) => self.read(device),
@@ -198,7 +198,7 @@ impl Pair {
             }
             Event::Reply(device, id) => {
                 let unique = self.uniques[usize::from(id)];
-                let claimed = self.engine.claim(self.devices[device], Unique(unique));
+                let claimed = self.engine.claim(self.devices[device], ReqId(unique));
                 let effects = claimed.as_ref().and_then(|claimed| claimed.effects);
                 self.more |= effects.is_some_and(|effects| effects.more);
                 let found = claimed.map(|claimed| claimed.payload.0);

@@ -3,7 +3,7 @@
 //! What C's queues do, written naively over vectors, from the behaviour of C's `dev.c`: the order in
 //! which things are read, which request a reply finds, and the counts. No slots, links or tables.
 
-use super::engine::Unique;
+use super::engine::ReqId;
 use std::collections::VecDeque;
 
 /// A request: who it is, and what the engine should know of it.
@@ -282,7 +282,7 @@ impl Spec {
         let ids = back.iter().map(|entry| entry.id).collect::<Vec<_>>();
         self.interrupts.retain(|id| !ids.contains(id));
         for mut entry in back.into_iter().rev() {
-            entry.unique |= Unique::RESEND;
+            entry.unique |= ReqId::RESEND;
             self.pending.push_front(entry);
         }
         ids

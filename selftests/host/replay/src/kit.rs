@@ -2,7 +2,7 @@
 
 //! Requests as the trace knows them. What the engine asks of a request's word is answered from the trace.
 
-use super::engine::{Engine, ForgetQueue, Payload, Slot, Unique};
+use super::engine::{Engine, ForgetQueue, Payload, ReqId, Slot};
 use std::cell::RefCell;
 
 /// What the engine has told, and what it is to be told.
@@ -73,7 +73,7 @@ impl Payload for Req {
         })
     }
 
-    fn queued(&self, unique: Unique) {
+    fn queued(&self, unique: ReqId) {
         WORDS.with(|words| words.borrow_mut().queued.push((self.0, unique.0)));
     }
 }

@@ -2,7 +2,7 @@
 
 //! The replay of one channel's steps, in the order of their numbers.
 
-use super::engine::{Admit, Device, Drain, Refusal, Resend, Slot, Taken, Ticket, Unique};
+use super::engine::{Admit, DeviceId, Drain, Refusal, ReqId, Resend, Slot, Taken, Ticket};
 use super::event::{Event, MAX_BACKGROUND};
 use super::kit::{self, NoForgets, Req, TestEngine};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -47,7 +47,7 @@ struct Replay<'a> {
     events: Vec<&'a Event>,
     engine: TestEngine,
     requests: Vec<Request>,
-    devices: HashMap<u64, Device>,
+    devices: HashMap<u64, DeviceId>,
     /// What drains, after an abort or the release of a device.
     drains: Vec<Drain>,
     /// What entered pending in the step before, and is told next.
@@ -160,7 +160,7 @@ impl<'a> Replay<'a> {
             .iter()
             .find(|event| event.name == "request_queued" && event.opcode != NOTIFY_REPLY);
         if let Some(next) = next {
-            while self.reqctr + Unique::STEP < next.unique {
+            while self.reqctr + ReqId::STEP < next.unique {
                 self.reqctr = self.engine.next_unique().0;
             }
         }
@@ -177,7 +177,7 @@ impl<'a> Replay<'a> {
         Ok(found)
     }
 
-    fn device(&self, event: &Event) -> Result<Device, String> {
+    fn device(&self, event: &Event) -> Result<DeviceId, String> {
         let device = self.devices.get(&event.device);
         device.copied().ok_or_else(|| "no such device".into())
     }
@@ -269,7 +269,7 @@ impl<'a> Replay<'a> {
         let submitted = loop {
             let submitted = if event.opcode == NOTIFY_REPLY {
                 self.engine
-                    .submit_notify_reply(Req(id), Unique(event.unique))
+                    .submit_notify_reply(Req(id), ReqId(event.unique))
             } else {
                 self.engine.submit(Req(id), Admit::Forced)
             };
@@ -345,7 +345,7 @@ impl<'a> Replay<'a> {
             "reply_found" => {
                 let id = self.request(event)?;
                 let device = self.device(event)?;
-                let wire = Unique(self.requests[id].wire);
+                let wire = ReqId(self.requests[id].wire);
                 let claimed = self.engine.claim(device, wire);
                 let same = claimed.is_some_and(|claimed| claimed.payload == Req(id));
                 ensure(same, "not with this device")?;
@@ -398,7 +398,7 @@ impl<'a> Replay<'a> {
                 Ok(())
             }
             Taken::Interrupt(unique) if interrupt => {
-                let same = unique.0 & !Unique::RESEND == event.unique;
+                let same = unique.0 & !ReqId::RESEND == event.unique;
                 ensure(same, "another INTERRUPT is next")
             }
             other => Err(format!("{other:?} is next")),

@@ -3,7 +3,7 @@
 //! One run: callers, threads of the daemon on two devices, and one that sends signals, resends, closes a
 //! device and aborts, all at times of the schedule's choice. In the end all invariants are looked at.
 
-use super::engine::{Device, Unique};
+use super::engine::{DeviceId, ReqId};
 use super::rig::caller::Got;
 use super::rig::chan::Chan;
 use super::rig::daemon::Read;
@@ -30,15 +30,15 @@ macro_rules! note {
 
 /// The daemon: what it has read and not answered yet, on either device.
 #[derive(Default)]
-struct Inbox(Mutex<Vec<(usize, Unique)>>);
+struct Inbox(Mutex<Vec<(usize, ReqId)>>);
 
 impl Inbox {
-    fn push(&self, device: usize, unique: Unique) {
+    fn push(&self, device: usize, unique: ReqId) {
         self.0.lock().expect("inbox").push((device, unique));
     }
 
     /// Any of them.
-    fn pop(&self) -> Option<(usize, Unique)> {
+    fn pop(&self) -> Option<(usize, ReqId)> {
         let mut inbox = self.0.lock().expect("inbox");
         let len = inbox.len() as u32;
         (len > 0).then(|| inbox.swap_remove(below(len) as usize))
@@ -48,7 +48,7 @@ impl Inbox {
 /// An open device: closed when nobody is inside any more, as through a file.
 struct File {
     chan: Arc<Chan>,
-    device: Device,
+    device: DeviceId,
 }
 
 impl Drop for File {
@@ -61,7 +61,7 @@ impl Drop for File {
 struct World {
     chan: Arc<Chan>,
     /// For the checks.
-    devices: [Device; 2],
+    devices: [DeviceId; 2],
     /// The daemon's descriptors.
     files: Arc<Mutex<[Option<Arc<File>>; 2]>>,
     inbox: Arc<Inbox>,
@@ -196,7 +196,7 @@ fn daemon(world: &World, index: usize) {
             Read::Interrupt(_) | Read::Forgets | Read::Message | Read::Failed => {}
             // A reply under a unique that may be with a reader just now.
             Read::Nothing if chance(4) => {
-                chan.reply(file.device, Unique(u64::from(1 + below(6)) * Unique::STEP));
+                chan.reply(file.device, ReqId(u64::from(1 + below(6)) * ReqId::STEP));
             }
             Read::Nothing => {
                 world.reply();

@@ -15,8 +15,8 @@ mod threads;
 
 use super::engine::lend_state::{AbortTake, Finished, Returned};
 use super::engine::{
-    Admit, Batch, Device, Drain, Effects, InterruptReply, Payload, Refusal, Released, Resend,
-    Resent, Taken, Ticket, Unique,
+    Admit, Batch, DeviceId, Drain, Effects, InterruptReply, Payload, Refusal, Released, ReqId,
+    Resend, Resent, Taken, Ticket,
 };
 use super::kit::{engine, with_words, Forgets, Req, TestEngine};
 use std::hash::{Hash, Hasher};
@@ -247,7 +247,7 @@ pub(crate) struct Drainer {
 pub(crate) struct State {
     pub(crate) engine: TestEngine,
     pub(crate) words: Vec<u32>,
-    pub(crate) devices: Vec<Option<Device>>,
+    pub(crate) devices: Vec<Option<DeviceId>>,
     pub(crate) callers: Vec<Caller>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) writers: Vec<Writer>,
@@ -508,7 +508,7 @@ impl State {
                     }
                     if self.left.guesses > 0 {
                         for n in 1..=self.callers.len() as u64 {
-                            out.push(A::Guess(i, n * Unique::STEP));
+                            out.push(A::Guess(i, n * ReqId::STEP));
                         }
                     }
                 }

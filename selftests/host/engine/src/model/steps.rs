@@ -89,7 +89,7 @@ impl State {
                 self.left.again -= 1;
                 let (device, unique, req) = self.inbox[message];
                 if let Some(on) = self.devices[device] {
-                    let again = self.engine.interrupt_reply(on, Unique(unique), true);
+                    let again = self.engine.interrupt_reply(on, ReqId(unique), true);
                     if let InterruptReply::Again(effects) = again {
                         if !req.word().is_interrupted() {
                             self.violated("S5: again without a first");
@@ -109,7 +109,7 @@ impl State {
                         matches!(reader, Reader::Lend { unique: it, .. } | Reader::Copy { unique: it, .. }
                             | Reader::Parked { unique: it, .. } if *it == unique)
                     });
-                    if let Some(claimed) = self.engine.claim(on, Unique(unique)) {
+                    if let Some(claimed) = self.engine.claim(on, ReqId(unique)) {
                         if early {
                             self.violated("S3: claimed before it was sent");
                         }
@@ -231,7 +231,7 @@ impl State {
                     Kind::Foreground => self.engine.submit(req, Admit::Gated),
                     Kind::Background => self.engine.submit_background(req, Admit::Gated),
                     Kind::ForcedBackground => self.engine.submit_background(req, Admit::Forced),
-                    Kind::NotifyReply => self.engine.submit_notify_reply(req, Unique(1000)),
+                    Kind::NotifyReply => self.engine.submit_notify_reply(req, ReqId(1000)),
                 };
                 self.callers[i] = match submitted {
                     Ok(submitted) => {

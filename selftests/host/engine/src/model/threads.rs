@@ -173,7 +173,7 @@ impl State {
                         Drain::Device(device) => Some(device),
                         Drain::All => None,
                     });
-                let devices: Vec<Device> = self
+                let devices: Vec<DeviceId> = self
                     .devices
                     .iter()
                     .flatten()
@@ -218,8 +218,8 @@ impl State {
         }
     }
 
-    pub(super) fn claim(&mut self, i: usize, device: Device, unique: u64, expected: Req) -> bool {
-        let Some(claimed) = self.engine.claim(device, Unique(unique)) else {
+    pub(super) fn claim(&mut self, i: usize, device: DeviceId, unique: u64, expected: Req) -> bool {
+        let Some(claimed) = self.engine.claim(device, ReqId(unique)) else {
             return false;
         };
         if claimed.payload != expected {

@@ -9,8 +9,8 @@
 use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::engine::wait_loop::Signalled;
 use super::engine::{
-    Admit, Count, Device, Drain, Effects, Engine, ForgetQueue, Hint, Payload, Refusal, Refused,
-    Resent, Slot, StepResult, Submitted, Ticket, Unique, Waiting,
+    Admit, Count, DeviceId, Drain, Effects, Engine, ForgetQueue, Hint, Payload, Refusal, Refused,
+    ReqId, Resent, Slot, StepResult, Submitted, Ticket, Waiting,
 };
 use super::sched::{RcuWait, Signals, Task, WaitQueue};
 use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
@@ -295,7 +295,7 @@ impl Chan {
         self.readable.load(Relaxed)
     }
 
-    pub(crate) fn add_device(&self) -> Device {
+    pub(crate) fn add_device(&self) -> DeviceId {
         self.step(|engine| engine.add_device()).expect("slot")
     }
 
@@ -431,7 +431,7 @@ impl Chan {
         self.end_drained(Drain::All);
     }
 
-    pub(crate) fn release(&self, device: Device) {
+    pub(crate) fn release(&self, device: DeviceId) {
         let released = self.step(|engine| engine.release(device));
         self.end_drained(Drain::Device(device));
         if released.last {
@@ -478,7 +478,7 @@ impl Chan {
     }
 
     /// The INTERRUPT of the request with this id was read; with the engine's lock held.
-    pub(crate) fn interrupt_read(&self, engine: &TestEngine, devices: &[Device], unique: Unique) {
+    pub(crate) fn interrupt_read(&self, engine: &TestEngine, devices: &[DeviceId], unique: ReqId) {
         self.totals.interrupts.fetch_add(1, Relaxed);
         let mut requests = devices.iter().flat_map(|on| engine.requests_of(*on));
         let found = requests.find(|(_, other)| *other == unique.0);

@@ -7,7 +7,7 @@
 
 use super::chan::{Chan, End, Forgets, Req};
 use super::engine::lend_state::Returned;
-use super::engine::{self, Claimed, Device, InterruptReply, Refusal, Taken, Ticket, Unique};
+use super::engine::{self, Claimed, DeviceId, InterruptReply, Refusal, ReqId, Taken, Ticket};
 use super::sched::{Signals, Task};
 use super::sync::{chance, pause, Arc};
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// What `read` returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
-    Request(Unique),
-    Interrupt(Unique),
+    Request(ReqId),
+    Interrupt(ReqId),
     Forgets,
     /// A message that wants no reply.
     Message,
@@ -33,8 +33,8 @@ impl Chan {
     pub(crate) fn read(
         &self,
         task: &Arc<Task>,
-        device: Device,
-        all: &[Device],
+        device: DeviceId,
+        all: &[DeviceId],
         nonblocking: bool,
     ) -> Read {
         loop {
@@ -85,7 +85,7 @@ impl Chan {
     }
 
     /// Copies a request out; `None` if there is nothing to return for it.
-    fn send(&self, request: &engine::Request<Req>) -> Option<Read> {
+    fn send(&self, request: &engine::TakenRequest<Req>) -> Option<Read> {
         let req = &request.payload;
         req.word.lend().ok()?;
         req.copy_out();
@@ -141,7 +141,7 @@ impl Chan {
     }
 
     /// Replies. False: no such request (any more).
-    pub(crate) fn reply(&self, device: Device, unique: Unique) -> bool {
+    pub(crate) fn reply(&self, device: DeviceId, unique: ReqId) -> bool {
         let claimed = self.step(|engine| engine.claim(device, unique));
         let Some(Claimed { payload: req, .. }) = claimed else {
             return false;
@@ -184,7 +184,7 @@ impl Chan {
     }
 
     /// Answers an INTERRUPT with EAGAIN.
-    pub(crate) fn again(&self, device: Device, unique: Unique) {
+    pub(crate) fn again(&self, device: DeviceId, unique: ReqId) {
         let found = self.step(|engine| {
             let found = engine.interrupt_reply(device, unique, true);
             if let InterruptReply::Again(effects) = &found {
