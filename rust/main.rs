@@ -36,14 +36,6 @@
 mod abi;
 mod bindings;
 mod control;
-#[allow(
-    unused_imports,
-    reason = "the channel uses a part of what the host tests do"
-)]
-#[expect(
-    dead_code,
-    reason = "replies to RETRIEVE are proven on the host before they are called"
-)]
 mod engine;
 mod fs;
 #[expect(unsafe_code, reason = "the only layer that calls C")]

@@ -29,6 +29,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Background requests that passed the gate.
+    #[cfg(test)]
     pub(crate) fn active_background(&self) -> u32 {
         self.active_background
     }

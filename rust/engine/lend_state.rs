@@ -362,6 +362,7 @@ impl<W: Word> LendState<W> {
 
     /// Whether somebody ends the request, or has.
     #[inline]
+    #[cfg(test)]
     pub(crate) fn is_gone(&self) -> bool {
         self.0.load() & GONE != 0
     }

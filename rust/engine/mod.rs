@@ -105,13 +105,12 @@ pub(crate) use teardown::{
     Aborted,
     Batch,
     Drain,
-    Released,
-    BATCH, //
+    Released, //
 };
-pub(crate) use waiting::{
-    Count,
-    Waiting, //
-};
+pub(crate) use waiting::Waiting;
+
+#[cfg(test)]
+pub(crate) use waiting::Count;
 
 use core::{
     marker::PhantomData,
@@ -129,15 +128,8 @@ pub(crate) struct ReqId(pub(crate) u64);
 impl ReqId {
     /// C: `FUSE_REQ_ID_STEP`.
     pub(crate) const STEP: u64 = 1 << 1;
-    /// C: `FUSE_INT_REQ_BIT`.
-    pub(crate) const INTERRUPT: u64 = 1 << 0;
     /// C: `FUSE_UNIQUE_RESEND`.
     pub(crate) const RESEND: u64 = 1 << 63;
-
-    /// The id under which the INTERRUPT of this request goes to the daemon.
-    pub(crate) const fn interrupt(self) -> ReqId {
-        ReqId(self.0 | Self::INTERRUPT)
-    }
 }
 
 /// What the engine holds of a request, and asks of it with its lock held: none of these may sleep,
@@ -324,11 +316,6 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
         self.abort_with_err
     }
 
-    /// INIT was answered, or the channel aborted.
-    pub(crate) fn is_initialized(&self) -> bool {
-        self.initialized
-    }
-
     /// INIT was answered: callers may come in. C: `fuse_chan_set_initialized`.
     pub(crate) fn set_initialized(&mut self) -> Effects {
         self.initialized = true;
@@ -350,6 +337,7 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
     }
 
     /// Slots in use, by requests and devices.
+    #[allow(dead_code, reason = "the host tests look for slots that leak")]
     pub(crate) fn slots_used(&self) -> u32 {
         self.store.used()
     }
@@ -388,11 +376,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             .push_back::<{ list::SIDE }, P>(self.devices, ticket.index);
         self.num_devices = self.num_devices.wrapping_add(1);
         Ok(DeviceId(ticket))
-    }
-
-    /// Whether any device is installed.
-    pub(crate) fn has_devices(&self) -> bool {
-        self.num_devices != 0
     }
 
     /// Whether a caller of this kind must wait at the gate: before INIT was answered, and if

@@ -95,6 +95,10 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// # Errors
     ///
     /// Any [`Refusal`].
+    #[allow(
+        dead_code,
+        reason = "replies to RETRIEVE are proven on the host before they are sent"
+    )]
     pub(crate) fn submit_notify_reply(
         &mut self,
         payload: P,

@@ -57,7 +57,7 @@ pub(crate) enum Taken<P> {
         /// See [`Engine::is_aborted_with_err`].
         with_err: bool,
     },
-    /// The INTERRUPT of the request with this id; its own is [`ReqId::interrupt`].
+    /// The INTERRUPT of the request with this id.
     Interrupt(ReqId),
     /// FORGETs, now in the queue that was passed.
     Forgets {
