@@ -151,7 +151,7 @@ impl<'a> Replay<'a> {
     fn grow(&mut self) -> Result<(), String> {
         let slots = (0..self.engine.next_segment()).map(|_| Slot::new());
         let grown = self.engine.grow(slots.collect());
-        grown.map_err(|_| "too many requests".into())
+        grown.map(drop).map_err(|_| "too many requests".into())
     }
 
     /// FORGETs take numbers without a step: up to the next one that the trace tells of.
