@@ -14,6 +14,7 @@
 #include <linux/fs_parser.h>
 #include <linux/iomap.h>
 #include <linux/iversion.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
