@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All connections that are mounted, and their directories: in debugfs, and in the control filesystem,
-//! if that is mounted.
+//! All connections that are mounted, and their directories: in debugfs, and in the control
+//! filesystem, if that is mounted.
 //!
-//! C counterpart: `fuse_conn_list`, `fuse_control_sb`, `fuse_mutex` (inode.c, control.c). "fuse_mutex"
-//! is taken with `s_umount` held; below it come the control superblock's killsb semaphore, and the
-//! locks of its directories.
+//! C counterpart: `fuse_conn_list`, `fuse_control_sb`, `fuse_mutex` (inode.c, control.c).
+//! "fuse_mutex" is taken with `s_umount` held; below it come the control superblock's killsb
+//! semaphore, and the locks of its directories.
 
 use super::{
     connection::Connection,
@@ -58,7 +58,8 @@ impl Connections {
     }
 }
 
-/// The connection of superblock `dev` is being mounted by this user and group. Sleeps. C: `fuse_ctl_add_conn()` and what is around it.
+/// The connection of superblock `dev` is being mounted by this user and group. Sleeps. C:
+/// `fuse_ctl_add_conn()` and what is around it.
 ///
 /// # Errors
 ///
@@ -80,8 +81,8 @@ pub(crate) fn add(dev: u32, uid: Kuid, gid: Kgid, chan: &Arc<Chan>) -> Result {
         .map_err(|_| ENOMEM)
 }
 
-/// A connection is being unmounted, or was not mounted after all. Sleeps. C: `fuse_ctl_remove_conn()`
-/// and what is around it.
+/// A connection is being unmounted, or was not mounted after all. Sleeps. C:
+/// `fuse_ctl_remove_conn()` and what is around it.
 pub(crate) fn remove(dev: u32) {
     let mut connections = CONNECTIONS.lock();
     let position = |mounted: &Mounted| mounted.connection.dev == dev;

@@ -2,9 +2,9 @@
 
 //! The directory of a connection in debugfs: why does this mount hang, and where does the time go?
 //!
-//! No counterpart in C. `/sys/kernel/debug/fuse/<connection>/requests` and `latency`, for root alone;
-//! formats in Documentation/debugging.rst. Reading waits for no daemon: the engine's lock is held for
-//! a few slots at a time, and nothing of a request is kept.
+//! No counterpart in C. `/sys/kernel/debug/fuse/<connection>/requests` and `latency`, for root
+//! alone; formats in Documentation/debugging.rst. Reading waits for no daemon: the engine's lock is
+//! held for a few slots at a time, and nothing of a request is kept.
 
 use crate::{
     kapi::{
@@ -181,8 +181,8 @@ fn show_request(sight: &Sight, m: &SeqFile) {
     show_name(sight.pid, m);
 }
 
-/// The name of a task and the end of the line. What is not printable is shown as `?`, for a task may
-/// give itself any name.
+/// The name of a task and the end of the line. What is not printable is shown as `?`, for a task
+/// may give itself any name.
 fn show_name(pid: i32, m: &SeqFile) {
     let mut comm = task_comm(pid).unwrap_or(*b"-\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     for byte in &mut comm {

@@ -2,8 +2,8 @@
 
 //! The directory of a connection in the control filesystem.
 //!
-//! C counterpart: `fuse_ctl_add_conn`, `fuse_ctl_remove_conn` (control.c). Called with "fuse_mutex" held; takes the
-//! locks of directories.
+//! C counterpart: `fuse_ctl_add_conn`, `fuse_ctl_remove_conn` (control.c). Called with "fuse_mutex"
+//! held; takes the locks of directories.
 
 use super::{
     connection::Connection,

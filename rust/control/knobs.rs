@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The four files of a connection in the control filesystem: `waiting`, `abort`, `max_background` and
-//! `congestion_threshold`.
+//! The four files of a connection in the control filesystem: `waiting`, `abort`, `max_background`
+//! and `congestion_threshold`.
 //!
 //! C counterpart: `fuse_ctl_waiting_ops` and its like (control.c). Of a connection that has been
 //! unmounted, an open file reads as empty, and what is written is checked and has no effect.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What an administrator sees and sets: the control filesystem, the sysctls `fs.fuse.*`, defaults of
-//! the module's parameters, and debugfs.
+//! What an administrator sees and sets: the control filesystem, the sysctls `fs.fuse.*`, defaults
+//! of the module's parameters, and debugfs.
 //!
-//! C counterpart: `control.c`, `sysctl.c`. Sits on the transport, and knows no inode of a mount. `fs` tells it of each
-//! mount and unmount, and `main.rs` registers it; nothing else uses it. In reading order, each using only those before
-//! it:
+//! C counterpart: `control.c`, `sysctl.c`. Sits on the transport, and knows no inode of a mount.
+//! `fs` tells it of each mount and unmount, and `main.rs` registers it; nothing else uses it. In
+//! reading order, each using only those before it:
 //!
 //! - [`connection`]: a connection, as an administrator sees it,
 //! - [`debugfs`]: its directory in debugfs,

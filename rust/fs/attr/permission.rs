@@ -5,8 +5,8 @@
 //! C counterpart: `fuse_permission()`, `fuse_access()` (dir.c). Takes no locks.
 //!
 //! With `default_permissions` the kernel checks by mode and owner, as for any filesystem. Without,
-//! the daemon checks in each operation, and is asked beforehand by ACCESS for access(2) and chdir(2)
-//! only; executing needs an execute bit all the same.
+//! the daemon checks in each operation, and is asked beforehand by ACCESS for access(2) and
+//! chdir(2) only; executing needs an execute bit all the same.
 
 use super::getattr;
 use crate::{

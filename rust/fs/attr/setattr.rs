@@ -4,8 +4,8 @@
 //!
 //! C counterpart: `fuse_setattr()`, `fuse_do_setattr()`, `iattr_to_fattr()` (dir.c).
 //!
-//! The VFS holds the inode's `i_rwsem` exclusively. Takes `FuseInode::inner`, and truncates the page
-//! cache after releasing it.
+//! The VFS holds the inode's `i_rwsem` exclusively. Takes `FuseInode::inner`, and truncates the
+//! page cache after releasing it.
 
 use super::getattr;
 use crate::{

@@ -20,7 +20,8 @@ impl Conn {
         self.chan.set_lacks(op.get());
     }
 
-    /// Asks the daemon by `ask`, unless it lacks `op`. `None` if it does, as it has said before or says now.
+    /// Asks the daemon by `ask`, unless it lacks `op`. `None` if it does, as it has said before or
+    /// says now.
     ///
     /// # Errors
     ///

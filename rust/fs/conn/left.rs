@@ -2,8 +2,8 @@
 
 //! Callers that have left: how many there are of a connection, and who waits for them.
 //!
-//! C counterpart: none; there a killed caller sleeps on with all it holds. What one that has left still holds is
-//! in [`held`](crate::fs::request::held), who has to wait for that in
+//! C counterpart: none; there a killed caller sleeps on with all it holds. What one that has left
+//! still holds is in [`held`](crate::fs::request::held), who has to wait for that in
 //! [`occupied`](crate::fs::request::occupied).
 //!
 //! Takes "LeftTable::inner", a leaf.
@@ -51,8 +51,8 @@ use kernel::{
     task::Kuid, //
 };
 
-/// Tasks whose time to wait for FLUSHes is remembered. With more at once, some wait for less; and for longer if their time has
-/// passed and others have needed the place.
+/// Tasks whose time to wait for FLUSHes is remembered. With more at once, some wait for less; and
+/// for longer if their time has passed and others have needed the place.
 const DYING: usize = 64;
 
 /// One caller that has left.
@@ -226,7 +226,8 @@ impl LeftTable {
             .map_err(|_| EINTR)
     }
 
-    /// Waits until none of them had these open files, or until a time; whether that is so. No signal ends it.
+    /// Waits until none of them had these open files, or until a time; whether that is so. No
+    /// signal ends it.
     pub(in crate::fs) fn wait_owner(&self, owner: FlOwner, until: Jiffies64) -> bool {
         self.waiters
             .wait_event_until(Signals::None, until, || !self.has_owner(owner))
@@ -268,7 +269,8 @@ impl LeftTable {
     }
 }
 
-/// The current task does what callers have left, for as long as this lives. It waits for nobody's folios.
+/// The current task does what callers have left, for as long as this lives. It waits for nobody's
+/// folios.
 pub(in crate::fs) struct Doing<'a> {
     table: &'a LeftTable,
     _lockdep: lockdep::DoingLeft,
@@ -302,8 +304,8 @@ impl LeftTable {
         self.doing.load(Relaxed) == current_pid()
     }
 
-    /// Pages that the current task, which does that, could not wait for. False if there are those of another inode
-    /// already.
+    /// Pages that the current task, which does that, could not wait for. False if there are those
+    /// of another inode already.
     pub(in crate::fs) fn put_rest(&self, rest: Rest) -> bool {
         // Dropped after the lock, if it is merged.
         let mut rest = Some(rest);

@@ -2,7 +2,8 @@
 
 //! Pages that are still to be dropped in place of a caller that has left.
 //!
-//! C counterpart: none; there a killed caller waits for the pages itself. Takes folio locks that nobody has.
+//! C counterpart: none; there a killed caller waits for the pages itself. Takes folio locks that
+//! nobody has.
 
 use crate::{
     fs::Inode,
@@ -15,8 +16,8 @@ pub(in crate::fs) type Pages = (usize, usize);
 
 /// Pages that somebody could not wait for who was to drop them.
 ///
-/// All that is clean of them is dropped, even if only their ends lie beyond the end of the file: a page is read
-/// again, but what others have written to it since, and is just being sent, stays.
+/// All that is clean of them is dropped, even if only their ends lie beyond the end of the file: a
+/// page is read again, but what others have written to it since, and is just being sent, stays.
 pub(in crate::fs) struct Rest {
     inode: ARef<Inode>,
     pages: Pages,
@@ -36,8 +37,8 @@ impl Rest {
         &self.inode
     }
 
-    /// Does as much as can be done without waiting for anybody; whether that was all. What has been done once is not
-    /// done again, so that it ends even where others read all the time.
+    /// Does as much as can be done without waiting for anybody; whether that was all. What has been
+    /// done once is not done again, so that it ends even where others read all the time.
     pub(in crate::fs) fn go_on(&mut self) -> bool {
         let (first, last) = self.pages;
         match invalidate_until_locked(&self.inode, first, last) {

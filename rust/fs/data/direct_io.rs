@@ -310,8 +310,8 @@ struct Step {
     rest: Result,
 }
 
-/// Goes on with `step` until all is done, less is done than was tried, or it fails. A bad place in memory is
-/// an error only if nothing was done before it.
+/// Goes on with `step` until all is done, less is done than was tried, or it fails. A bad place in
+/// memory is an error only if nothing was done before it.
 fn transfer(
     iter: &mut DirectIter<'_>,
     pos: &mut i64,
@@ -440,8 +440,8 @@ fn write_some(
     )
 }
 
-/// The end of a write that began at `start`, in place of a caller that has left: `written` bytes at `pos` are the
-/// last. Nothing is taken back where it fails: nobody is there who could be told.
+/// The end of a write that began at `start`, in place of a caller that has left: `written` bytes at
+/// `pos` are the last. Nothing is taken back where it fails: nobody is there who could be told.
 fn wrote_behind(inode: &Inode, start: i64, pos: i64, written: u32) {
     let end = pos.saturating_add(i64::from(written));
     inode.invalidate_attr_mask(STATX_MODSIZE);

@@ -4,7 +4,8 @@
 //!
 //! C counterpart: `fuse_atomic_open()`, `fuse_create_open()` (dir.c).
 //!
-//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other locks.
+//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other
+//! locks.
 
 use super::create;
 use crate::{

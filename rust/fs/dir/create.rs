@@ -46,9 +46,8 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry its inode
-/// (`create_new_entry()`).
-/// Returns the dentry to use in place of `dentry`, if another.
+/// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry
+/// its inode (`create_new_entry()`). Returns the dentry to use in place of `dentry`, if another.
 fn create_new_entry<O: Op<Out = Entry>>(
     dir: &Inode,
     linked: Option<&Inode>,

@@ -4,8 +4,8 @@
 //!
 //! C counterpart: `fuse_unlink()`, `fuse_rmdir()` (dir.c).
 //!
-//! The VFS holds `i_rwsem` of the directory, and of what is removed, exclusively; waits for callers that have
-//! left. Takes `FuseInode::inner` of what is removed.
+//! The VFS holds `i_rwsem` of the directory, and of what is removed, exclusively; waits for callers
+//! that have left. Takes `FuseInode::inner` of what is removed.
 
 use crate::{
     abi::op::{
@@ -79,7 +79,8 @@ fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) ->
     result
 }
 
-/// Waits for callers that have left, and hold the directory or what is in it and is locked with it; whether it did.
+/// Waits for callers that have left, and hold the directory or what is in it and is locked with it;
+/// whether it did.
 pub(super) fn await_removal(dir: &Inode, child: Option<&Inode>) -> Result<bool> {
     let waited = dir.await_hold(Hold::Exclusive)?;
     // Of a rename the VFS does not lock each child.

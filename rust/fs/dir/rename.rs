@@ -4,8 +4,9 @@
 //!
 //! C counterpart: `fuse_rename2()`, `fuse_rename_common()` (dir.c).
 //!
-//! The VFS holds `i_rwsem` of the directories, and of what is replaced, exclusively, and of two directories the
-//! superblock's rename lock; waits for callers that have left. Takes `FuseInode::inner` of what is replaced.
+//! The VFS holds `i_rwsem` of the directories, and of what is replaced, exclusively, and of two
+//! directories the superblock's rename lock; waits for callers that have left. Takes
+//! `FuseInode::inner` of what is replaced.
 
 use super::remove::{
     await_removal,
@@ -119,8 +120,8 @@ impl Names<'_> {
     ///
     /// # Errors
     ///
-    /// EINTR if killed; ENOENT if a directory was removed meanwhile; ESTALE, for the VFS to look again, if a name
-    /// has changed, or a directory was moved, so that this may make a circle.
+    /// EINTR if killed; ENOENT if a directory was removed meanwhile; ESTALE, for the VFS to look
+    /// again, if a name has changed, or a directory was moved, so that this may make a circle.
     fn await_all(&self, old: &Dentry, new: &Dentry, flags: u32) -> Result {
         let conn = self.old_dir.conn();
         if self.crosses() {
@@ -129,8 +130,8 @@ impl Names<'_> {
         let mut waited = await_removal(self.old_dir, self.old)?;
         waited |= await_removal(self.new_dir, self.new)?;
         let changed = waited && (old.is_unhashed() || (new.inode().is_some() && new.is_unhashed()));
-        // What a caller that has left has moved is out of the tree of dentries until it is looked up: with it, the VFS
-        // could not see whether this makes a circle.
+        // What a caller that has left has moved is out of the tree of dentries until it is looked
+        // up: with it, the VFS could not see whether this makes a circle.
         let exchange = flags & RENAME_EXCHANGE != 0;
         let unseen = self.moves_dir()
             && conn.left.has_moved()

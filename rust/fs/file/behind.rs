@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a killed opener would have done: it would have got its descriptor, and have closed it when it exits.
+//! What a killed opener would have done: it would have got its descriptor, and have closed it when
+//! it exits.
 //!
-//! C counterpart: `fuse_open()` or `fuse_create_open()` of a task that has a signal pending, and `filp_close()` from
-//! `do_exit()`. Here a work item does it in place of a caller that has left, step by step, as it waits for nobody. Takes
-//! folio locks.
+//! C counterpart: `fuse_open()` or `fuse_create_open()` of a task that has a signal pending, and
+//! `filp_close()` from `do_exit()`. Here a work item does it in place of a caller that has left,
+//! step by step, as it waits for nobody. Takes folio locks.
 
 use super::{
     finish::drop_stale,
@@ -93,7 +94,8 @@ impl Closer {
     }
 }
 
-/// What comes after the daemon has opened a file for a task that has left: the rest of open(2), and the close.
+/// What comes after the daemon has opened a file for a task that has left: the rest of open(2), and
+/// the close.
 pub(in crate::fs) struct Opened {
     inode: ARef<Inode>,
     file: Option<Arc<FuseFile>>,

@@ -2,8 +2,8 @@
 
 //! What comes between the answer to OPEN and the end of open(2).
 //!
-//! C counterpart: `fuse_finish_open()`, `fuse_truncate_update_attr()` (file.c). Takes folio locks and the
-//! inode's lock.
+//! C counterpart: `fuse_finish_open()`, `fuse_truncate_update_attr()` (file.c). Takes folio locks
+//! and the inode's lock.
 
 use super::fuse_file::FuseFile;
 use crate::{
@@ -24,8 +24,8 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Drops the pages that an open with `flags` leaves no use for: all, if OPEN has truncated the file, and what is
-/// clean, unless the daemon says that it is still good.
+/// Drops the pages that an open with `flags` leaves no use for: all, if OPEN has truncated the
+/// file, and what is clean, unless the daemon says that it is still good.
 ///
 /// # Errors
 ///

@@ -4,9 +4,9 @@
 //!
 //! C counterpart: `struct fuse_file` and `fuse_file_open()` to `fuse_file_put()` in `file.c`.
 //!
-//! A [`FuseFile`] is shared by the `struct file` and by the requests that read for it; when the last
-//! of them lets go, RELEASE is sent, so it follows all of them on the wire. All memory that takes
-//! is there before OPEN is sent: a handle that the daemon has given is never lost. Takes the
+//! A [`FuseFile`] is shared by the `struct file` and by the requests that read for it; when the
+//! last of them lets go, RELEASE is sent, so it follows all of them on the wire. All memory that
+//! takes is there before OPEN is sent: a handle that the daemon has given is never lost. Takes the
 //! inode's lock when it is dropped ([`iomode`]).
 
 use crate::{
@@ -69,8 +69,8 @@ pub(crate) struct FuseFile {
     pub(in crate::fs) open_flags: OpenOutFlags,
     /// The flags of open(2) that the file had when it was closed.
     pub(super) flags: Atomic<u32>,
-    /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work item closes the
-    /// file, it does so for that.
+    /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work
+    /// item closes the file, it does so for that.
     left_by: Atomic<u32>,
     pub(in crate::fs) cached_use: CachedUse,
     kind: Kind,

@@ -2,7 +2,8 @@
 
 //! A file that was opened and could not be used after all.
 //!
-//! C counterpart: `fuse_sync_release()` (file.c). Takes no locks; sleeps until the daemon has answered.
+//! C counterpart: `fuse_sync_release()` (file.c). Takes no locks; sleeps until the daemon has
+//! answered.
 
 use super::fuse_file::{
     FuseFile,
@@ -51,8 +52,8 @@ type GivenNode = Given<RcuArc<Conn>>;
 
 impl FuseFile {
     /// Takes an open of a file back that failed after all, and waits until the daemon knows
-    /// (`fuse_sync_release()`), unless killed. `node`, which no inode has taken, is given back after that. May
-    /// sleep.
+    /// (`fuse_sync_release()`), unless killed. `node`, which no inode has taken, is given back
+    /// after that. May sleep.
     pub(in crate::fs) fn sync_release(self: Arc<Self>, flags: u32, mut node: Option<GivenNode>) {
         self.flags.store(flags, Relaxed);
         // Nobody has read for it yet. If someone had, RELEASE would go when they let go.

@@ -2,7 +2,8 @@
 
 //! Opening: OPEN and OPENDIR, and open(2) of a regular file.
 //!
-//! C counterpart: `fuse_file_open()`, `fuse_open()` (file.c). Takes folio locks and the inode's lock.
+//! C counterpart: `fuse_file_open()`, `fuse_open()` (file.c). Takes folio locks and the inode's
+//! lock.
 
 use super::{
     behind::{

@@ -65,9 +65,11 @@ pub(in crate::fs) const STATX_MODDIR: u32 = STATX_MODSIZE | STATX_NLINK;
 /// When an entry was asked for, in the connection's counters; to tell whether it is stale by now.
 #[derive(Clone, Copy)]
 pub(in crate::fs) struct AskedAt {
-    /// [`Conn::attr_version`](crate::fs::conn::connection::Conn::attr_version); 0: nothing can be newer.
+    /// [`Conn::attr_version`](crate::fs::conn::connection::Conn::attr_version); 0: nothing can be
+    /// newer.
     pub(in crate::fs) attr_version: u64,
-    /// [`Conn::evict_ctr`](crate::fs::conn::connection::Conn::evict_ctr); 0: no eviction can matter.
+    /// [`Conn::evict_ctr`](crate::fs::conn::connection::Conn::evict_ctr); 0: no eviction can
+    /// matter.
     pub(in crate::fs) evict_ctr: u64,
 }
 

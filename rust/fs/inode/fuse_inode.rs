@@ -230,8 +230,8 @@ impl Inode {
         Ok(lock)
     }
 
-    /// Takes `i_rwsem` together with others who do, and waits until no caller that has left holds it
-    /// exclusively (`inode_lock_shared()`). Sleeps.
+    /// Takes `i_rwsem` together with others who do, and waits until no caller that has left holds
+    /// it exclusively (`inode_lock_shared()`). Sleeps.
     ///
     /// # Errors
     ///

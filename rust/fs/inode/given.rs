@@ -2,7 +2,8 @@
 
 //! Nodes that the daemon has given, and that are to be given back.
 //!
-//! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Takes `FuseInode::inner`.
+//! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Takes
+//! `FuseInode::inner`.
 
 use super::fuse_inode::FuseInode;
 use crate::{
@@ -12,8 +13,9 @@ use crate::{
 };
 use core::ops::Deref;
 
-/// A reference to a node, which came with an entry and which the daemon counts. An inode takes it, to give it back
-/// when it is evicted; dropped, it is given back at once by FORGET, which may sleep until there is memory for that.
+/// A reference to a node, which came with an entry and which the daemon counts. An inode takes it,
+/// to give it back when it is evicted; dropped, it is given back at once by FORGET, which may sleep
+/// until there is memory for that.
 pub(in crate::fs) struct Given<C: Deref<Target = Conn>> {
     conn: C,
     /// `None` once an inode has taken it.

@@ -58,8 +58,8 @@ impl InodeKey<Fuse> for Key {
 }
 
 impl SuperBlock {
-    /// The inode of an entry, with the entry's attributes, which takes the reference to the node (`fuse_iget()`).
-    /// May sleep.
+    /// The inode of an entry, with the entry's attributes, which takes the reference to the node
+    /// (`fuse_iget()`). May sleep.
     ///
     /// # Errors
     ///
@@ -136,8 +136,8 @@ impl SuperBlock {
     }
 }
 
-/// Gives inodes their operations. [`Fuse`] does it on top of all that the operations use (`ops`), so that an
-/// inode names none of them.
+/// Gives inodes their operations. [`Fuse`] does it on top of all that the operations use (`ops`),
+/// so that an inode names none of them.
 pub(in crate::fs) trait SetOperations: Types {
     /// Attaches the tables for a new inode of this type; to a device node, also its number.
     fn set_operations(new: &mut NewInode<Self>, attr: Attr<'_>);

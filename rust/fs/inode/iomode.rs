@@ -5,9 +5,9 @@
 //! C counterpart: `iomode.c`, as far as it is not about passthrough. Takes the inode's lock.
 //!
 //! An inode counts the open files that use its page cache (above zero), or the parallel direct
-//! writes under way (below zero): never both. Who opens a file for cached I/O waits until the direct
-//! writes are through; a direct write that finds the inode in cached use takes `i_rwsem` exclusively
-//! instead.
+//! writes under way (below zero): never both. Who opens a file for cached I/O waits until the
+//! direct writes are through; a direct write that finds the inode in cached use takes `i_rwsem`
+//! exclusively instead.
 
 use super::{
     fuse_inode::{
@@ -56,7 +56,8 @@ pub(in crate::fs) fn open(file: &CachedUse, flags: OpenOutFlags, inode: &Inode) 
         .map_err(|_| EINTR)
 }
 
-/// The same, but does not sleep. Says whether it could be done; it will, when the direct writes are through.
+/// The same, but does not sleep. Says whether it could be done; it will, when the direct writes are
+/// through.
 pub(in crate::fs) fn try_open(
     file: &CachedUse,
     flags: OpenOutFlags,
@@ -71,7 +72,8 @@ pub(in crate::fs) fn try_open(
     Ok(!cached || cached_open(file, inode.data()))
 }
 
-/// Enters cached use on behalf of a file, once, unless there are direct writes (`fuse_file_cached_io_open()`).
+/// Enters cached use on behalf of a file, once, unless there are direct writes
+/// (`fuse_file_cached_io_open()`).
 fn cached_open(file: &CachedUse, inode: &FuseInode) -> bool {
     let mut inner = inode.inner.lock();
     if inner.io_cache_ctr < 0 {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dropping pages of regular files, and who may be killed while waiting for those that are being read.
+//! Dropping pages of regular files, and who may be killed while waiting for those that are being
+//! read.
 //!
-//! C counterpart: the calls of `invalidate_inode_pages2()`, `truncate_pagecache()` and their like in
-//! `file.c`, `dir.c` and `inode.c`. Takes folio locks.
+//! C counterpart: the calls of `invalidate_inode_pages2()`, `truncate_pagecache()` and their like
+//! in `file.c`, `dir.c` and `inode.c`. Takes folio locks.
 //!
 //! A page that is being read is locked until the daemon has answered. With parameter `killable` a
 //! task that waits for one may be killed. What must be done all the same is done by others
 //! ([`finish`]): pages beyond a new end would come to light when the file grows, and those that
-//! were read before a write are never asked for again. The work item that does what callers have left
-//! waits for no page at all, and comes back.
+//! were read before a write are never asked for again. The work item that does what callers have
+//! left waits for no page at all, and comes back.
 
 use crate::{
     fs::{
@@ -61,8 +62,8 @@ fn waits(inode: &Inode) -> Waits {
     }
 }
 
-/// Drops all pages that are clean (`invalidate_inode_pages2()`). What cannot be dropped is in use, and
-/// stays.
+/// Drops all pages that are clean (`invalidate_inode_pages2()`). What cannot be dropped is in use,
+/// and stays.
 ///
 /// # Errors
 ///
@@ -117,8 +118,8 @@ pub(in crate::fs) fn truncate(inode: &Inode, size: i64) -> Result {
     finish_unless_done(inode, dropped, (0, LAST_PAGE))
 }
 
-/// The daemon has said that the file's size is another one, `size`: drops what lies beyond, and what is
-/// clean.
+/// The daemon has said that the file's size is another one, `size`: drops what lies beyond, and
+/// what is clean.
 pub(in crate::fs) fn resized(inode: &Inode, size: i64) {
     if truncate(inode, size).is_ok() {
         // Of a killed caller others take care.
@@ -155,8 +156,8 @@ fn finish_unless_done(inode: &Inode, result: Result, pages: Pages) -> Result {
     }
 }
 
-/// By who does what a caller has left, if that is the current task; or by that one in place of the current
-/// task, which is killed. Where there is no memory for that, it has to wait.
+/// By who does what a caller has left, if that is the current task; or by that one in place of the
+/// current task, which is killed. Where there is no memory for that, it has to wait.
 fn finish(inode: &Inode, pages: Pages) {
     let left = &inode.conn().left;
     let rest = Rest::new(inode, pages);

@@ -2,8 +2,8 @@
 
 //! From options to a superblock, and its end.
 //!
-//! C counterpart: `fuse_get_tree`, `fuse_fill_super`, `fuse_kill_sb_anon`, `fuse_conn_destroy` (inode.c).
-//! The VFS holds `s_umount` while a superblock is filled, and while it is shut down.
+//! C counterpart: `fuse_get_tree`, `fuse_fill_super`, `fuse_kill_sb_anon`, `fuse_conn_destroy`
+//! (inode.c). The VFS holds `s_umount` while a superblock is filled, and while it is shut down.
 
 use super::{
     init,
@@ -98,7 +98,8 @@ impl MountContext {
         }
     }
 
-    /// Sets up the superblock, which has its operations already, and sends INIT (`fuse_fill_super_common()`).
+    /// Sets up the superblock, which has its operations already, and sends INIT
+    /// (`fuse_fill_super_common()`).
     pub(in crate::fs) fn fill_super(&mut self, sb: &mut NewSuperBlock<'_, Fuse>) -> Result {
         let subtype = self.subtype.take();
         let (dev, (kind, perm)) = self.required()?;

@@ -4,8 +4,8 @@
 //!
 //! C counterpart: `fuse_send_init`, `process_init_reply` (inode.c). The request is sent in the
 //! background: mount(2) does not wait for it, all other requests do, and its reply is processed in
-//! the daemon's context. With FUSE_DEV_IOC_SYNC_INIT mount(2) waits and processes it. Either takes the
-//! killsb semaphore for reading.
+//! the daemon's context. With FUSE_DEV_IOC_SYNC_INIT mount(2) waits and processes it. Either takes
+//! the killsb semaphore for reading.
 
 use crate::{
     abi::{
@@ -76,8 +76,8 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::HAS_RESEND)
     .with(InitFlags::REQUEST_TIMEOUT);
 
-/// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits for
-/// the answer.
+/// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits
+/// for the answer.
 ///
 /// # Errors
 ///

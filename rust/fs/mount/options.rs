@@ -2,8 +2,8 @@
 
 //! A mount in the making: its options.
 //!
-//! C counterpart: `struct fuse_fs_context`, `fuse_parse_param` (inode.c). The VFS holds the context's
-//! mutex.
+//! C counterpart: `struct fuse_fs_context`, `fuse_parse_param` (inode.c). The VFS holds the
+//! context's mutex.
 
 use crate::{
     abi::{

@@ -2,7 +2,8 @@
 
 //! One superblock of a connection: its data, and what it tells of itself.
 //!
-//! C counterpart: `struct fuse_mount`, `fuse_statfs()`, `fuse_show_options()` (inode.c). Takes no locks.
+//! C counterpart: `struct fuse_mount`, `fuse_statfs()`, `fuse_show_options()` (inode.c). Takes no
+//! locks.
 
 use crate::{
     abi::op::Statfs,

@@ -29,8 +29,8 @@ pub(crate) struct FuseDentry {
     epoch: Atomic<u32>,
 }
 
-/// When a name was asked for, in the connection's counter; to tell whether what it stands for is still what the
-/// daemon said.
+/// When a name was asked for, in the connection's counter; to tell whether what it stands for is
+/// still what the daemon said.
 #[derive(Clone, Copy)]
 pub(in crate::fs) struct NamedAt {
     /// [`Conn::epoch`].
@@ -73,7 +73,8 @@ impl FuseDentry {
 }
 
 impl Dentry {
-    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was asked for.
+    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was
+    /// asked for.
     pub(in crate::fs) fn set_named(&self, asked: NamedAt, valid: Timeout) {
         self.data().epoch.store(asked.epoch, Relaxed);
         self.set_time(valid_until(valid));

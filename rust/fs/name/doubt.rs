@@ -2,8 +2,8 @@
 
 //! Names of which nobody knows any more what they stand for.
 //!
-//! C counterpart: the calls of `fuse_invalidate_entry()` where a change of names has failed (dir.c). Takes no
-//! locks.
+//! C counterpart: the calls of `fuse_invalidate_entry()` where a change of names has failed
+//! (dir.c). Takes no locks.
 
 use crate::fs::Dentry;
 use kernel::prelude::*;
@@ -30,7 +30,8 @@ impl Change {
 }
 
 impl Dentry {
-    /// A request that changes the name has failed: if that leaves doubt, the name is dropped. May sleep.
+    /// A request that changes the name has failed: if that leaves doubt, the name is dropped. May
+    /// sleep.
     pub(in crate::fs) fn change_failed(&self, change: Change, e: Error) {
         if change.leaves_doubt(e) {
             self.invalidate_entry();

@@ -4,8 +4,8 @@
 //!
 //! C counterpart: `fuse_lookup()`, `fuse_lookup_name()` (dir.c).
 //!
-//! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left. Takes `FuseInode::mutex` of the
-//! directory for daemons without PARALLEL_DIROPS.
+//! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left.
+//! Takes `FuseInode::mutex` of the directory for daemons without PARALLEL_DIROPS.
 
 use super::{
     dentry::NamedAt,
@@ -106,12 +106,14 @@ pub(in crate::fs) fn splice(
     Ok(other)
 }
 
-/// For how long the lock of a directory is kept by who tries to move another one to it, in milliseconds.
+/// For how long the lock of a directory is kept by who tries to move another one to it, in
+/// milliseconds.
 const PATIENCE: u64 = 100;
 
-/// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has renamed which has left; in C it would
-/// have been moved by then. That takes its old parent's lock and the rename lock, which cannot be waited for with this
-/// directory's lock held: the task that has one may wait for this one. So it is tried for a while.
+/// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has
+/// renamed which has left; in C it would have been moved by then. That takes its old parent's lock
+/// and the rename lock, which cannot be waited for with this directory's lock held: the task that
+/// has one may wait for this one. So it is tried for a while.
 #[cold]
 fn splice_moved(
     mut entry: UnhashedDentry<'_, Fuse>,
@@ -152,7 +154,8 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     let then = || {
         let dir = ARef::from(dir);
         move |done: &mut Outcome<'_>| {
-            // Nobody has the name: the inode takes the attributes, if somebody else has it, and is given back.
+            // Nobody has the name: the inode takes the attributes, if somebody else has it, and is
+            // given back.
             if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
                 let _ = dir.sb().iget(&entry, asked);
             }

@@ -2,7 +2,8 @@
 
 //! Whether a name still is what it was; asking the daemon again: LOOKUP.
 //!
-//! C counterpart: `fuse_dentry_revalidate()` (dir.c). Takes no locks; waits for callers that have left.
+//! C counterpart: `fuse_dentry_revalidate()` (dir.c). Takes no locks; waits for callers that have
+//! left.
 
 use super::{
     dentry::NamedAt,
@@ -127,8 +128,8 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     }
 }
 
-/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's. Inlined, as moving
-/// the reply around costs.
+/// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's.
+/// Inlined, as moving the reply around costs.
 #[inline(always)]
 fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: NamedAt) -> bool {
     let (node, flags, entry) = match out {

@@ -2,8 +2,8 @@
 
 //! Notifications from the daemon that concern the filesystem.
 //!
-//! C counterpart: notify.c. Takes the killsb semaphore for reading, as a superblock may be on its way
-//! out while the daemon still writes.
+//! C counterpart: notify.c. Takes the killsb semaphore for reading, as a superblock may be on its
+//! way out while the daemon still writes.
 
 use crate::{
     fs::{

@@ -2,7 +2,8 @@
 
 //! The operations of inodes: which function does what, and which inode has which.
 //!
-//! C counterpart: the tables at the end of dir.c, `fuse_init_inode()`, `fuse_init_file_inode()`. Takes no locks.
+//! C counterpart: the tables at the end of dir.c, `fuse_init_inode()`, `fuse_init_file_inode()`.
+//! Takes no locks.
 
 use super::{
     address_space::ADDRESS_SPACE_OPERATIONS,

@@ -19,8 +19,8 @@ use crate::{
 use kernel::prelude::*;
 
 impl Conn {
-    /// As [`call_then`](Self::call_then), of an operation whose answer is bytes: at most `max`, for which `buffer`
-    /// has room.
+    /// As [`call_then`](Self::call_then), of an operation whose answer is bytes: at most `max`, for
+    /// which `buffer` has room.
     pub(in crate::fs) fn call_bytes<O: Op, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,

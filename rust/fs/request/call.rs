@@ -86,8 +86,8 @@ impl Conn {
         }
     }
 
-    /// Sends a request and waits for its reply (`fuse_simple_request()`). For a caller that leaves nothing is done
-    /// when the answer has come.
+    /// Sends a request and waits for its reply (`fuse_simple_request()`). For a caller that leaves
+    /// nothing is done when the answer has come.
     ///
     /// # Errors
     ///
@@ -98,9 +98,10 @@ impl Conn {
         self.call_then(on, op, || |_: &mut Outcome<'_>| {})
     }
 
-    /// As [`call`](Self::call). If the caller leaves, `then` is called, and makes what is to be done in its place when
-    /// the answer has come: in a work item, before it is free for others what the caller held. It takes no lock of
-    /// the VFS but folio locks, and needs no memory that it might not get.
+    /// As [`call`](Self::call). If the caller leaves, `then` is called, and makes what is to be
+    /// done in its place when the answer has come: in a work item, before it is free for others
+    /// what the caller held. It takes no lock of the VFS but folio locks, and needs no memory that
+    /// it might not get.
     pub(crate) fn call_then<O: Op, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,
@@ -110,8 +111,8 @@ impl Conn {
         self.call_parse(on, op, then, |body, minor| op.decode(body, minor))
     }
 
-    /// As [`call_then`](Self::call_then), with what `parse` makes of the reply's body: that saves moving it
-    /// around.
+    /// As [`call_then`](Self::call_then), with what `parse` makes of the reply's body: that saves
+    /// moving it around.
     #[inline]
     pub(crate) fn call_parse<O: Op, R, A: Afterwards, T: Then<A>>(
         &self,
@@ -123,8 +124,8 @@ impl Conn {
         self.ask(on, op, None, then)?.parse(parse)
     }
 
-    /// As [`call_then`](Self::call_then), with data that goes along; also gives the number of bytes received.
-    /// Where the caller leaves, folios stay with the request.
+    /// As [`call_then`](Self::call_then), with data that goes along; also gives the number of bytes
+    /// received. Where the caller leaves, folios stay with the request.
     pub(crate) fn call_with<O: Op, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,
@@ -173,8 +174,8 @@ impl Conn {
     }
 
     /// Sends a request that must get through as long as there is a daemon, whoever sends it
-    /// (`args->force`), and waits for its reply; a task that is killed, or dies of a signal, does so for a time
-    /// ([`LeftTable::deadline`](crate::fs::conn::left::LeftTable::deadline)).
+    /// (`args->force`), and waits for its reply; a task that is killed, or dies of a signal, does
+    /// so for a time ([`LeftTable::deadline`](crate::fs::conn::left::LeftTable::deadline)).
     ///
     /// # Errors
     ///
@@ -193,8 +194,8 @@ impl Conn {
     }
 }
 
-/// What is done with the answer to a request whose caller has left, before others go on; what it returns is done
-/// after that.
+/// What is done with the answer to a request whose caller has left, before others go on; what it
+/// returns is done after that.
 pub(crate) trait Then<A: Afterwards>:
     FnOnce(&mut Outcome<'_>) -> A + Send + 'static
 {

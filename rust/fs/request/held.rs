@@ -2,9 +2,10 @@
 
 //! What a caller that has left still holds, and what is done in its place.
 //!
-//! C counterpart: none; there a killed caller sleeps on with all it holds. Here a caller that SIGKILL frees hands
-//! it over, before it releases any lock of the VFS: [`Held`] goes with the request, to be let go of when the
-//! request has ended and what the caller would have done is done. Takes no locks.
+//! C counterpart: none; there a killed caller sleeps on with all it holds. Here a caller that
+//! SIGKILL frees hands it over, before it releases any lock of the VFS: [`Held`] goes with the
+//! request, to be let go of when the request has ended and what the caller would have done is done.
+//! Takes no locks.
 
 use crate::{
     abi::InitFlags,
@@ -111,7 +112,8 @@ impl Held {
         Ok(())
     }
 
-    /// The answer has come: until this is dropped, others take care that it is applied before they look.
+    /// The answer has come: until this is dropped, others take care that it is applied before they
+    /// look.
     fn ending(&mut self) {
         if self.settling {
             return;
@@ -150,7 +152,8 @@ impl Held {
         self.keep(Keep::Inode(inode.into(), hold))
     }
 
-    /// The inode stays locked as the current task has it locked, which is together with others if not alone.
+    /// The inode stays locked as the current task has it locked, which is together with others if
+    /// not alone.
     pub(in crate::fs) fn locked(&mut self, inode: &Inode) -> Result {
         let hold = if inode.is_locked_by_current() {
             Hold::Exclusive
@@ -178,8 +181,8 @@ impl Held {
         self.keep(Keep::Renames)
     }
 
-    /// The file stays open, and its inode as [`inode`](Self::inode) says. Who executes it keeps others from writing
-    /// to it.
+    /// The file stays open, and its inode as [`inode`](Self::inode) says. Who executes it keeps
+    /// others from writing to it.
     pub(in crate::fs) fn file(&mut self, file: &File) -> Result {
         let inode = file.inode();
         self.inode(inode)?;
@@ -234,8 +237,8 @@ impl Drop for Held {
     }
 }
 
-/// What is done in place of a caller that has left: `then` is given the answer; what it returns is what comes after
-/// that.
+/// What is done in place of a caller that has left: `then` is given the answer; what it returns is
+/// what comes after that.
 pub(in crate::fs) struct LeftCall<T, A> {
     step: Step<T, A>,
     /// What the answer changes of pages that others had locked.
@@ -262,7 +265,8 @@ impl<T, A> LeftCall<T, A> {
     }
 }
 
-/// What a caller that has left would have done after its operation. None of it waits for the daemon.
+/// What a caller that has left would have done after its operation. None of it waits for the
+/// daemon.
 pub(crate) trait Afterwards: Send + 'static {
     /// What it would have done before it released its locks; called until it says that it is done.
     fn before(&mut self) -> bool {
@@ -330,7 +334,8 @@ impl<T: FnOnce(&mut Outcome<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T
                 let doing = self.held.doing();
                 let after = then(&mut done);
                 self.rest = doing.take_rest();
-                // Not with the request, which a thread of the daemon may keep for as long as it faults: it has locked folios.
+                // Not with the request, which a thread of the daemon may keep for as long as it
+                // faults: it has locked folios.
                 done.payload().let_go();
                 Step::Before(after)
             }

@@ -2,9 +2,10 @@
 
 //! Waiting for what callers that have left still hold.
 //!
-//! C counterpart: the waits of `down_write()` and `down_read()` for a killed caller that sleeps on with the lock.
-//! Whoever has taken one of the locks since asks here before sending anything, and waits, killably. These waits
-//! stand in the order of locks where the locks stand. Takes "LeftTable::inner".
+//! C counterpart: the waits of `down_write()` and `down_read()` for a killed caller that sleeps on
+//! with the lock. Whoever has taken one of the locks since asks here before sending anything, and
+//! waits, killably. These waits stand in the order of locks where the locks stand. Takes
+//! "LeftTable::inner".
 
 use crate::{
     abi::NodeId,
@@ -26,8 +27,9 @@ use kernel::{
 };
 
 impl Inode {
-    /// Waits until no caller that has left excludes `hold`, for which the current task has the lock. What
-    /// the VFS has looked at before, under that lock, is to be looked at again if it says true.
+    /// Waits until no caller that has left excludes `hold`, for which the current task has the
+    /// lock. What the VFS has looked at before, under that lock, is to be looked at again if it
+    /// says true.
     ///
     /// # Errors
     ///
@@ -52,10 +54,10 @@ impl Inode {
         Ok(true)
     }
 
-    /// Waits for answers that have come for callers that have left, and are just being applied, so that the daemon's
-    /// write(2) comes before what is seen after it. For a moment, and if that was in vain, others do not: where
-    /// pages are being read the rest may take as long as the daemon likes, and in C nobody waits for a caller that has
-    /// woken up. Says whether it did.
+    /// Waits for answers that have come for callers that have left, and are just being applied, so
+    /// that the daemon's write(2) comes before what is seen after it. For a moment, and if that was
+    /// in vain, others do not: where pages are being read the rest may take as long as the daemon
+    /// likes, and in C nobody waits for a caller that has woken up. Says whether it did.
     #[inline]
     pub(in crate::fs) fn settle(&self) -> bool {
         let settled = self.data().occupied.is_settled();
@@ -90,7 +92,8 @@ impl Inode {
         self.check_dead()
     }
 
-    /// The VFS has looked at this before, but another wait with the lock held may have come between.
+    /// The VFS has looked at this before, but another wait with the lock held may have come
+    /// between.
     fn check_dead(&self) -> Result {
         if self.is_deaddir() {
             return Err(ENOENT);
@@ -98,8 +101,9 @@ impl Inode {
         Ok(())
     }
 
-    /// As [`await_hold`](Self::await_hold) of a directory in which a name is looked up, in whichever way the
-    /// current task has locked it; with others, until nobody of those that have left looks up the same one.
+    /// As [`await_hold`](Self::await_hold) of a directory in which a name is looked up, in
+    /// whichever way the current task has locked it; with others, until nobody of those that have
+    /// left looks up the same one.
     ///
     /// # Errors
     ///
@@ -131,8 +135,8 @@ impl Inode {
         Ok(())
     }
 
-    /// As [`await_hold`](Self::await_hold) where it is not known whether the current task has the directory locked:
-    /// exclusively, it waits.
+    /// As [`await_hold`](Self::await_hold) where it is not known whether the current task has the
+    /// directory locked: exclusively, it waits.
     ///
     /// # Errors
     ///
@@ -145,8 +149,8 @@ impl Inode {
         self.await_occupied(Hold::Exclusive)
     }
 
-    /// As [`await_if_locked`](Self::await_if_locked), and [`settle`](Self::settle) otherwise; whether it has waited
-    /// for either.
+    /// As [`await_if_locked`](Self::await_if_locked), and [`settle`](Self::settle) otherwise;
+    /// whether it has waited for either.
     #[inline]
     pub(in crate::fs) fn await_if_locked_or_settle(&self) -> Result<bool> {
         if self.data().occupied.is_free() {
@@ -163,7 +167,8 @@ impl Inode {
 }
 
 impl Conn {
-    /// Waits until no caller that has left holds the superblock's rename lock, which the current task has taken.
+    /// Waits until no caller that has left holds the superblock's rename lock, which the current
+    /// task has taken.
     ///
     /// # Errors
     ///
