@@ -31,7 +31,7 @@ use crate::{
             gfp::Gfp,
             iov::IovIter, //
         },
-        page_cache::folio::{
+        page_cache::folio_list::{
             FolioRead,
             ReadFolios, //
         },

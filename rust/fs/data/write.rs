@@ -30,10 +30,8 @@ use crate::{
     kapi::{
         mm::iov::IovIter,
         page_cache::{
-            folio::{
-                LockedFolio,
-                WriteFolios, //
-            },
+            folio::LockedFolio,
+            folio_list::WriteFolios,
             pagemap::{
                 fault_in_iov_iter_readable,
                 page_index, //

@@ -9,7 +9,7 @@ use crate::{
     bindings,
     kapi::{
         mm::iov::IovIter,
-        page_cache::folio::{
+        page_cache::folio_list::{
             Seg,
             Segs, //
         },

@@ -10,7 +10,7 @@
 use crate::{
     bindings,
     kapi::{
-        page_cache::folio::FolioRead,
+        page_cache::folio_list::FolioRead,
         vfs::{
             address_space::{
                 LockedForRead,

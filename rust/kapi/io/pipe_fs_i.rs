@@ -12,13 +12,13 @@
 use crate::{
     bindings,
     kapi::page_cache::{
-        folio::{
-            ReadFolios,
-            Segs, //
-        },
         folio_copy::{
             self,
             SegCursor, //
+        },
+        folio_list::{
+            ReadFolios,
+            Segs, //
         },
     },
 };

@@ -13,11 +13,11 @@ use super::pipe_fs_i::LockedPipe;
 use crate::{
     bindings,
     kapi::page_cache::{
-        folio::Segs,
         folio_copy::{
             self,
             SegCursor, //
         },
+        folio_list::Segs, //
     },
 };
 use kernel::{

@@ -7,10 +7,12 @@
 //!
 //! All functions here may be called with page faults disabled, and none sleeps.
 
-use super::folio::{
-    Folio,
-    Seg,
-    Segs, //
+use super::{
+    folio::Folio,
+    folio_list::{
+        Seg,
+        Segs, //
+    },
 };
 use crate::{
     bindings,

@@ -2,7 +2,8 @@
 
 //! The page cache: copying to and from its folios, writing them back, dropping them.
 //!
-//! - [`folio`]: `struct folio`, and lists of pieces of folios that a request carries,
+//! - [`folio`]: `struct folio`,
+//! - [`folio_list`]: lists of pieces of folios that a request carries,
 //! - [`folio_copy`]: copying to and from such lists (`highmem.h`),
 //! - [`pagemap`]: an inode's `struct address_space`: writing it back, waiting for it,
 //! - [`truncate`]: `mm/truncate.c`, for callers who may be killed.
@@ -11,5 +12,6 @@
 
 pub(crate) mod folio;
 pub(crate) mod folio_copy;
+pub(crate) mod folio_list;
 pub(crate) mod pagemap;
 pub(crate) mod truncate;

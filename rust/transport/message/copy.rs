@@ -18,13 +18,13 @@ use crate::kapi::{
         user_pages::UserPage, //
     },
     page_cache::{
-        folio::{
-            ReadFolios,
-            Segs, //
-        },
         folio_copy::{
             self,
             SegCursor, //
+        },
+        folio_list::{
+            ReadFolios,
+            Segs, //
         },
     },
 };

@@ -13,14 +13,14 @@ use super::copy::{
 use crate::kapi::{
     io::direct_io::UserPages,
     page_cache::{
-        folio::{
-            ReadFolios,
-            WriteFolios, //
-        },
         folio_copy::{
             flush_dcache,
             zero_rest,
             SegCursor, //
+        },
+        folio_list::{
+            ReadFolios,
+            WriteFolios, //
         },
     },
 };

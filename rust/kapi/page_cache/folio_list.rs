@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lists of pieces of folios that a request carries.
+//!
+//! C counterpart: `struct fuse_args_pages`; C headers:
+//! [`include/linux/iomap.h`](srctree/include/linux/iomap.h) (`iomap_finish_folio_read()`),
+//! [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h).
+//!
+//! What must happen to a folio is a type whose drop does it: a [`FolioRead`] ends a read into the
+//! page cache. Memory is reached by copying only, as others may write to it at any time.
+
+use super::folio::{
+    Folio,
+    LockedFolio, //
+};
+use crate::{
+    bindings,
+    kapi::sync::wait::Signals, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    page::PAGE_SIZE,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// A piece of a folio. It owns nothing: the list that it is in does.
+#[derive(Clone, Copy)]
+pub(crate) struct Seg {
+    folio: NonNull<bindings::folio>,
+    offset: u32,
+    len: u32,
+}
+
+// SAFETY: A pointer to a folio, which may be used from any thread.
+unsafe impl Send for Seg {}
+// SAFETY: As above.
+unsafe impl Sync for Seg {}
+
+impl Seg {
+    /// # Safety
+    ///
+    /// The range lies within the folio, and the list that the piece is put into keeps the folio.
+    pub(in crate::kapi) unsafe fn new(
+        folio: NonNull<bindings::folio>,
+        offset: u32,
+        len: u32,
+    ) -> Self {
+        Self { folio, offset, len }
+    }
+
+    pub(in crate::kapi) fn folio(&self) -> *mut bindings::folio {
+        self.folio.as_ptr()
+    }
+
+    pub(in crate::kapi) fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
+    /// Bytes of it.
+    pub(in crate::kapi) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Adds the `bytes` that follow in the same folio.
+    pub(in crate::kapi) fn grow(&mut self, bytes: usize) {
+        // A folio is smaller than 4 GiB.
+        self.len += bytes as u32;
+    }
+}
+
+/// A range of a folio of the page cache that has to be read, the folio being locked. Drop ends the
+/// read with EIO; afterwards the folio may be unlocked, and waiters may find it not up to date.
+///
+/// # Invariants
+///
+/// iomap has handed out the range, and counts on one call of `iomap_finish_folio_read()` for it.
+/// We own a reference to the folio.
+pub(crate) struct FolioRead {
+    seg: Seg,
+    _unshared: PhantomData<*mut ()>,
+}
+
+// SAFETY: A read may be ended by any thread.
+unsafe impl Send for FolioRead {}
+
+impl FolioRead {
+    /// # Safety
+    ///
+    /// iomap asks for the range to be read and counts on `iomap_finish_folio_read()`; the caller
+    /// hands a reference to the folio over.
+    pub(in crate::kapi) unsafe fn new(
+        folio: NonNull<bindings::folio>,
+        offset: u32,
+        len: u32,
+    ) -> Self {
+        Self {
+            // SAFETY: The range is in the folio, and `Self` keeps a reference.
+            seg: unsafe { Seg::new(folio, offset, len) },
+            _unshared: PhantomData,
+        }
+    }
+
+    /// The position of the range in the file.
+    pub(crate) fn pos(&self) -> i64 {
+        // SAFETY: The folio is locked, so it stays where it is.
+        unsafe { bindings::folio_pos(self.seg.folio()) }.wrapping_add(i64::from(self.seg.offset))
+    }
+
+    /// Bytes to be read.
+    pub(crate) fn len(&self) -> usize {
+        self.seg.len()
+    }
+}
+
+impl Drop for FolioRead {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant.
+        unsafe { finish_read(&self.seg, EIO.to_errno()) };
+    }
+}
+
+/// # Safety
+///
+/// As for the invariants of [`FolioRead`], which this uses up.
+unsafe fn finish_read(seg: &Seg, error: i32) {
+    // SAFETY: By the caller's promise; callable in any context that may not be interrupted.
+    unsafe { bindings::iomap_finish_folio_read(seg.folio(), seg.offset(), seg.len(), error) };
+    // SAFETY: The reference of the `FolioRead`.
+    unsafe { bindings::folio_put(seg.folio()) };
+}
+
+/// Consecutive ranges of the page cache that one READ fills. Drop ends all the reads with EIO.
+///
+/// # Invariants
+///
+/// Each piece is a [`FolioRead`] that was taken apart.
+pub(crate) struct ReadFolios {
+    segs: KVec<Seg>,
+    bytes: usize,
+    replaceable: bool,
+}
+
+impl ReadFolios {
+    /// An empty list with room for `pieces`.
+    pub(crate) fn with_capacity(pieces: usize) -> Result<Self> {
+        Ok(Self {
+            segs: KVec::with_capacity(pieces, GFP_KERNEL)?,
+            bytes: 0,
+            replaceable: false,
+        })
+    }
+
+    /// Lets other folios take the place of these in the page cache. Only for a reader who looks
+    /// at none of them again (C: `fuse_args::page_replace`).
+    pub(crate) fn set_replaceable(&mut self) {
+        self.replaceable = true;
+    }
+
+    /// Whether piece `index` may be replaced by another folio: a whole page, of at most `max`
+    /// bytes.
+    pub(in crate::kapi) fn is_replaceable(&self, index: usize, max: usize) -> bool {
+        let whole = |seg: &Seg| {
+            // SAFETY: By the type's invariant the folio is live.
+            let folio = unsafe { Folio::from_raw(seg.folio()) };
+            seg.offset == 0 && seg.len() == PAGE_SIZE && folio.size() == PAGE_SIZE
+        };
+        self.replaceable && max >= PAGE_SIZE && self.segs.get(index).is_some_and(whole)
+    }
+
+    /// Puts a folio into the page cache in place of piece `index`, whole
+    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its
+    /// lock. False if nothing was done. Does not sleep.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds lock and reference of `new`, a page of its own in no mapping, and hands the
+    /// lock over. It puts the folio on the LRU where it is not.
+    pub(in crate::kapi) unsafe fn replace(
+        &mut self,
+        index: usize,
+        new: NonNull<bindings::folio>,
+    ) -> bool {
+        if !self.is_replaceable(index, PAGE_SIZE) {
+            return false;
+        }
+        let Some(seg) = self.segs.get_mut(index) else {
+            return false;
+        };
+        let old = seg.folio();
+        // SAFETY: By the type's invariant we have a reference to the old folio, and it is locked,
+        // in the page cache, until its read ends. The caller promises the same of the new one, but
+        // that it is in no mapping. Both are one page.
+        unsafe {
+            if !bindings::folio_is_fresh(old) {
+                return false;
+            }
+            bindings::replace_page_cache_folio(old, new.as_ptr());
+            bindings::folio_get(new.as_ptr());
+        }
+        // INVARIANT: The read that is to be finished is that of the new folio now, as iomap does
+        // not keep anything about a folio of one page.
+        seg.folio = new;
+        // SAFETY: The old folio has left the page cache: its lock and our reference to it end here.
+        unsafe {
+            bindings::folio_unlock(old);
+            bindings::folio_put(old);
+        }
+        true
+    }
+
+    /// Appends a range; gives it back where there is no room.
+    pub(crate) fn push(&mut self, read: FolioRead) -> Result<(), FolioRead> {
+        let len = read.len();
+        if self.segs.push_within_capacity(read.seg).is_err() {
+            return Err(read);
+        }
+        // INVARIANT: Taken apart without the drop.
+        core::mem::forget(read);
+        self.bytes = self.bytes.saturating_add(len);
+        Ok(())
+    }
+
+    /// Ranges in it.
+    pub(crate) fn count(&self) -> usize {
+        self.segs.len()
+    }
+
+    /// The position in the file where it starts; `None` for an empty list.
+    pub(crate) fn pos(&self) -> Option<i64> {
+        self.segs.first().map(|seg| {
+            // SAFETY: The folio is locked until the read ends, so it stays where it is.
+            unsafe { bindings::folio_pos(seg.folio()) }.wrapping_add(i64::from(seg.offset))
+        })
+    }
+
+    /// Bytes to be read.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Ends all the reads. The memory must have been filled, and what the daemon did not send
+    /// zeroed, where `result` is well.
+    pub(crate) fn finish(mut self, result: Result) {
+        self.end(result.err().map_or(0, Error::to_errno));
+    }
+
+    fn end(&mut self, error: i32) {
+        for seg in &self.segs {
+            // SAFETY: By the type's invariant; the list is emptied below.
+            unsafe { finish_read(seg, error) };
+        }
+        self.segs.clear();
+    }
+}
+
+impl Drop for ReadFolios {
+    #[inline(never)]
+    fn drop(&mut self) {
+        self.end(EIO.to_errno());
+    }
+}
+
+/// Consecutive ranges of the page cache that one WRITE sends, referenced; the last folio may be
+/// locked. Drop unlocks and puts.
+///
+/// # Invariants
+///
+/// We own a reference to the folio of each piece, and if `locked`, the lock of the last one.
+pub(crate) struct WriteFolios {
+    segs: KVec<Seg>,
+    bytes: usize,
+    locked: bool,
+}
+
+impl WriteFolios {
+    /// An empty list with room for `pieces`.
+    pub(crate) fn with_capacity(pieces: usize) -> Result<Self> {
+        Ok(Self {
+            segs: KVec::with_capacity(pieces, GFP_KERNEL)?,
+            bytes: 0,
+            locked: false,
+        })
+    }
+
+    fn push_seg(&mut self, folio: &Folio, offset: usize, len: usize) -> Result {
+        let end = offset.checked_add(len).ok_or(EINVAL)?;
+        if self.locked || end > folio.size() {
+            return Err(EINVAL);
+        }
+        let (offset, len32) = (u32::try_from(offset)?, u32::try_from(len)?);
+        // SAFETY: The range is in the folio, and the callers hand a reference over.
+        let seg = unsafe { Seg::new(NonNull::from(folio).cast(), offset, len32) };
+        self.segs.push_within_capacity(seg).map_err(|_| ENOMEM)?;
+        self.bytes = self.bytes.saturating_add(len);
+        Ok(())
+    }
+
+    /// Appends a range of a folio that need not stay locked.
+    pub(crate) fn push(&mut self, folio: ARef<Folio>, offset: usize, len: usize) -> Result {
+        self.push_seg(&folio, offset, len)?;
+        // INVARIANT: The reference is the list's now.
+        core::mem::forget(folio);
+        Ok(())
+    }
+
+    /// Appends a range of a folio that stays locked until the list is dropped: the last one.
+    pub(crate) fn push_locked(&mut self, folio: LockedFolio, offset: usize, len: usize) -> Result {
+        self.push_seg(folio.folio(), offset, len)?;
+        // INVARIANT: The reference and the lock are the list's now.
+        core::mem::forget(folio);
+        self.locked = true;
+        Ok(())
+    }
+
+    /// Ranges in it.
+    pub(crate) fn count(&self) -> usize {
+        self.segs.len()
+    }
+
+    /// Bytes to be written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Waits until none of the folios is being written back; `EINTR` if killed, unless `signals` is
+    /// [`Signals::None`].
+    pub(crate) fn wait_writeback(&self, signals: Signals) -> Result {
+        for seg in &self.segs {
+            // SAFETY: By the type's invariant the folio is live.
+            unsafe { Folio::from_raw(seg.folio()) }.wait_writeback(signals)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WriteFolios {
+    #[inline(never)]
+    fn drop(&mut self) {
+        if let (true, Some(last)) = (self.locked, self.segs.last()) {
+            // SAFETY: By the type's invariant we hold the lock.
+            unsafe { bindings::folio_unlock(last.folio()) };
+        }
+        for seg in &self.segs {
+            // SAFETY: By the type's invariant we own a reference.
+            unsafe { bindings::folio_put(seg.folio()) };
+        }
+    }
+}
+
+/// A list of pieces of folios, to be copied to or from front to back.
+pub(crate) trait Segs {
+    /// The pieces.
+    fn segs(&self) -> &[Seg];
+}
+
+impl Segs for ReadFolios {
+    fn segs(&self) -> &[Seg] {
+        &self.segs
+    }
+}
+
+impl Segs for WriteFolios {
+    fn segs(&self) -> &[Seg] {
+        &self.segs
+    }
+}
