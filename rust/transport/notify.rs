@@ -3,7 +3,8 @@
 //! Notifications: what a daemon writes to the device unasked.
 //!
 //! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out here,
-//! those about the filesystem are passed on ([`Notified`]). Takes the engine's lock; sleeps.
+//! those about the filesystem are passed on ([`Notified`](crate::transport::Notified)). Takes the
+//! engine's lock; sleeps.
 
 use crate::{
     abi::{

@@ -3,8 +3,8 @@
 //! Dropping names that have expired, every `inval_wq` seconds.
 //!
 //! C counterpart: `fuse_dentry_tree_work()` (dir.c). There the queues are 32 for all mounts; here
-//! each superblock has one ([`dentry_tree`](crate::kapi::vfs::dentry_tree)). "fuse_supers" is a
-//! leaf: a round takes one superblock at a time from the list.
+//! each superblock has one (`kapi/vfs/dentry_tree`). "fuse_supers" is a leaf: a round takes one
+//! superblock at a time from the list.
 
 use crate::{
     fs::{

@@ -2,8 +2,8 @@
 
 //! Tells callers that wait of a suspend, so that they are frozen where they are.
 //!
-//! Who sleeps already when a suspend begins or ends is woken up once, and sleeps again as
-//! [`freeze`](crate::transport::chan::freeze) says from then on.
+//! A caller that sleeps already when a suspend begins or ends is woken up once, and sleeps again as
+//! [`freeze`] says from then on.
 //!
 //! No counterpart in C. "fuse_channels" is a leaf: a round takes one channel at a time from the list, and
 //! then the engine's lock for a bounded number of slots at a time. It waits for nothing that a daemon
