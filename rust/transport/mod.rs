@@ -11,6 +11,7 @@ mod chan;
 mod dev;
 mod message;
 mod notify;
+mod unbuilt;
 mod watch;
 
 pub(crate) use self::{

@@ -18,7 +18,8 @@ use crate::{
     },
     transport::{
         chan::channel::Chan,
-        message::copy::CopyIn, //
+        message::copy::CopyIn,
+        unbuilt::unbuilt, //
     },
 };
 use kernel::prelude::*;
@@ -43,14 +44,14 @@ impl Chan {
                     notified.inc_epoch();
                 }
             }
-            // Until they are built: as an older kernel answers.
-            NotifyCode::Poll
-            | NotifyCode::InvalInode
-            | NotifyCode::InvalEntry
-            | NotifyCode::Store
-            | NotifyCode::Retrieve
-            | NotifyCode::Delete
-            | NotifyCode::Prune => return Err(EINVAL),
+            // As an older kernel answers.
+            NotifyCode::Poll => return Err(unbuilt!("FUSE_NOTIFY_POLL", EINVAL)),
+            NotifyCode::InvalInode => return Err(unbuilt!("FUSE_NOTIFY_INVAL_INODE", EINVAL)),
+            NotifyCode::InvalEntry => return Err(unbuilt!("FUSE_NOTIFY_INVAL_ENTRY", EINVAL)),
+            NotifyCode::Store => return Err(unbuilt!("FUSE_NOTIFY_STORE", EINVAL)),
+            NotifyCode::Retrieve => return Err(unbuilt!("FUSE_NOTIFY_RETRIEVE", EINVAL)),
+            NotifyCode::Delete => return Err(unbuilt!("FUSE_NOTIFY_DELETE", EINVAL)),
+            NotifyCode::Prune => return Err(unbuilt!("FUSE_NOTIFY_PRUNE", EINVAL)),
         }
         Ok(())
     }

@@ -117,6 +117,9 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// ioctl(2). `arg` is as the caller gave it; a pointer of a 32-bit caller has been widened.
     fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize>;
 
+    /// A command of io_uring's. It is to be refused: the command itself is not passed on.
+    fn uring_cmd() -> Result<i32>;
+
     /// A file's lines in `/proc/PID/fdinfo`.
     fn show_fdinfo(&self, m: &SeqFile);
 
@@ -189,6 +192,7 @@ fn operations<D: MiscDevice>() -> &'static bindings::file_operations {
             fasync: Some(fasync::<D>),
             unlocked_ioctl: Some(ioctl::<D>),
             compat_ioctl: bindings::compat_ptr_ioctl,
+            uring_cmd: Some(uring_cmd::<D>),
             show_fdinfo: Some(show_fdinfo::<D>),
             release: Some(release::<D>),
             ..pin_init::zeroed()
@@ -381,6 +385,16 @@ unsafe extern "C" fn ioctl<D: MiscDevice>(
     // SAFETY: The VFS passes an open file of ours.
     let data = unsafe { borrow::<D>(file) };
     from_result(|| data.ioctl(cmd, arg))
+}
+
+/// # Safety
+///
+/// Called by io_uring.
+unsafe extern "C" fn uring_cmd<D: MiscDevice>(
+    _cmd: *mut bindings::io_uring_cmd,
+    _issue_flags: c_uint,
+) -> c_int {
+    from_result(D::uring_cmd)
 }
 
 /// # Safety

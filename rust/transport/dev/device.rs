@@ -50,7 +50,8 @@ use crate::{
     },
     transport::{
         chan::channel::Chan,
-        message::copy::Memory, //
+        message::copy::Memory,
+        unbuilt::unbuilt, //
     },
 };
 use kernel::{
@@ -306,10 +307,14 @@ impl MiscDevice for Device {
     fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize> {
         match cmd {
             FUSE_DEV_IOC_CLONE => self.clone_from(arg)?,
-            FUSE_DEV_IOC_BACKING_OPEN | FUSE_DEV_IOC_BACKING_CLOSE => {
-                // As C without CONFIG_FUSE_PASSTHROUGH.
+            // As C without CONFIG_FUSE_PASSTHROUGH.
+            FUSE_DEV_IOC_BACKING_OPEN => {
                 self.wait_installed()?;
-                return Err(EOPNOTSUPP);
+                return Err(unbuilt!("FUSE_DEV_IOC_BACKING_OPEN", EOPNOTSUPP));
+            }
+            FUSE_DEV_IOC_BACKING_CLOSE => {
+                self.wait_installed()?;
+                return Err(unbuilt!("FUSE_DEV_IOC_BACKING_CLOSE", EOPNOTSUPP));
             }
             FUSE_DEV_IOC_SYNC_INIT => {
                 if self.installed().is_some() {
@@ -320,6 +325,11 @@ impl MiscDevice for Device {
             _ => return Err(ENOTTY),
         }
         Ok(0)
+    }
+
+    fn uring_cmd() -> Result<i32> {
+        // As C with its parameter enable_uring off.
+        Err(unbuilt!("FUSE_IO_URING_CMD", EOPNOTSUPP))
     }
 
     fn show_fdinfo(&self, m: &SeqFile) {
