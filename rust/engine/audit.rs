@@ -69,38 +69,52 @@ where
 
     /// All invariants; what is wrong otherwise.
     pub(crate) fn audit(&self) -> Result<(), String> {
-        let main = |slot: &Slot<P>| slot.links;
-        let side = |slot: &Slot<P>| slot.side;
-        let mut on: Vec<Option<&str>> = std::vec![None; self.store.capacity() as usize];
-        let mut place = |name, slots: &[u32], states: &[State]| -> Result<(), String> {
-            for &index in slots {
-                let slot = self.store.get(index).ok_or("slot")?;
-                ensure!(
-                    states.contains(&slot.state),
-                    "{index} on {name}: {:?}",
-                    slot.state
-                );
-                ensure!(slot.payload.is_some(), "{index} on {name}: empty");
-                let on = on.get_mut(index as usize).ok_or("slot")?;
-                if let Some(other) = on.replace(name) {
-                    return Err(format!("{index} on {name} and {other}"));
-                }
-            }
-            Ok(())
-        };
-        place(
-            "pending",
-            &self.walk("pending", self.pending, main)?,
-            &[State::Pending],
-        )?;
-        place(
-            "recalled",
-            &self.walk("recalled", self.recalled, main)?,
-            &[State::Pending],
-        )?;
-        let background = self.walk("background", self.background, main)?;
-        place("background", &background, &[State::Background])?;
+        let mut on = std::vec![None; self.store.capacity() as usize];
+        self.audit_queues(&mut on)?;
+        self.audit_slots(&mut on)?;
+        self.audit_requests(&on)
+    }
 
+    /// Notes for each of these slots that it is on the list `name`, and on no other.
+    fn place(
+        &self,
+        on: &mut [Option<&'static str>],
+        name: &'static str,
+        slots: &[u32],
+        states: &[State],
+    ) -> Result<(), String> {
+        for &index in slots {
+            let slot = self.store.get(index).ok_or("slot")?;
+            ensure!(
+                states.contains(&slot.state),
+                "{index} on {name}: {:?}",
+                slot.state
+            );
+            ensure!(slot.payload.is_some(), "{index} on {name}: empty");
+            let on = on.get_mut(index as usize).ok_or("slot")?;
+            if let Some(other) = on.replace(name) {
+                return Err(format!("{index} on {name} and {other}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The lists of the engine's own.
+    fn audit_queues(&self, on: &mut [Option<&'static str>]) -> Result<(), String> {
+        for (name, list, state) in [
+            ("pending", self.pending, State::Pending),
+            ("recalled", self.recalled, State::Pending),
+            ("background", self.background, State::Background),
+        ] {
+            let slots = self.walk(name, list, |slot| slot.links)?;
+            self.place(on, name, &slots, &[state])?;
+        }
+        Ok(())
+    }
+
+    /// Each slot for itself, the lists of devices, and what is counted.
+    fn audit_slots(&self, on: &mut [Option<&'static str>]) -> Result<(), String> {
+        let side = |slot: &Slot<P>| slot.side;
         let mut devices = self.walk("devices", self.devices, side)?;
         devices.extend(self.walk("drained", self.drained, side)?);
         ensure!(
@@ -116,17 +130,7 @@ where
             used += u32::from(slot.state != State::Free);
             match slot.state {
                 State::Device | State::Leaving => {
-                    let list = self.device_list(index);
-                    let slots = self.walk("device", list, main)?;
-                    ensure!(
-                        slots.len() == slot.owner as usize,
-                        "count of device {index}"
-                    );
-                    for &request in &slots {
-                        let owner = self.store.get(request).map(|slot| slot.owner);
-                        ensure!(owner == Some(index), "owner of {request}");
-                    }
-                    place("device", &slots, &[State::Processing, State::Copying])?;
+                    self.audit_device(on, index, slot)?;
                     let listed = devices.contains(&index);
                     ensure!(
                         listed == (slot.state == State::Device),
@@ -169,6 +173,31 @@ where
         );
         ensure!(num == self.num_background, "num_background");
         ensure!(active == self.active_background, "active_background");
+        Ok(())
+    }
+
+    /// The list of a device.
+    fn audit_device(
+        &self,
+        on: &mut [Option<&'static str>],
+        index: u32,
+        device: &Slot<P>,
+    ) -> Result<(), String> {
+        let list = self.device_list(index);
+        let slots = self.walk("device", list, |slot| slot.links)?;
+        ensure!(
+            slots.len() == device.owner as usize,
+            "count of device {index}"
+        );
+        for &request in &slots {
+            let owner = self.store.get(request).map(|slot| slot.owner);
+            ensure!(owner == Some(index), "owner of {request}");
+        }
+        self.place(on, "device", &slots, &[State::Processing, State::Copying])
+    }
+
+    /// Each request is on a list, and seen by a scan.
+    fn audit_requests(&self, on: &[Option<&'static str>]) -> Result<(), String> {
         let requests = (0..self.store.capacity())
             .filter_map(|index| self.store.get(index))
             .filter(|slot| slot.payload.is_some())

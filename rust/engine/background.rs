@@ -2,9 +2,10 @@
 
 //! The background queue: how many requests that nobody waits for may be with the daemon at once.
 //!
-//! C: `bg_queue` and its counters in `struct fuse_chan`, `flush_bg_queue`, `fuse_request_bg_finish`,
-//! `fuse_chan_max_background_set`. A request stops to count when the engine lets go of it: when its
-//! reply is claimed rather than, as in C, when that has been copied. The engine's lock is held.
+//! C: `bg_queue` and its counters in `struct fuse_chan`, `flush_bg_queue`,
+//! `fuse_request_bg_finish`, `fuse_chan_max_background_set`. A request stops to count when the
+//! engine lets go of it: when its reply is claimed rather than, as in C, when that has been copied.
+//! The engine's lock is held.
 
 use super::{
     list::MAIN,

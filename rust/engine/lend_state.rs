@@ -3,29 +3,32 @@
 //! The word that says who may touch a request's arguments, and who ends the request.
 //!
 //! C keeps this in `fuse_req::flags` (`FR_LOCKED`, `FR_ABORTED`, `FR_PRIVATE`, `FR_SENT`,
-//! `FR_INTERRUPTED`, `FR_FINISHED`) under `req->waitq.lock`, `fpq->lock` and barriers. Here it is one
-//! atomic word, so that each race is the order of two read-modify-writes of the same location.
-//! Takes no lock, never sleeps. Needs only `core`: `kapi::fuse::lend` wraps it for the module, and the host
-//! tests run this very file under loom.
+//! `FR_INTERRUPTED`, `FR_FINISHED`) under `req->waitq.lock`, `fpq->lock` and barriers. Here it is
+//! one atomic word, so that each race is the order of two read-modify-writes of the same location.
+//! Takes no lock, never sleeps. Needs only `core`: `kapi::fuse::lend` wraps it for the module, and
+//! the host tests run this very file under loom.
 //!
 //! # The states
 //!
 //! ```text
 //!            lend()               park()
-//!   here  ----------->  lent    <-------->  parked          abort_take(): here, parked or sent -> gone
-//!    ^                  |    |    resume()                                lent -> lent and aborted
+//!   here  ----------->  lent    <-------->  parked
+//!    ^                  |    |    resume()
 //!    |       return_sent()  end() or finish()
 //!    |                  v    v
 //!    +---- recall() -- sent  gone ------> done
 //!                       |      ^  finish()
 //!                       +------+
-//!                claim() -> lent, for the reply; lend_again() -> lent, until return_sent()
+//!        claim() -> lent, for the reply; lend_again() -> lent, until return_sent()
+//!
+//!   abort_take(): here, parked or sent -> gone; lent -> lent and aborted
 //! ```
 //!
 //! - **here**: nobody copies; the arguments may be taken by whoever ends the request.
-//! - **lent**: a lease is copying and cannot sleep. Nobody else touches the arguments; an abort only
-//!   leaves a mark, and the lease ends the request when it comes back.
-//! - **parked**: the lease faults pages in and does not touch the arguments. An abort may take them.
+//! - **lent**: a lease is copying and cannot sleep. Nobody else touches the arguments; an abort
+//!   only leaves a mark, and the lease ends the request when it comes back.
+//! - **parked**: the lease faults pages in and does not touch the arguments. An abort may take
+//!   them.
 //! - **sent**: here, and the daemon has the whole request: it may be claimed by a reply, once.
 //! - **gone**: somebody has the exclusive right to end the request, and the arguments with it.
 //! - **done**: the result is there to be read by the caller.
@@ -190,7 +193,8 @@ impl<W: Word> LendState<W> {
     /// Lends the arguments for the reply. `Engine::claim` calls it with the engine's lock held, and
     /// takes the request off its lists if it succeeds.
     ///
-    /// False if the daemon does not have the request (whole) yet or any more: `ENOENT` to the daemon.
+    /// False if the daemon does not have the request (whole) yet or any more: `ENOENT` to the
+    /// daemon.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
         self.update(SENT, |w| {
@@ -199,9 +203,9 @@ impl<W: Word> LendState<W> {
         .is_ok()
     }
 
-    /// Lends the arguments once more while the daemon has the request, to take out of them what belongs to
-    /// a caller that has left; [`Self::return_sent`] gives them back. To be called with the engine's lock
-    /// held, as a reply that came meanwhile would not find the request.
+    /// Lends the arguments once more while the daemon has the request, to take out of them what
+    /// belongs to a caller that has left; [`Self::return_sent`] gives them back. To be called with
+    /// the engine's lock held, as a reply that came meanwhile would not find the request.
     ///
     /// False if the daemon does not have the request (whole), or its reply is being copied in.
     #[inline]

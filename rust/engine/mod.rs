@@ -2,10 +2,20 @@
 
 //! The request engine: which request is where, and what follows when one moves.
 //!
-//! C: `struct fuse_iqueue`, `struct fuse_pqueue` and the background queue of `struct fuse_chan`, which
-//! have a lock each. Here one plain state machine has them all; the channel keeps it in one spinlock
-//! (the leaf of all locks). It needs only `core`, allocates nothing, calls nothing that sleeps, and
-//! knows no kernel type, so that the host tests run this very source.
+//! C: `struct fuse_iqueue`, `struct fuse_pqueue` and the background queue of `struct fuse_chan`,
+//! which have a lock each. Here one plain state machine has them all; the channel keeps it in one
+//! spinlock (the leaf of all locks). It needs only `core`, allocates nothing, calls nothing that
+//! sleeps, and knows no kernel type, so that the host tests run this very source.
+//!
+//! - [`list`], [`slot`], [`table`]: what it is made of,
+//! - [`submit`], [`take`], [`reply`]: the steps of callers, readers and writers,
+//! - [`background`], [`resend`], [`teardown`], [`scan`]: those of a few or of all requests,
+//! - [`step`]: what follows from a step,
+//! - [`lend_state`], [`waiting`], [`wait_loop`], [`occupied`]: what stands beside the lock: a
+//!   request's word, the count of requests, the order of a wait, what left callers still hold,
+//! - `audit`: the invariants, for the host tests.
+//!
+//! Uses nothing; `kapi` uses the request's word and the order of a wait, `transport` the rest.
 //!
 //! # A round trip
 //!
@@ -22,24 +32,36 @@
 //!
 //! # Races
 //!
-//! | race | what decides it |
-//! |---|---|
-//! | abort while a reader copies out | The request is with the device since it was taken, so [`Engine::drain`] finds it. The word is lent: the abort leaves its mark, the reader ends the request when it returns the lease. While parked the abort ends it and `resume` says gone. |
-//! | abort between `take` and `lend` | Drained; the word is here, the abort ends the request, `lend` says gone. |
-//! | abort while a writer copies in | The claimed request is out of the engine. A copy that does not sleep just comes before the abort; one that is to sleep puts the request back first ([`Engine::relist`]), which the abort, if it was first, refuses. |
-//! | a reply before the request was copied out | [`Engine::claim`] asks the word, under the lock: not sent, so `ENOENT`, as in C, where the request is not on `processing` yet. |
-//! | interrupt against sent | Two changes of the same word: the caller sees sent, or the reader sees interrupted, never neither or both. |
-//! | interrupt against resend, reply or end | [`Engine::interrupt`] looks the ticket up and asks the word again under the lock; whatever takes a request from the daemon takes it off the interrupts in the same step. |
-//! | a killed caller against a reader | Both need the lock: [`Engine::cancel`] finds the request pending, or the reader has it and the caller leaves through the word (`leave`), which against `finish` has one winner. |
-//! | a wake-up for a request that was cancelled | One for each request, none taken back; who is woken up for nothing looks and sleeps again. |
-//! | release of a device while a reader copies | As with abort. All readers are woken up, lest one that leaves keeps the wake-up of another. |
-//! | resend against abort or release | Requests on their way back are on a list of the engine's, which [`Engine::drain`] includes. |
+//! - Abort while a reader copies out: The request is with the device since it was taken, so
+//!   [`Engine::drain`] finds it. The word is lent: the abort leaves its mark, the reader ends the
+//!   request when it returns the lease. While parked the abort ends it and `resume` says gone.
+//! - Abort between `take` and `lend`: Drained; the word is here, the abort ends the request, `lend`
+//!   says gone.
+//! - Abort while a writer copies in: The claimed request is out of the engine. A copy that does not
+//!   sleep just comes before the abort; one that is to sleep puts the request back first
+//!   ([`Engine::relist`]), which the abort, if it was first, refuses.
+//! - A reply before the request was copied out: [`Engine::claim`] asks the word, under the lock:
+//!   not sent, so `ENOENT`, as in C, where the request is not on `processing` yet.
+//! - Interrupt against sent: Two changes of the same word: the caller sees sent, or the reader sees
+//!   interrupted, never neither or both.
+//! - Interrupt against resend, reply or end: [`Engine::interrupt`] looks the ticket up and asks the
+//!   word again under the lock; whatever takes a request from the daemon takes it off the
+//!   interrupts in the same step.
+//! - A killed caller against a reader: Both need the lock: [`Engine::cancel`] finds the request
+//!   pending, or the reader has it and the caller leaves through the word (`leave`), which against
+//!   `finish` has one winner.
+//! - A wake-up for a request that was cancelled: One for each request, none taken back; who is
+//!   woken up for nothing looks and sleeps again.
+//! - Release of a device while a reader copies: As with abort. All readers are woken up, lest one
+//!   that leaves keeps the wake-up of another.
+//! - Resend against abort or release: Requests on their way back are on a list of the engine's,
+//!   which [`Engine::drain`] includes.
 //!
 //! # Rules for the caller
 //!
-//! - All steps are O(1) (finding a unique: on average), or bounded by a constant. Those that come in pieces say so
-//!   ([`Engine::drain`], [`Engine::resend`], [`Engine::flush_background`], [`Engine::take_forgets`]):
-//!   drop the lock between the pieces.
+//! - All steps are O(1) (finding a unique: on average), or bounded by a constant. Those that come
+//!   in pieces say so ([`Engine::drain`], [`Engine::resend`], [`Engine::flush_background`],
+//!   [`Engine::take_forgets`]): drop the lock between the pieces.
 //! - What a step returns is carried out after the lock has been dropped: waking ([`Effects`]),
 //!   ending and dropping requests. The engine never drops a payload.
 //! - A step that needs a slot and has none returns [`Refusal::NoSlot`]: drop the lock, allocate a

@@ -20,8 +20,9 @@ pub(crate) enum Hold {
     Turn,
 }
 
-/// The word counts in four places: exclusive holds (all of one lock's owner), turns (likewise), answers that
-/// are being applied, and shared holds. Besides, it says whether the answers take too long to be waited for.
+/// The word counts in four places: exclusive holds (all of one lock's owner), turns (likewise),
+/// answers that are being applied, and shared holds. Besides, it says whether the answers take too
+/// long to be waited for.
 const EXCLUSIVE: u32 = 1;
 const TURN: u32 = 1 << 3;
 const LATE: u32 = 1 << 7;
@@ -81,8 +82,8 @@ impl<C: Count> Occupied<C> {
         self.0.fetch_add(hold.unit());
     }
 
-    /// Whether no answer for a caller that has left is being applied, so that what others see of the inode is up to
-    /// date; or nobody waits for that any more.
+    /// Whether no answer for a caller that has left is being applied, so that what others see of
+    /// the inode is up to date; or nobody waits for that any more.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
         let word = self.0.load();
@@ -94,8 +95,8 @@ impl<C: Count> Occupied<C> {
         self.0.fetch_add(SETTLING);
     }
 
-    /// Somebody has waited for [`is_settled`](Self::is_settled) in vain; others do not, until all answers have been
-    /// applied. One that comes meanwhile is not waited for either.
+    /// Somebody has waited for [`is_settled`](Self::is_settled) in vain; others do not, until all
+    /// answers have been applied. One that comes meanwhile is not waited for either.
     pub(crate) fn late(&self) {
         self.0.update(|word| match word & SETTLINGS {
             0 => word,
@@ -126,7 +127,8 @@ impl<C: Count> Default for Occupied<C> {
     }
 }
 
-/// Whether one more caller may leave: `all` have left on this connection, `of_user` of them of the same user.
+/// Whether one more caller may leave: `all` have left on this connection, `of_user` of them of the
+/// same user.
 pub(crate) fn may_leave(all: u32, of_user: u32, max: u32, privileged: bool) -> bool {
     let max = max.min(MOST);
     all < max && (privileged || of_user < max.div_ceil(4))

@@ -2,10 +2,10 @@
 
 //! What a writer of the device does: claim the request that it replies to.
 //!
-//! C: the middle of `fuse_dev_do_write`. Differs in that the claimed request leaves the engine at once:
-//! the first copy is atomic and short, so nobody needs to find the request meanwhile. A writer that
-//! must fault pages in puts it back where an abort finds it ([`Engine::relist`]). The engine's lock is
-//! held.
+//! C: the middle of `fuse_dev_do_write`. Differs in that the claimed request leaves the engine at
+//! once: the first copy is atomic and short, so nobody needs to find the request meanwhile. A
+//! writer that must fault pages in puts it back where an abort finds it ([`Engine::relist`]). The
+//! engine's lock is held.
 
 use super::{
     slot::{
@@ -69,11 +69,11 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
 
     /// Takes the request that a reply is for out of the engine, its arguments lent to the writer.
     ///
-    /// `None` (`ENOENT`) if there is none with this id that was read through this device, all of it. The
-    /// device has not been released: whoever writes has its file open.
+    /// `None` (`ENOENT`) if there is none with this id that was read through this device, all of
+    /// it. The device has not been released: whoever writes has its file open.
     ///
-    /// Then copy the reply in. Usually that succeeds at once: `finish`, wake up the caller. If pages
-    /// must be faulted in: [`Engine::relist`], `park`, fault, `resume`, copy, and in the end
+    /// Then copy the reply in. Usually that succeeds at once: `finish`, wake up the caller. If
+    /// pages must be faulted in: [`Engine::relist`], `park`, fault, `resume`, copy, and in the end
     /// [`Engine::remove`] before `finish`.
     #[inline]
     pub(crate) fn claim(&mut self, device: DeviceId, unique: ReqId) -> Option<Claimed<P>> {

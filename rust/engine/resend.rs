@@ -2,9 +2,9 @@
 
 //! Sending again what the daemon has, after it was restarted on a saved descriptor.
 //!
-//! C: `fuse_chan_resend`, in one go under the locks. Here in pieces: requests go to a list of their own
-//! (they cannot be claimed, and can be cancelled), which goes to the front of pending as a whole in the
-//! end. The engine's lock is held.
+//! C: `fuse_chan_resend`, in one go under the locks. Here in pieces: requests go to a list of their
+//! own (they cannot be claimed, and can be cancelled), which goes to the front of pending as a
+//! whole in the end. The engine's lock is held.
 
 use super::{
     list::{
@@ -50,8 +50,8 @@ pub(crate) struct Resent<P> {
     pub(crate) effects: Effects,
     /// There is more: call again with the same [`Resend`], having dropped the lock.
     pub(crate) more: bool,
-    /// A request that the engine has let go of, as it cannot be sent again: outside the lock, end it with `EINTR`,
-    /// unless somebody else does (`LendState::abort_take`).
+    /// A request that the engine has let go of, as it cannot be sent again: outside the lock, end
+    /// it with `EINTR`, unless somebody else does (`LendState::abort_take`).
     pub(crate) spent: Option<P>,
 }
 

@@ -2,9 +2,9 @@
 
 //! Looking at all requests without moving any.
 //!
-//! C: `fuse_check_timeout`, which looks at the head of each list. Here by slot number, so that a look
-//! can be interrupted anywhere and go on: a request that is there all the time is seen once, whatever
-//! others do meanwhile. The engine's lock is held.
+//! C: `fuse_check_timeout`, which looks at the head of each list. Here by slot number, so that a
+//! look can be interrupted anywhere and go on: a request that is there all the time is seen once,
+//! whatever others do meanwhile. The engine's lock is held.
 
 use super::{
     slot::{

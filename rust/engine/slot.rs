@@ -2,10 +2,10 @@
 
 //! Slots: the engine's memory, in segments that the caller allocates.
 //!
-//! No counterpart in C, whose lists run through the requests themselves. A slot is named by its number
-//! and, where the name outlives the engine's lock, by the stamp of its present use (see [`Ticket`]).
-//! Segment `n` doubles the number of slots, so that a number leads to its slot in a few instructions
-//! and growing moves nothing. Takes no lock.
+//! No counterpart in C, whose lists run through the requests themselves. A slot is named by its
+//! number and, where the name outlives the engine's lock, by the stamp of its present use (see
+//! [`Ticket`]). Segment `n` doubles the number of slots, so that a number leads to its slot in a
+//! few instructions and growing moves nothing. Takes no lock.
 
 use core::ops::DerefMut;
 

@@ -2,9 +2,10 @@
 
 //! What follows from a step of the engine, for whoever has made it.
 //!
-//! C does it by hand after each change: `wake_up()`, `kill_fasync()`, and no hint, as readers look with the lock
-//! held. Here each result of a step says what follows, so that it is done in one place (the channel's
-//! `step()`, and that of the rig on the host) and nobody can forget it. Takes no lock.
+//! C does it by hand after each change: `wake_up()`, `kill_fasync()`, and no hint, as readers look
+//! with the lock held. Here each result of a step says what follows, so that it is done in one
+//! place (the channel's `step()`, and that of the rig on the host) and nobody can forget it. Takes
+//! no lock.
 
 use super::{
     Aborted,
@@ -40,7 +41,8 @@ pub(crate) enum Hint {
 
 /// The result of a step.
 pub(crate) trait StepResult {
-    /// Whether readers that are woken up find something new: only then do owners of devices get SIGIO.
+    /// Whether readers that are woken up find something new: only then do owners of devices get
+    /// SIGIO.
     const NEWS: bool = true;
 
     /// What becomes of the hint. To be stored with the engine's lock held.

@@ -3,8 +3,8 @@
 //! What callers do: submit, interrupt, cancel, forget.
 //!
 //! C: `fuse_get_req`, `fuse_dev_queue_req`, `fuse_request_queue_background`,
-//! `fuse_dev_queue_interrupt`, `fuse_remove_pending_req`, `fuse_dev_queue_forget`. The engine's lock is
-//! held.
+//! `fuse_dev_queue_interrupt`, `fuse_remove_pending_req`, `fuse_dev_queue_forget`. The engine's
+//! lock is held.
 
 use super::{
     list::{
@@ -83,7 +83,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// # Errors
     ///
     /// Any [`Refusal`].
-    // As a function of its own 46 instructions more for each request: the result would go through memory.
+    // As a function of its own 46 instructions more for each request: the result would go through
+    // memory.
     #[inline(always)]
     pub(crate) fn submit(&mut self, payload: P, admit: Admit) -> Result<Submitted, Refused<P>> {
         self.queue(payload, admit, None)

@@ -2,12 +2,12 @@
 
 //! The table that leads from a unique to its slot. Takes no lock.
 //!
-//! C: `fuse_request_find` and the hash lists of `struct fuse_pqueue`, one table per device. Here one
-//! table serves all devices, and grows with the slots: bucket `n` has its head in slot `n`, and each
-//! insertion splits one bucket until there are as many as slots (linear hashing), so that no step
-//! ever does more than that. Uniques count up by two, so their low bits spread them evenly. A daemon
-//! that leaves chosen requests unanswered can make a chain as long as there are such requests, as it
-//! can with C's fixed 256 lists; they are those of its own mount.
+//! C: `fuse_request_find` and the hash lists of `struct fuse_pqueue`, one table per device. Here
+//! one table serves all devices, and grows with the slots: bucket `n` has its head in slot `n`, and
+//! each insertion splits one bucket until there are as many as slots (linear hashing), so that no
+//! step ever does more than that. Uniques count up by two, so their low bits spread them evenly. A
+//! daemon that leaves chosen requests unanswered can make a chain as long as there are such
+//! requests, as it can with C's fixed 256 lists; they are those of its own mount.
 
 use super::slot::{
     Slot,

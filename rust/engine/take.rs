@@ -2,10 +2,10 @@
 
 //! What a reader of the device gets next.
 //!
-//! C: the first half of `fuse_dev_do_read`, `fuse_read_interrupt`, `fuse_dequeue_forget`. Differs in
-//! that a request goes to the device's requests in the same step, rather than to its `io` list and,
-//! once copied, to `processing`: until it has been copied it is lent, and [`Engine::claim`] does not
-//! find it. The engine's lock is held.
+//! C: the first half of `fuse_dev_do_read`, `fuse_read_interrupt`, `fuse_dequeue_forget`. Differs
+//! in that a request goes to the device's requests in the same step, rather than to its `io` list
+//! and, once copied, to `processing`: until it has been copied it is lent, and [`Engine::claim`]
+//! does not find it. The engine's lock is held.
 
 use super::{
     list::{
@@ -124,8 +124,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             .map_or(Taken::Empty, Taken::Request)
     }
 
-    /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None` in
-    /// all others. `device` has not been released: whoever reads has its file open.
+    /// The usual case of [`take`](Self::take): a request, and nothing that goes before it. `None`
+    /// in all others. `device` has not been released: whoever reads has its file open.
     #[inline(always)]
     pub(crate) fn take_usual(&mut self, device: DeviceId) -> Option<TakenRequest<P>> {
         if cfg!(test) {
@@ -290,8 +290,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         Some((payload?, self.released(&was)))
     }
 
-    /// The same, where the bucket is known and nothing else changes: not in the background, and no interrupt.
-    /// Inlined where replies are found, so that what the slot was stays in registers.
+    /// The same, where the bucket is known and nothing else changes: not in the background, and no
+    /// interrupt. Inlined where replies are found, so that what the slot was stays in registers.
     #[inline(always)]
     pub(super) fn let_go_alone(&mut self, bucket: u32, index: u32) -> Option<P> {
         let (payload, was) = self.store.free(index)?;

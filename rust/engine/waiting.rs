@@ -2,8 +2,8 @@
 
 //! The count of requests that have not ended, outside the engine's lock.
 //!
-//! C: `num_waiting` of `struct fuse_chan` with `fuse_drop_waiting` and `fuse_chan_wait_aborted`, where
-//! barriers order the count against `connected`; here both are in one word. Takes no lock.
+//! C: `num_waiting` of `struct fuse_chan` with `fuse_drop_waiting` and `fuse_chan_wait_aborted`,
+//! where barriers order the count against `connected`; here both are in one word. Takes no lock.
 
 /// The atomic operations needed; see `lend_state::Word`.
 pub(crate) trait Count {

@@ -2,9 +2,18 @@
 
 //! Moves requests between callers and the daemon; knows no inode and no dentry.
 //!
-//! C counterpart: `dev.c` (`struct fuse_chan`). In reading order: [`message`] is what a request carries,
-//! [`chan`] a channel and its requests, whose queues are the [`engine`](crate::engine)'s, [`caller`] the side of
-//! the callers, [`notify`] what a daemon writes unasked, [`dev`] the daemon's side, [`watch`] what looks on.
+//! C counterpart: `dev.c` (`struct fuse_chan`). In reading order, in which each room uses only
+//! those before it:
+//!
+//! - [`unbuilt`]: what a daemon is refused because it is not built yet,
+//! - [`message`]: what a request carries, and how it is copied,
+//! - [`chan`]: a channel and its requests, whose queues are the [`engine`](crate::engine)'s,
+//! - [`caller`]: what callers send, and how they wait,
+//! - [`notify`]: what a daemon writes unasked,
+//! - [`dev`]: `/dev/fuse`,
+//! - [`watch`]: what looks on (it uses `chan` alone).
+//!
+//! Uses `abi`, `engine` and `kapi`; `fs` and `control` use what is named here.
 
 mod caller;
 mod chan;

@@ -2,9 +2,9 @@
 
 //! Notifications: what a daemon writes to the device unasked.
 //!
-//! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out here,
-//! those about the filesystem are passed on ([`Notified`](crate::transport::Notified)). Takes the
-//! engine's lock; sleeps.
+//! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out
+//! here, those about the filesystem are passed on ([`Notified`](crate::transport::Notified)). Takes
+//! the engine's lock; sleeps.
 
 use crate::{
     abi::{
@@ -29,8 +29,8 @@ impl Chan {
     ///
     /// # Errors
     ///
-    /// `EINVAL` before INIT was answered and after an abort, and for an unknown one; for a malformed
-    /// one as [`NotifyCode::check`]; those of [`CopyIn::fill`].
+    /// `EINVAL` before INIT was answered and after an abort, and for an unknown one; for a
+    /// malformed one as [`NotifyCode::check`]; those of [`CopyIn::fill`].
     pub(super) fn notify(&self, code: i32, body_len: usize, from: &mut impl CopyIn) -> Result {
         if !self.initialized() || !self.connected() {
             return Err(EINVAL);

@@ -2,8 +2,8 @@
 
 //! Requests that nobody waits for: INIT, RELEASE, readahead.
 //!
-//! C counterpart: `fuse_chan_send_bg()`, `fuse_get_req(.., true)`. Takes the engine's lock; sleeps at
-//! the gate only.
+//! C counterpart: `fuse_chan_send_bg()`, `fuse_get_req(.., true)`. Takes the engine's lock; sleeps
+//! at the gate only.
 
 use crate::{
     abi::Op,

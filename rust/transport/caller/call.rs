@@ -74,8 +74,8 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// The daemon's; `EIO` for a malformed reply; `ECONNABORTED` if the connection has ended meanwhile, `EINTR` if the
-    /// caller was killed.
+    /// The daemon's; `EIO` for a malformed reply; `ECONNABORTED` if the connection has ended
+    /// meanwhile, `EINTR` if the caller was killed.
     #[inline]
     pub(crate) fn parse<R>(
         self,
@@ -90,8 +90,8 @@ impl Answer {
         self.parse(|body, minor| op.decode(body, minor))
     }
 
-    /// As [`decode`](Self::decode), also with the number of bytes of payload that the daemon has sent. Puts the
-    /// payload back where it came from, even with an error.
+    /// As [`decode`](Self::decode), also with the number of bytes of payload that the daemon has
+    /// sent. Puts the payload back where it came from, even with an error.
     pub(crate) fn decode_with<O: Op>(
         self,
         op: &O,
@@ -107,12 +107,13 @@ impl Chan {
     /// Sends a request, with a payload if there is one, and waits for the answer.
     ///
     /// A caller that is killed leaves a request that the daemon has, if that is switched on
-    /// ([`moduleparam::killable`]): what `leave` gives is done in its place, and the payload is gone.
+    /// ([`moduleparam::killable`]): what `leave` gives is done in its place, and the payload is
+    /// gone.
     ///
     /// # Errors
     ///
-    /// `ECONNREFUSED` after a failed INIT; `EINTR` if killed before it was sent, or left; `ENOTCONN`; `ENOMEM`. All
-    /// others are the answer's.
+    /// `ECONNREFUSED` after a failed INIT; `EINTR` if killed before it was sent, or left;
+    /// `ENOTCONN`; `ENOMEM`. All others are the answer's.
     #[inline(always)]
     pub(crate) fn call<O: Op>(
         self: &Arc<Self>,

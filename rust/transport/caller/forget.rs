@@ -2,8 +2,8 @@
 
 //! FORGET: messages without reply, whose memory is there before they are needed.
 //!
-//! C counterpart: `struct fuse_forget_link`, `fuse_chan_queue_forget()`, `fuse_read_forget()`. Takes
-//! the engine's lock.
+//! C counterpart: `struct fuse_forget_link`, `fuse_chan_queue_forget()`, `fuse_read_forget()`.
+//! Takes the engine's lock.
 
 use crate::{
     abi::{

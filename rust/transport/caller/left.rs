@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests whose callers were killed and have left: what is done in their place when the answer comes.
+//! Requests whose callers were killed and have left: what is done in their place when the answer
+//! comes.
 //!
-//! C counterpart: none; there a caller whose request the daemon has waits for the answer, killed or not, and
-//! then does by itself what is left to be done. Here one work item of the channel does it for all of them, so that
-//! nothing of it happens in the daemon's write(2). It never sleeps for the daemon: what would have to is looked at
-//! again later, and a request that is sent in a caller's place has nobody who waits for it. So killed callers cost the
-//! machine no threads. The memory for that is there before a caller leaves; where there is none, the caller stays.
-//! Takes the engine's lock and "fuse_chan::left".
+//! C counterpart: none; there a caller whose request the daemon has waits for the answer, killed or
+//! not, and then does by itself what is left to be done. Here one work item of the channel does it
+//! for all of them, so that nothing of it happens in the daemon's write(2). It never sleeps for the
+//! daemon: what would have to is looked at again later, and a request that is sent in a caller's
+//! place has nobody who waits for it. So killed callers cost the machine no threads. The memory for
+//! that is there before a caller leaves; where there is none, the caller stays. Takes the engine's
+//! lock and "fuse_chan::left".
 
 use super::background::Prepared;
 use crate::{
@@ -95,8 +97,8 @@ impl Job {
     }
 }
 
-/// Milliseconds until what waits for others is looked at again if nobody says that it should be: those who lock a folio
-/// for a moment do not.
+/// Milliseconds until what waits for others is looked at again if nobody says that it should be:
+/// those who lock a folio for a moment do not.
 const PERIOD: u32 = 20;
 
 impl WorkItem<LEFT_WORK> for Chan {
@@ -220,13 +222,14 @@ impl Chan {
         Ok(Filled(req))
     }
 
-    /// Lets go of the memory that a caller which has left has lent, unless a reader or writer is copying, who
-    /// sees to it then.
+    /// Lets go of the memory that a caller which has left has lent, unless a reader or writer is
+    /// copying, who sees to it then.
     #[cold]
     pub(in crate::transport) fn return_own(&self, req: &Req) {
         // The engine's lock keeps replies from being claimed meanwhile.
         let taken = self.peek(|_| {
-            // Taken out before, and lent again it would be in the way of who ends it instead of sending it again.
+            // Taken out before, and lent again it would be in the way of who ends it instead of
+            // sending it again.
             if req.spent.load(Relaxed) {
                 return None;
             }

@@ -2,7 +2,8 @@
 
 //! The end of a channel.
 //!
-//! C counterpart: `fuse_chan_abort()`, `fuse_chan_wait_aborted()`, `end_requests()`. Takes the engine's lock; sleeps.
+//! C counterpart: `fuse_chan_abort()`, `fuse_chan_wait_aborted()`, `end_requests()`. Takes the
+//! engine's lock; sleeps.
 
 use super::{
     channel::Chan,
@@ -47,8 +48,8 @@ impl Chan {
         self.abort_telling(self.abort_err.load(Relaxed));
     }
 
-    /// Ends all requests with `ECONNABORTED`, and all to come with `ENOTCONN`. Readers get `ENODEV`. Does not wait
-    /// for requests that are being copied.
+    /// Ends all requests with `ECONNABORTED`, and all to come with `ENOTCONN`. Readers get
+    /// `ENODEV`. Does not wait for requests that are being copied.
     ///
     /// C: `fuse_chan_abort()`. Context: process, without locks.
     pub(crate) fn abort(&self) {
@@ -99,11 +100,12 @@ impl Chan {
         }
     }
 
-    /// After [`abort`](Self::abort): waits until no request is left, nor any work that could outlive
-    /// the mount. Sleeps, uninterruptibly.
+    /// After [`abort`](Self::abort): waits until no request is left, nor any work that could
+    /// outlive the mount. Sleeps, uninterruptibly.
     pub(crate) fn wait_aborted(self: &Arc<Self>) {
         self.queues.gate.wait_for_end(|| {
-            // In this order: what is done for callers that have left may still make requests, which end at once.
+            // In this order: what is done for callers that have left may still make requests, which
+            // end at once.
             self.waiting.is_over() && self.left.is_over()
         });
         // INIT has ended too, so nobody sets a timeout any more.

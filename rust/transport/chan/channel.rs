@@ -2,8 +2,8 @@
 
 //! A channel: the transport's half of a connection.
 //!
-//! C counterpart: `struct fuse_chan`. The queues are in [`Queues`]; all else is fixed at mount time, set once by
-//! INIT, or atomic.
+//! C counterpart: `struct fuse_chan`. The queues are in [`Queues`]; all else is fixed at mount
+//! time, set once by INIT, or atomic.
 
 use super::{
     latency::Latency,
@@ -53,14 +53,15 @@ use kernel::{
     },
 };
 
-/// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may be.
+/// `FUSE_DEFAULT_CONGESTION_THRESHOLD`: three quarters of the background requests that there may
+/// be.
 const DEFAULT_CONGESTION_THRESHOLD: u32 = Engine::MAX_BACKGROUND / 4 * 3;
 
 /// `FUSE_MIN_READ_BUFFER`.
 const MIN_READ_BUFFER: usize = 8192;
 
-/// What the filesystem does about notifications. Called in the daemon's write(2), without locks, when
-/// the whole message has been copied and checked.
+/// What the filesystem does about notifications. Called in the daemon's write(2), without locks,
+/// when the whole message has been copied and checked.
 pub(crate) trait Notified: Send + Sync {
     /// All names are out of date.
     fn inc_epoch(&self);
@@ -171,8 +172,8 @@ impl Chan {
         self.connection.store(dev, Relaxed);
     }
 
-    /// Who is told of notifications that concern the filesystem. Set once, before the first device is
-    /// installed.
+    /// Who is told of notifications that concern the filesystem. Set once, before the first device
+    /// is installed.
     pub(crate) fn set_notified(&self, notified: KBox<dyn Notified>) {
         self.notified.populate(notified);
     }

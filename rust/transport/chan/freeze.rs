@@ -2,12 +2,13 @@
 
 //! Which callers may be frozen where they wait, and when.
 //!
-//! A caller that waits for its answer would hold up a suspend; in C it does, and the suspend fails. Frozen
-//! where it sleeps it holds up nothing. But it may hold locks of the VFS: frozen by itself, as a control
-//! group's freezer (v1) does, it would hold up all who want them, though the daemon has answered. The
-//! kernel has one kind of sleep for both freezers, so callers sleep so only while a suspend is on its way
-//! or the machine is suspended. Who sleeps already when that begins or ends is woken up once and sleeps
-//! again (`watch/suspend.rs`), see [`wait`](crate::kapi::sync::wait#freezing).
+//! A caller that waits for its answer would hold up a suspend; in C it does, and the suspend fails.
+//! Frozen where it sleeps it holds up nothing. But it may hold locks of the VFS: frozen by itself,
+//! as a control group's freezer (v1) does, it would hold up all who want them, though the daemon
+//! has answered. The kernel has one kind of sleep for both freezers, so callers sleep so only while
+//! a suspend is on its way or the machine is suspended. Who sleeps already when that begins or ends
+//! is woken up once and sleeps again (`watch/suspend.rs`), see
+//! [`wait`](crate::kapi::sync::wait#freezing).
 //!
 //! No counterpart in C. Takes no lock.
 
@@ -27,8 +28,8 @@ pub(in crate::transport) fn may_freeze_caller() -> bool {
     SUSPENDING.load(Relaxed) && moduleparam::killable()
 }
 
-/// Whether a caller that is held back may be frozen there. In C it always may, with lockdep's warning if
-/// it holds locks.
+/// Whether a caller that is held back may be frozen there. In C it always may, with lockdep's
+/// warning if it holds locks.
 pub(super) fn may_freeze_at_gate() -> bool {
     SUSPENDING.load(Relaxed) || !moduleparam::killable()
 }
@@ -38,8 +39,8 @@ pub(in crate::transport) fn set_suspending(suspending: bool) {
     SUSPENDING.store(suspending, Relaxed);
 }
 
-/// A request is in the engine again after it was out of it, so that a round may have missed it. A short
-/// copy that it is out for ends with its caller woken up anyway.
+/// A request is in the engine again after it was out of it, so that a round may have missed it. A
+/// short copy that it is out for ends with its caller woken up anyway.
 #[cold]
 pub(in crate::transport) fn relisted(req: &Req) {
     // The round has had the engine's lock since it changed this, or sees the request.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The gate: callers held back until INIT has been answered, or the daemon has less to do in the background; and the
-//! count of all whose requests have not ended.
+//! The gate: callers held back until INIT has been answered, or the daemon has less to do in the
+//! background; and the count of all whose requests have not ended.
 //!
-//! C counterpart: `blocked_waitq`, `num_waiting`, the first half of `fuse_get_req()`. Takes the engine's lock;
-//! sleeps.
+//! C counterpart: `blocked_waitq`, `num_waiting`, the first half of `fuse_get_req()`. Takes the
+//! engine's lock; sleeps.
 
 use super::{
     channel::Chan,

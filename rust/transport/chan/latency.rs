@@ -3,7 +3,8 @@
 //! How long requests wait for the daemon, and how long the daemon takes, for each operation.
 //!
 //! No counterpart in C. Off until asked for; while no channel measures, a request pays for it with
-//! jumps that are not taken. Takes no lock: counters are atomic, and may be a step behind one another.
+//! jumps that are not taken. Takes no lock: counters are atomic, and may be a step behind one
+//! another.
 
 use crate::{
     abi::Opcode,
@@ -189,8 +190,8 @@ impl Times {
         }
     }
 
-    /// A reader has taken the request. If it was taken before (and is sent again), only the daemon's
-    /// time begins anew.
+    /// A reader has taken the request. If it was taken before (and is sent again), only the
+    /// daemon's time begins anew.
     #[cold]
     pub(super) fn taken(&self, latency: &Latency, opcode: u32) {
         let now = ktime_get_ns();

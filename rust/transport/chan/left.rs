@@ -2,8 +2,9 @@
 
 //! What is to be done in place of callers that were killed and have left their requests.
 //!
-//! C counterpart: none, see `caller/left.rs`. Here is what requests and their channel have of it: what a caller that
-//! leaves gives to its request, and the channel's queue of it. Takes "fuse_chan::left", a leaf.
+//! C counterpart: none, see `caller/left.rs`. Here is what requests and their channel have of it:
+//! what a caller that leaves gives to its request, and the channel's queue of it. Takes
+//! "fuse_chan::left", a leaf.
 
 use super::{
     channel::Chan,
@@ -38,17 +39,18 @@ use kernel::{
     },
 };
 
-/// What is done in place of a caller that has left. None of it waits for the daemon, or for a lock that somebody may
-/// hold who does.
+/// What is done in place of a caller that has left. None of it waits for the daemon, or for a lock
+/// that somebody may hold who does.
 pub(crate) trait Left: Send {
-    /// Called when the request has ended, and again for each of [`Next::Call`]: in the daemon's write(2), in an
-    /// aborter's or in the leaving caller's context. Takes no lock that sleeps.
+    /// Called when the request has ended, and again for each of [`Next::Call`]: in the daemon's
+    /// write(2), in an aborter's or in the leaving caller's context. Takes no lock that sleeps.
     fn ending(&mut self) {}
 
     /// Called after that with the answer; in a work item, no lock held.
     fn answered(&mut self, _outcome: Outcome<'_>) {}
 
-    /// Called after that, or at first if there is no request, until it says that all is done; there too.
+    /// Called after that, or at first if there is no request, until it says that all is done; there
+    /// too.
     fn go_on(&mut self) -> Next;
 }
 
@@ -68,8 +70,8 @@ pub(crate) struct Filled(pub(in crate::transport) Req);
 /// What is done for one caller.
 pub(in crate::transport) struct Job {
     pub(in crate::transport) left: KBox<dyn Left>,
-    /// The request that has been sent last, with its place in the count of the channel's; and whether its answer is
-    /// still to be looked at.
+    /// The request that has been sent last, with its place in the count of the channel's; and
+    /// whether its answer is still to be looked at.
     pub(in crate::transport) req: Option<(Req, bool)>,
 }
 

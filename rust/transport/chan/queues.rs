@@ -2,10 +2,10 @@
 
 //! The engine of a channel behind its lock, and those who wait for it.
 //!
-//! C counterpart: `fiq->lock` and `bg_lock`, taken by hand all over `dev.c`. Here nobody but this file takes
-//! the lock ("fuse_chan::engine", a leaf). Whoever changes the engine's state does so in [`Queues::step`]; what
-//! a step asks for follows by itself, and nothing that needs the lock can leave the closure. Whoever only
-//! looks uses [`Queues::peek`].
+//! C counterpart: `fiq->lock` and `bg_lock`, taken by hand all over `dev.c`. Here nobody but this
+//! file takes the lock ("fuse_chan::engine", a leaf). Whoever changes the engine's state does so in
+//! [`Queues::step`]; what a step asks for follows by itself, and nothing that needs the lock can
+//! leave the closure. Whoever only looks uses [`Queues::peek`].
 
 use super::{
     forgets::Forgets,
@@ -62,9 +62,9 @@ impl Queues {
         })
     }
 
-    /// Changes the engine's state: with its lock held `change` is called, which must not sleep, nor end, wake up or
-    /// drop anything, and the hint for readers is kept. Then, without the lock, whoever is to be woken up is; and only
-    /// then may what `change` returns be ended or dropped.
+    /// Changes the engine's state: with its lock held `change` is called, which must not sleep, nor
+    /// end, wake up or drop anything, and the hint for readers is kept. Then, without the lock,
+    /// whoever is to be woken up is; and only then may what `change` returns be ended or dropped.
     #[inline(always)]
     pub(super) fn step<R: StepResult>(&self, change: impl FnOnce(&mut Engine) -> R) -> R {
         let result = self.change(change);
@@ -80,7 +80,8 @@ impl Queues {
         result
     }
 
-    /// Looks at the engine, with its lock held: `look` must not sleep, nor end, wake up or drop anything.
+    /// Looks at the engine, with its lock held: `look` must not sleep, nor end, wake up or drop
+    /// anything.
     #[inline]
     pub(super) fn peek<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
         look(&self.engine.lock())

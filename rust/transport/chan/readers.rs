@@ -2,8 +2,8 @@
 
 //! Daemon threads that wait for something to read, in read(2) and in poll(2), or for SIGIO.
 //!
-//! C counterpart: `waitq` and `fasync` of `struct fuse_iqueue`, `fuse_dev_wake_and_unlock()`. Takes the wait queue's
-//! lock.
+//! C counterpart: `waitq` and `fasync` of `struct fuse_iqueue`, `fuse_dev_wake_and_unlock()`. Takes
+//! the wait queue's lock.
 
 use crate::{
     engine::Effects,

@@ -2,9 +2,10 @@
 
 //! One request, from its caller to its end.
 //!
-//! C counterpart: `struct fuse_req`. Counted references: the caller's (or the [`Prepared`](crate::transport::caller::background::Prepared) it
-//! came from), the engine's, and that of a reader or writer who is copying. The lists are the engine's;
-//! what becomes of the arguments is decided by the lending state. Takes no lock.
+//! C counterpart: `struct fuse_req`. Counted references: the caller's (or the
+//! [`Prepared`](crate::transport::caller::background::Prepared) it came from), the engine's, and
+//! that of a reader or writer who is copying. The lists are the engine's; what becomes of the
+//! arguments is decided by the lending state. Takes no lock.
 
 use super::{
     channel::Chan,
@@ -128,7 +129,8 @@ pub(in crate::transport) struct Request {
     pub(in crate::transport) node: Atomic<u64>,
     pub(in crate::transport) pid: Atomic<i32>,
     times: Times,
-    /// Its caller has left, and has taken what would be sent again. Changes with the engine's lock held.
+    /// Its caller has left, and has taken what would be sent again. Changes with the engine's lock
+    /// held.
     pub(in crate::transport) spent: Atomic<bool>,
 }
 
@@ -168,8 +170,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the payload
-    /// is left alone then.
+    /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the
+    /// payload is left alone then.
     pub(in crate::transport) fn fill<O: Op>(
         req: &mut Req,
         message: &Message<'_, O>,
@@ -197,8 +199,8 @@ impl Request {
         Ok(())
     }
 
-    /// As [`fill`](Self::fill), of a background request: `end` is told its end, and gets the payload then,
-    /// even where this fails.
+    /// As [`fill`](Self::fill), of a background request: `end` is told its end, and gets the
+    /// payload then, even where this fails.
     pub(in crate::transport) fn fill_background<O: Op>(
         req: &mut Req,
         message: &Message<'_, O>,

@@ -2,8 +2,9 @@
 
 //! The steps of a caller: a request is queued, interrupted, taken back.
 //!
-//! C counterpart: `fuse_dev_queue_req()`, `fuse_request_queue_background()`, `fuse_dev_queue_interrupt()`,
-//! `fuse_remove_pending_req()`. Takes the engine's lock; sleeps where a request must wait to be queued.
+//! C counterpart: `fuse_dev_queue_req()`, `fuse_request_queue_background()`,
+//! `fuse_dev_queue_interrupt()`, `fuse_remove_pending_req()`. Takes the engine's lock; sleeps where
+//! a request must wait to be queued.
 
 use super::{
     channel::Chan,
@@ -33,7 +34,8 @@ impl Chan {
     /// `ENOTCONN`, `ENOMEM`.
     #[inline]
     pub(in crate::transport) fn submit(&self, req: Req, admit: Admit) -> Result<Ticket> {
-        // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a shim.
+        // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a
+        // shim.
         self.submit_with(req, admit, true, |engine, req, admit| {
             engine.submit(req, admit)
         })

@@ -355,8 +355,8 @@ impl MiscDevice for Device {
 }
 
 impl Chan {
-    /// Installs a channel in the device that its mounter has named. C: `fuse_dev_install()`, with the
-    /// check before it.
+    /// Installs a channel in the device that its mounter has named. C: `fuse_dev_install()`, with
+    /// the check before it.
     ///
     /// If the device has been closed, this channel is of no use and aborts.
     ///

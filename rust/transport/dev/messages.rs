@@ -2,8 +2,8 @@
 
 //! Messages without reply, of which the engine has no request: FORGET, BATCH_FORGET, INTERRUPT.
 //!
-//! C counterpart: `fuse_read_forget()`, `fuse_read_interrupt()`. Takes no lock; sleeps where the daemon's memory must
-//! be faulted in.
+//! C counterpart: `fuse_read_forget()`, `fuse_read_interrupt()`. Takes no lock; sleeps where the
+//! daemon's memory must be faulted in.
 
 use crate::{
     abi::{

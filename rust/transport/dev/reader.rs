@@ -57,7 +57,8 @@ enum Failed<'a> {
     Aborted(Ender<'a, Args, Legacy>),
     /// Aborted, and ended by the aborter.
     Gone,
-    /// Its caller has left, with memory that is still to be sent: as if the daemon had not begun to read it.
+    /// Its caller has left, with memory that is still to be sent: as if the daemon had not begun to
+    /// read it.
     Left(Lease<'a, Args, Legacy>),
     /// The daemon's memory is bad.
     Fault(Error, Lease<'a, Args, Legacy>),
@@ -122,7 +123,8 @@ enum Next {
     Nothing,
 }
 
-/// Takes what is next, whatever it is, and sends it if it is no request. Apart, as it is nearly always a request.
+/// Takes what is next, whatever it is, and sends it if it is no request. Apart, as it is nearly
+/// always a request.
 #[inline(never)]
 fn take(chan: &Chan, id: engine::DeviceId, room: usize, to: &mut impl CopyOut) -> Next {
     let mut forgets = Forgets::default();

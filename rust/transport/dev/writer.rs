@@ -2,8 +2,8 @@
 
 //! write(2) on the device, and splice(2) to it: a reply, or a notification, comes from the daemon.
 //!
-//! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where the
-//! daemon's memory must be faulted in.
+//! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where
+//! the daemon's memory must be faulted in.
 
 use super::installed::Installed;
 use crate::{
@@ -199,8 +199,8 @@ fn copy_in<'a>(
     }
 }
 
-/// Copies the rest of a reply in, where pages must be faulted in: an abort is let find the request first
-/// (`listed`), and the lease is parked.
+/// Copies the rest of a reply in, where pages must be faulted in: an abort is let find the request
+/// first (`listed`), and the lease is parked.
 #[cold]
 #[inline(never)]
 fn copy_rest_in<'a>(

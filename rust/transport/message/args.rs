@@ -217,8 +217,8 @@ impl Args {
         self.payload.sends_own()
     }
 
-    /// Copies the message out under this number as far as that goes without a fault; how far, if that is not
-    /// all.
+    /// Copies the message out under this number as far as that goes without a fault; how far, if
+    /// that is not all.
     #[inline(always)]
     pub(in crate::transport) fn start_copy_out(
         &mut self,

@@ -196,8 +196,8 @@ impl<'a> Memory<'a> {
         self.iter.count().saturating_add(page)
     }
 
-    /// Faults in and pins the next page; returns how many bytes behind it, of the `needed` ones, are to be
-    /// faulted in as well.
+    /// Faults in and pins the next page; returns how many bytes behind it, of the `needed` ones,
+    /// are to be faulted in as well.
     ///
     /// # Errors
     ///
@@ -209,9 +209,10 @@ impl<'a> Memory<'a> {
         Ok(needed.saturating_sub(page.left()).min(FAULT_AHEAD))
     }
 
-    /// Moves up to `max` bytes between folios and the pinned page, if there is one: through a buffer, as it
-    /// happens for one page after a fault. `piece` moves as much as its buffer holds, and says how much that
-    /// was. Returns how much in all, and how much is left for the iterator: nothing if the folios end.
+    /// Moves up to `max` bytes between folios and the pinned page, if there is one: through a
+    /// buffer, as it happens for one page after a fault. `piece` moves as much as its buffer holds,
+    /// and says how much that was. Returns how much in all, and how much is left for the iterator:
+    /// nothing if the folios end.
     fn bounce(
         &mut self,
         max: usize,

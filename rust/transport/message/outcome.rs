@@ -50,7 +50,8 @@ impl<'a> Outcome<'a> {
         self.0.parse(parse)
     }
 
-    /// Takes the payload. Without that it is dropped with the request, which a daemon that copies it may keep for long.
+    /// Takes the payload. Without that it is dropped with the request, which a daemon that copies
+    /// it may keep for long.
     pub(crate) fn payload(&mut self) -> Payload {
         self.0.take_payload()
     }

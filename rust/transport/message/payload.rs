@@ -2,9 +2,9 @@
 
 //! What goes along with the fixed arguments of a request: bytes, folios, a caller's pages.
 //!
-//! C counterpart: the last of `fuse_args::in_args` or `out_args`, and `struct fuse_args_pages`. Owned
-//! by the request while it is sent; comes back to the caller, or to the `OnEnd` of a background
-//! request. Takes no lock; copying does not sleep.
+//! C counterpart: the last of `fuse_args::in_args` or `out_args`, and `struct fuse_args_pages`.
+//! Owned by the request while it is sent; comes back to the caller, or to the `OnEnd` of a
+//! background request. Takes no lock; copying does not sleep.
 
 use super::copy::{
     CopyIn,
@@ -93,8 +93,9 @@ impl Payload {
         }
     }
 
-    /// Takes out what belongs to a caller that has left: its memory, and buffers that are of use to it alone.
-    /// What stays takes the same reply. Also says whether the message cannot be sent (again) without.
+    /// Takes out what belongs to a caller that has left: its memory, and buffers that are of use to
+    /// it alone. What stays takes the same reply. Also says whether the message cannot be sent
+    /// (again) without.
     ///
     /// Folios stay, locked as they are: others wait for them, too.
     pub(in crate::transport) fn take_own(&mut self) -> (Payload, bool) {
@@ -140,8 +141,8 @@ impl Payload {
         Ok(())
     }
 
-    /// Copies to the daemon as far as that goes without a fault. True if all has been copied. Apart, for
-    /// most requests have none.
+    /// Copies to the daemon as far as that goes without a fault. True if all has been copied.
+    /// Apart, for most requests have none.
     #[inline(never)]
     pub(in crate::transport) fn copy_out(
         &self,

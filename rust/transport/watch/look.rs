@@ -2,9 +2,9 @@
 
 //! What an onlooker sees of the requests of a channel, one by one.
 //!
-//! No counterpart in C. Takes the engine's lock for a bounded number of slots at a time, and nothing
-//! that a daemon could keep. A request whose short reply is just being copied in has left the engine,
-//! and is not seen.
+//! No counterpart in C. Takes the engine's lock for a bounded number of slots at a time, and
+//! nothing that a daemon could keep. A request whose short reply is just being copied in has left
+//! the engine, and is not seen.
 
 use crate::{
     abi::Opcode,

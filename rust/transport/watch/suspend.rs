@@ -5,9 +5,9 @@
 //! A caller that sleeps already when a suspend begins or ends is woken up once, and sleeps again as
 //! [`freeze`] says from then on.
 //!
-//! No counterpart in C. "fuse_channels" is a leaf: a round takes one channel at a time from the list, and
-//! then the engine's lock for a bounded number of slots at a time. It waits for nothing that a daemon
-//! could keep.
+//! No counterpart in C. "fuse_channels" is a leaf: a round takes one channel at a time from the
+//! list, and then the engine's lock for a bounded number of slots at a time. It waits for nothing
+//! that a daemon could keep.
 
 use crate::{
     kapi::{

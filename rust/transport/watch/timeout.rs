@@ -2,9 +2,9 @@
 
 //! The time that a daemon has for an answer. If a request takes longer, the connection is aborted.
 //!
-//! C counterpart: req_timeout.c. C looks at the head of each list, and may overlook a request that is
-//! behind a younger one for some rounds; here all are looked at, in steps. Takes the engine's lock;
-//! sleeps.
+//! C counterpart: req_timeout.c. C looks at the head of each list, and may overlook a request that
+//! is behind a younger one for some rounds; here all are looked at, in steps. Takes the engine's
+//! lock; sleeps.
 
 use crate::{
     engine::Seen,
@@ -30,9 +30,9 @@ use kernel::{
 const PERIOD: u32 = 15;
 
 impl Chan {
-    /// Aborts the channel when a request takes longer than `seconds`, or than 15 if that is more. To
-    /// be called once, where the reply to INIT is processed; [`wait_aborted`](Self::wait_aborted)
-    /// stops the checks.
+    /// Aborts the channel when a request takes longer than `seconds`, or than 15 if that is more.
+    /// To be called once, where the reply to INIT is processed;
+    /// [`wait_aborted`](Self::wait_aborted) stops the checks.
     ///
     /// C: `fuse_init_server_timeout()`.
     pub(crate) fn set_request_timeout(self: &Arc<Self>, seconds: u32) {
