@@ -2,12 +2,14 @@
 
 //! What the running kernel was built with: `/proc/config.gz` (CONFIG_IKCONFIG_PROC).
 //!
-//! A kernel that does not say it has everything: a case that lacks something then fails, and says what.
+//! A kernel that does not say it has everything: a case that lacks something then fails, and says
+//! what.
 
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// How the reason to skip begins if another kernel may run the case; `scripts/lib/lanes.sh` goes by it.
+/// How the reason to skip begins if another kernel may run the case; `scripts/lib/lanes.sh` goes by
+/// it.
 pub const LACKING: &str = "this kernel has no ";
 
 /// The lines of the configuration.
@@ -42,7 +44,8 @@ pub fn has(option: &str) -> bool {
     config().is_none_or(|config| says(config, option))
 }
 
-/// Ends the running case as skipped if the kernel was built without `option`. For the process of the case.
+/// Ends the running case as skipped if the kernel was built without `option`. For the process of
+/// the case.
 pub fn needs(option: &str) {
     if !has(option) {
         crate::skip(&format!("{LACKING}{option}"));

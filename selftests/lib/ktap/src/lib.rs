@@ -3,10 +3,10 @@
 //! Runs test cases one at a time, each in a process and directory of its own, and prints KTAP
 //! version 1 on standard output.
 //!
-//! A case passes if it returns, fails if it panics, and may [`skip`], for instance where it [`needs`] what
-//! the kernel has not. A case that does not end is killed: what every process of it was waiting for is printed,
-//! its mounts are aborted with `MNT_FORCE`, and the suite goes on. A splat in the kernel log fails the case it
-//! came in.
+//! A case passes if it returns, fails if it panics, and may [`skip`], for instance where it
+//! [`needs`] what the kernel has not. A case that does not end is killed: what every process of it
+//! was waiting for is printed, its mounts are aborted with `MNT_FORCE`, and the suite goes on. A
+//! splat in the kernel log fails the case it came in.
 
 use std::ffi::CString;
 use std::fs;
@@ -70,7 +70,8 @@ pub fn debug_kernel() -> bool {
     std::env::var("RF_KERNEL").as_deref() == Ok("debug")
 }
 
-/// A bound for waiting: generous, for it is only ever reached by a hang. `RF_PATIENCE` multiplies it, for long forms.
+/// A bound for waiting: generous, for it is only ever reached by a hang. `RF_PATIENCE` multiplies
+/// it, for long forms.
 pub fn patience() -> Duration {
     let times = std::env::var("RF_PATIENCE").map_or(1, |n| n.parse().expect("RF_PATIENCE"));
     Duration::from_secs(if debug_kernel() { 90 } else { 30 }) * times
@@ -99,8 +100,8 @@ enum Verdict {
     Skip(String),
 }
 
-/// True if the program is only to print the names of its cases. That is done outside of the guest too, where nothing
-/// may be set up for them.
+/// True if the program is only to print the names of its cases. That is done outside of the guest
+/// too, where nothing may be set up for them.
 pub fn listing() -> bool {
     std::env::args().skip(1).any(|a| a == "--list")
 }
@@ -236,29 +237,11 @@ fn watch(pid: i32, rd: OwnedFd, dir: &Path) -> (Option<Exit>, String, bool) {
     let mut hung = false;
     let mut grace = 0;
     loop {
-        if let Some(file) = rd.as_mut() {
-            let mut fds = [rustix::event::PollFd::new(
-                &*file,
-                rustix::event::PollFlags::IN,
-            )];
-            let tick = rustix::event::Timespec {
-                tv_sec: 0,
-                tv_nsec: 20_000_000,
-            };
-            if rustix::event::poll(&mut fds, Some(&tick)).unwrap_or(0) > 0 {
-                let mut buf = [0u8; 4096];
-                match file.read(&mut buf) {
-                    Ok(n) if n > 0 => {
-                        if out.len() < 1 << 18 {
-                            out.extend_from_slice(&buf[..n]);
-                        }
-                        continue;
-                    }
-                    _ => rd = None,
-                }
-            }
-        } else {
-            std::thread::sleep(Duration::from_millis(5));
+        match rd.as_mut().map(|file| read_output(file, &mut out)) {
+            Some(Output::More) => continue,
+            Some(Output::Nothing) => {}
+            Some(Output::End) => rd = None,
+            None => std::thread::sleep(Duration::from_millis(5)),
         }
         if let Some(exit) = try_wait(pid) {
             let mut rest = Vec::new();
@@ -280,6 +263,39 @@ fn watch(pid: i32, rd: OwnedFd, dir: &Path) -> (Option<Exit>, String, bool) {
                 return (None, String::from_utf8_lossy(&out).into_owned(), true);
             }
         }
+    }
+}
+
+/// What a look at the pipe of a case's output has found.
+enum Output {
+    More,
+    Nothing,
+    End,
+}
+
+/// Takes what is in the pipe, or waits a moment for it. Of what is too much the rest is thrown
+/// away.
+fn read_output(file: &mut fs::File, out: &mut Vec<u8>) -> Output {
+    let mut fds = [rustix::event::PollFd::new(
+        &*file,
+        rustix::event::PollFlags::IN,
+    )];
+    let tick = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 20_000_000,
+    };
+    if rustix::event::poll(&mut fds, Some(&tick)).unwrap_or(0) == 0 {
+        return Output::Nothing;
+    }
+    let mut buf = [0u8; 4096];
+    match file.read(&mut buf) {
+        Ok(n) if n > 0 => {
+            if out.len() < 1 << 18 {
+                out.extend_from_slice(&buf[..n]);
+            }
+            Output::More
+        }
+        _ => Output::End,
     }
 }
 

@@ -3,8 +3,8 @@
 //! Callers: processes that work on the mount while the test is the daemon.
 //!
 //! They are processes and not threads, because the exit of a process that is both caller and daemon
-//! can wait for its own answer for ever. A caller runs one closure, which may [`Io::put`] values to the test
-//! and [`Io::wait`] for its word.
+//! can wait for its own answer for ever. A caller runs one closure, which may [`Io::put`] values to
+//! the test and [`Io::wait`] for its word.
 
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -233,8 +233,8 @@ impl Caller {
         unsafe { libc::kill(self.pid, sig) };
     }
 
-    /// Runs `f`, which wakes the process, to its end before the process gets on: both on one processor, and this
-    /// thread at a higher priority. `f` does not sleep.
+    /// Runs `f`, which wakes the process, to its end before the process gets on: both on one
+    /// processor, and this thread at a higher priority. `f` does not sleep.
     pub fn behind<T>(&self, f: impl FnOnce() -> T) -> T {
         let all = affinity();
         // SAFETY: A set of processors is plain bits.
@@ -299,8 +299,9 @@ impl Caller {
             .is_none_or(|flags| flags & PF_EXITING != 0)
     }
 
-    /// Waits until the process, which was sent a signal, sleeps so that this signal does not wake it any more: it
-    /// waits for what only the daemon, or SIGKILL, or an end of the connection brings.
+    /// Waits until the process, which was sent a signal, sleeps so that this signal does not wake
+    /// it any more: it waits for what only the daemon, or SIGKILL, or an end of the connection
+    /// brings.
     #[track_caller]
     pub fn wait_signalled(&self) {
         let end = Instant::now() + ktap::patience();

@@ -3,8 +3,8 @@
 //! A FUSE daemon whose every answer is the test's choice, over raw `/dev/fuse`.
 //!
 //! A test mounts with [`Mock`], starts callers as processes of their own with [`Mock::caller`],
-//! then either says request by request what must arrive and what to answer, or lets a small
-//! file system in memory ([`memfs::Memfs`]) answer while it watches. All requests are recorded as text;
+//! then either says request by request what must arrive and what to answer, or lets a small file
+//! system in memory ([`memfs::Memfs`]) answer while it watches. All requests are recorded as text;
 //! the records of the same scenario on C's module and on ours are compared by `wirediff`.
 //!
 //! The codec here is written from the protocol's description and shares nothing with the module's,

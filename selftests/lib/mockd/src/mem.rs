@@ -48,8 +48,8 @@ impl Pages {
         Pages::map(std::ptr::null_mut(), n, prot, 0)
     }
 
-    /// `n` pages alone in place `place` of those far from where mmap(2) puts anything by itself, so that
-    /// what is around them stays unmapped.
+    /// `n` pages alone in place `place` of those far from where mmap(2) puts anything by itself, so
+    /// that what is around them stays unmapped.
     pub fn alone(place: usize, n: usize) -> Pages {
         let addr = (1 << 44) + (place << 30);
         let prot = libc::PROT_READ | libc::PROT_WRITE;

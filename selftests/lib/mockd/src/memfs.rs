@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
-use crate::mock::Answer;
-use crate::reply::{attr_out, dirent, open_out, write_out, Attr, Entry, Statfs, Valid, LONG};
+use crate::reply::{
+    attr_out, dirent, open_out, write_out, Answer, Attr, Entry, Statfs, Valid, LONG,
+};
 use crate::request::Request;
 use crate::wire::*;
 
@@ -35,7 +36,8 @@ pub struct Memfs {
     pub opendir_flags: u32,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
-    /// Panic if a FORGET gives back more than was given; off where replies are changed on their way.
+    /// Panic if a FORGET gives back more than was given; off where replies are changed on their
+    /// way.
     pub check_forgets: bool,
     next: u64,
     next_fh: u64,
@@ -214,14 +216,7 @@ impl Memfs {
         let name = names.first().map_or("", String::as_str);
         let valid = self.attr_valid;
         match r.op {
-            Op::LOOKUP => {
-                let id = match name {
-                    "." => r.node,
-                    ".." => self.node(r.node)?.parent,
-                    _ => self.child(r.node, name)?,
-                };
-                self.entry(id)
-            }
+            Op::LOOKUP => self.lookup(r.node, name),
             Op::GETATTR => Ok(attr_out(valid, &self.node(r.node)?.attr)),
             Op::SETATTR => self.setattr(r),
             Op::READLINK => Ok(self.node(r.node)?.data.clone()),
@@ -245,23 +240,8 @@ impl Memfs {
                 self.remove(r.node, name).map(|()| vec![])
             }
             Op::RENAME | Op::RENAME2 => self.rename(r, &names),
-            Op::LINK => {
-                let id = r.get("oldnodeid");
-                if self.child(r.node, name).is_ok() {
-                    return Err(EEXIST);
-                }
-                self.node(id)?.attr.nlink += 1;
-                self.node(r.node)?.children.insert(name.into(), id);
-                self.entry(id)
-            }
-            Op::OPEN => {
-                if r.get("flags") as i32 & libc::O_TRUNC != 0 {
-                    let n = self.node(r.node)?;
-                    n.data.clear();
-                    n.attr.size = 0;
-                }
-                Ok(open_out(self.handle_new(), self.open_flags))
-            }
+            Op::LINK => self.link(r, name),
+            Op::OPEN => self.open(r),
             Op::OPENDIR => Ok(open_out(self.handle_new(), self.opendir_flags)),
             Op::CREATE => {
                 let id = self.make(r, name, r.get("mode") as u32, &[])?;
@@ -269,23 +249,8 @@ impl Memfs {
                 b.extend(open_out(self.handle_new(), self.open_flags));
                 Ok(b)
             }
-            Op::READ => {
-                let n = self.node(r.node)?;
-                let from = (r.get("offset") as usize).min(n.data.len());
-                let to = (from + r.get("size") as usize).min(n.data.len());
-                Ok(n.data[from..to].to_vec())
-            }
-            Op::WRITE => {
-                let n = self.node(r.node)?;
-                let (off, data) = (r.get("offset") as usize, r.tail());
-                let end = off + data.len();
-                if n.data.len() < end {
-                    n.data.resize(end, 0);
-                }
-                n.data[off..end].copy_from_slice(data);
-                n.attr.size = n.data.len() as u64;
-                Ok(write_out(data.len() as u32))
-            }
+            Op::READ => self.read(r),
+            Op::WRITE => self.write(r),
             Op::STATFS => Ok(Statfs {
                 blocks: 1000,
                 bfree: 500,
@@ -307,6 +272,53 @@ impl Memfs {
             | Op::DESTROY => Ok(vec![]),
             _ => Err(ENOSYS),
         }
+    }
+
+    fn lookup(&mut self, dir: u64, name: &str) -> Result<Vec<u8>, Errno> {
+        let id = match name {
+            "." => dir,
+            ".." => self.node(dir)?.parent,
+            _ => self.child(dir, name)?,
+        };
+        self.entry(id)
+    }
+
+    fn link(&mut self, r: &Request, name: &str) -> Result<Vec<u8>, Errno> {
+        let id = r.get("oldnodeid");
+        if self.child(r.node, name).is_ok() {
+            return Err(EEXIST);
+        }
+        self.node(id)?.attr.nlink += 1;
+        self.node(r.node)?.children.insert(name.into(), id);
+        self.entry(id)
+    }
+
+    fn open(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        if r.get("flags") as i32 & libc::O_TRUNC != 0 {
+            let n = self.node(r.node)?;
+            n.data.clear();
+            n.attr.size = 0;
+        }
+        Ok(open_out(self.handle_new(), self.open_flags))
+    }
+
+    fn read(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let n = self.node(r.node)?;
+        let from = (r.get("offset") as usize).min(n.data.len());
+        let to = (from + r.get("size") as usize).min(n.data.len());
+        Ok(n.data[from..to].to_vec())
+    }
+
+    fn write(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let n = self.node(r.node)?;
+        let (off, data) = (r.get("offset") as usize, r.tail());
+        let end = off + data.len();
+        if n.data.len() < end {
+            n.data.resize(end, 0);
+        }
+        n.data[off..end].copy_from_slice(data);
+        n.attr.size = n.data.len() as u64;
+        Ok(write_out(data.len() as u32))
     }
 
     fn setattr(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {

@@ -15,19 +15,11 @@ use crate::memfs::Memfs;
 use crate::mount::{self, Setup};
 use crate::msg::Msg;
 use crate::record::Recorder;
+pub use crate::reply::Answer;
 use crate::reply::{message, Init};
 use crate::request::Request;
 use crate::table::is_not_yet_sent;
 use crate::wire::Op;
-
-/// What a handler gives for a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    Ok(Vec<u8>),
-    Err(Errno),
-    /// No reply: FORGET, or one that the test leaves unanswered.
-    None,
-}
 
 /// A mounted file system whose daemon is the test.
 pub struct Mock {
@@ -385,7 +377,8 @@ impl Mock {
         self.finish();
     }
 
-    /// Answers what is left of RELEASEs, checks that nothing else is, unmounts and keeps the record.
+    /// Answers what is left of RELEASEs, checks that nothing else is, unmounts and keeps the
+    /// record.
     #[track_caller]
     pub fn finish(mut self) {
         while self.pending() {

@@ -262,8 +262,8 @@ pub fn is_mounted(target: &Path) -> bool {
     !mounts_of(target).is_empty()
 }
 
-/// Drops the dentries and inodes that nobody uses of all FUSE mounts below a directory: what a reconfiguration of
-/// nothing does.
+/// Drops the dentries and inodes that nobody uses of all FUSE mounts below a directory: what a
+/// reconfiguration of nothing does.
 pub(crate) fn shrink_below(dir: &Path) {
     let table = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
     for line in table.lines() {

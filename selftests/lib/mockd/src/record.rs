@@ -2,8 +2,8 @@
 
 //! The record of what a daemon received, as text that can be compared between two runs.
 //!
-//! Replaced by stable text, and nothing else: `unique` (left out; INTERRUPT names its request by its
-//! place), `pid` (by the caller's number), times near the present, owners of locks (numbered by
+//! Replaced by stable text, and nothing else: `unique` (left out; INTERRUPT names its request by
+//! its place), `pid` (by the caller's number), times near the present, owners of locks (numbered by
 //! caller as they appear). Requests are grouped by caller; FORGETs are summed by node; READs that
 //! may be readahead are merged into ranges unless the scenario is about sizes.
 
@@ -132,109 +132,20 @@ impl Recorder {
 
 impl Inner {
     fn text(&mut self) -> String {
-        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut forgets: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut reads: BTreeMap<String, Vec<(u64, u64)>> = BTreeMap::new();
-        let mut owners: Vec<(String, u64)> = Vec::new();
-        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        let mut places: BTreeMap<u64, (String, String)> = BTreeMap::new();
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
+        let mut text = Text::new();
         let requests = std::mem::take(&mut self.requests);
         for r in &requests {
             if self.left_out.contains(&r.op) {
                 continue;
             }
-            if matches!(r.op, Op::FORGET | Op::BATCH_FORGET) {
-                for (n, c) in r.forgets() {
-                    *forgets.entry(n).or_insert(0) += c;
-                }
-                continue;
+            match r.op {
+                Op::FORGET | Op::BATCH_FORGET => text.forgets(r),
+                Op::INTERRUPT => text.interrupt(r),
+                _ => text.request(r, self.name_of(r.pid), self.exact_reads),
             }
-            if r.op == Op::INTERRUPT {
-                let target = places.get(&r.get("unique")).cloned();
-                let (who, what) = target.unwrap_or(("nobody".into(), "an unknown request".into()));
-                let head = format!(
-                    "len={} node={} uid={} gid={} pid={}",
-                    r.len(),
-                    r.node,
-                    r.uid,
-                    r.gid,
-                    r.pid
-                );
-                groups
-                    .entry(who)
-                    .or_default()
-                    .push(format!("INTERRUPT {head} of {what}"));
-                continue;
-            }
-            let who = self.name_of(r.pid);
-            let mut near = false;
-            let mut text = r.text(|kind, v| match kind {
-                Kind::Time => {
-                    near = v.abs_diff(now) < 100_000;
-                    if near {
-                        "now".into()
-                    } else {
-                        v.to_string()
-                    }
-                }
-                Kind::Nsec => v.to_string(),
-                _ if v == 0 => "0".into(),
-                _ => label(&mut owners, &who, v),
-            });
-            if near || (r.op == Op::SETATTR && text.contains("=now")) {
-                text = mask_nsec(&text);
-            }
-            if r.op == Op::INIT {
-                text = init_text(r);
-            }
-            if r.op == Op::READ && !self.exact_reads {
-                let key = format!(
-                    "node={} fh={} flags={:#x}",
-                    r.node,
-                    r.get("fh"),
-                    r.get("flags")
-                );
-                reads
-                    .entry(key)
-                    .or_default()
-                    .push((r.get("offset"), r.get("offset") + r.get("size")));
-                continue;
-            }
-            // Places count what both modules send.
-            let place = counts.entry(who.clone()).or_insert(0u32);
-            *place += u32::from(!is_not_yet_sent(r.op));
-            places.insert(
-                r.unique,
-                (who.clone(), format!("{:?} (place {place})", r.op)),
-            );
-            groups.entry(who).or_default().push(text);
         }
         self.requests = requests;
-        let mut s = String::new();
-        for (who, lines) in &groups {
-            s += &format!("[{who}]\n");
-            lines.iter().for_each(|l| s += &format!("{l}\n"));
-        }
-        if !reads.is_empty() {
-            s += "[reads]\n";
-            for (key, v) in reads {
-                s += &format!("{key} {}\n", ranges(v));
-            }
-        }
-        if !forgets.is_empty() {
-            s += "[forgets]\n";
-            forgets
-                .iter()
-                .for_each(|(n, c)| s += &format!("node={n} nlookup={c}\n"));
-        }
-        if !self.notes.is_empty() {
-            s += "[notes]\n";
-            self.notes.iter().for_each(|l| s += &format!("{l}\n"));
-        }
-        s
+        text.finish(&self.notes)
     }
 
     fn name_of(&mut self, pid: u32) -> String {
@@ -255,6 +166,130 @@ impl Inner {
         );
         self.pids.push((pid, name.clone()));
         name
+    }
+}
+
+/// What becomes the record, while requests are added to it in the order in which they came.
+struct Text {
+    /// Lines, by caller.
+    groups: BTreeMap<String, Vec<String>>,
+    /// Lookups given back, by node.
+    forgets: BTreeMap<u64, u64>,
+    /// Ranges that may be readahead, by open file.
+    reads: BTreeMap<String, Vec<(u64, u64)>>,
+    /// Owners of locks, with their callers, in the order in which they appeared.
+    owners: Vec<(String, u64)>,
+    /// How many requests of each caller there were.
+    counts: BTreeMap<String, u32>,
+    /// Whose request a unique number is, and which one.
+    places: BTreeMap<u64, (String, String)>,
+    now: u64,
+}
+
+impl Text {
+    fn new() -> Text {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs());
+        Text {
+            groups: BTreeMap::new(),
+            forgets: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            owners: Vec::new(),
+            counts: BTreeMap::new(),
+            places: BTreeMap::new(),
+            now,
+        }
+    }
+
+    fn forgets(&mut self, r: &Request) {
+        for (n, c) in r.forgets() {
+            *self.forgets.entry(n).or_insert(0) += c;
+        }
+    }
+
+    /// An INTERRUPT is listed with the request that it names, whose unique number means nothing.
+    fn interrupt(&mut self, r: &Request) {
+        let target = self.places.get(&r.get("unique")).cloned();
+        let (who, what) = target.unwrap_or(("nobody".into(), "an unknown request".into()));
+        let head = format!(
+            "len={} node={} uid={} gid={} pid={}",
+            r.len(),
+            r.node,
+            r.uid,
+            r.gid,
+            r.pid
+        );
+        let line = format!("INTERRUPT {head} of {what}");
+        self.groups.entry(who).or_default().push(line);
+    }
+
+    /// A request of `who`.
+    fn request(&mut self, r: &Request, who: String, exact_reads: bool) {
+        let text = self.line(r, &who);
+        if r.op == Op::READ && !exact_reads {
+            let (fh, flags) = (r.get("fh"), r.get("flags"));
+            let key = format!("node={} fh={fh} flags={flags:#x}", r.node);
+            let range = (r.get("offset"), r.get("offset") + r.get("size"));
+            self.reads.entry(key).or_default().push(range);
+            return;
+        }
+        // Places count what both modules send.
+        let place = self.counts.entry(who.clone()).or_insert(0);
+        *place += u32::from(!is_not_yet_sent(r.op));
+        let what = format!("{:?} (place {place})", r.op);
+        self.places.insert(r.unique, (who.clone(), what));
+        self.groups.entry(who).or_default().push(text);
+    }
+
+    /// A request as a line, with what differs from run to run masked.
+    fn line(&mut self, r: &Request, who: &str) -> String {
+        if r.op == Op::INIT {
+            return init_text(r);
+        }
+        let mut near = false;
+        let text = r.text(|kind, v| match kind {
+            Kind::Time => {
+                near = v.abs_diff(self.now) < 100_000;
+                if near {
+                    "now".into()
+                } else {
+                    v.to_string()
+                }
+            }
+            Kind::Nsec => v.to_string(),
+            _ if v == 0 => "0".into(),
+            _ => label(&mut self.owners, who, v),
+        });
+        if near || (r.op == Op::SETATTR && text.contains("=now")) {
+            return mask_nsec(&text);
+        }
+        text
+    }
+
+    fn finish(self, notes: &[String]) -> String {
+        let mut s = String::new();
+        for (who, lines) in &self.groups {
+            s += &format!("[{who}]\n");
+            lines.iter().for_each(|l| s += &format!("{l}\n"));
+        }
+        if !self.reads.is_empty() {
+            s += "[reads]\n";
+            for (key, v) in self.reads {
+                s += &format!("{key} {}\n", ranges(v));
+            }
+        }
+        if !self.forgets.is_empty() {
+            s += "[forgets]\n";
+            self.forgets
+                .iter()
+                .for_each(|(n, c)| s += &format!("node={n} nlookup={c}\n"));
+        }
+        if !notes.is_empty() {
+            s += "[notes]\n";
+            notes.iter().for_each(|l| s += &format!("{l}\n"));
+        }
+        s
     }
 }
 
@@ -304,7 +339,8 @@ fn init_text(r: &Request) -> String {
         .get(20..)
         .map_or(1, |b| b.iter().fold(0, |a, c| a | c));
     format!(
-        "INIT len={} node={} uid={} gid={} major={} minor={} max_readahead={} unused={rest} flags={}",
+        "INIT len={} node={} uid={} gid={} major={} minor={} max_readahead={} \
+         unused={rest} flags={}",
         r.len(),
         r.node,
         r.uid,

@@ -2,7 +2,17 @@
 
 //! Building what the daemon writes.
 
+use crate::errno::Errno;
 use crate::wire::{init_flag, OUT_HEADER};
+
+/// What a handler gives for a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Ok(Vec<u8>),
+    Err(Errno),
+    /// No reply: FORGET, or one that the test leaves unanswered.
+    None,
+}
 
 /// Appends numbers of fixed width.
 #[derive(Default, Clone, Debug)]

@@ -131,8 +131,8 @@ impl Request {
         self.get("flags") | (self.get("flags2") << 32)
     }
 
-    /// C asks for as much of a directory as it gets memory for in one call, which is a page where the kernel is for one
-    /// processor, and for what the caller's buffer holds elsewhere.
+    /// C asks for as much of a directory as it gets memory for in one call, which is a page where
+    /// the kernel is for one processor, and for what the caller's buffer holds elsewhere.
     fn size_is_chance(&self) -> bool {
         matches!(self.op, Op::READDIR | Op::READDIRPLUS) && !ktap::has("CONFIG_SMP")
     }

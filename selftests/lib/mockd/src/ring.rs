@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! io_uring(7) with one operation at a time, for what a device does when it is not read(2) that reads it.
+//! io_uring(7) with one operation at a time, for what a device does when it is not read(2) that
+//! reads it.
 
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};

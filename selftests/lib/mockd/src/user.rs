@@ -351,8 +351,8 @@ pub fn catch_signal(sig: i32, restart: bool) {
     }
 }
 
-/// Writes back nothing and drops clean caches, dentries and inodes of the whole machine; without sysctls, dentries
-/// and inodes of the case's mounts, with all that was cached of them.
+/// Writes back nothing and drops clean caches, dentries and inodes of the whole machine; without
+/// sysctls, dentries and inodes of the case's mounts, with all that was cached of them.
 pub fn drop_caches() {
     drop_or_shrink("3");
 }

@@ -21,13 +21,16 @@ macro_rules! ops {
             /// From the number in a header.
             pub fn from_u32(n: u32) -> Op { match n { $($num => Op::$name,)* _ => Op::UNKNOWN } }
             /// From its name.
-            pub fn from_name(s: &str) -> Option<Op> { match s { $(stringify!($name) => Some(Op::$name),)* _ => None } }
+            pub fn from_name(s: &str) -> Option<Op> {
+                match s { $(stringify!($name) => Some(Op::$name),)* _ => None }
+            }
         }
     };
 }
 
 ops! {
-    LOOKUP = 1, FORGET = 2, GETATTR = 3, SETATTR = 4, READLINK = 5, SYMLINK = 6, MKNOD = 8, MKDIR = 9,
+    LOOKUP = 1, FORGET = 2, GETATTR = 3, SETATTR = 4, READLINK = 5, SYMLINK = 6, MKNOD = 8,
+    MKDIR = 9,
     UNLINK = 10, RMDIR = 11, RENAME = 12, LINK = 13, OPEN = 14, READ = 15, WRITE = 16, STATFS = 17,
     RELEASE = 18, FSYNC = 20, SETXATTR = 21, GETXATTR = 22, LISTXATTR = 23, REMOVEXATTR = 24,
     FLUSH = 25, INIT = 26, OPENDIR = 27, READDIR = 28, RELEASEDIR = 29, FSYNCDIR = 30, GETLK = 31,
@@ -185,45 +188,66 @@ pub fn layout(op: Op) -> (&'static [Field], Tail) {
         FORGET => (&[("nlookup", 8, Dec)], Tail::None),
         GETATTR => (&[("getattr_flags", 4, Hex), ("dummy", 4, Pad), ("fh", 8, Dec)], Tail::None),
         SETATTR => (&[
-            ("valid", 4, Hex), ("padding", 4, Pad), ("fh", 8, Dec), ("size", 8, Dec), ("lock_owner", 8, Owner),
+            ("valid", 4, Hex), ("padding", 4, Pad), ("fh", 8, Dec), ("size", 8, Dec),
+            ("lock_owner", 8, Owner),
             ("atime", 8, Time), ("mtime", 8, Time), ("ctime", 8, Time), ("atimensec", 4, Nsec),
             ("mtimensec", 4, Nsec), ("ctimensec", 4, Nsec), ("mode", 4, Oct), ("unused4", 4, Pad),
             ("uid", 4, Dec), ("gid", 4, Dec), ("unused5", 4, Pad)], Tail::None),
         READLINK | STATFS | DESTROY => (&[], Tail::None),
-        MKNOD => (&[("mode", 4, Oct), ("rdev", 4, Hex), ("umask", 4, Oct), ("padding", 4, Pad)], Tail::Names(1)),
+        MKNOD => (&[
+            ("mode", 4, Oct), ("rdev", 4, Hex), ("umask", 4, Oct),
+            ("padding", 4, Pad)], Tail::Names(1)),
         MKDIR => (&[("mode", 4, Oct), ("umask", 4, Oct)], Tail::Names(1)),
         RENAME => (&[("newdir", 8, Dec)], Tail::Names(2)),
         RENAME2 => (&[("newdir", 8, Dec), ("flags", 4, Hex), ("padding", 4, Pad)], Tail::Names(2)),
         LINK => (&[("oldnodeid", 8, Dec)], Tail::Names(1)),
         OPEN | OPENDIR => (&[("flags", 4, Hex), ("open_flags", 4, Hex)], Tail::None),
-        CREATE | TMPFILE => (&[("flags", 4, Hex), ("mode", 4, Oct), ("umask", 4, Oct), ("open_flags", 4, Hex)], Tail::Names(1)),
+        CREATE | TMPFILE => (&[
+            ("flags", 4, Hex), ("mode", 4, Oct), ("umask", 4, Oct),
+            ("open_flags", 4, Hex)], Tail::Names(1)),
         READ | READDIR | READDIRPLUS => (&[
             ("fh", 8, Dec), ("offset", 8, Dec), ("size", 4, Dec), ("read_flags", 4, Hex),
             ("lock_owner", 8, Owner), ("flags", 4, Hex), ("padding", 4, Pad)], Tail::None),
         WRITE => (&[
             ("fh", 8, Dec), ("offset", 8, Dec), ("size", 4, Dec), ("write_flags", 4, Hex),
             ("lock_owner", 8, Owner), ("flags", 4, Hex), ("padding", 4, Pad)], Tail::Data),
-        RELEASE | RELEASEDIR => (&[("fh", 8, Dec), ("flags", 4, Hex), ("release_flags", 4, Hex), ("lock_owner", 8, Owner)], Tail::None),
-        FSYNC | FSYNCDIR => (&[("fh", 8, Dec), ("fsync_flags", 4, Hex), ("padding", 4, Pad)], Tail::None),
+        RELEASE | RELEASEDIR => (&[
+            ("fh", 8, Dec), ("flags", 4, Hex), ("release_flags", 4, Hex),
+            ("lock_owner", 8, Owner)], Tail::None),
+        FSYNC | FSYNCDIR => (&[
+            ("fh", 8, Dec), ("fsync_flags", 4, Hex), ("padding", 4, Pad)], Tail::None),
         SETXATTR => (&[("size", 4, Dec), ("flags", 4, Hex)], Tail::NameData),
         GETXATTR => (&[("size", 4, Dec), ("padding", 4, Pad)], Tail::Names(1)),
         LISTXATTR => (&[("size", 4, Dec), ("padding", 4, Pad)], Tail::None),
-        FLUSH => (&[("fh", 8, Dec), ("unused", 4, Pad), ("padding", 4, Pad), ("lock_owner", 8, Owner)], Tail::None),
+        FLUSH => (&[
+            ("fh", 8, Dec), ("unused", 4, Pad), ("padding", 4, Pad),
+            ("lock_owner", 8, Owner)], Tail::None),
         INIT => (&[
-            ("major", 4, Dec), ("minor", 4, Dec), ("max_readahead", 4, Dec), ("flags", 4, Hex), ("flags2", 4, Hex),
-            ("unused0", 4, Pad), ("unused1", 8, Pad), ("unused2", 8, Pad), ("unused3", 8, Pad), ("unused4", 8, Pad), ("unused5", 8, Pad)], Tail::None),
+            ("major", 4, Dec), ("minor", 4, Dec), ("max_readahead", 4, Dec), ("flags", 4, Hex),
+            ("flags2", 4, Hex),
+            ("unused0", 4, Pad), ("unused1", 8, Pad), ("unused2", 8, Pad),
+            ("unused3", 8, Pad), ("unused4", 8, Pad), ("unused5", 8, Pad)], Tail::None),
         GETLK | SETLK | SETLKW => (&LK, Tail::None),
         ACCESS => (&[("mask", 4, Oct), ("padding", 4, Pad)], Tail::None),
         INTERRUPT => (&[("unique", 8, Dec)], Tail::None),
         BMAP => (&[("block", 8, Dec), ("blocksize", 4, Dec), ("padding", 4, Pad)], Tail::None),
-        IOCTL => (&[("fh", 8, Dec), ("flags", 4, Hex), ("cmd", 4, Hex), ("arg", 8, Hex), ("in_size", 4, Dec), ("out_size", 4, Dec)], Tail::Data),
-        POLL => (&[("fh", 8, Dec), ("kh", 8, Dec), ("flags", 4, Hex), ("events", 4, Hex)], Tail::None),
+        IOCTL => (&[
+            ("fh", 8, Dec), ("flags", 4, Hex), ("cmd", 4, Hex), ("arg", 8, Hex),
+            ("in_size", 4, Dec), ("out_size", 4, Dec)], Tail::Data),
+        POLL => (&[
+            ("fh", 8, Dec), ("kh", 8, Dec), ("flags", 4, Hex), ("events", 4, Hex)], Tail::None),
         BATCH_FORGET => (&[("count", 4, Dec), ("dummy", 4, Pad)], Tail::Forgets),
-        FALLOCATE => (&[("fh", 8, Dec), ("offset", 8, Dec), ("length", 8, Dec), ("mode", 4, Hex), ("padding", 4, Pad)], Tail::None),
-        LSEEK => (&[("fh", 8, Dec), ("offset", 8, Dec), ("whence", 4, Dec), ("padding", 4, Pad)], Tail::None),
+        FALLOCATE => (&[
+            ("fh", 8, Dec), ("offset", 8, Dec), ("length", 8, Dec), ("mode", 4, Hex),
+            ("padding", 4, Pad)], Tail::None),
+        LSEEK => (&[
+            ("fh", 8, Dec), ("offset", 8, Dec), ("whence", 4, Dec),
+            ("padding", 4, Pad)], Tail::None),
         COPY_FILE_RANGE | COPY_FILE_RANGE_64 => (&CFR, Tail::None),
         SYNCFS => (&[("padding", 8, Pad)], Tail::None),
-        STATX => (&[("getattr_flags", 4, Hex), ("reserved", 4, Pad), ("fh", 8, Dec), ("sx_flags", 4, Hex), ("sx_mask", 4, Hex)], Tail::None),
+        STATX => (&[
+            ("getattr_flags", 4, Hex), ("reserved", 4, Pad), ("fh", 8, Dec),
+            ("sx_flags", 4, Hex), ("sx_mask", 4, Hex)], Tail::None),
         _ => (&[], Tail::Data),
     }
 }

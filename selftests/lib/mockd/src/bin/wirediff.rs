@@ -85,8 +85,8 @@ fn drop_empty_groups(lines: Vec<String>) -> Vec<String> {
     out
 }
 
-/// A diff in the manner of diff(1). What both begin and end with is taken off first: the rest takes time and memory
-/// by the product of its lengths.
+/// A diff in the manner of diff(1). What both begin and end with is taken off first: the rest takes
+/// time and memory by the product of its lengths.
 fn diff(a: &[String], b: &[String]) -> Vec<String> {
     let common =
         |x: &mut dyn Iterator<Item = (&String, &String)>| x.take_while(|p| p.0 == p.1).count();
