@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the mutants: for each file in `mutants/` a copy of the module's engine with one bug in it, and a test module that explores the model over that copy.
+//! Makes the mutants: for each file in `mutants/` a copy of the module's engine with one bug in it,
+//! and a test module that explores the model over that copy.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -95,11 +96,30 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
     let ident = name.replace('-', "_");
     let copy = copy.display();
     let src = here.join("../engine/src");
-    let src = src.display();
-    let by = head.by;
     let rest = match (head.config, head.loom, head.holds) {
-        (Some(config), None, None) => format!(
-            r#"
+        (Some(config), None, None) => in_the_model(&src, name, config, head.by),
+        (None, Some(scenario), None) => under_loom(&src, scenario, head.by),
+        (None, None, Some(holds)) => among_holds(&src, name, holds, head.by),
+        _ => panic!("{name}: config, loom or holds"),
+    };
+    write!(
+        code,
+        r#"
+#[allow(dead_code, unused_imports, unused_variables, unused_mut)]
+mod {ident} {{
+    #[path = "{copy}/mod.rs"]
+    mod engine;
+{rest}}}
+"#
+    )
+    .expect("code");
+}
+
+/// The test of a mutant that the model is to catch, in one of its configurations.
+fn in_the_model(src: &Path, name: &str, config: &str, by: &str) -> String {
+    let src = src.display();
+    format!(
+        r#"
     #[path = "{src}/kit.rs"]
     mod kit;
     #[path = "{src}/model/mod.rs"]
@@ -123,9 +143,14 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
         }}
     }}
 "#
-        ),
-        (None, Some(scenario), None) => format!(
-            r#"
+    )
+}
+
+/// The test of one that a scenario under loom is to catch.
+fn under_loom(src: &Path, scenario: &str, by: &str) -> String {
+    let src = src.display();
+    format!(
+        r#"
     #[path = "{src}/loomed/sync.rs"]
     mod sync;
     #[path = "{src}/rig/mod.rs"]
@@ -139,9 +164,14 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
         scenarios::{scenario}();
     }}
 "#
-        ),
-        (None, None, Some(holds)) => format!(
-            r#"
+    )
+}
+
+/// The test of one that is about what callers that have left hold.
+fn among_holds(src: &Path, name: &str, holds: &str, by: &str) -> String {
+    let src = src.display();
+    format!(
+        r#"
     #[path = "{src}/occupied/mod.rs"]
     mod occupied;
 
@@ -161,18 +191,5 @@ fn module(code: &mut String, here: &Path, copy: &Path, name: &str, head: &Head<'
         }}
     }}
 "#
-        ),
-        _ => panic!("{name}: config, loom or holds"),
-    };
-    write!(
-        code,
-        r#"
-#[allow(dead_code, unused_imports, unused_variables, unused_mut)]
-mod {ident} {{
-    #[path = "{copy}/mod.rs"]
-    mod engine;
-{rest}}}
-"#
     )
-    .expect("code");
 }

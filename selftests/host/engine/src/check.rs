@@ -2,8 +2,9 @@
 
 //! The model under stateright: every interleaving of small configurations.
 //!
-//! Liveness is asked for in the states in which nobody can move unless something happens from outside: all
-//! runs are finite (`interleavings::no_cycles`), so what has not happened by then never does.
+//! Liveness is asked for in the states in which nobody can move unless something happens from
+//! outside: all runs are finite (`interleavings::no_cycles`), so what has not happened by then
+//! never does.
 
 use super::model::{Action, Config, State};
 use stateright::{Model, Property};

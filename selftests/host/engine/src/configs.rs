@@ -12,7 +12,21 @@ pub(crate) fn find(name: &str) -> Config {
 
 /// The configurations. Each is about certain events together; all have everything else in small.
 pub(crate) fn configs() -> Vec<(&'static str, Config)> {
-    use Kind::{Background, ForcedBackground, Foreground, NotifyReply};
+    [
+        of_callers(),
+        of_copies(),
+        of_resends(),
+        of_devices(),
+        of_background(),
+        of_memory(),
+        of_memory_resent(),
+    ]
+    .concat()
+}
+
+/// Callers that are interrupted and killed, and a daemon that is slow or mute.
+fn of_callers() -> Vec<(&'static str, Config)> {
+    use Kind::Foreground;
     let base = Config::default;
     let two = || vec![Foreground, Foreground];
     vec![
@@ -26,6 +40,57 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
+        (
+            "interrupts wanted again",
+            Config {
+                kinds: two(),
+                signals: true,
+                kills: 2,
+                again: 2,
+                ..base()
+            },
+        ),
+        (
+            "INIT answered late, kill, abort",
+            Config {
+                kinds: two(),
+                late_init: true,
+                signals: true,
+                kills: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "a mute daemon: who is killed returns",
+            Config {
+                kinds: two(),
+                writers: vec![],
+                readers: vec![0, 0],
+                signals: true,
+                kills: 2,
+                faults: 1,
+                ..base()
+            },
+        ),
+        (
+            "a killed reader",
+            Config {
+                kinds: two(),
+                readers: vec![0, 0],
+                reader_kills: 1,
+                ..base()
+            },
+        ),
+    ]
+}
+
+/// Copies that fault and fail, and answers that come too early.
+fn of_copies() -> Vec<(&'static str, Config)> {
+    use Kind::{Foreground, NotifyReply};
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
         (
             "two readers and writers, faults, abort",
             Config {
@@ -71,6 +136,25 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
             },
         ),
         (
+            "forgets, a message without reply, abort",
+            Config {
+                kinds: vec![NotifyReply, Foreground],
+                forgets: 3,
+                faults: 1,
+                aborts: 1,
+                ..base()
+            },
+        ),
+    ]
+}
+
+/// Requests that are sent again.
+fn of_resends() -> Vec<(&'static str, Config)> {
+    use Kind::Foreground;
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
+        (
             "resend, signals and kill",
             Config {
                 kinds: two(),
@@ -90,6 +174,16 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
             },
         ),
         (
+            "one request, two readers, resend, signal",
+            Config {
+                kinds: vec![Foreground],
+                readers: vec![0, 0],
+                resends: 2,
+                signals: true,
+                ..base()
+            },
+        ),
+        (
             "resend, two devices, abort",
             Config {
                 kinds: two(),
@@ -101,6 +195,15 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
+    ]
+}
+
+/// Several devices, which are closed.
+fn of_devices() -> Vec<(&'static str, Config)> {
+    use Kind::Foreground;
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
         (
             "release of one of two devices, and of the last",
             Config {
@@ -124,6 +227,14 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
+    ]
+}
+
+/// The queue of the background and its gate.
+fn of_background() -> Vec<(&'static str, Config)> {
+    use Kind::{Background, ForcedBackground, Foreground};
+    let base = Config::default;
+    vec![
         (
             "background, one at a time, abort",
             Config {
@@ -139,16 +250,6 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 kinds: vec![ForcedBackground, Background, ForcedBackground],
                 max_background: 1,
                 aborts: 1,
-                ..base()
-            },
-        ),
-        (
-            "one request, two readers, resend, signal",
-            Config {
-                kinds: vec![Foreground],
-                readers: vec![0, 0],
-                resends: 2,
-                signals: true,
                 ..base()
             },
         ),
@@ -174,58 +275,15 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
-        (
-            "interrupts wanted again",
-            Config {
-                kinds: two(),
-                signals: true,
-                kills: 2,
-                again: 2,
-                ..base()
-            },
-        ),
-        (
-            "forgets, a message without reply, abort",
-            Config {
-                kinds: vec![NotifyReply, Foreground],
-                forgets: 3,
-                faults: 1,
-                aborts: 1,
-                ..base()
-            },
-        ),
-        (
-            "INIT answered late, kill, abort",
-            Config {
-                kinds: two(),
-                late_init: true,
-                signals: true,
-                kills: 2,
-                aborts: 1,
-                ..base()
-            },
-        ),
-        (
-            "a mute daemon: who is killed returns",
-            Config {
-                kinds: two(),
-                writers: vec![],
-                readers: vec![0, 0],
-                signals: true,
-                kills: 2,
-                faults: 1,
-                ..base()
-            },
-        ),
-        (
-            "a killed reader",
-            Config {
-                kinds: two(),
-                readers: vec![0, 0],
-                reader_kills: 1,
-                ..base()
-            },
-        ),
+    ]
+}
+
+/// Requests with memory of callers that leave.
+fn of_memory() -> Vec<(&'static str, Config)> {
+    use Kind::Foreground;
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
         (
             "left with memory, faults",
             Config {
@@ -237,6 +295,29 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 ..base()
             },
         ),
+        (
+            "left with memory, a mute daemon",
+            Config {
+                kinds: two(),
+                memory: vec![Memory::In, Memory::Out],
+                writers: vec![],
+                readers: vec![0, 0],
+                signals: true,
+                kills: 2,
+                faults: 1,
+                resends: 1,
+                ..base()
+            },
+        ),
+    ]
+}
+
+/// The same, sent again.
+fn of_memory_resent() -> Vec<(&'static str, Config)> {
+    use Kind::Foreground;
+    let base = Config::default;
+    let two = || vec![Foreground, Foreground];
+    vec![
         (
             "left with memory, resend",
             Config {
@@ -289,20 +370,6 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
                 resends: 1,
                 faults: 1,
                 aborts: 1,
-                ..base()
-            },
-        ),
-        (
-            "left with memory, a mute daemon",
-            Config {
-                kinds: two(),
-                memory: vec![Memory::In, Memory::Out],
-                writers: vec![],
-                readers: vec![0, 0],
-                signals: true,
-                kills: 2,
-                faults: 1,
-                resends: 1,
                 ..base()
             },
         ),

@@ -196,17 +196,7 @@ impl Pair {
                     self.sent[index] = true;
                 }
             }
-            Event::Reply(device, id) => {
-                let unique = self.uniques[usize::from(id)];
-                let claimed = self.engine.claim(self.devices[device], ReqId(unique));
-                let effects = claimed.as_ref().and_then(|claimed| claimed.effects);
-                self.more |= effects.is_some_and(|effects| effects.more);
-                let found = claimed.map(|claimed| claimed.payload.0);
-                assert_eq!(found, self.spec.reply(device, unique, &self.sent));
-                if let Some(id) = found {
-                    self.sent[usize::from(id)] = false;
-                }
-            }
+            Event::Reply(device, id) => self.reply(device, id),
             Event::Interrupt(id) => {
                 if let Some(ticket) = self.tickets[usize::from(id)] {
                     let queued = self.engine.interrupt(ticket).readers == 1;
@@ -248,22 +238,41 @@ impl Pair {
                 let _ = self.engine.set_initialized();
                 self.spec.initialize();
             }
-            Event::Release(device) => {
-                self.released[device] = true;
-                let released = self.engine.release(self.devices[device]);
-                let ids = self.drain(Drain::Device(self.devices[device]));
-                let (expected, last) = self.spec.release(device);
-                assert_eq!((ids, released.last), (expected, last));
-            }
-            Event::Abort => {
-                let _ = self.engine.abort(false);
-                let mut ids = self.drain(Drain::All);
-                let mut expected = self.spec.abort();
-                ids.sort_unstable();
-                expected.sort_unstable();
-                assert_eq!(ids, expected);
-            }
+            Event::Release(device) => self.release(device),
+            Event::Abort => self.abort(),
         }
+    }
+
+    /// The daemon answers; whether that finds the request must be what the specification says.
+    fn reply(&mut self, device: usize, id: u16) {
+        let unique = self.uniques[usize::from(id)];
+        let claimed = self.engine.claim(self.devices[device], ReqId(unique));
+        let effects = claimed.as_ref().and_then(|claimed| claimed.effects);
+        self.more |= effects.is_some_and(|effects| effects.more);
+        let found = claimed.map(|claimed| claimed.payload.0);
+        assert_eq!(found, self.spec.reply(device, unique, &self.sent));
+        if let Some(id) = found {
+            self.sent[usize::from(id)] = false;
+        }
+    }
+
+    /// A device is closed: both must end the same requests, and agree on whether it was the last.
+    fn release(&mut self, device: usize) {
+        self.released[device] = true;
+        let released = self.engine.release(self.devices[device]);
+        let ids = self.drain(Drain::Device(self.devices[device]));
+        let (expected, last) = self.spec.release(device);
+        assert_eq!((ids, released.last), (expected, last));
+    }
+
+    /// An abort ends the same requests in both, in any order.
+    fn abort(&mut self) {
+        let _ = self.engine.abort(false);
+        let mut ids = self.drain(Drain::All);
+        let mut expected = self.spec.abort();
+        ids.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(ids, expected);
     }
 
     fn read(&mut self, device: usize) {

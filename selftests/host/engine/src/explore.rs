@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A plain depth-first search of the model: it notices cycles, and is quick to compile once for each
-//! mutant.
+//! A plain depth-first search of the model: it notices cycles, and is quick to compile once for
+//! each mutant.
 
 use super::model::{Action, Config, State};
 use std::collections::HashMap;

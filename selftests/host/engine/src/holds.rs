@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! That callers which have left hold of inodes what they should, and that it would be noticed if not.
+//! That callers which have left hold of inodes what they should, and that it would be noticed if
+//! not.
 
 use super::occupied::{configs, explore, find, late, limits, Config, Mistake};
 

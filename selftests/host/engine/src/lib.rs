@@ -8,10 +8,10 @@
 //! | `model` | callers, readers, writers, abort, release and resend, step by step |
 //! | `configs` | how many of each, and what happens to them |
 //! | `check`, `interleavings` | all of these under stateright |
-//! | `enumerate`, `spec` | all event sequences up to a length, and long random ones, against what C does |
-//! | `explore`, `mistakes` | a search that knows its path; wrong use of the engine, each is caught |
+//! | `enumerate`, `spec` | all event sequences up to a length, long random ones, against C |
+//! | `explore`, `mistakes` | a search that knows its path; each wrong use is caught |
 //! | `occupied`, `holds` | what callers that have left hold of inodes, against real locks |
-//! | `rig` | the module's side in threads: a channel, callers, a daemon, over the kernel's steps of a wait |
+//! | `rig` | the module's side in threads: a channel, callers, a daemon |
 //! | `loomed` | under loom: the lending word; waits, wake-ups and signals in small |
 //! | `mixes` | under shuttle: all of it at once, in eight threads |
 

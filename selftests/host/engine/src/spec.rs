@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C's queues do, written naively over vectors, from the behaviour of C's `dev.c`: the order in
-//! which things are read, which request a reply finds, and the counts. No slots, links or tables.
+//! What C's queues do, written naively over vectors, from the behaviour of C's `dev.c`: the order
+//! in which things are read, which request a reply finds, and the counts. No slots, links or
+//! tables.
 
 use super::engine::ReqId;
 use std::collections::VecDeque;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests as the trace knows them. What the engine asks of a request's word is answered from the trace.
+//! Requests as the trace knows them. What the engine asks of a request's word is answered from the
+//! trace.
 
 use super::engine::{Engine, ForgetQueue, Payload, ReqId, Slot};
 use std::cell::RefCell;

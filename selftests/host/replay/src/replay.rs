@@ -75,7 +75,8 @@ pub fn replay(events: &[Event]) -> Result<Summary, String> {
         }
     }
     check_copied(&steps)?;
-    // No step of the engine: it may stand between any two. Only that of INIT says when its limit is set.
+    // No step of the engine: it may stand between any two. Only that of INIT says when its limit is
+    // set.
     let all = steps.clone();
     steps.retain(|event| event.name != "reply_copied" || event.opcode == INIT);
     let mut replay = Replay::new(steps, &all)?;
@@ -214,8 +215,8 @@ impl<'a> Replay<'a> {
         self.requests[id].wire = unique;
     }
 
-    /// Requests entered pending: some by themselves, the last ones perhaps because the step that is told
-    /// next let them through.
+    /// Requests entered pending: some by themselves, the last ones perhaps because the step that is
+    /// told next let them through.
     fn queued(&mut self, at: usize) -> Result<usize, String> {
         let queued = |event: &&&Event| event.name == "request_queued";
         let run = self.events[at..].iter().take_while(queued).count();
@@ -297,7 +298,8 @@ impl<'a> Replay<'a> {
         });
     }
 
-    /// The engine takes a step. Returns how many events tell of it, and what it let through to pending.
+    /// The engine takes a step. Returns how many events tell of it, and what it let through to
+    /// pending.
     fn cause(&mut self, at: usize) -> Result<(usize, Vec<(usize, u64)>), String> {
         let event = self.events[at];
         let mut used = 1;
@@ -405,8 +407,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// All that one resend takes back, and lets go of in between, as it cannot be sent again; it fits in one
-    /// step, as a trace of more would say.
+    /// All that one resend takes back, and lets go of in between, as it cannot be sent again; it
+    /// fits in one step, as a trace of more would say.
     fn recalled(&mut self, at: usize) -> Result<usize, String> {
         let run: Vec<&Event> = self.events[at..]
             .iter()

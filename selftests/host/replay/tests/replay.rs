@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the replay is worth: a trace as the module writes it is accepted, and each damage to it rejected.
+//! What the replay is worth: a trace as the module writes it is accepted, and each damage to it
+//! rejected.
 
 use engine_replay::{parse, replay, Summary};
 
@@ -44,7 +45,8 @@ const SESSION: &[Line] = &[
     ("request_removed", 12, GETATTR, 0),
     ("reply_copied", 12, GETATTR, 1),
     ("end", 12, 0, 0),
-    // Two in the background; the reply to the first lets the second through, after a third that is not.
+    // Two in the background; the reply to the first lets the second through, after a third that is
+    // not.
     ("request_held", 0, RELEASE, 0),
     ("request_queued", 14, RELEASE, 0),
     ("request_held", 0, RELEASE, 0),
@@ -82,7 +84,8 @@ fn text(lines: &[Line]) -> String {
             text += &format!("{head}request_end: connection 45 req {unique} len 16 error 0\n");
         } else {
             text += &format!(
-                "{head}{name}: connection 45 req {unique} opcode {opcode} (FUSE_X) device {device} seq {seq}\n"
+                "{head}{name}: connection 45 req {unique} opcode {opcode} (FUSE_X) \
+                     device {device} seq {seq}\n"
             );
             seq += 1;
         }
@@ -129,7 +132,8 @@ fn missing_step_is_rejected() {
     }
 }
 
-/// A resend with a request in the middle that cannot be sent again: the others go to the front together.
+/// A resend with a request in the middle that cannot be sent again: the others go to the front
+/// together.
 #[test]
 fn spent_request_is_let_go_of() {
     let session: Vec<Line> = vec![

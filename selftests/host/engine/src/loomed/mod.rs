@@ -7,6 +7,7 @@ mod scenarios;
 mod sync;
 mod waiting;
 
+// Compiled twice, here over loom's atomics and in mixes over shuttle's: it says super::sync.
 #[path = "../rig/mod.rs"]
 mod rig;
 

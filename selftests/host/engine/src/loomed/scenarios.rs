@@ -63,8 +63,8 @@ fn ready(max_background: u32) -> Arc<Chan> {
     chan
 }
 
-/// L1: one caller, one thread of the daemon, which sleeps or does not when the request comes, and so does
-/// the caller when the answer comes.
+/// L1: one caller, one thread of the daemon, which sleeps or does not when the request comes, and
+/// so does the caller when the answer comes.
 pub(crate) fn answer() {
     check("answer", 3, || {
         let chan = ready(12);
@@ -83,8 +83,8 @@ pub(crate) fn answer() {
     });
 }
 
-/// S5, L1: the caller gets a signal, fatal or not; the daemon looks for an INTERRUPT before it replies. Who
-/// leaves gives its result to the orphan step.
+/// S5, L1: the caller gets a signal, fatal or not; the daemon looks for an INTERRUPT before it
+/// replies. Who leaves gives its result to the orphan step.
 pub(crate) fn signalled(fatal: bool) {
     check("signalled", 2, move || {
         let chan = ready(12);
@@ -162,8 +162,8 @@ pub(crate) fn killed_reader() {
     });
 }
 
-/// L1: two callers wait at the gate and a background request ends, while one of them is killed. The other
-/// comes in.
+/// L1: two callers wait at the gate and a background request ends, while one of them is killed. The
+/// other comes in.
 pub(crate) fn killed_at_gate() {
     check("killed_at_gate", 2, || {
         let chan = ready(1);
@@ -197,8 +197,8 @@ pub(crate) fn killed_at_gate() {
     });
 }
 
-/// L1: INIT is answered while a caller of either kind waits at the gate, and a background request comes and
-/// ends at once. The one that needs no background slot must not keep the wake-up for it.
+/// L1: INIT is answered while a caller of either kind waits at the gate, and a background request
+/// comes and ends at once. The one that needs no background slot must not keep the wake-up for it.
 pub(crate) fn foreground_at_gate() {
     check("foreground_at_gate", 4, || {
         let chan = Chan::new(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module's order of a wait (`engine::wait_loop`) under loom, over the steps of the kernel's wait queues
-//! and rcuwait: no wake-up is lost.
+//! The module's order of a wait (`engine::wait_loop`) under loom, over the steps of the kernel's
+//! wait queues and rcuwait: no wake-up is lost.
 
 use super::scenarios;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One run: callers, threads of the daemon on two devices, and one that sends signals, resends, closes a
-//! device and aborts, all at times of the schedule's choice. In the end all invariants are looked at.
+//! One run: callers, threads of the daemon on two devices, and one that sends signals, resends,
+//! closes a device and aborts, all at times of the schedule's choice. In the end all invariants are
+//! looked at.
 
 use super::engine::{DeviceId, ReqId};
 use super::rig::caller::Got;

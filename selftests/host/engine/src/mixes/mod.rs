@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Under shuttle: eight threads at once, over random schedules and such as probabilistic concurrency
-//! testing (PCT) makes. A schedule that fails is printed, and can be run again from that.
+//! Under shuttle: eight threads at once, over random schedules and such as probabilistic
+//! concurrency testing (PCT) makes. A schedule that fails is printed, and can be run again from
+//! that.
 
 pub(crate) mod mix;
 mod schedules;
 
+// Compiled twice, here over shuttle's atomics and in loomed over loom's: it says super::sync.
 #[path = "../rig/mod.rs"]
 mod rig;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The schedules that the mix is run under. `ENGINE_SCHEDULES` says how many of each kind; `make soak` asks
-//! for more. A schedule that failed is run again, and told, with `ENGINE_REPLAY`.
+//! The schedules that the mix is run under. `ENGINE_SCHEDULES` says how many of each kind; `make
+//! soak` asks for more. A schedule that failed is run again, and told, with `ENGINE_REPLAY`.
 
 use super::mix::run;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -9,7 +9,8 @@ use shuttle::{Config, FailurePersistence, Runner};
 
 /// Takes about a quarter of a minute.
 const SCHEDULES: usize = 30_000;
-/// Changes of priority in a run, by PCT: bugs that need no more of them are found with a known chance.
+/// Changes of priority in a run, by PCT: bugs that need no more of them are found with a known
+/// chance.
 const DEPTH: usize = 4;
 
 fn schedules() -> usize {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callers that have left requests that the daemon has: what they have lent of their own goes back to them.
+//! Callers that have left requests that the daemon has: what they have lent of their own goes back
+//! to them.
 //!
-//! Mirrors `transport/caller/left.rs`. Where it holds the engine's lock across two changes of the word, so does the
-//! model: nobody else moves then who needs the lock.
+//! Mirrors `transport/caller/left.rs`. Where it holds the engine's lock across two changes of the
+//! word, so does the model: nobody else moves then who needs the lock.
 
 use super::*;
 
@@ -66,8 +67,8 @@ impl State {
         };
     }
 
-    /// Takes out what a caller that has left has lent, unless somebody copies. True if the arguments are to be
-    /// returned.
+    /// Takes out what a caller that has left has lent, unless somebody copies. True if the
+    /// arguments are to be returned.
     pub(super) fn take_own(&mut self, config: &Config, req: Req) -> bool {
         // A resend that has let go of it is about to end it, and must not find it lent.
         if req.spent() && config.mistake != Some(Mistake::LendsSpentAgain) {
@@ -127,7 +128,8 @@ impl State {
         });
     }
 
-    /// When nobody moves any more: all of that is with its callers, and what was left has ended as it should.
+    /// When nobody moves any more: all of that is with its callers, and what was left has ended as
+    /// it should.
     pub(super) fn kept(&self, config: &Config) -> Option<String> {
         let left = |i: usize| self.callers[i] == Caller::Returned(Outcome::Interrupted);
         let kept = |i: &usize| matches!(self.memory[*i], Memory::In | Memory::Out) && left(*i);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Callers, readers, writers, abort, release and resend as processes that share an engine. One step
-//! is one hold of the engine's lock, or one operation on a request's word. Who sleeps is woken up at
-//! once, and moves some time later; a wake-up that finds nobody asleep is lost.
+//! is one hold of the engine's lock, or one operation on a request's word. Who sleeps is woken up
+//! at once, and moves some time later; a wake-up that finds nobody asleep is lost.
 //!
 //! The processes follow the rules that the engine's documentation gives to the module. All loops
 //! end or sleep, so every run is finite; a state in which nobody can move is a final one, and
 //! what must have happened by then is liveness (L1, L2).
 
 mod left;
+mod moves;
 mod properties;
 mod steps;
 mod threads;
@@ -30,7 +31,8 @@ pub(crate) enum Kind {
     NotifyReply,
 }
 
-/// What a caller has lent of its own with its request: memory that goes to the daemon or comes from it.
+/// What a caller has lent of its own with its request: memory that goes to the daemon or comes from
+/// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Memory {
     #[default]
@@ -71,7 +73,8 @@ pub(crate) struct Config {
     pub(crate) late_init: bool,
     /// Readers that are killed while they wait.
     pub(crate) reader_kills: u8,
-    /// What callers have lent; none if not said. Without any, nothing is to be done when they leave.
+    /// What callers have lent; none if not said. Without any, nothing is to be done when they
+    /// leave.
     pub(crate) memory: Vec<Memory>,
     /// Callers that are killed leave at once, whether the daemon has read their requests or not.
     pub(crate) forced: bool,
@@ -154,7 +157,8 @@ pub(crate) enum Caller {
     /// Just fatal signals count.
     Killable(Ticket),
     Leave,
-    /// It has left: gives back what it has lent, with the engine's lock, while it has the arguments.
+    /// It has left: gives back what it has lent, with the engine's lock, while it has the
+    /// arguments.
     GiveBack,
     GiveBackLent,
     /// It was aborted meanwhile.
@@ -231,7 +235,8 @@ pub(crate) enum Writer {
     },
 }
 
-/// Who lets go of many requests: an abort, or the release of a device; or of one that cannot be resent.
+/// Who lets go of many requests: an abort, or the release of a device; or of one that cannot be
+/// resent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Drainer {
     which: Drain,
@@ -446,110 +451,6 @@ impl State {
 
     pub(crate) fn actions(&self, config: &Config, out: &mut Vec<Action>) {
         with_words(&mut self.words.clone(), || self.moves(config, out));
-    }
-
-    fn moves(&self, config: &Config, out: &mut Vec<Action>) {
-        use Action as A;
-        let kills = self.killed.iter().filter(|killed| **killed).count() < config.kills;
-        for (i, caller) in self.callers.iter().enumerate() {
-            let done = Req(i as u16).word().is_done();
-            match caller {
-                Caller::Start
-                | Caller::QueueInterrupt(_)
-                | Caller::Leave
-                | Caller::GiveBack
-                | Caller::GiveBackLent
-                | Caller::EndLeft => out.push(A::Caller(i)),
-                Caller::Gate if kills => out.push(A::Kill(i)),
-                Caller::Woken => {
-                    out.push(A::Caller(i));
-                    if kills && !self.killed[i] {
-                        out.push(A::Kill(i));
-                    }
-                }
-                Caller::Wait(_) if done => out.push(A::Caller(i)),
-                Caller::Wait(_) if kills && config.forced => out.push(A::Kill(i)),
-                Caller::Wait(_) if config.signals => out.push(A::Signal(i)),
-                Caller::Killable(_) if done => out.push(A::Caller(i)),
-                Caller::Killable(_) if kills => out.push(A::Kill(i)),
-                _ => (),
-            }
-        }
-        for (i, reader) in self.readers.iter().enumerate() {
-            match reader {
-                Reader::Asleep | Reader::Exited => (),
-                Reader::Parked { req, .. } if config.stuck && !req.word().is_gone() => (),
-                Reader::Copy { .. } => {
-                    out.push(A::Reader(i));
-                    if self.left.faults > 0 {
-                        out.push(A::ReaderFaults(i));
-                    }
-                    if self.left.failures > 0 {
-                        out.push(A::ReaderFails(i));
-                    }
-                }
-                _ => out.push(A::Reader(i)),
-            }
-            if self.left.reader_kills > 0 && matches!(reader, Reader::Asleep | Reader::Idle) {
-                out.push(A::ReaderKilled(i));
-            }
-        }
-        for (i, writer) in self.writers.iter().enumerate() {
-            let device = config.writers[i];
-            match writer {
-                Writer::Idle if self.devices[device].is_some() => {
-                    for (message, (on, ..)) in self.inbox.iter().enumerate() {
-                        if *on == device {
-                            out.push(A::Reply(i, message));
-                            if self.left.again > 0 {
-                                out.push(A::Again(i, message));
-                            }
-                        }
-                    }
-                    if self.left.guesses > 0 {
-                        for n in 1..=self.callers.len() as u64 {
-                            out.push(A::Guess(i, n * ReqId::STEP));
-                        }
-                    }
-                }
-                Writer::Idle => (),
-                Writer::Parked { req, .. } if config.stuck && !req.word().is_gone() => (),
-                Writer::Copy { .. } | Writer::CopyRest { .. } => {
-                    out.push(A::Writer(i));
-                    if self.left.faults > 0 && matches!(writer, Writer::Copy { .. }) {
-                        out.push(A::WriterFaults(i));
-                    }
-                    if self.left.failures > 0 {
-                        out.push(A::WriterFails(i));
-                    }
-                }
-                _ => out.push(A::Writer(i)),
-            }
-        }
-        if self.flush {
-            out.push(A::Flush);
-        }
-        if self.left.aborts > 0 {
-            out.push(A::Abort);
-        }
-        for &device in &self.left.releases {
-            out.push(A::Release(device));
-        }
-        out.extend((0..self.drainers.len()).map(A::Drain));
-        if self.resend.is_some() {
-            out.push(A::Resend);
-        } else if self.left.resends > 0 {
-            out.push(A::StartResend);
-        }
-        if self.left.forgets > 0 {
-            out.push(A::Forget);
-        }
-        if self.left.init {
-            out.push(A::Init);
-        }
-        if self.is_locked() && config.mistake != Some(Mistake::ReturnWithoutLock) {
-            out.retain(|&action| !self.takes_lock(action));
-        }
     }
 
     pub(crate) fn step(&mut self, config: &Config, action: Action) {

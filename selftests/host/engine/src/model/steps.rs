@@ -8,163 +8,18 @@ impl State {
     pub(super) fn act(&mut self, config: &Config, action: Action) {
         match action {
             Action::Caller(i) => self.caller(config, i),
-            Action::Signal(i) => {
-                if let Caller::Wait(ticket) = self.callers[i] {
-                    self.callers[i] = if Req(i as u16).word().interrupt() {
-                        Caller::QueueInterrupt(ticket)
-                    } else {
-                        Caller::Killable(ticket)
-                    };
-                }
-            }
+            Action::Signal(i) => self.signal(i),
             Action::Kill(i) => self.kill(config, i),
             Action::Reader(i) => self.reader(config, i),
-            Action::ReaderFaults(i) => {
-                self.left.faults -= 1;
-                if let Reader::Copy {
-                    req,
-                    unique,
-                    ticket,
-                    reply,
-                } = self.readers[i]
-                {
-                    self.readers[i] = Reader::Parked {
-                        req,
-                        unique,
-                        ticket,
-                        reply,
-                    };
-                    if req.word().park() == Returned::MustEnd {
-                        self.readers[i] = Reader::Finish {
-                            req,
-                            outcome: Outcome::Aborted,
-                        };
-                    }
-                }
-            }
-            Action::ReaderFails(i) => {
-                self.left.failures -= 1;
-                if let Reader::Copy { req, ticket, .. } = self.readers[i] {
-                    let aborted = req.word().end();
-                    let outcome = if aborted {
-                        Outcome::Aborted
-                    } else {
-                        Outcome::CopyFailed
-                    };
-                    self.readers[i] = Reader::Remove {
-                        req,
-                        ticket,
-                        outcome,
-                    };
-                }
-            }
-            Action::ReaderKilled(i) => {
-                // What waits exclusively and was woken up goes on as if not killed, unless there
-                // is nothing to read.
-                self.left.reader_kills -= 1;
-                let asleep = self.readers[i] == Reader::Asleep;
-                let mistake = config.mistake == Some(Mistake::ReaderKeepsWakeup);
-                if asleep || mistake || !self.engine.is_readable() {
-                    self.read_wait.retain(|&thread| thread != i);
-                    self.readers[i] = Reader::Exited;
-                }
-            }
-            Action::Reply(i, message) => {
-                let (device, unique, req) = self.inbox.remove(message);
-                let Some(on) = self.devices[device] else {
-                    return;
-                };
-                let has = req.word().is_sent()
-                    && self.engine.is_connected()
-                    && self.engine.requests_of(on).contains(&(req, unique));
-                let found = self.claim(i, on, unique, req);
-                if self.giving_back(req) && self.engine.requests_of(on).contains(&(req, unique)) {
-                    self.violated("S7: a reply is refused since its caller leaves");
-                }
-                if has != found {
-                    self.violated("a reply did not find its request, or another");
-                }
-            }
-            Action::Again(_, message) => {
-                self.left.again -= 1;
-                let (device, unique, req) = self.inbox[message];
-                if let Some(on) = self.devices[device] {
-                    let again = self.engine.interrupt_reply(on, ReqId(unique), true);
-                    if let InterruptReply::Again(effects) = again {
-                        if !req.word().is_interrupted() {
-                            self.violated("S5: again without a first");
-                        }
-                        if effects != Effects::default() {
-                            // It may be read once more.
-                            self.sent[usize::from(req.0)] += 1;
-                        }
-                        self.effects(effects);
-                    }
-                }
-            }
-            Action::Guess(i, unique) => {
-                self.left.guesses -= 1;
-                if let Some(on) = self.devices[config.writers[i]] {
-                    let early = self.readers.iter().any(|reader| {
-                        matches!(reader, Reader::Lend { unique: it, .. } | Reader::Copy { unique: it, .. }
-                            | Reader::Parked { unique: it, .. } if *it == unique)
-                    });
-                    if let Some(claimed) = self.engine.claim(on, ReqId(unique)) {
-                        if early {
-                            self.violated("S3: claimed before it was sent");
-                        }
-                        self.effects(claimed.effects.unwrap_or_default());
-                        self.writers[i] = Writer::Copy {
-                            req: claimed.payload,
-                        };
-                        self.start_copy(claimed.payload, (true, i));
-                    }
-                }
-            }
+            Action::ReaderFaults(i) => self.reader_faults(i),
+            Action::ReaderFails(i) => self.reader_fails(i),
+            Action::ReaderKilled(i) => self.reader_killed(config, i),
+            Action::Reply(i, message) => self.reply(i, message),
+            Action::Again(_, message) => self.again(message),
+            Action::Guess(i, unique) => self.guess(config, i, unique),
             Action::Writer(i) => self.writer(i),
-            Action::WriterFaults(i) => {
-                self.left.faults -= 1;
-                if let Writer::Copy { req } = self.writers[i] {
-                    let relisted = match self.devices[config.writers[i]] {
-                        Some(device) => self
-                            .engine
-                            .relist(device, req)
-                            .map_err(|refused| refused.why),
-                        None => Err(Refusal::Disconnected),
-                    };
-                    if config.mistake == Some(Mistake::NoRelist) {
-                        let _ = relisted.map(|ticket| self.engine.remove(ticket));
-                    }
-                    self.writers[i] = match relisted {
-                        Ok(ticket) => Writer::Park { req, ticket },
-                        Err(_) => {
-                            req.word().end();
-                            Writer::Finish {
-                                req,
-                                outcome: Outcome::Aborted,
-                            }
-                        }
-                    };
-                }
-            }
-            Action::WriterFails(i) => {
-                self.left.failures -= 1;
-                let (req, ticket) = match self.writers[i] {
-                    Writer::Copy { req } => (req, None),
-                    Writer::CopyRest { req, ticket } => (req, Some(ticket)),
-                    _ => return,
-                };
-                req.word().end();
-                let outcome = Outcome::CopyFailed;
-                self.writers[i] = match ticket {
-                    Some(ticket) => Writer::Remove {
-                        req,
-                        ticket,
-                        outcome,
-                    },
-                    None => Writer::Finish { req, outcome },
-                };
-            }
+            Action::WriterFaults(i) => self.writer_faults(config, i),
+            Action::WriterFails(i) => self.writer_fails(i),
             Action::Flush => {
                 self.flush = false;
                 let effects = self.engine.flush_background();
@@ -174,39 +29,13 @@ impl State {
                 self.left.aborts -= 1;
                 self.abort();
             }
-            Action::Release(device) => {
-                self.left.releases.retain(|&other| other != device);
-                if let Some(device) = self.devices[device].take() {
-                    let Released { last, effects } = self.engine.release(device);
-                    self.effects(effects);
-                    let which = Drain::Device(device);
-                    self.drainers.push(Drainer {
-                        which,
-                        more: true,
-                        taken: vec![],
-                        finish: None,
-                        outcome: Outcome::Aborted,
-                        last,
-                    });
-                }
-            }
+            Action::Release(device) => self.release(device),
             Action::Drain(i) => self.drain(i),
             Action::StartResend => {
                 self.left.resends -= 1;
                 self.resend = Some(Resend::default());
             }
-            Action::Resend => {
-                if let Some(mut resend) = self.resend.take() {
-                    let Resent {
-                        effects,
-                        more,
-                        spent,
-                    } = self.engine.resend(&mut resend);
-                    self.effects(effects);
-                    self.end_spent(spent);
-                    self.resend = more.then_some(resend);
-                }
-            }
+            Action::Resend => self.resend_more(),
             Action::Forget => {
                 self.left.forgets -= 1;
                 match self.engine.forget(self.left.forgets.into()) {
@@ -219,6 +48,209 @@ impl State {
                 let effects = self.engine.set_initialized();
                 self.effects(effects);
             }
+        }
+    }
+
+    /// A caller that waits is interrupted by a signal that does not kill it.
+    fn signal(&mut self, i: usize) {
+        if let Caller::Wait(ticket) = self.callers[i] {
+            self.callers[i] = if Req(i as u16).word().interrupt() {
+                Caller::QueueInterrupt(ticket)
+            } else {
+                Caller::Killable(ticket)
+            };
+        }
+    }
+
+    /// A reader's copy comes short: it parks the request while the page is faulted in.
+    fn reader_faults(&mut self, i: usize) {
+        self.left.faults -= 1;
+        if let Reader::Copy {
+            req,
+            unique,
+            ticket,
+            reply,
+        } = self.readers[i]
+        {
+            self.readers[i] = Reader::Parked {
+                req,
+                unique,
+                ticket,
+                reply,
+            };
+            if req.word().park() == Returned::MustEnd {
+                self.readers[i] = Reader::Finish {
+                    req,
+                    outcome: Outcome::Aborted,
+                };
+            }
+        }
+    }
+
+    /// A reader's memory is not there.
+    fn reader_fails(&mut self, i: usize) {
+        self.left.failures -= 1;
+        if let Reader::Copy { req, ticket, .. } = self.readers[i] {
+            let aborted = req.word().end();
+            let outcome = if aborted {
+                Outcome::Aborted
+            } else {
+                Outcome::CopyFailed
+            };
+            self.readers[i] = Reader::Remove {
+                req,
+                ticket,
+                outcome,
+            };
+        }
+    }
+
+    /// What waits exclusively and was woken up goes on as if not killed, unless there is nothing to
+    /// read.
+    fn reader_killed(&mut self, config: &Config, i: usize) {
+        self.left.reader_kills -= 1;
+        let asleep = self.readers[i] == Reader::Asleep;
+        let mistake = config.mistake == Some(Mistake::ReaderKeepsWakeup);
+        if asleep || mistake || !self.engine.is_readable() {
+            self.read_wait.retain(|&thread| thread != i);
+            self.readers[i] = Reader::Exited;
+        }
+    }
+
+    /// The daemon answers what it was sent.
+    fn reply(&mut self, i: usize, message: usize) {
+        let (device, unique, req) = self.inbox.remove(message);
+        let Some(on) = self.devices[device] else {
+            return;
+        };
+        let has = req.word().is_sent()
+            && self.engine.is_connected()
+            && self.engine.requests_of(on).contains(&(req, unique));
+        let found = self.claim(i, on, unique, req);
+        if self.giving_back(req) && self.engine.requests_of(on).contains(&(req, unique)) {
+            self.violated("S7: a reply is refused since its caller leaves");
+        }
+        if has != found {
+            self.violated("a reply did not find its request, or another");
+        }
+    }
+
+    /// The daemon answers an INTERRUPT with EAGAIN: it wants to be told again.
+    fn again(&mut self, message: usize) {
+        self.left.again -= 1;
+        let (device, unique, req) = self.inbox[message];
+        if let Some(on) = self.devices[device] {
+            let again = self.engine.interrupt_reply(on, ReqId(unique), true);
+            if let InterruptReply::Again(effects) = again {
+                if !req.word().is_interrupted() {
+                    self.violated("S5: again without a first");
+                }
+                if effects != Effects::default() {
+                    // It may be read once more.
+                    self.sent[usize::from(req.0)] += 1;
+                }
+                self.effects(effects);
+            }
+        }
+    }
+
+    /// The daemon answers a number that it may not have been sent.
+    fn guess(&mut self, config: &Config, i: usize, unique: u64) {
+        self.left.guesses -= 1;
+        if let Some(on) = self.devices[config.writers[i]] {
+            let early = self.readers.iter().any(|reader| {
+                matches!(reader, Reader::Lend { unique: it, .. } | Reader::Copy { unique: it, .. }
+                    | Reader::Parked { unique: it, .. } if *it == unique)
+            });
+            if let Some(claimed) = self.engine.claim(on, ReqId(unique)) {
+                if early {
+                    self.violated("S3: claimed before it was sent");
+                }
+                self.effects(claimed.effects.unwrap_or_default());
+                self.writers[i] = Writer::Copy {
+                    req: claimed.payload,
+                };
+                self.start_copy(claimed.payload, (true, i));
+            }
+        }
+    }
+
+    /// A writer's copy comes short: it lists the request again while the page is faulted in.
+    fn writer_faults(&mut self, config: &Config, i: usize) {
+        self.left.faults -= 1;
+        if let Writer::Copy { req } = self.writers[i] {
+            let relisted = match self.devices[config.writers[i]] {
+                Some(device) => self
+                    .engine
+                    .relist(device, req)
+                    .map_err(|refused| refused.why),
+                None => Err(Refusal::Disconnected),
+            };
+            if config.mistake == Some(Mistake::NoRelist) {
+                let _ = relisted.map(|ticket| self.engine.remove(ticket));
+            }
+            self.writers[i] = match relisted {
+                Ok(ticket) => Writer::Park { req, ticket },
+                Err(_) => {
+                    req.word().end();
+                    Writer::Finish {
+                        req,
+                        outcome: Outcome::Aborted,
+                    }
+                }
+            };
+        }
+    }
+
+    /// A writer's memory is not there.
+    fn writer_fails(&mut self, i: usize) {
+        self.left.failures -= 1;
+        let (req, ticket) = match self.writers[i] {
+            Writer::Copy { req } => (req, None),
+            Writer::CopyRest { req, ticket } => (req, Some(ticket)),
+            _ => return,
+        };
+        req.word().end();
+        let outcome = Outcome::CopyFailed;
+        self.writers[i] = match ticket {
+            Some(ticket) => Writer::Remove {
+                req,
+                ticket,
+                outcome,
+            },
+            None => Writer::Finish { req, outcome },
+        };
+    }
+
+    /// A device is closed, and all that was read from it ends.
+    fn release(&mut self, device: usize) {
+        self.left.releases.retain(|&other| other != device);
+        if let Some(device) = self.devices[device].take() {
+            let Released { last, effects } = self.engine.release(device);
+            self.effects(effects);
+            let which = Drain::Device(device);
+            self.drainers.push(Drainer {
+                which,
+                more: true,
+                taken: vec![],
+                finish: None,
+                outcome: Outcome::Aborted,
+                last,
+            });
+        }
+    }
+
+    /// One take of the lock of a resend under way.
+    fn resend_more(&mut self) {
+        if let Some(mut resend) = self.resend.take() {
+            let Resent {
+                effects,
+                more,
+                spent,
+            } = self.engine.resend(&mut resend);
+            self.effects(effects);
+            self.end_spent(spent);
+            self.resend = more.then_some(resend);
         }
     }
 

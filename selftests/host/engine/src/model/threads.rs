@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads of the daemon inside `read` and `write`, and who lets go of many requests.
+//! Threads of the daemon inside `read` and `write`, and those that end many requests at once.
 
 use super::*;
 
@@ -31,8 +31,7 @@ impl State {
                 reply: false,
                 ..
             } => {
-                let aborted = req.word().end();
-                let outcome = if aborted {
+                let outcome = if req.word().end() {
                     Outcome::Aborted
                 } else {
                     Outcome::Sent
@@ -48,57 +47,8 @@ impl State {
                 unique,
                 ticket,
                 reply: true,
-            } => {
-                self.readers[i] = Reader::Idle;
-                match req.word().return_sent() {
-                    Returned::Here { interrupt, orphan } => {
-                        self.inbox.push((config.readers[i], unique, req));
-                        self.inbox.sort_unstable();
-                        self.sent[usize::from(req.0)] += 1;
-                        let orphan = orphan
-                            && self.memory[usize::from(req.0)] != Memory::None
-                            && config.mistake != Some(Mistake::ReaderKeepsOwn);
-                        if interrupt {
-                            self.readers[i] = Reader::QueueInterrupt(ticket, orphan.then_some(req));
-                        } else if orphan {
-                            self.readers[i] = Reader::GiveBack(req);
-                        }
-                    }
-                    Returned::MustEnd => {
-                        self.readers[i] = Reader::Finish {
-                            req,
-                            outcome: Outcome::Aborted,
-                        };
-                    }
-                }
-            }
-            Reader::Parked {
-                req,
-                unique,
-                ticket,
-                reply,
-            } => {
-                let resumed = req.word().resume();
-                let sends = self.memory[usize::from(req.0)] == Memory::In;
-                if resumed.is_ok() && req.word().is_orphan() && sends {
-                    req.word().end();
-                    self.readers[i] = Reader::Remove {
-                        req,
-                        ticket,
-                        outcome: Outcome::Left,
-                    };
-                } else if resumed.is_ok() || config.mistake == Some(Mistake::NoRelock) {
-                    self.start_copy(req, (false, i));
-                    self.readers[i] = Reader::Copy {
-                        req,
-                        unique,
-                        ticket,
-                        reply,
-                    };
-                } else {
-                    self.readers[i] = Reader::Idle;
-                }
-            }
+            } => self.copied(config, i, req, unique, ticket),
+            Reader::Parked { .. } => self.unpark(config, i),
             Reader::QueueInterrupt(ticket, own) => {
                 let effects = self.engine.interrupt(ticket);
                 self.effects(effects);
@@ -136,6 +86,65 @@ impl State {
         }
     }
 
+    /// A reader has copied a request out that is to be answered.
+    fn copied(&mut self, config: &Config, i: usize, req: Req, unique: u64, ticket: Ticket) {
+        self.readers[i] = Reader::Idle;
+        match req.word().return_sent() {
+            Returned::Here { interrupt, orphan } => {
+                self.inbox.push((config.readers[i], unique, req));
+                self.inbox.sort_unstable();
+                self.sent[usize::from(req.0)] += 1;
+                let orphan = orphan
+                    && self.memory[usize::from(req.0)] != Memory::None
+                    && config.mistake != Some(Mistake::ReaderKeepsOwn);
+                if interrupt {
+                    self.readers[i] = Reader::QueueInterrupt(ticket, orphan.then_some(req));
+                } else if orphan {
+                    self.readers[i] = Reader::GiveBack(req);
+                }
+            }
+            Returned::MustEnd => {
+                self.readers[i] = Reader::Finish {
+                    req,
+                    outcome: Outcome::Aborted,
+                };
+            }
+        }
+    }
+
+    /// The page of a parked reader is there: it copies on, if it still may.
+    fn unpark(&mut self, config: &Config, i: usize) {
+        let Reader::Parked {
+            req,
+            unique,
+            ticket,
+            reply,
+        } = self.readers[i]
+        else {
+            return;
+        };
+        let resumed = req.word().resume();
+        let sends = self.memory[usize::from(req.0)] == Memory::In;
+        if resumed.is_ok() && req.word().is_orphan() && sends {
+            req.word().end();
+            self.readers[i] = Reader::Remove {
+                req,
+                ticket,
+                outcome: Outcome::Left,
+            };
+        } else if resumed.is_ok() || config.mistake == Some(Mistake::NoRelock) {
+            self.start_copy(req, (false, i));
+            self.readers[i] = Reader::Copy {
+                req,
+                unique,
+                ticket,
+                reply,
+            };
+        } else {
+            self.readers[i] = Reader::Idle;
+        }
+    }
+
     pub(super) fn remove(&mut self, req: Req, ticket: Ticket) {
         if let Some((removed, effects)) = self.engine.remove(ticket) {
             if removed != req {
@@ -164,40 +173,7 @@ impl State {
                 self.readers[i] = Reader::Asleep;
             }
             Taken::Closed { .. } => self.readers[i] = Reader::Exited,
-            Taken::Interrupt(unique) => {
-                // With some device, and sent: the word says so, and the engine that it is this one.
-                let leaving = self
-                    .drainers
-                    .iter()
-                    .filter_map(|drainer| match drainer.which {
-                        Drain::Device(device) => Some(device),
-                        Drain::All => None,
-                    });
-                let devices: Vec<DeviceId> = self
-                    .devices
-                    .iter()
-                    .flatten()
-                    .copied()
-                    .chain(leaving)
-                    .collect();
-                let found = devices
-                    .iter()
-                    .flat_map(|&device| self.engine.requests_of(device))
-                    .find(|(_, other)| *other == unique.0);
-                match found {
-                    Some((req, _)) if req.word().is_sent() => {
-                        let index = usize::from(req.0);
-                        self.interrupts[index] += 1;
-                        if self.interrupts[index] > self.sent[index] {
-                            self.violated("S5: interrupted more than once");
-                        }
-                        if !req.word().is_interrupted() {
-                            self.violated("S5: not interrupted by a signal");
-                        }
-                    }
-                    _ => self.violated("S5: INTERRUPT of a request that is not with the daemon"),
-                }
-            }
+            Taken::Interrupt(unique) => self.check_interrupt(unique),
             Taken::Forgets { count, .. } => {
                 if count as usize != forgets.0.len() {
                     self.violated("count of forgets");
@@ -215,6 +191,42 @@ impl State {
                     reply: request.reply,
                 };
             }
+        }
+    }
+
+    /// An INTERRUPT that is read must name a request that the daemon has.
+    fn check_interrupt(&mut self, unique: ReqId) {
+        // With some device, and sent: the word says so, and the engine that it is this one.
+        let leaving = self
+            .drainers
+            .iter()
+            .filter_map(|drainer| match drainer.which {
+                Drain::Device(device) => Some(device),
+                Drain::All => None,
+            });
+        let devices: Vec<DeviceId> = self
+            .devices
+            .iter()
+            .flatten()
+            .copied()
+            .chain(leaving)
+            .collect();
+        let found = devices
+            .iter()
+            .flat_map(|&device| self.engine.requests_of(device))
+            .find(|(_, other)| *other == unique.0);
+        match found {
+            Some((req, _)) if req.word().is_sent() => {
+                let index = usize::from(req.0);
+                self.interrupts[index] += 1;
+                if self.interrupts[index] > self.sent[index] {
+                    self.violated("S5: interrupted more than once");
+                }
+                if !req.word().is_interrupted() {
+                    self.violated("S5: not interrupted by a signal");
+                }
+            }
+            _ => self.violated("S5: INTERRUPT of a request that is not with the daemon"),
         }
     }
 

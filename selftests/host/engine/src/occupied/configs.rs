@@ -12,6 +12,17 @@ fn caller(locks: &[Lock]) -> Caller {
     }
 }
 
+/// These callers on one inode, with nothing else that may happen.
+fn with_callers(callers: impl IntoIterator<Item = Caller>) -> Config {
+    Config {
+        callers: callers.into_iter().collect(),
+        inodes: 1,
+        max_left: 100,
+        failures: false,
+        mistake: None,
+    }
+}
+
 /// The one of this name.
 pub(crate) fn find(name: &str) -> Config {
     let found = configs().into_iter().find(|(other, _)| *other == name);
@@ -21,20 +32,10 @@ pub(crate) fn find(name: &str) -> Config {
 /// What is explored.
 pub(crate) fn configs() -> Vec<(&'static str, Config)> {
     use Hold::{Exclusive, Shared, Turn};
-    let base = Config {
-        callers: vec![],
-        inodes: 1,
-        max_left: 100,
-        failures: false,
-        mistake: None,
-    };
-    let with = |callers: &[&[Lock]]| Config {
-        callers: callers.iter().map(|locks| caller(locks)).collect(),
-        ..base.clone()
-    };
-    let user = |user, privileged| Caller {
+    let with = |callers: &[&[Lock]]| with_callers(callers.iter().map(|locks| caller(locks)));
+    let user = |user| Caller {
         user,
-        privileged,
+        privileged: false,
         ..caller(&[(0, Shared)])
     };
     vec![
@@ -91,13 +92,7 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
             "at most five, of two users",
             Config {
                 max_left: 5,
-                callers: vec![
-                    user(0, false),
-                    user(0, false),
-                    user(0, false),
-                    user(1, false),
-                ],
-                ..base.clone()
+                ..with_callers([user(0), user(0), user(0), user(1)])
             },
         ),
     ]

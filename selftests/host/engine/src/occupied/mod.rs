@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What callers that have left hold of inodes (`engine/occupied.rs`), against real locks: every interleaving of
-//! few callers that take locks together with others or alone, are killed and leave, or stay as they may not; and of
-//! answers that come for those that have left.
+//! What callers that have left hold of inodes (`engine/occupied.rs`), against real locks: every
+//! interleaving of few callers that take locks together with others or alone, are killed and leave,
+//! or stay as they may not; and of answers that come for those that have left.
 //!
-//! | | what is asserted |
-//! |---|---|
-//! | H1 | who has a lock goes on if and only if C would have let it have that lock: no two that exclude each other are between the moment when they send and that when their answers are applied, and nobody waits for somebody whose lock C's caller would share |
-//! | H2 | no more callers have left than may, in all and of one user |
-//! | H3 | while an answer for a caller that has left is being applied, the inode is not settled, and else it is |
-//! | H4 | in the end nothing is held, every word is zero, and everybody who waited has gone on |
+//! Asserted is:
 //!
-//! One step is one change of a lock, of the word, or of the state of the request. Mirrors `fs/conn/left.rs`.
+//! - **H1**: who has a lock goes on if and only if C would have let it have that lock: no two
+//!   that exclude each other are between the moment when they send and that when their answers
+//!   are applied, and nobody waits for somebody whose lock C's caller would share.
+//! - **H2**: no more callers have left than may, in all and of one user.
+//! - **H3**: while an answer for a caller that has left is being applied, the inode is not
+//!   settled, and else it is.
+//! - **H4**: in the end nothing is held, every word is zero, and everybody who waited has gone
+//!   on.
+//!
+//! One step is one change of a lock, of the word, or of the state of the request. Mirrors
+//! `fs/conn/left.rs`.
 
 mod configs;
 mod state;
@@ -56,7 +61,8 @@ fn with<R>(word: &mut u32, run: impl FnOnce(&Occupied<Word>) -> R) -> R {
     result
 }
 
-/// A lock that a caller takes: of which inode, and how. `Hold::Turn` is the turn among LOOKUPs and READDIRs.
+/// A lock that a caller takes: of which inode, and how. `Hold::Turn` is the turn among LOOKUPs and
+/// READDIRs.
 pub(crate) type Lock = (usize, Hold);
 
 /// A caller: what it locks, in this order, and whose it is.

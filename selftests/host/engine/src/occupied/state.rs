@@ -183,28 +183,7 @@ impl State {
                 At::Locking(n + 1)
             }
             At::Locking(_) => At::Looking(if early(config) { locks.len() } else { 0 }),
-            At::Looking(n) if n < locks.len() => {
-                let (inode, hold) = locks[n];
-                let admits = with(&mut self.words[inode], |word| {
-                    if word.is_free() && !word.admits(hold) {
-                        return Err("H1: a free inode excludes somebody".to_string());
-                    }
-                    Ok(word.admits(hold))
-                })?;
-                // Who sleeps in C with a lock that it still has is seen by its being there.
-                let c_admits = self.c_admits(config, i, locks[n]);
-                if admits && !c_admits {
-                    return Err(format!("H1: {i} goes on, whom C lets wait"));
-                }
-                if !admits && c_admits && !self.vacates(config, locks[n]) {
-                    return Err(format!("H1: {i} waits, whom C lets go on"));
-                }
-                if admits {
-                    At::Looking(n + 1)
-                } else {
-                    At::Asleep(n)
-                }
-            }
+            At::Looking(n) if n < locks.len() => self.look(config, i, n)?,
             At::Looking(_) => {
                 for &lock in locks {
                     if !self.c_admits(config, i, lock) {
@@ -235,6 +214,52 @@ impl State {
                 }
                 At::Left(locks.len())
             }
+            at @ (At::Settling(_)
+            | At::Answered
+            | At::Settled(_)
+            | At::Vacating(_)
+            | At::Waking) => self.answered(config, i, at),
+            At::Unlocking(n) if n < locks.len() => {
+                self.has[i][n] = false;
+                At::Unlocking(n + 1)
+            }
+            At::Unlocking(_) => At::Done,
+            at @ (At::Asleep(_) | At::Sent | At::Done) => at,
+        };
+        Ok(())
+    }
+
+    /// Looks whether the word admits the next lock of a caller, which must be so if and only if C
+    /// would.
+    fn look(&mut self, config: &Config, i: usize, n: usize) -> Result<At, String> {
+        let lock = config.callers[i].locks[n];
+        let (inode, hold) = lock;
+        let admits = with(&mut self.words[inode], |word| {
+            if word.is_free() && !word.admits(hold) {
+                return Err("H1: a free inode excludes somebody".to_string());
+            }
+            Ok(word.admits(hold))
+        })?;
+        // Who sleeps in C with a lock that it still has is seen by its being there.
+        let c_admits = self.c_admits(config, i, lock);
+        if admits && !c_admits {
+            return Err(format!("H1: {i} goes on, whom C lets wait"));
+        }
+        if !admits && c_admits && !self.vacates(config, lock) {
+            return Err(format!("H1: {i} waits, whom C lets go on"));
+        }
+        Ok(if admits {
+            At::Looking(n + 1)
+        } else {
+            At::Asleep(n)
+        })
+    }
+
+    /// The steps after the answer: it is applied, and what the caller held is free again.
+    fn answered(&mut self, config: &Config, i: usize, at: At) -> At {
+        let locks = &config.callers[i].locks;
+        let mistake = |it| config.mistake == Some(it);
+        match at {
             At::Settling(n) if n < locks.len() => {
                 with(&mut self.words[locks[n].0], |word| word.settle());
                 if n + 1 == locks.len() {
@@ -287,14 +312,8 @@ impl State {
                 }
                 At::Done
             }
-            At::Unlocking(n) if n < locks.len() => {
-                self.has[i][n] = false;
-                At::Unlocking(n + 1)
-            }
-            At::Unlocking(_) => At::Done,
-            at @ (At::Asleep(_) | At::Sent | At::Done) => at,
-        };
-        Ok(())
+            at => at,
+        }
     }
 
     /// Whether somebody whose answer is applied has yet to vacate something that excludes this.

@@ -52,8 +52,8 @@ impl Chan {
         req.args.write(0);
     }
 
-    /// First any signal makes an INTERRUPT, then a fatal one takes back what the daemon has not read, or
-    /// leaves what it has.
+    /// First any signal makes an INTERRUPT, then a fatal one takes back what the daemon has not
+    /// read, or leaves what it has.
     pub(crate) fn wait_answer(&self, req: &Req, ticket: Ticket) -> Got {
         let wait = req.wait.as_ref().expect("a caller");
         let done = || req.word.is_done();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A channel and its requests as the module has them: the engine behind one lock, the hint for sleeping
-//! readers, two wait queues, the count; each request with its word and its caller's place to wait.
+//! A channel and its requests as the module has them: the engine behind one lock, the hint for
+//! sleeping readers, two wait queues, the count; each request with its word and its caller's place
+//! to wait.
 //!
-//! Mirrors `transport/chan/channel.rs` and `transport/chan/request.rs`, step by step. Invariants are checked where they
-//! could break.
+//! Mirrors `transport/chan/channel.rs` and `transport/chan/request.rs`, step by step. Invariants
+//! are checked where they could break.
 
 use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::engine::wait_loop::Signalled;
@@ -94,7 +95,8 @@ pub(crate) struct Request {
     /// Where the caller waits; `None` of a background request.
     pub(crate) wait: Option<RcuWait>,
     pub(crate) chan: Arc<Chan>,
-    /// What the caller has lent of its own, to be sent, has been taken out. Written with the arguments.
+    /// What the caller has lent of its own, to be sent, has been taken out. Written with the
+    /// arguments.
     spent: Tally,
     ends: Tally,
     /// Times that the daemon was given all of it, and that it was told of the signal.

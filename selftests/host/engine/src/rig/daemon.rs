@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A thread of the daemon: in `read` and `write` of a device, with pages to be faulted in, bad memory,
-//! and replies that come in any order.
+//! A thread of the daemon: in `read` and `write` of a device, with pages to be faulted in, bad
+//! memory, and replies that come in any order.
 //!
 //! Mirrors `transport/dev/reader.rs` and `transport/dev/writer.rs`.
 

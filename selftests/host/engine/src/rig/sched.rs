@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What stands for the kernel's scheduler, wait queues and rcuwait: their steps one by one, with their
-//! locks and barriers and no more, under the module's own order of a wait (`wait_loop`).
+//! What stands for the kernel's scheduler, wait queues and rcuwait: their steps one by one, with
+//! their locks and barriers and no more, under the module's own order of a wait (`wait_loop`).
 //!
 //! C: `kernel/sched/core.c`, `kernel/sched/wait.c`, `kernel/rcu/update.c` (`rcuwait_wake_up()`).
 
@@ -172,8 +172,8 @@ impl WaitQueue {
         wait_event(&mut sleeper, condition)
     }
 
-    /// Wakes all others and `nr` exclusive waiters, all if 0. C: `__wake_up_common()`: who does not sleep
-    /// stays on the queue and does not count.
+    /// Wakes all others and `nr` exclusive waiters, all if 0. C: `__wake_up_common()`: who does not
+    /// sleep stays on the queue and does not count.
     pub(crate) fn wake_up_nr(&self, nr: u32) {
         self.locked(|entries| {
             let (mut index, mut left) = (0, nr);
