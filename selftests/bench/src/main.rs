@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Instructions per operation. Under QEMU's `-icount shift=0` the time stamp counter counts executed
-//! instructions of the whole machine: caller, kernel and daemon together, exactly. `bench time MILLISECONDS`, for User
-//! Mode Linux, measures each row for about so long by the clock instead.
+//! Instructions per operation. Under QEMU's `-icount shift=0` the time stamp counter counts
+//! executed instructions of the whole machine: caller, kernel and daemon together, exactly. `bench
+//! time MILLISECONDS`, for User Mode Linux, measures each row for about so long by the clock
+//! instead.
 //!
-//! Prints lines per row, see [`measure`]; the symbols of the kernel and where its modules are go to the results folder,
-//! for the report.
+//! Prints lines per row, see [`measure`]; the symbols of the kernel and where its modules are go to
+//! the results folder, for the report.
 
 mod measure;
 mod rows;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! One measurement: so many operations between two readings of the instruction counter, or of the clock.
+//! One measurement: so many operations between two readings of the instruction counter, or of the
+//! clock.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ fn mark<const NUMBER: u8>() {
     }
 }
 
-/// The time stamp counter: executed instructions under QEMU, ticks of the host's processor on User Mode Linux.
+/// The time stamp counter: executed instructions under QEMU, ticks of the host's processor on User
+/// Mode Linux.
 fn stamp() -> u64 {
     // SAFETY: Reads a counter.
     unsafe { core::arch::x86_64::_rdtsc() }
@@ -56,7 +58,8 @@ pub enum Meter {
 }
 
 impl Meter {
-    /// How many operations to measure, of which [`WARM_UP`] took `warm_up`, and for which the row says `rounds`.
+    /// How many operations to measure, of which [`WARM_UP`] took `warm_up`, and for which the row
+    /// says `rounds`.
     fn rounds(&self, rounds: u64, warm_up: Duration) -> u64 {
         match self {
             Meter::Instructions => rounds,
@@ -67,10 +70,10 @@ impl Meter {
         }
     }
 
-    /// Measures `rounds` operations, and prints a line: name, instructions or nanoseconds, requests and context
-    /// switches, each per operation times 1000, and the number of operations. With the clock a second line has the time
-    /// stamps of beginning and end, by which the host finds its samples. `daemon` asks it for its counts, which costs
-    /// one request itself.
+    /// Measures `rounds` operations, and prints a line: name, instructions or nanoseconds, requests
+    /// and context switches, each per operation times 1000, and the number of operations. With the
+    /// clock a second line has the time stamps of beginning and end, by which the host finds its
+    /// samples. `daemon` asks it for its counts, which costs one request itself.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The smallest daemon that answers what is measured, on raw `/dev/fuse`: no library, no allocation, one
-//! read and one write per request. What it costs is the same for both modules.
+//! The smallest daemon that answers what is measured, on raw `/dev/fuse`: no library, no
+//! allocation, one read and one write per request. What it costs is the same for both modules.
 
 use crate::measure::switches;
 use rustix::fd::OwnedFd;
@@ -44,8 +44,8 @@ const OPEN_NODE: u64 = 4;
 const CREATE_NODE: u64 = 5;
 /// A file past the page cache, of [`MAX_DATA`] bytes. Both are valid.
 const DIRECT_NODE: u64 = 6;
-/// Its size is the number of requests the daemon has served, its user the context switches it has seen.
-/// Attributes are never valid, entries always.
+/// Its size is the number of requests the daemon has served, its user the context switches it has
+/// seen. Attributes are never valid, entries always.
 const COUNT_NODE: u64 = 7;
 const FOREVER: u64 = 1_000_000;
 

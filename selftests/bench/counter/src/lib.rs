@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A plugin of QEMU that counts, between two marks, how often each instruction of the guest ran and from
-//! where each function was entered.
+//! A plugin of QEMU that counts, between two marks, how often each instruction of the guest ran and
+//! from where each function was entered.
 //!
-//! `-plugin libcounter.so,out=DIR`. A mark is a long no-op with a number in it that no compiler makes
-//! (`nopl NUMBER(%rax,%rax,1)`); `bench` has the same two. Each pair of marks writes `DIR/N`, N counting
-//! from 0, with lines
+//! `-plugin libcounter.so,out=DIR`. A mark is a long no-op with a number in it that no compiler
+//! makes (`nopl NUMBER(%rax,%rax,1)`); `bench` has the same two. Each pair of marks writes `DIR/N`,
+//! N counting from 0, with lines
 //!
 //! ```text
 //! i ADDRESS COUNT        an instruction of the kernel
@@ -12,9 +12,9 @@
 //! e FROM TO COUNT        control came from the instruction FROM to the beginning of a block TO
 //! ```
 //!
-//! QEMU translates the guest's code in blocks. A block is counted when it begins, so one that an interrupt
-//! or a fault leaves early is counted whole; with `-accel tcg,one-insn-per-tb=on` a block is one instruction,
-//! and the counts are exact. One virtual processor only.
+//! QEMU translates the guest's code in blocks. A block is counted when it begins, so one that an
+//! interrupt or a fault leaves early is counted whole; with `-accel tcg,one-insn-per-tb=on` a block
+//! is one instruction, and the counts are exact. One virtual processor only.
 
 use std::collections::HashMap;
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};

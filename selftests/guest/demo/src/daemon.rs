@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Starting and stopping daemons as a user would: they mount and go into the background by themselves.
+//! Starting and stopping daemons as a user would: they mount and go into the background by
+//! themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,8 +49,8 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| word.to_string()).collect()
 }
 
-/// sshfs runs `ssh ... host -s sftp` and talks to its standard input and output. Within one machine the
-/// server can be started right there.
+/// sshfs runs `ssh ... host -s sftp` and talks to its standard input and output. Within one machine
+/// the server can be started right there.
 fn sftp_command() -> String {
     "/tmp/demo/sftp".into()
 }
@@ -133,7 +134,8 @@ fn wait_until(what: &str, truth: impl Fn() -> bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a command to its end; what it said is part of the error. Of a script only the first line is shown.
+/// Runs a command to its end; what it said is part of the error. Of a script only the first line is
+/// shown.
 pub fn run(command: &[String]) -> Result<String, String> {
     let output: Output = Command::new(&command[0])
         .args(&command[1..])

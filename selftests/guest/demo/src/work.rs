@@ -37,7 +37,8 @@ test "$(find . -name passwd -type f | wc -l)" = 2
 chmod 600 deep/er/moved/*
 "#;
 
-/// A part of /etc, without its links: sshfs follows them to set times, and fails if they lead nowhere yet.
+/// A part of /etc, without its links: sshfs follows them to set times, and fails if they lead
+/// nowhere yet.
 pub fn make_sample() -> Result<usize, String> {
     const MAKE: &str = r#"
         set -e

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What connects the guest with its host: a disk, two streams of lines, a folder for files, and the switch.
+//! What connects the guest with its host: a disk, two streams of lines, a folder for files, and the
+//! switch.
 //!
-//! QEMU's guest has them by virtio. User Mode Linux, which is a process of the host, has the folder of the run itself;
-//! `rf.host=` on the kernel's command line names it.
+//! QEMU's guest has them by virtio. User Mode Linux, which is a process of the host, has the folder
+//! of the run itself; `rf.host=` on the kernel's command line names it.
 
 use crate::mounts::{attach, make_dir, OUT};
 use rustix::system::{reboot, RebootCommand};
@@ -55,8 +56,8 @@ impl Host {
         Ok(folder.map_or(Host::Qemu, |folder| Host::Uml(folder.into())))
     }
 
-    /// The device of the guest's disk, once it is there: it is found by a work of its own, which may take longer than
-    /// we do.
+    /// The device of the guest's disk, once it is there: it is found by a work of its own, which
+    /// may take longer than we do.
     pub fn disk(&self) -> Result<&'static str, String> {
         let device = match self {
             Host::Qemu => "/dev/vda",

@@ -56,7 +56,8 @@ const GOOD: &[&str] = &[
     "kmemleak: Automatic memory scanning thread started",
 ];
 
-/// What kmemleak says with CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF, at boot. Later it would mean that it has given up.
+/// What kmemleak says with CONFIG_DEBUG_KMEMLEAK_DEFAULT_OFF, at boot. Later it would mean that it
+/// has given up.
 const OFF: &str = "kmemleak: Kernel memory leak detector disabled";
 
 /// The last line of the boot.
@@ -77,7 +78,8 @@ pub fn read() -> Result<String, String> {
             Ok(length) => push_record(&mut text, &String::from_utf8_lossy(&record[..length])),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // EPIPE: records were overwritten before they were read; what was lost cannot be judged.
+            // EPIPE: records were overwritten before they were read; what was lost cannot be
+            // judged.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 text.push_str("WARNING: records of the kernel's log were lost\n");
             }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The first process of the test guest.
 //!
-//! It comes in an initrd together with the module under test and the test programs. It mounts the disk as
-//! the root, loads the module, runs one command, unloads the module, looks for anything that went wrong
-//! in between, and brings the verdict out: one line `fail: REASON` for each thing that failed, and at the very end one
-//! line `done`. A machine that stops without that line has failed.
+//! It comes in an initrd together with the module under test and the test programs. It mounts the
+//! disk as the root, loads the module, runs one command, unloads the module, looks for anything
+//! that went wrong in between, and brings the verdict out: one line `fail: REASON` for each thing
+//! that failed, and at the very end one line `done`. A machine that stops without that line has
+//! failed.
 
 mod host;
 mod job;

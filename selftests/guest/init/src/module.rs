@@ -28,7 +28,8 @@ fn references() -> Result<u64, String> {
     text.trim().parse().map_err(|_| format!("{path}: {text:?}"))
 }
 
-/// Unloads the module. The last references go with work queues and RCU, so they are given `patience`.
+/// Unloads the module. The last references go with work queues and RCU, so they are given
+/// `patience`.
 pub fn unload(patience: Duration) -> Result<(), String> {
     let start = Instant::now();
     loop {

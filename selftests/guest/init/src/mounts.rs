@@ -38,8 +38,8 @@ fn attach_if_there(source: &str, target: &str, kind: &str) -> Result<(), String>
     Ok(())
 }
 
-/// Mounts the disk as the root and moves into it; our files stay where they are in memory and are bound
-/// to [`OURS`]. What it finds to be the host is returned, with the folder for files in place.
+/// Mounts the disk as the root and moves into it; our files stay where they are in memory and are
+/// bound to [`OURS`]. What it finds to be the host is returned, with the folder for files in place.
 pub fn enter_root() -> Result<Host, String> {
     make_dir("/dev")?;
     attach("devtmpfs", "/dev", "devtmpfs", "")?;

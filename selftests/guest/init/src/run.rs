@@ -84,7 +84,8 @@ fn judge(status: WaitStatus) -> Result<(), String> {
     }
 }
 
-/// The stacks of tasks in uninterruptible sleep, and then of all, go to the kernel's log: they tell what hangs.
+/// The stacks of tasks in uninterruptible sleep, and then of all, go to the kernel's log: they tell
+/// what hangs.
 fn show_blocked_tasks() {
     let _ = fs::write("/proc/sysrq-trigger", "w");
     let _ = fs::write("/proc/sysrq-trigger", "t");
@@ -118,7 +119,8 @@ pub fn end_all(patience: Duration) -> Result<(), String> {
     }
 }
 
-/// All processes but the first and the kernel's own threads, which have no command line and no executable.
+/// All processes but the first and the kernel's own threads, which have no command line and no
+/// executable.
 fn user_processes() -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();

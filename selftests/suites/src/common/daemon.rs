@@ -105,7 +105,8 @@ impl Daemon {
         kill_process(self.process(), signal).expect("kill");
     }
 
-    /// Stops it as SIGSTOP does, and returns when all of its threads have stopped: until then they serve.
+    /// Stops it as SIGSTOP does, and returns when all of its threads have stopped: until then they
+    /// serve.
     pub fn sigstop(&self) {
         self.signal(Signal::STOP);
         waitid(WaitId::Pid(self.process()), WaitIdOptions::STOPPED).expect("waitid");
@@ -128,7 +129,8 @@ impl Daemon {
     }
 
     /// Waits until no request is with the daemon. A RELEASE that it is reading when the unmount
-    /// aborts the connection fails that read with ECONNABORTED, and libfuse ends well on ENODEV only.
+    /// aborts the connection fails that read with ECONNABORTED, and libfuse ends well on ENODEV
+    /// only.
     #[track_caller]
     pub fn settle(&self) {
         fusectl::await_waiting(&self.mnt, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Our module's parameter `killable`: whether SIGKILL frees a caller whose request the daemon has. C has none, and
-//! behaves as if it were N.
+//! Our module's parameter `killable`: whether SIGKILL frees a caller whose request the daemon has.
+//! C has none, and behaves as if it were N.
 
 use ktap::Impl;
 
@@ -19,7 +19,8 @@ pub fn set(yes: bool) {
     }
 }
 
-/// Sets how many seconds a task that dies of a signal waits for its FLUSHes; does nothing with C, where it waits for ever.
+/// Sets how many seconds a task that dies of a signal waits for its FLUSHes; does nothing with C,
+/// where it waits for ever.
 pub fn set_flush_wait(secs: u32) {
     if ktap::implementation() == Impl::Rust {
         let file = "/sys/module/fuse/parameters/flush_wait";

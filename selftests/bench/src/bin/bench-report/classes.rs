@@ -46,6 +46,92 @@ fn starts(name: &str, parts: &[&str]) -> bool {
     parts.iter().any(|part| name.starts_with(part))
 }
 
+/// Parts of the names of functions that pin pages and let them go.
+const PINNING: &[&str] = &[
+    "gup_",
+    "get_user_pages",
+    "pin_user_page",
+    "unpin_",
+    "iov_iter_get_pages",
+    "iov_iter_extract_pages",
+    "try_grab_folio",
+    "set_page_dirty_lock",
+    "mark_dirty_lock",
+];
+
+/// How functions begin that give memory back.
+const SLABS: &[&str] = &[
+    "kfree",
+    "kvfree",
+    "kmem_cache_free",
+    "__slab",
+    "___slab",
+    "__kfree",
+    "slab_",
+];
+
+/// How functions of the scheduler begin.
+const SCHEDULER: &[&str] = &[
+    "__schedule",
+    "schedule",
+    "try_to_wake_up",
+    "ttwu_",
+    "wake_up_",
+    "enqueue_task",
+    "dequeue_task",
+    "select_task_rq",
+    "pick_",
+    "put_prev_",
+    "set_next_",
+    "update_rq",
+    "update_curr",
+    "__switch_to",
+    "finish_task_switch",
+    "prepare_task_switch",
+    "rcu_note_context",
+    "sched_",
+    "__sched",
+    "psi_",
+    "activate_task",
+    "deactivate_task",
+    "prev_balance",
+    "balance_",
+    "push_rt",
+    "pull_rt",
+    "resched_",
+    "native_sched_clock",
+    "switch_mm",
+    "enter_lazy",
+    "cpuacct_",
+    "rcuwait_",
+    "default_wake_function",
+    "autoremove_wake",
+    "__enqueue_rt",
+    "__dequeue_rt",
+    "dequeue_rt",
+    "enqueue_rt",
+    "requeue_rt",
+    "inc_rt",
+    "dec_rt",
+    "raw_spin_rq",
+    "set_rd_overloaded",
+    "perf_event_task_sched",
+    "__perf_event_task_sched",
+    "wakeup_preempt",
+    "check_preempt",
+    "arch_scale",
+    "sugov",
+    "cpufreq",
+    "task_tick",
+    "block_task",
+    "update_load",
+    "yield_",
+    "dl_",
+    "check_class_changed",
+    "_pick_next",
+    "avg_vruntime",
+];
+
 impl Class {
     pub fn of(function: &Function) -> Class {
         let name = function.name.as_str();
@@ -57,106 +143,15 @@ impl Class {
             Class::Clear
         } else if is_lock(name) || starts(name, &["mutex_", "__mutex_", "_raw_"]) {
             Class::Lock
-        } else if any(
-            name,
-            &[
-                "gup_",
-                "get_user_pages",
-                "pin_user_page",
-                "unpin_",
-                "iov_iter_get_pages",
-                "iov_iter_extract_pages",
-                "try_grab_folio",
-                "set_page_dirty_lock",
-                "mark_dirty_lock",
-            ],
-        ) {
+        } else if any(name, PINNING) {
             Class::Pinning
         } else if (name.contains("_iter") && any(name, &["copy_", "iov_iter_"]))
             || starts(name, &["_copy_to_user", "_copy_from_user"])
         {
             Class::Iterator
-        } else if is_allocation(name)
-            || starts(
-                name,
-                &[
-                    "kfree",
-                    "kvfree",
-                    "kmem_cache_free",
-                    "__slab",
-                    "___slab",
-                    "__kfree",
-                    "slab_",
-                ],
-            )
-            || any(name, &["memcg_slab"])
-        {
+        } else if is_allocation(name) || starts(name, SLABS) || any(name, &["memcg_slab"]) {
             Class::Slab
-        } else if is_wait_queue(name)
-            || starts(
-                name,
-                &[
-                    "__schedule",
-                    "schedule",
-                    "try_to_wake_up",
-                    "ttwu_",
-                    "wake_up_",
-                    "enqueue_task",
-                    "dequeue_task",
-                    "select_task_rq",
-                    "pick_",
-                    "put_prev_",
-                    "set_next_",
-                    "update_rq",
-                    "update_curr",
-                    "__switch_to",
-                    "finish_task_switch",
-                    "prepare_task_switch",
-                    "rcu_note_context",
-                    "sched_",
-                    "__sched",
-                    "psi_",
-                    "activate_task",
-                    "deactivate_task",
-                    "prev_balance",
-                    "balance_",
-                    "push_rt",
-                    "pull_rt",
-                    "resched_",
-                    "native_sched_clock",
-                    "switch_mm",
-                    "enter_lazy",
-                    "cpuacct_",
-                    "rcuwait_",
-                    "default_wake_function",
-                    "autoremove_wake",
-                    "__enqueue_rt",
-                    "__dequeue_rt",
-                    "dequeue_rt",
-                    "enqueue_rt",
-                    "requeue_rt",
-                    "inc_rt",
-                    "dec_rt",
-                    "raw_spin_rq",
-                    "set_rd_overloaded",
-                    "perf_event_task_sched",
-                    "__perf_event_task_sched",
-                    "wakeup_preempt",
-                    "check_preempt",
-                    "arch_scale",
-                    "sugov",
-                    "cpufreq",
-                    "task_tick",
-                    "block_task",
-                    "update_load",
-                    "yield_",
-                    "dl_",
-                    "check_class_changed",
-                    "_pick_next",
-                    "avg_vruntime",
-                ],
-            )
-        {
+        } else if is_wait_queue(name) || starts(name, SCHEDULER) {
             Class::Scheduler
         } else {
             Class::Other

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The table of `make bench`, on the host.
 //!
-//! `bench-report table FOLDER SILICON JSON`: FOLDER has the machines' folders, `bench-IMPL-SEED` with their output, and
-//! `bench-IMPL-trace` with the counter's files in `counts` too; SILICON has those of User Mode Linux, `IMPL-PAIR`, and
-//! `IMPL-sampled` with perf's samples. Writes the table, and the same to JSON.
+//! `bench-report table FOLDER SILICON JSON`: FOLDER has the machines' folders, `bench-IMPL-SEED`
+//! with their output, and `bench-IMPL-trace` with the counter's files in `counts` too; SILICON has
+//! those of User Mode Linux, `IMPL-PAIR`, and `IMPL-sampled` with perf's samples. Writes the table,
+//! and the same to JSON.
 //!
 //! `bench-report silicon SILICON`: the part of the table that is from User Mode Linux.
 //!

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Where the host's processor was while a machine of User Mode Linux measured its rows, by samples of perf.
+//! Where the host's processor was while a machine of User Mode Linux measured its rows, by samples
+//! of perf.
 //!
-//! The guest's kernel is a process of the host, so that a sample in it has the guest's address. The guest's program tells
-//! when a row began and ended by the time stamp counter, which is the host's own; [`wait`] pairs that with perf's clock.
+//! The guest's kernel is a process of the host, so that a sample in it has the guest's address. The
+//! guest's program tells when a row began and ended by the time stamp counter, which is the host's
+//! own; [`wait`] pairs that with perf's clock.
 
 use crate::symbols::Symbols;
 use crate::{number, read};
@@ -37,8 +39,8 @@ fn now() -> Result<String, String> {
     Ok(format!("{stamp} {clock}\n"))
 }
 
-/// Writes two moments to `file`: now, and when nobody has `pipe` open for writing any more. perf runs this for as long as
-/// it is to take samples.
+/// Writes two moments to `file`: now, and when nobody has `pipe` open for writing any more. perf
+/// runs this for as long as it is to take samples.
 pub fn wait(file: &Path, pipe: &Path) -> Result<(), String> {
     let error = |error| format!("{}: {error}", file.display());
     let first = now()?;
@@ -115,7 +117,8 @@ impl Samples {
         Ok(first.clock + (part * (last.clock - first.clock) as f64) as u64)
     }
 
-    /// The samples between two stamps, which are to be `rate` a second: with fewer than half of them nothing is known.
+    /// The samples between two stamps, which are to be `rate` a second: with fewer than half of
+    /// them nothing is known.
     pub fn between(&self, stamps: &Range<u64>, rate: u64) -> Result<Part, String> {
         let (begin, end) = (self.clock(stamps.start)?, self.clock(stamps.end)?);
         let from = self.samples.partition_point(|(time, _)| *time < begin);
@@ -159,7 +162,8 @@ fn what(symbols: &Symbols, module: &Range<u64>, address: u64) -> What {
     }
 }
 
-/// A line of `perf script --ns -F time,ip`: seconds, with nine digits after the point, and the address.
+/// A line of `perf script --ns -F time,ip`: seconds, with nine digits after the point, and the
+/// address.
 fn sample(line: &str) -> Option<(u64, u64)> {
     let (time, address) = line.split_once(':')?;
     let (seconds, nanoseconds) = time.trim().split_once('.')?;

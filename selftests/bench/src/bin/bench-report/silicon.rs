@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Time on the host's processor, from machines of User Mode Linux: pairs of machines, ours and C, for the wall time of
-//! an operation, and one more of each for the module's part of it, which perf has sampled. Taking samples makes all of it
-//! slower alike, so that the part is taken from there, and the time from the pairs.
+//! Time on the host's processor, from machines of User Mode Linux: pairs of machines, ours and C,
+//! for the wall time of an operation, and one more of each for the module's part of it, which perf
+//! has sampled. Taking samples makes all of it slower alike, so that the part is taken from there,
+//! and the time from the pairs.
 
 use crate::samples::{Part, Samples};
 use crate::{read, rows, Pair, IMPLEMENTATIONS};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The control filesystem: what its files say and take, and what the limits do; `abort` has a file of its own.
+//! The control filesystem: what its files say and take, and what the limits do; `abort` has a file
+//! of its own.
 
 use std::os::fd::AsRawFd;
 

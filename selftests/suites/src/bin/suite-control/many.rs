@@ -36,7 +36,8 @@ fn many() -> usize {
     }
 }
 
-/// So many of what no limit holds back. `RF_MANY` makes them more, if the machine has the memory: a few KiB for each.
+/// So many of what no limit holds back. `RF_MANY` makes them more, if the machine has the memory: a
+/// few KiB for each.
 fn unlimited() -> usize {
     match std::env::var("RF_MANY") {
         Ok(n) => n.parse().expect("RF_MANY"),

@@ -79,10 +79,26 @@ fn tools(kind: Kind) {
         &d.mnt,
         "mv copy moved; mv moved/dir0 moved/dir9; mv 'moved/dir1/sub/file 2' 'moved/dir9/'",
     );
-    sh(&d.mnt, "rm 'moved/dir2/sub/file 1'; rm -r moved/dir3; mkdir -p moved/new/deep; rmdir moved/new/deep");
-    sh(&d.mnt, "echo one > log; echo two >> log; cat log log > both; sed -i s/one/ONE/ log; head -c 5 both");
-    sh(&d.mnt, "dd if=/dev/zero of=zeros bs=64k count=20 2>/dev/null; truncate -s 1000 zeros; chmod 640 zeros");
-    sh(&d.mnt, "touch -d 2001-02-03T04:05:06 log; ln -s log lnk; cat lnk; test -L lnk; df . > /dev/null; ls -lR > /dev/null");
+    sh(
+        &d.mnt,
+        "rm 'moved/dir2/sub/file 1'; rm -r moved/dir3; mkdir -p moved/new/deep; \
+         rmdir moved/new/deep",
+    );
+    sh(
+        &d.mnt,
+        "echo one > log; echo two >> log; cat log log > both; sed -i s/one/ONE/ log; \
+         head -c 5 both",
+    );
+    sh(
+        &d.mnt,
+        "dd if=/dev/zero of=zeros bs=64k count=20 2>/dev/null; truncate -s 1000 zeros; \
+         chmod 640 zeros",
+    );
+    sh(
+        &d.mnt,
+        "touch -d 2001-02-03T04:05:06 log; ln -s log lnk; cat lnk; test -L lnk; \
+         df . > /dev/null; ls -lR > /dev/null",
+    );
     sh(&ktap::dir(), "diff -r mnt src");
     let times =
         |p: &std::path::Path| user::lstat(&p.join("log")).map(|s| (s.mtime.0, s.size, s.mode));
@@ -134,7 +150,8 @@ fn archive(kind: Kind) {
     assert_eq!(sums(&d.behind("out")), sums(&tree));
     sh(
         &d.mnt,
-        "tar cf again.tar -C out . ; mkdir out2; tar --no-same-owner -xf again.tar -C out2; diff -r out out2",
+        "tar cf again.tar -C out . ; mkdir out2; \
+         tar --no-same-owner -xf again.tar -C out2; diff -r out out2",
     );
     user::drop_caches();
     assert_eq!(sums(&d.at("out2")), sums(&tree));

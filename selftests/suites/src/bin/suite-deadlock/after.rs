@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is no deadlock: a reply that is still being copied when its request ends (the caller has its
-//! memory back, and nothing is written there any more), and memory in the daemon's own mount that
-//! another thread can provide.
+//! What is no deadlock: a reply that is still being copied when its request ends (the caller has
+//! its memory back, and nothing is written there any more), and memory in the daemon's own mount
+//! that another thread can provide.
 
 use std::os::fd::AsRawFd;
 

@@ -39,8 +39,8 @@ pub enum Fate {
     Hangs,
     /// The signal ends it.
     Dies(i32),
-    /// Its call returns this: the caller's system call, or the daemon's in its trap. The daemon ends
-    /// then, as the connection has.
+    /// Its call returns this: the caller's system call, or the daemon's in its trap. The daemon
+    /// ends then, as the connection has.
     Gets(Res<()>),
     /// One of these, as it happens.
     OneOf(&'static [Fate]),
@@ -168,8 +168,8 @@ impl Row {
     }
 }
 
-/// `umount -f` of a mount in use: it stays, for others to look at. One that went would wait for the daemon to let go
-/// of the request that it is copying.
+/// `umount -f` of a mount in use: it stays, for others to look at. One that went would wait for the
+/// daemon to let go of the request that it is copying.
 pub fn umount_force(mnt: &Path) {
     let busy = user::open(mnt, libc::O_PATH, 0).expect("open");
     assert_eq!(umount(mnt, libc::MNT_FORCE), Err(EBUSY));
@@ -198,8 +198,8 @@ pub fn abort(connection: u32) {
     written.expect("abort");
 }
 
-/// Unmounts, and waits for the module to be as it was: a page that stays locked or a request that is
-/// left would hold the one or the other.
+/// Unmounts, and waits for the module to be as it was: a page that stays locked or a request that
+/// is left would hold the one or the other.
 pub fn end(mnt: &Path, references: u32) {
     until("umount", || {
         (!is_mounted(mnt) || umount(mnt, 0).is_ok()).then_some(())

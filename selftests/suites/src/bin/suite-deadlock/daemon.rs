@@ -94,8 +94,8 @@ struct Daemon {
     all: (Mutex<bool>, Condvar),
 }
 
-/// Runs until the connection ends. Says when it is mounted, takes commands as [`Scene::start`] gives
-/// them, and at the next one closes its device.
+/// Runs until the connection ends. Says when it is mounted, takes commands as [`Scene::start`]
+/// gives them, and at the next one closes its device.
 pub fn run(scene: &Scene, mnt: &Path, shared: &'static Shared, io: &Io) {
     let daemon = Arc::new(Daemon::mount(scene, mnt, shared));
     let first = thread(&daemon, |d| d.serve(true));

@@ -2,6 +2,7 @@
 
 //! Suite `death`: callers, daemons and connections that end in the middle of anything.
 
+mod drops;
 mod faulting;
 mod freeze;
 mod kit;
@@ -23,6 +24,7 @@ fn main() {
     all.extend(late::cases());
     all.extend(waits::cases());
     all.extend(pages::cases());
+    all.extend(drops::cases());
     all.extend(freeze::cases());
     all.extend(faulting::cases());
     ktap::run("death", all);

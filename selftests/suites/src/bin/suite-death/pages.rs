@@ -10,7 +10,7 @@ use std::path::Path;
 
 use ktap::{cases, Case};
 use mockd::errno::*;
-use mockd::mem::{read_at, write_at, PAGE};
+use mockd::mem::PAGE;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::reply::{open_out, Entry, LONG, ZERO};
@@ -38,15 +38,14 @@ pub fn cases() -> Vec<Case> {
         chmod_of_a_shorter_file,
         truncation,
         growth,
-        what_is_dropped,
     ]
 }
 
 /// The page that is being read, and the last one, of which there is a part.
 const HELD: u64 = PAGE as u64;
-const LAST: u64 = 2 * PAGE as u64;
+pub const LAST: u64 = 2 * PAGE as u64;
 /// Pages that are mapped: one goes beyond the end.
-const MAPPED: usize = 4;
+pub const MAPPED: usize = 4;
 
 /// Somebody who comes while a page is locked.
 struct Second {
@@ -242,7 +241,7 @@ fn begin(m: &mut Mock, fs: &mut Memfs, reader: &Caller) -> (Request, Answer) {
 }
 
 /// Opens a file without readahead.
-fn open_random(p: &Path) -> OwnedFd {
+pub fn open_random(p: &Path) -> OwnedFd {
     let f = user::open(p, libc::O_RDONLY, 0).expect("open");
     // SAFETY: integers.
     let r = unsafe { libc::posix_fadvise(f.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
@@ -250,7 +249,7 @@ fn open_random(p: &Path) -> OwnedFd {
     f
 }
 
-fn open(mnt: &Path, flags: i32) -> OwnedFd {
+pub fn open(mnt: &Path, flags: i32) -> OwnedFd {
     user::open(&mnt.join("f"), flags, 0).expect("open")
 }
 
@@ -262,7 +261,7 @@ pub fn open_to_write(mnt: &Path, flags: i32) -> OwnedFd {
 }
 
 /// As `fs` does; but CREATE makes another name of the file.
-fn handle(fs: &mut Memfs, r: &Request) -> Answer {
+pub fn handle(fs: &mut Memfs, r: &Request) -> Answer {
     match r.op {
         Op::CREATE => {}
         // Of what a killed caller has left.
@@ -286,13 +285,13 @@ fn answer(m: &Mock, fs: &mut Memfs, r: &Request) {
 }
 
 /// The daemon's file has other contents.
-fn rewrite(fs: &mut Memfs) {
+pub fn rewrite(fs: &mut Memfs) {
     let f = file(fs);
     fs.nodes.get_mut(&f).expect("f").data.fill(9);
 }
 
 /// It has another size.
-fn resize(fs: &mut Memfs, size: usize) {
+pub fn resize(fs: &mut Memfs, size: usize) {
     let f = file(fs);
     let node = fs.nodes.get_mut(&f).expect("f");
     node.data.resize(size, 9);
@@ -355,7 +354,7 @@ fn write_beyond_the_end() {
 }
 
 /// A page and a half.
-fn write_twice(f: &OwnedFd) -> Res<()> {
+pub fn write_twice(f: &OwnedFd) -> Res<()> {
     user::pwrite(f, &[3; PAGE + PAGE / 2], HELD).map(drop)
 }
 
@@ -386,7 +385,7 @@ fn write_past_the_cache_under_a_read() {
     .run();
 }
 
-const DIRECT: u32 = wire::FOPEN_DIRECT_IO | wire::FOPEN_KEEP_CACHE;
+pub const DIRECT: u32 = wire::FOPEN_DIRECT_IO | wire::FOPEN_KEEP_CACHE;
 
 fn direct_write() {
     Second {
@@ -414,7 +413,7 @@ fn direct_write_under_a_read() {
     .run();
 }
 
-fn map(f: &OwnedFd, flags: i32) -> Res<usize> {
+pub fn map(f: &OwnedFd, flags: i32) -> Res<usize> {
     // SAFETY: a new mapping.
     let p = unsafe {
         let null = std::ptr::null_mut();
@@ -553,177 +552,4 @@ fn growth() {
         ..SECOND
     }
     .run();
-}
-
-/// Some bytes of what is mapped; None for SIGBUS.
-fn peek(addr: usize) -> Vec<Option<u8>> {
-    let (to, from) = rustix::pipe::pipe().expect("pipe");
-    [50, 150]
-        .into_iter()
-        .chain((1..MAPPED).map(|n| n * PAGE + PAGE / 4))
-        .map(|n| {
-            write_at(from.as_raw_fd(), addr + n, 1).ok()?;
-            let mut b = [0];
-            read_at(to.as_raw_fd(), b.as_mut_ptr() as usize, 1).expect("read");
-            Some(b[0])
-        })
-        .collect()
-}
-
-/// What drops pages, and what has happened to the file before it.
-struct Drop {
-    name: &'static str,
-    size: usize,
-    /// For the files that are opened from now on.
-    open_flags: u32,
-    act: fn(&Path) -> Res<()>,
-}
-
-const DROPS: &[Drop] = &[
-    Drop {
-        name: "open",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::open(&mnt.join("f"), libc::O_RDONLY, 0).map(drop),
-    },
-    Drop {
-        name: "open, pages kept",
-        size: 9000,
-        open_flags: wire::FOPEN_KEEP_CACHE,
-        act: |mnt| user::open(&mnt.join("f"), libc::O_RDONLY, 0).map(drop),
-    },
-    Drop {
-        name: "open, truncated",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::open(&mnt.join("f"), libc::O_WRONLY | libc::O_TRUNC, 0).map(drop),
-    },
-    Drop {
-        name: "stat, shorter",
-        size: 100,
-        open_flags: 0,
-        act: |mnt| user::lstat(&mnt.join("f")).map(drop),
-    },
-    Drop {
-        name: "stat, shorter by a page",
-        size: PAGE,
-        open_flags: 0,
-        act: |mnt| user::lstat(&mnt.join("f")).map(drop),
-    },
-    Drop {
-        name: "stat, longer",
-        size: 13_000,
-        open_flags: 0,
-        act: |mnt| user::lstat(&mnt.join("f")).map(drop),
-    },
-    Drop {
-        name: "stat, the same size",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::lstat(&mnt.join("f")).map(drop),
-    },
-    Drop {
-        name: "chmod, shorter",
-        size: 100,
-        open_flags: 0,
-        act: |mnt| user::chmod(&mnt.join("f"), 0o600),
-    },
-    Drop {
-        name: "chmod, longer",
-        size: 13_000,
-        open_flags: 0,
-        act: |mnt| user::chmod(&mnt.join("f"), 0o600),
-    },
-    Drop {
-        name: "truncate, shorter",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::truncate(&mnt.join("f"), 100),
-    },
-    Drop {
-        name: "truncate, longer",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::truncate(&mnt.join("f"), 13_000),
-    },
-    Drop {
-        name: "truncate, the same size",
-        size: 9000,
-        open_flags: 0,
-        act: |mnt| user::truncate(&mnt.join("f"), 9000),
-    },
-    Drop {
-        name: "write past the cache",
-        size: 9000,
-        open_flags: wire::FOPEN_KEEP_CACHE,
-        act: |mnt| write_twice(&open(mnt, libc::O_WRONLY | libc::O_DIRECT)),
-    },
-    Drop {
-        name: "write past the cache, to the end",
-        size: 9000,
-        open_flags: wire::FOPEN_KEEP_CACHE,
-        act: |mnt| {
-            let f = open(mnt, libc::O_WRONLY | libc::O_DIRECT);
-            user::pwrite(&f, &[3; 2 * PAGE], LAST).map(drop)
-        },
-    },
-    Drop {
-        name: "direct write",
-        size: 9000,
-        open_flags: DIRECT,
-        act: |mnt| write_twice(&open(mnt, libc::O_WRONLY)),
-    },
-    Drop {
-        name: "write beyond the end",
-        size: 9000,
-        open_flags: wire::FOPEN_KEEP_CACHE,
-        act: |mnt| user::pwrite(&open(mnt, libc::O_WRONLY), &[3; 10], 3 * PAGE as u64).map(drop),
-    },
-    Drop {
-        name: "private map of a direct file",
-        size: 9000,
-        open_flags: DIRECT,
-        act: |mnt| map(&open(mnt, libc::O_RDONLY), libc::MAP_PRIVATE).map(drop),
-    },
-];
-
-/// Nobody waits: what stays in the page cache and in mappings, and what the daemon is asked for again.
-fn what_is_dropped() {
-    for d in DROPS {
-        println!("{}", d.name);
-        let (mut fs, act) = (table::sample(), d.act);
-        fs.attr_valid = ZERO;
-        let mut m = Mock::new();
-        m.rec.exact_reads();
-        let mut c = m.caller(move |mnt, io| {
-            let f = open_random(&mnt.join("f"));
-            user::pread(&f, 3 * PAGE, 0).expect("pread");
-            let [shared, private] =
-                [libc::MAP_SHARED, libc::MAP_PRIVATE].map(|flags| map(&f, flags).expect("mmap"));
-            let before = [peek(shared), peek(private)];
-            // SAFETY: A page of the private map, which gets a copy of its own.
-            unsafe {
-                let p = (private + PAGE) as *mut libc::c_void;
-                let prot = libc::PROT_READ | libc::PROT_WRITE;
-                assert_eq!(libc::mprotect(p, PAGE, prot), 0);
-                p.cast::<u8>().write_volatile(5);
-            }
-            io.put(());
-            io.wait();
-            let result = act(mnt);
-            let after = [peek(shared), peek(private)];
-            let read = user::pread(&f, MAPPED * PAGE, 0).expect("pread");
-            let bytes: Vec<_> = read.chunks(PAGE).map(|b| b[0]).collect();
-            format!("{before:?} {result:?} {after:?} {} {bytes:?}", read.len())
-        });
-        kit::serve_until_put(&mut m, &mut fs, &mut c);
-        fs.open_flags = d.open_flags;
-        rewrite(&mut fs);
-        resize(&mut fs, d.size);
-        c.go();
-        let seen: String = m.serve(c, &mut |r| handle(&mut fs, r));
-        println!("{seen}");
-        m.rec.note(format!("{}: {seen}", d.name));
-        kit::close_down(&mut m, &mut fs);
-    }
 }

@@ -334,7 +334,8 @@ fn many_clones() {
 /// ioctl(2) as a 32-bit process calls it.
 fn ioctl32(fd: i32, cmd: u32, arg: u32) -> Res<i64> {
     let r: i32;
-    // SAFETY: system call 54 of the 32-bit table, whose arguments the kernel checks; rbx is put back.
+    // SAFETY: system call 54 of the 32-bit table, whose arguments the kernel checks; rbx is put
+    // back.
     unsafe {
         std::arch::asm!(
             "xchg rbx, {fd}",

@@ -480,8 +480,8 @@ fn move_after_abort() {
     source.end();
 }
 
-/// The data of a WRITE, which the pipe refers to where they lie in the page cache, are the answer to a
-/// READ of another file: they are copied, and both files are right.
+/// The data of a WRITE, which the pipe refers to where they lie in the page cache, are the answer
+/// to a READ of another file: they are copied, and both files are right.
 fn move_of_a_request() {
     let mut c = Cached::new();
     c.fs.file("g", &[0; PAGE]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `kselftest`: the kernel's own tests of FUSE, compiled as they are from the source of the kernel
-//! (`kselftests` in scripts/lib/build.sh).
+//! Suite `kselftest`: the kernel's own tests of FUSE, compiled as they are from the source of the
+//! kernel (`kselftests` in scripts/lib/build.sh).
 
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Records all steps of a connection under load, for the replay through the engine on the host
-//! (`selftests/host/replay`): from the mount to its end, with signals, kills, RESEND, a descriptor that is
-//! closed, and an abort.
+//! (`selftests/host/replay`): from the mount to its end, with signals, kills, RESEND, a descriptor
+//! that is closed, and an abort.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -58,7 +58,8 @@ fn work(mnt: &Path, i: usize) {
     }
 }
 
-/// What chance need not bring under load: a request whose caller is interrupted, and that is sent again.
+/// What chance need not bring under load: a request whose caller is interrupted, and that is sent
+/// again.
 fn interrupt_and_resend(m: &mut Mock) {
     let c = m.caller(|mnt, _| {
         user::catch_signal(libc::SIGUSR1, true);
@@ -138,8 +139,9 @@ impl Load {
         }
     }
 
-    /// Signals, kills and resends until all callers but `left` have ended. A second descriptor takes a request
-    /// now and then, which ends with it. After an abort there is nothing to resend, nor a second descriptor.
+    /// Signals, kills and resends until all callers but `left` have ended. A second descriptor
+    /// takes a request now and then, which ends with it. After an abort there is nothing to resend,
+    /// nor a second descriptor.
     fn disturb(&mut self, left: usize, aborted: bool) {
         let start = Instant::now();
         for n in 0.. {

@@ -344,7 +344,8 @@ fn through_a_clone() {
     m.finish();
 }
 
-/// What RESEND is for: a daemon dies with requests read, its descriptor lives on with its successor.
+/// What RESEND is for: a daemon dies with requests read, its descriptor lives on with its
+/// successor.
 fn after_the_daemon_died() {
     let mut m = Mock::new();
     let c = look(&mut m, "x");
@@ -377,8 +378,8 @@ fn aborted_while_queued_again() {
     let _ = umount(&m.mnt, 0);
 }
 
-/// The historic bug: requests that an abort has passed over were put on a queue that nobody reads any
-/// more, and their callers waited for ever.
+/// The historic bug: requests that an abort has passed over were put on a queue that nobody reads
+/// any more, and their callers waited for ever.
 fn racing_with_an_abort() {
     for _ in 0..20 {
         let mut m = Mock::new();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Request timeouts: a daemon that takes too long loses its connection. They are looked after every 15
-//! seconds, so these cases take their time.
+//! Request timeouts: a daemon that takes too long loses its connection. They are looked after every
+//! 15 seconds, so these cases take their time.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ktap::{cases, Case};
@@ -117,12 +118,29 @@ impl Late {
 
 /// All at the same time, as each takes half a minute.
 fn aborts_what_is_late() {
+    let (late, in_time) = with_all_settings();
+    let with_other = WithOther::new();
+    let background = Background::new();
+    let copied = Copied::new();
+    let busy = Busy::new();
+
+    late.into_iter().for_each(|l| drop(l.aborted()));
+    with_other.aborted();
+    background.aborted();
+    copied.aborted();
+    busy.ends();
+    in_time.into_iter().for_each(Late::answered);
+}
+
+/// Mounts with each pair of what the daemon asks for and what the administrator has set: those
+/// whose request will be late, and those whose request never is.
+fn with_all_settings() -> (Vec<Late>, Vec<Late>) {
     let default = Setting::sysctl("fs/fuse/default_request_timeout");
     let max = Setting::sysctl("fs/fuse/max_request_timeout");
     assert_eq!((default.get().trim(), max.get().trim()), ("0", "0"));
 
-    let with_daemon = Late::new("with the daemon, 1 asked", PERIOD, asking(1));
     let mut late = vec![
+        Late::new("with the daemon, 1 asked", PERIOD, asking(1)),
         Late::new("15 asked", PERIOD, asking(15)),
         Late::new("18 asked", 18, asking(18)),
     ];
@@ -172,88 +190,134 @@ fn aborts_what_is_late() {
         c,
         timeout: PERIOD,
     });
+    (late, in_time)
+}
 
-    // Read through another descriptor than the first. No caller may have a copy of it.
-    let mut other = asking(15);
-    let c = look(&mut other, "x");
-    let clone = Clone::of(&other);
-    assert_eq!(clone.read(&other).op, Op::LOOKUP);
-    late.push(Late {
-        what: "with the other descriptor",
-        m: other,
-        c,
-        timeout: PERIOD,
-    });
+/// Read through another descriptor than the first. No caller may have a copy of it.
+struct WithOther {
+    late: Late,
+    clone: Clone,
+}
 
-    // Nothing but a request of the background, which is held back.
-    let mut background = asking(15);
-    let limit = suites::fusectl::dir(&background.mnt).join("max_background");
-    suites::setting::set(&limit, "0").expect("limit");
-    let mut fs = Memfs::new();
-    fs.file("f", b"");
-    let start = Instant::now();
-    let r: Res<()> = background.run(&mut fs, |mnt| {
-        user::close(user::open(&mnt.join("f"), libc::O_RDWR, 0)?)
-    });
-    assert_eq!((r, background.rec.count(Op::RELEASE)), (Ok(()), 0));
-    // Its end is seen by a process that does nothing but wait for it.
-    let (fd, patience) = (background.dev().as_raw_fd(), ktap::patience());
-    let waiter = Caller::spawn(None, |_| {
-        // SAFETY: the descriptor is inherited.
-        let dev = unsafe { BorrowedFd::borrow_raw(fd) };
-        mockd::caller::readable(dev, 2 * Duration::from_secs(PERIOD) + patience);
-        start.elapsed().as_millis() as u64
-    });
-
-    // In the middle of being read.
-    let mut copied = asking(15);
-    let held = Held::new((1 << 18) / PAGE + 2);
-    let c = look(&mut copied, "x");
-    let (fd, addr) = (copied.dev().as_raw_fd(), held.pages.addr() + PAGE - 20);
-    held.fill(0, &[]);
-    let reader = std::thread::spawn(move || read_at(fd, addr, 1 << 18));
-    assert_eq!(held.wait(), 1);
-    let copied = Late {
-        what: "being read",
-        m: copied,
-        c,
-        timeout: PERIOD,
-    };
-
-    // Busy all the time, and never late.
-    let mut busy = asking(15);
-    let busy_caller = busy.caller(|mnt, _| {
-        (0..4).try_for_each(|i| match user::lstat(&mnt.join(format!("n{i}"))) {
-            Err(ENOENT) => Ok(()),
-            other => other.map(drop),
-        })
-    });
-    let threads = busy.threads(
-        1,
-        Arc::new(|_| {
-            std::thread::sleep(Duration::from_secs(9));
-            Answer::Err(ENOENT)
-        }),
-    );
-
-    drop(with_daemon.aborted());
-    late.into_iter().for_each(|l| drop(l.aborted()));
-    drop(clone);
-    let ms: u64 = waiter.join();
-    assert!(ms >= PERIOD * 1000 - JIFFIES, "in the background: {ms} ms");
-    assert_eq!(background.read().err(), Some(ENODEV));
-    let Late { what, m, c, .. } = copied;
-    let (r, ms): (Res<()>, u64) = c.join();
-    assert_eq!(r, Err(ECONNABORTED), "{what}");
-    assert!(ms >= PERIOD * 1000 - JIFFIES, "{what}: {ms} ms");
-    held.fill(1, &[]);
-    assert_eq!(reader.join().expect("reader"), Err(ENODEV), "{what}");
-    drop(m);
-
-    assert_eq!(busy_caller.join::<Res<()>>(), Ok(()));
-    busy.umount();
-    for t in threads {
-        t.join().expect("reader");
+impl WithOther {
+    fn new() -> WithOther {
+        let mut m = asking(15);
+        let c = look(&mut m, "x");
+        let clone = Clone::of(&m);
+        assert_eq!(clone.read(&m).op, Op::LOOKUP);
+        let late = Late {
+            what: "with the other descriptor",
+            m,
+            c,
+            timeout: PERIOD,
+        };
+        WithOther { late, clone }
     }
-    in_time.into_iter().for_each(Late::answered);
+
+    fn aborted(self) {
+        drop(self.late.aborted());
+        drop(self.clone);
+    }
+}
+
+/// Nothing but a request of the background, which is held back.
+struct Background {
+    m: Mock,
+    /// Sees the end, as a process that does nothing but wait for it.
+    waiter: Caller,
+}
+
+impl Background {
+    fn new() -> Background {
+        let mut m = asking(15);
+        let limit = suites::fusectl::dir(&m.mnt).join("max_background");
+        suites::setting::set(&limit, "0").expect("limit");
+        let mut fs = Memfs::new();
+        fs.file("f", b"");
+        let start = Instant::now();
+        let r: Res<()> = m.run(&mut fs, |mnt| {
+            user::close(user::open(&mnt.join("f"), libc::O_RDWR, 0)?)
+        });
+        assert_eq!((r, m.rec.count(Op::RELEASE)), (Ok(()), 0));
+        let (fd, patience) = (m.dev().as_raw_fd(), ktap::patience());
+        let waiter = Caller::spawn(None, |_| {
+            // SAFETY: the descriptor is inherited.
+            let dev = unsafe { BorrowedFd::borrow_raw(fd) };
+            mockd::caller::readable(dev, 2 * Duration::from_secs(PERIOD) + patience);
+            start.elapsed().as_millis() as u64
+        });
+        Background { m, waiter }
+    }
+
+    fn aborted(self) {
+        let ms: u64 = self.waiter.join();
+        assert!(ms >= PERIOD * 1000 - JIFFIES, "in the background: {ms} ms");
+        assert_eq!(self.m.read().err(), Some(ENODEV));
+    }
+}
+
+/// In the middle of being read.
+struct Copied {
+    m: Mock,
+    c: Caller,
+    held: Held,
+    reader: JoinHandle<Res<usize>>,
+}
+
+impl Copied {
+    fn new() -> Copied {
+        let mut m = asking(15);
+        let held = Held::new((1 << 18) / PAGE + 2);
+        let c = look(&mut m, "x");
+        let (fd, addr) = (m.dev().as_raw_fd(), held.pages.addr() + PAGE - 20);
+        held.fill(0, &[]);
+        let reader = std::thread::spawn(move || read_at(fd, addr, 1 << 18));
+        assert_eq!(held.wait(), 1);
+        Copied { m, c, held, reader }
+    }
+
+    fn aborted(self) {
+        let (r, ms): (Res<()>, u64) = self.c.join();
+        assert_eq!(r, Err(ECONNABORTED), "being read");
+        assert!(ms >= PERIOD * 1000 - JIFFIES, "being read: {ms} ms");
+        self.held.fill(1, &[]);
+        let read = self.reader.join().expect("reader");
+        assert_eq!(read, Err(ENODEV), "being read");
+        drop(self.m);
+    }
+}
+
+/// Busy all the time, and never late.
+struct Busy {
+    m: Mock,
+    c: Caller,
+    threads: Vec<JoinHandle<usize>>,
+}
+
+impl Busy {
+    fn new() -> Busy {
+        let mut m = asking(15);
+        let c = m.caller(|mnt, _| {
+            (0..4).try_for_each(|i| match user::lstat(&mnt.join(format!("n{i}"))) {
+                Err(ENOENT) => Ok(()),
+                other => other.map(drop),
+            })
+        });
+        let threads = m.threads(
+            1,
+            Arc::new(|_| {
+                std::thread::sleep(Duration::from_secs(9));
+                Answer::Err(ENOENT)
+            }),
+        );
+        Busy { m, c, threads }
+    }
+
+    fn ends(self) {
+        assert_eq!(self.c.join::<Res<()>>(), Ok(()));
+        self.m.umount();
+        for t in self.threads {
+            t.join().expect("reader");
+        }
+    }
 }

@@ -520,8 +520,8 @@ fn data_across_pages() {
     }
 }
 
-/// A READ whose answer ends in unmapped memory: EFAULT here, EIO there, and nothing half-done stays.
-/// Pages that readahead did not get are asked for once more.
+/// A READ whose answer ends in unmapped memory: EFAULT here, EIO there, and nothing half-done
+/// stays. Pages that readahead did not get are asked for once more.
 fn data_half_mapped() {
     for flags in [0, FOPEN_DIRECT_IO] {
         let mut m = Mock::new();

@@ -239,8 +239,8 @@ fn reply_from_another_mount_too_short() {
     other.end(map, 2 * PAGE);
 }
 
-/// The buffer of a perf event is mapped as bare page frames: C, which must get pages, says EFAULT. Ours
-/// copies what is mapped (Documentation/design.rst).
+/// The buffer of a perf event is mapped as bare page frames: C, which must get pages, says EFAULT.
+/// Ours copies what is mapped (Documentation/design.rst).
 fn reply_from_memory_without_pages() {
     ktap::needs("CONFIG_PERF_EVENTS");
     // A software event that never counts anything: type, size; number.
