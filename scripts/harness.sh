@@ -160,5 +160,5 @@ edit oracle_init "$ALL" selftests/guest/init/src/main.rs
 edit oracle_machine "$ALL" scripts/lib/machine.sh
 edit oracle_ktap_awk "$ALL" scripts/lib/ktap.awk
 edit oracle_others '' selftests/expected-gaps selftests/lib/mockd/src/bin/wirediff.rs selftests/bench/src/main.rs \
-	selftests/guest/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh scripts/suites \
-	scripts/lib/suite.sh Documentation/testing.rst
+	selftests/guest/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh \
+	scripts/suites scripts/lib/suite.sh Documentation/testing.rst

@@ -20,7 +20,8 @@ asked_kernels
 wanted() { [[ -z $SUITE || ,$SUITE, = *,$1,* ]]; }
 
 # machines_at_once FLAVOUR: how many run at the same time. Caller and daemon mostly wait for each other, so that one
-# machine of QEMU keeps little more than one processor busy; User Mode Linux has but one, and sleeps a third of the time.
+# machine of QEMU keeps little more than one processor busy; User Mode Linux has but one, and sleeps a third of the
+# time.
 machines_at_once() {
 	if [[ -n ${RUST_FUSE_MACHINES:-} ]]; then
 		echo "$RUST_FUSE_MACHINES"

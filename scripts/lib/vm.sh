@@ -45,7 +45,8 @@ vm_files() {
 		[[ -e $file ]] || die "there is no $file"
 	done
 	(($(du -smcL "$@" | tail -n 1 | cut -f1) <= 200)) ||
-		die "more than 200 MB are to be in the machine's memory: $*" "give the files that are needed, not their folder"
+		die "more than 200 MB are to be in the machine's memory: $*" \
+			"give the files that are needed, not their folder"
 	cp -rLt "$out/initrd/rf/home" "$@"
 }
 
