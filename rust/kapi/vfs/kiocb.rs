@@ -2,7 +2,8 @@
 
 //! Reads and writes under way: `struct kiocb`, and the generic functions that take one.
 //!
-//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
+//! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/task_io_accounting_ops.h`](srctree/include/linux/task_io_accounting_ops.h).
 //!
 //! The kernel crate's `Kiocb` has the position and the file's private data, but neither the file,
 //! and with it the inode, nor flags.

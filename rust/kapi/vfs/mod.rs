@@ -7,7 +7,7 @@
 //! and what they carry for a filesystem:
 //!
 //! - [`types`]: the filesystem's own data behind each object ([`types::Types`]),
-//! - [`super_block`]: `struct super_block`, `struct backing_dev_info`,
+//! - [`super_block`]: `struct super_block` and how it is set up and reached,
 //! - [`inode`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; finding and making it,
 //!   its memory, references that may be dropped anywhere,
 //! - [`write_access`]: writers of a file (`i_writecount`),

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     bindings,
     kapi::{
+        mm::backing_dev::BackingDevInfo,
         sync::{
             rcu::RcuBox,
             rwsem::RwSem, //
@@ -178,37 +179,13 @@ impl<T: Types> SuperBlock<T> {
     pub(crate) fn bdi(&self) -> &BackingDevInfo {
         // SAFETY: `s_bdi` always points to a backing device (at first to one that does nothing),
         // which the superblock references until it is shut down.
-        unsafe { &*(*self.as_ptr()).s_bdi.cast() }
+        unsafe { BackingDevInfo::from_raw((*self.as_ptr()).s_bdi) }
     }
 
     /// Writes back what is dirty (`sync_filesystem()`). Caller holds `s_umount`.
     pub(super) fn sync_filesystem(&self) -> Result {
         // SAFETY: Called from `reconfigure`, which holds `s_umount` for writing.
         to_result(unsafe { bindings::sync_filesystem(self.as_ptr()) })
-    }
-}
-
-/// A backing device.
-#[repr(transparent)]
-pub(crate) struct BackingDevInfo(Opaque<bindings::backing_dev_info>);
-
-impl BackingDevInfo {
-    /// Pages to read ahead.
-    pub(crate) fn ra_pages(&self) -> usize {
-        // SAFETY: A live device; C reads and writes this word without a lock.
-        unsafe { (&raw const (*self.0.get()).ra_pages).read_volatile() }
-    }
-
-    /// Sets the pages to read ahead.
-    pub(crate) fn set_ra_pages(&self, pages: usize) {
-        // SAFETY: As in `ra_pages()`.
-        unsafe { (&raw mut (*self.0.get()).ra_pages).write_volatile(pages) };
-    }
-
-    /// Sets the pages of one request that the device likes best.
-    pub(crate) fn set_io_pages(&self, pages: usize) {
-        // SAFETY: As in `ra_pages()`.
-        unsafe { (&raw mut (*self.0.get()).io_pages).write_volatile(pages) };
     }
 }
 
