@@ -10,7 +10,7 @@
 //! - [`chan`]: a channel and its requests, whose queues are the [`engine`](crate::engine)'s,
 //! - [`caller`]: what callers send, and how they wait,
 //! - [`notify`]: what a daemon writes unasked,
-//! - [`dev`]: `/dev/fuse`,
+//! - [`dev`]: the device `/dev/fuse`,
 //! - [`watch`]: what looks on (it uses `chan` alone).
 //!
 //! Uses `abi`, `engine` and `kapi`; `fs` and `control` use what is named here.
