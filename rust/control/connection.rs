@@ -21,7 +21,7 @@ use kernel::{
 
 /// A connection, as its directory and files know it.
 #[pin_data]
-pub(crate) struct Connection {
+pub(super) struct Connection {
     /// Its id, which is the superblock's device number and the directory's name.
     pub(super) dev: u32,
     /// The mounter, who owns directory and files.

@@ -41,7 +41,7 @@ use kernel::{
 };
 
 /// The files of a connection, while this lives. Dropping it sleeps.
-pub(crate) struct DebugDir {
+pub(super) struct DebugDir {
     _dir: Dir,
     latency: Arc<Latency>,
 }
@@ -52,7 +52,7 @@ impl DebugDir {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(connection: u32, chan: &Arc<Chan>) -> Result<Self> {
+    pub(super) fn new(connection: u32, chan: &Arc<Chan>) -> Result<Self> {
         let mut name = [0; 16];
         let mut formatter = Formatter::new(&mut name);
         kernel::fmt::Write::write_fmt(&mut formatter, fmt!("{connection}\0"))

@@ -59,7 +59,7 @@ impl FileSystem for FuseCtl {
 }
 
 /// A mount of it in the making.
-pub(crate) struct Context;
+pub(super) struct Context;
 
 #[vtable]
 impl FsContextOperations for Context {

@@ -42,7 +42,7 @@ use crate::kapi::{
 use kernel::prelude::*;
 
 /// The types of the control filesystem.
-pub(crate) enum FuseCtl {}
+enum FuseCtl {}
 
 impl Types for FuseCtl {
     type Super = ();

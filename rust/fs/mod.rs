@@ -2,16 +2,23 @@
 
 //! The filesystem: superblocks, inodes, dentries, files and the page cache on top of a channel.
 //!
-//! In reading order:
+//! In reading order, which is that of their use: each room uses only those before it
+//! (`scripts/tidy` checks that), and its own page says which, and who uses it.
 //!
 //! - [`conn`]: what all mounts of one daemon share,
-//! - [`request`]: sending requests,
-//! - [`inode`], [`name`]: what is known of inodes and names without asking the daemon,
-//! - [`attr`]: attributes and permissions,
-//! - [`file`](mod@file), [`dir`], [`data`]: open files, directories, and what is in files,
+//! - [`request`]: sending requests, and callers that are killed,
+//! - [`inode`]: what is known of an inode without asking the daemon,
+//! - [`name`]: what is known of names, and finding them,
+//! - [`attr`]: asking for attributes and changing them, permissions,
+//! - [`file`](mod@file): open files, from OPEN to RELEASE,
+//! - [`dir`]: operations on directories,
+//! - [`data`]: what is in files and symbolic links,
 //! - [`notify`]: notifications from the daemon,
 //! - [`mount`]: mounting and unmounting,
 //! - [`ops`]: the tables of operations.
+//!
+//! The private types of the VFS's objects are named below, so that any room may use an object's
+//! methods.
 
 mod attr;
 mod conn;
@@ -37,7 +44,7 @@ use crate::kapi::{
 use kernel::prelude::*;
 
 /// The private types of this filesystem.
-pub(crate) enum Fuse {}
+enum Fuse {}
 
 impl kapi::vfs::types::Types for Fuse {
     type Super = mount::superblock::Mount;
@@ -47,15 +54,15 @@ impl kapi::vfs::types::Types for Fuse {
 }
 
 /// A superblock of ours.
-pub(crate) type SuperBlock = kapi::vfs::super_block::SuperBlock<Fuse>;
+type SuperBlock = kapi::vfs::super_block::SuperBlock<Fuse>;
 /// An inode of ours.
-pub(crate) type Inode = kapi::vfs::inode::Inode<Fuse>;
+type Inode = kapi::vfs::inode::Inode<Fuse>;
 /// A dentry of ours.
-pub(crate) type Dentry = kapi::vfs::dentry::Dentry<Fuse>;
+type Dentry = kapi::vfs::dentry::Dentry<Fuse>;
 /// An open file of ours.
-pub(crate) type File = kapi::vfs::file::File<Fuse>;
+type File = kapi::vfs::file::File<Fuse>;
 /// A file of ours that is being opened.
-pub(crate) type OpeningFile = kapi::vfs::file::OpeningFile<Fuse>;
+type OpeningFile = kapi::vfs::file::OpeningFile<Fuse>;
 
 /// What the filesystem half has registered. Dropped in this order at unload, when there is no
 /// superblock left: superblocks hold the module.

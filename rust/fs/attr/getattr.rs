@@ -120,7 +120,7 @@ fn update_get_attr(
 ///
 /// The daemon's; EIO if what it says is impossible, for this inode or at all, which makes the inode
 /// bad.
-pub(in crate::fs) fn do_getattr(
+pub(super) fn do_getattr(
     idmap: &MntIdmap,
     inode: &Inode,
     stat: Option<&mut Kstat>,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attributes that the daemon is asked for or told, and permissions.
+//! Attributes that the daemon is asked for or told, and permissions. Uses [`inode`](super::inode)
+//! and [`request`](super::request); reading and writing use it, which need the size.
+//!
+//! In reading order:
 //!
 //! - [`getattr`]: GETATTR, and whether attributes are up to date,
 //! - [`setattr`]: SETATTR, from chmod(2) to truncate(2),

@@ -43,44 +43,44 @@ use kernel::{
 };
 
 /// What a mounter fixes before the daemon says anything (`struct fuse_fs_context`).
-pub(crate) struct ConnParams {
-    pub(crate) user_id: Kuid,
-    pub(crate) group_id: Kgid,
+pub(in crate::fs) struct ConnParams {
+    pub(in crate::fs) user_id: Kuid,
+    pub(in crate::fs) group_id: Kgid,
     /// Permissions are checked here, by mode and owner.
-    pub(crate) default_permissions: bool,
+    pub(in crate::fs) default_permissions: bool,
     /// Others than the mounter may use the mount.
-    pub(crate) allow_other: bool,
+    pub(in crate::fs) allow_other: bool,
     /// Bytes per READ, at least 4096; INIT does not change it. `u32::MAX`: not given.
-    pub(crate) max_read: u32,
+    pub(in crate::fs) max_read: u32,
     /// The VFS does not apply the umask, nor do we (`SB_POSIXACL` asked for at mount).
-    pub(crate) dont_mask: bool,
+    pub(in crate::fs) dont_mask: bool,
 }
 
 /// What INIT settles, once.
-pub(crate) struct Negotiated {
+pub(in crate::fs) struct Negotiated {
     /// The daemon's minor version.
-    pub(crate) minor: Minor,
+    pub(in crate::fs) minor: Minor,
     /// Bytes per WRITE, at least 4096.
-    pub(crate) max_write: u32,
+    pub(in crate::fs) max_write: u32,
     /// Pages per request, at least one.
-    pub(crate) max_pages: u32,
+    pub(in crate::fs) max_pages: u32,
     /// Bytes of a name (`FUSE_NAME_LOW_MAX` or `FUSE_NAME_MAX`).
-    pub(crate) name_max: u32,
+    pub(in crate::fs) name_max: u32,
     /// What both sides can do.
-    pub(crate) flags: InitFlags,
+    pub(in crate::fs) flags: InitFlags,
 }
 
 /// `FUSE_DEFAULT_MAX_PAGES_PER_REQ`: pages per request of a daemon that does not say.
-pub(crate) const DEFAULT_MAX_PAGES: u32 = 32;
+pub(in crate::fs) const DEFAULT_MAX_PAGES: u32 = 32;
 
 /// A connection.
-pub(crate) struct Conn {
-    pub(crate) chan: Arc<Chan>,
-    pub(crate) params: ConnParams,
+pub(in crate::fs) struct Conn {
+    pub(in crate::fs) chan: Arc<Chan>,
+    pub(in crate::fs) params: ConnParams,
     /// The namespace that uids and gids on the wire belong to: the device opener's and mounter's.
-    pub(crate) user_ns: ARef<UserNamespace>,
+    pub(in crate::fs) user_ns: ARef<UserNamespace>,
     /// The namespace that pids on the wire belong to: the mounter's.
-    pub(crate) pid_ns: ARef<PidNamespace>,
+    pub(in crate::fs) pid_ns: ARef<PidNamespace>,
     /// Hides the kernel's addresses in what the daemon sees of lock owners.
     pub(super) scramble_key: [u32; 4],
     negotiated: SetOnce<Negotiated>,
@@ -115,7 +115,7 @@ impl Conn {
     }
 
     /// What INIT settled; `None` until its reply has been processed, and if it was refused.
-    pub(crate) fn negotiated(&self) -> Option<&Negotiated> {
+    pub(in crate::fs) fn negotiated(&self) -> Option<&Negotiated> {
         self.negotiated.as_ref()
     }
 
@@ -132,32 +132,32 @@ impl Conn {
     }
 
     /// Bytes per READ.
-    pub(crate) fn max_read(&self) -> u32 {
+    pub(in crate::fs) fn max_read(&self) -> u32 {
         self.params.max_read
     }
 
     /// Bytes per WRITE.
-    pub(crate) fn max_write(&self) -> u32 {
+    pub(in crate::fs) fn max_write(&self) -> u32 {
         self.negotiated().map_or(4096, |n| n.max_write)
     }
 
     /// Pages per request.
-    pub(crate) fn max_pages(&self) -> u32 {
+    pub(in crate::fs) fn max_pages(&self) -> u32 {
         self.negotiated().map_or(DEFAULT_MAX_PAGES, |n| n.max_pages)
     }
 
     /// Bytes of a name.
-    pub(crate) fn name_max(&self) -> u32 {
+    pub(in crate::fs) fn name_max(&self) -> u32 {
         self.negotiated().map_or(NAME_LOW_MAX, |n| n.name_max)
     }
 
     /// The daemon's minor version; ours before INIT.
-    pub(crate) fn minor(&self) -> Minor {
+    pub(in crate::fs) fn minor(&self) -> Minor {
         self.negotiated().map_or(Minor::OURS, |n| n.minor)
     }
 
     /// Whether the kernel checks permissions by mode and owner.
-    pub(crate) fn default_permissions(&self) -> bool {
+    pub(in crate::fs) fn default_permissions(&self) -> bool {
         self.params.default_permissions
     }
 
@@ -178,27 +178,27 @@ impl Conn {
     }
 
     /// The version of attributes that are asked for from now on (`fuse_get_attr_version()`).
-    pub(crate) fn attr_version(&self) -> u64 {
+    pub(in crate::fs) fn attr_version(&self) -> u64 {
         self.attr_version.load(Relaxed)
     }
 
     /// A new version, for attributes that change now (`atomic64_inc_return(&fc->attr_version)`).
-    pub(crate) fn bump_attr_version(&self) -> u64 {
+    pub(in crate::fs) fn bump_attr_version(&self) -> u64 {
         self.attr_version.fetch_add(1, Full).wrapping_add(1)
     }
 
     /// How many inodes have been evicted (`fuse_get_evict_ctr()`).
-    pub(crate) fn evict_ctr(&self) -> u64 {
+    pub(in crate::fs) fn evict_ctr(&self) -> u64 {
         self.evict_ctr.load(Relaxed)
     }
 
     /// Counts an eviction.
-    pub(crate) fn bump_evict_ctr(&self) {
+    pub(in crate::fs) fn bump_evict_ctr(&self) {
         self.evict_ctr.fetch_add(1, Full);
     }
 
     /// The epoch of dentries: those from an older one must be looked up again.
-    pub(crate) fn epoch(&self) -> u32 {
+    pub(in crate::fs) fn epoch(&self) -> u32 {
         self.epoch.load(Relaxed)
     }
 
@@ -213,7 +213,7 @@ impl Conn {
     /// allowed to say otherwise, only tasks that are the mounter's own through and through may, and
     /// never those of a namespace that the mounter has no power over.
     #[inline]
-    pub(crate) fn allow_current_process(&self) -> bool {
+    pub(in crate::fs) fn allow_current_process(&self) -> bool {
         let allowed = if self.params.allow_other {
             current_in_userns(&self.user_ns)
         } else {

@@ -75,7 +75,7 @@ struct Inner {
 
 /// The callers of a connection that have left.
 #[pin_data]
-pub(crate) struct LeftTable {
+pub(in crate::fs) struct LeftTable {
     #[pin]
     inner: SpinLock<Inner>,
     /// Who waits until some of them are done.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all mounts of one daemon share.
+//! What all mounts of one daemon share. All later rooms use it, and it uses none of them.
 //!
+//! In reading order:
+//!
+//! - [`rest`]: pages still to be dropped in place of killed callers,
+//! - [`left`]: killed callers that have left: how many, and what others wait for,
 //! - [`connection`]: the connection itself (`struct fuse_conn`), and what INIT has settled,
 //! - [`lacks`]: which operations its daemon lacks,
-//! - [`lock_owner`]: who holds a lock, as the daemon is told,
-//! - [`rest`]: pages still to be dropped in place of those,
-//! - [`left`]: its callers that have left: how many, and what they wait for.
+//! - [`lock_owner`]: who holds a lock, as the daemon is told.
 
 pub(in crate::fs) mod connection;
 mod lacks;

@@ -51,7 +51,7 @@ impl Rest {
     }
 
     /// Takes in what another one is about; false if that is another inode.
-    pub(in crate::fs) fn merge(&mut self, other: &Self) -> bool {
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
         let ((first, last), (other_first, other_last)) = (self.pages, other.pages);
         let same = *self.inode == *other.inode;
         if same {

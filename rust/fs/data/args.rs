@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// Whether a transfer goes beyond the end of the file, as far as is known (`fuse_io_past_eof()`).
-pub(in crate::fs) fn past_eof(iocb: &Kiocb<'_, Fuse>, iter: &IovIter, inode: &Inode) -> bool {
+pub(super) fn past_eof(iocb: &Kiocb<'_, Fuse>, iter: &IovIter, inode: &Inode) -> bool {
     // Positions and counts fit: the VFS has checked them.
     let count = i64::try_from(iter.count()).unwrap_or(i64::MAX);
     iocb.pos().saturating_add(count) > inode.i_size_read()
 }
 
 /// The flags of open(2) that WRITE tells (`fuse_write_flags()`).
-pub(in crate::fs) fn write_flags(iocb: &Kiocb<'_, Fuse>) -> u32 {
+pub(super) fn write_flags(iocb: &Kiocb<'_, Fuse>) -> u32 {
     let mut flags = iocb.file().flags();
     if iocb.is_dsync() {
         flags |= O_DSYNC;

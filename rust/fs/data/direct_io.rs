@@ -74,10 +74,7 @@ use kernel::{
 };
 
 /// `read_iter` of a file that the daemon opened for direct I/O.
-pub(in crate::fs) fn direct_read_iter(
-    iocb: &mut Kiocb<'_, Fuse>,
-    to: &mut IovIter,
-) -> Result<usize> {
+pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
     if !iocb.is_sync_kiocb() {
         // The position of an asynchronous transfer is not used again.
         return direct_read(iocb, to);
@@ -90,10 +87,7 @@ pub(in crate::fs) fn direct_read_iter(
 }
 
 /// `write_iter` of a file that the daemon opened for direct I/O.
-pub(in crate::fs) fn direct_write_iter(
-    iocb: &mut Kiocb<'_, Fuse>,
-    from: &mut IovIter,
-) -> Result<usize> {
+pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let inode = iocb.file().inode();
     let lock = DioLock::new(iocb, from)?;
 
@@ -162,10 +156,7 @@ fn write_past(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter, shared: bool) -> R
 /// A write past the page cache to a file that is in it, at the position of `iocb`, which moves
 /// (`generic_file_direct_write()`). `Ok(0)` where the cache could not be got out of the way. Needs
 /// `i_rwsem`.
-pub(in crate::fs) fn write_past_cache(
-    iocb: &mut Kiocb<'_, Fuse>,
-    from: &mut IovIter,
-) -> Result<usize> {
+pub(super) fn write_past_cache(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(iocb.pos(), from.count());
     pagemap::filemap_write_and_wait_range(inode, start, end)?;

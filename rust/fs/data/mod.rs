@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is in files and symbolic links.
+//! What is in files and symbolic links. Uses [`attr`](super::attr), [`file`](mod@super::file) and
+//! what they use; only the tables use it.
 //!
-//! - [`transfer`]: `read(2)` and `write(2)`: which way,
+//! In reading order:
+//!
 //! - [`args`]: what a transfer is, and what the daemon is told of it,
 //! - [`read`]: reading through the page cache,
-//! - [`write`](mod@write): writing through the page cache,
 //! - [`direct_io`]: reading and writing past it,
+//! - [`write`](mod@write): writing through the page cache,
+//! - [`transfer`]: `read(2)` and `write(2)`: which way,
 //! - [`mmap`]: mapping a file,
 //! - [`seek`]: moving the position,
 //! - [`readlink`]: READLINK, the text of a link.

@@ -58,10 +58,7 @@ use kernel::{
 };
 
 /// `read(2)` and the like of a file in the page cache.
-pub(in crate::fs) fn cache_read_iter(
-    iocb: &mut Kiocb<'_, Fuse>,
-    to: &mut IovIter,
-) -> Result<usize> {
+pub(super) fn cache_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
     let file = iocb.file();
     let inode = file.inode();
 

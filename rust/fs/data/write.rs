@@ -54,10 +54,7 @@ use kernel::{
 };
 
 /// `write(2)` and the like of a file in the page cache.
-pub(in crate::fs) fn cache_write_iter(
-    iocb: &mut Kiocb<'_, Fuse>,
-    from: &mut IovIter,
-) -> Result<usize> {
+pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
     let written = {
         let inode = iocb.file().inode();
         let _lock = inode.lock()?;

@@ -43,6 +43,7 @@ use crate::{
             lookup::lookup,
             wire_name::wire_name, //
         },
+        Dentry,
         Fuse,
         Inode,
         OpeningFile, //
@@ -137,23 +138,7 @@ fn create_open(
         let (file, closer) = (new_file.take(), Closer::current(conn, None));
         move |done: &mut Outcome<'_>| {
             let out = done.parse(CreateOut::decode);
-            match out {
-                // Nobody has the name.
-                Ok(_) => dentry.drop_behind(),
-                Err(e) => dentry.change_failed_behind(Change::Makes, e),
-            }
-            let (out, file) = (out.ok()?, file?);
-            dir.dir_changed();
-            let file = file.opened(out.entry.node, out.open);
-            let given = Given::new(dir.conn().clone(), out.entry.node);
-            let inode = dir.sb().iget_given(given, &out.entry, AskedAt::CREATED);
-            Some(match inode {
-                Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
-                Err((_, given)) => {
-                    file.set_left_by(closer.pid());
-                    Created::GivenBack(file.give_back(without_create(flags), Some(given)))
-                }
-            })
+            created_behind(&dir, &dentry, flags, file, closer, out)
         }
     };
     let out = conn.call_then(dir, &op, then)?;
@@ -196,6 +181,33 @@ fn create_open(
         pages::drop_clean(&inode)?;
     }
     Ok(())
+}
+
+/// Takes the answer in place of a caller that has left. Nobody has the name.
+fn created_behind(
+    dir: &Inode,
+    dentry: &Dentry,
+    flags: u32,
+    file: Option<NewFile>,
+    closer: Closer,
+    out: Result<CreateOut>,
+) -> Option<Created> {
+    match out {
+        Ok(_) => dentry.drop_behind(),
+        Err(e) => dentry.change_failed_behind(Change::Makes, e),
+    }
+    let (out, file) = (out.ok()?, file?);
+    dir.dir_changed();
+    let file = file.opened(out.entry.node, out.open);
+    let given = Given::new(dir.conn().clone(), out.entry.node);
+    let inode = dir.sb().iget_given(given, &out.entry, AskedAt::CREATED);
+    Some(match inode {
+        Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
+        Err((_, given)) => {
+            file.set_left_by(closer.pid());
+            Created::GivenBack(file.give_back(without_create(flags), Some(given)))
+        }
+    })
 }
 
 /// The flags of a file that has been made, for RELEASE.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations on directories.
+//! Operations on directories. Uses [`name`](super::name), [`file`](mod@super::file) and what they
+//! use; only the tables use it.
 //!
-//! - [`create`]: making what is no open file,
+//! In reading order:
+//!
+//! - [`create`]: MKNOD, MKDIR, SYMLINK and LINK,
 //! - [`atomic_open`]: CREATE, which makes and opens in one,
 //! - [`remove`]: UNLINK and RMDIR,
 //! - [`rename`]: RENAME and RENAME2,

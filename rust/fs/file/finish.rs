@@ -30,7 +30,7 @@ use kernel::prelude::*;
 /// # Errors
 ///
 /// EINTR if killed; it is done all the same.
-pub(in crate::fs) fn drop_stale(inode: &Inode, file: &FuseFile, flags: u32) -> Result {
+pub(super) fn drop_stale(inode: &Inode, file: &FuseFile, flags: u32) -> Result {
     if flags & O_TRUNC != 0 && file.conn.agreed(InitFlags::ATOMIC_O_TRUNC) {
         // The daemon has truncated it. mtime is the daemon's business (S_NOCMTIME).
         attr_cache::truncated_by_open(inode);

@@ -62,7 +62,7 @@ use kernel::{
 };
 
 /// An open file's or directory's data.
-pub(crate) struct FuseFile {
+pub(in crate::fs) struct FuseFile {
     pub(in crate::fs) conn: RcuArc<Conn>,
     pub(in crate::fs) fh: FileHandle,
     pub(in crate::fs) nodeid: NodeId,
@@ -72,7 +72,7 @@ pub(crate) struct FuseFile {
     /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work
     /// item closes the file, it does so for that.
     left_by: Atomic<u32>,
-    pub(in crate::fs) cached_use: CachedUse,
+    pub(super) cached_use: CachedUse,
     kind: Kind,
     /// `None` if there is nothing to be released.
     release: Option<ReleaseMemory>,
@@ -80,7 +80,7 @@ pub(crate) struct FuseFile {
 
 /// A file or a directory: they have operations of their own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(in crate::fs) enum Kind {
     /// OPEN, RELEASE.
     File,
     /// OPENDIR, RELEASEDIR.
@@ -142,7 +142,7 @@ fn send_release(
 }
 
 /// A file's memory, before the daemon has given a handle (`fuse_file_alloc()`).
-pub(crate) struct NewFile {
+pub(in crate::fs) struct NewFile {
     conn: RcuArc<Conn>,
     kind: Kind,
     file: UniqueArc<MaybeUninit<FuseFile>>,
@@ -151,7 +151,7 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     /// Allocates all that a file and its release will need. May sleep.
-    pub(crate) fn new(conn: &RcuArc<Conn>, kind: Kind) -> Result<Self> {
+    pub(in crate::fs) fn new(conn: &RcuArc<Conn>, kind: Kind) -> Result<Self> {
         // Without an OPENDIR there is no RELEASEDIR, and no inode to be kept for it. With files it
         // is kept anyhow, for as long as there are READs: should the daemon cause reclaim while it
         // serves one, the inode must not be evicted.
@@ -177,7 +177,7 @@ impl NewFile {
     }
 
     /// The file, once the daemon has given its handle; from now on it will be released.
-    pub(crate) fn opened(self, nodeid: NodeId, out: OpenOut) -> Arc<FuseFile> {
+    pub(in crate::fs) fn opened(self, nodeid: NodeId, out: OpenOut) -> Arc<FuseFile> {
         let mut open_flags = out.flags;
         if self.kind == Kind::Dir || !open_flags.contains(OpenOutFlags::DIRECT_IO) {
             open_flags = open_flags.without(OpenOutFlags::PARALLEL_DIRECT_WRITES);
@@ -201,7 +201,7 @@ impl NewFile {
     }
 
     /// The file, when the daemon does not care to be asked.
-    pub(crate) fn opened_without_asking(mut self, nodeid: NodeId) -> Arc<FuseFile> {
+    pub(super) fn opened_without_asking(mut self, nodeid: NodeId) -> Arc<FuseFile> {
         let flags = match self.kind {
             Kind::File => OpenOutFlags::KEEP_CACHE,
             Kind::Dir => {
@@ -227,7 +227,7 @@ impl FuseFile {
     }
 
     /// Ties the file to its inode, which is kept until RELEASE has ended.
-    pub(crate) fn attach(&self, inode: &Inode) {
+    pub(in crate::fs) fn attach(&self, inode: &Inode) {
         if let Some(release) = &self.release {
             release.end.inode.set(inode);
         }
@@ -235,7 +235,7 @@ impl FuseFile {
 
     /// The file is closed with these flags of open(2) (`fuse_file_release()`). RELEASE is sent when
     /// those who read for it are through as well.
-    pub(crate) fn release(self: Arc<Self>, flags: u32) {
+    pub(in crate::fs) fn release(self: Arc<Self>, flags: u32) {
         self.flags.store(flags, Relaxed);
     }
 

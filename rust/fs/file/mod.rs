@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Open files, from OPEN to RELEASE.
+//! Open files and directories, from OPEN to RELEASE. Uses [`inode`](super::inode) and
+//! [`request`](super::request); directories, reading and writing use it.
+//!
+//! In reading order:
 //!
 //! - [`fuse_file`]: an open file's data, and RELEASE,
 //! - [`give_back`]: a file that was opened and could not be used after all,

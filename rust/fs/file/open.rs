@@ -74,7 +74,7 @@ pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseF
 
 impl FuseFile {
     /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
-    pub(crate) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
+    pub(in crate::fs) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
         let (conn, nodeid) = (inode.conn(), inode.nodeid());
         let mut file = Some(NewFile::new(conn, kind)?);
         let open = Open {

@@ -56,11 +56,11 @@ use kernel::sync::{
 };
 
 /// What a write may change (`FUSE_STATX_MODIFY`).
-pub(in crate::fs) const STATX_MODIFY: u32 = STATX_MTIME | STATX_CTIME | STATX_BLOCKS;
+pub(super) const STATX_MODIFY: u32 = STATX_MTIME | STATX_CTIME | STATX_BLOCKS;
 /// What a write or truncation may change (`FUSE_STATX_MODSIZE`).
 pub(in crate::fs) const STATX_MODSIZE: u32 = STATX_MODIFY | STATX_SIZE;
 /// What a change of its contents may change in a directory (`FUSE_STATX_MODDIR`).
-pub(in crate::fs) const STATX_MODDIR: u32 = STATX_MODSIZE | STATX_NLINK;
+pub(super) const STATX_MODDIR: u32 = STATX_MODSIZE | STATX_NLINK;
 
 /// When an entry was asked for, in the connection's counters; to tell whether it is stale by now.
 #[derive(Clone, Copy)]

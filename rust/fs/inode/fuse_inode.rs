@@ -75,15 +75,15 @@ impl State {
 
 /// An inode's data, in its slab object.
 #[pin_data]
-pub(crate) struct FuseInode {
+pub(in crate::fs) struct FuseInode {
     /// The daemon's name for the inode; set by `iget5_locked` before anyone else sees it.
     pub(super) nodeid: Atomic<u64>,
     /// [`State`]. Read in RCU walk.
     pub(in crate::fs) state: AtomicBits,
     /// `STATX_*` bits of what must be asked for again. Read in RCU walk.
-    pub(in crate::fs) inval_mask: AtomicBits,
+    pub(super) inval_mask: AtomicBits,
     /// In jiffies (64 bits): until when the attributes are valid. Read in RCU walk.
-    pub(in crate::fs) i_time: Atomic<u64>,
+    pub(super) i_time: Atomic<u64>,
     /// What callers that have left hold of its locks.
     pub(in crate::fs) occupied: Occupied,
     /// The mode as the daemon gave it, sticky bit included; written under `inner`.
@@ -94,7 +94,7 @@ pub(crate) struct FuseInode {
     pub(in crate::fs) blkbits: Atomic<u32>,
     /// Those who wait until no direct writes run in parallel.
     #[pin]
-    pub(in crate::fs) direct_io_waitq: WaitQueue,
+    pub(super) direct_io_waitq: WaitQueue,
     /// Serialises LOOKUP and READDIR for daemons without PARALLEL_DIROPS.
     #[pin]
     mutex: KillableMutex,
@@ -113,7 +113,7 @@ pub(in crate::fs) struct Inner {
     pub(in crate::fs) attr_version: u64,
     /// Open files that use the page cache; below zero, parallel direct writes (see
     /// [`iomode`](super::iomode)).
-    pub(in crate::fs) io_cache_ctr: i32,
+    pub(super) io_cache_ctr: i32,
 }
 
 impl FuseInode {

@@ -28,7 +28,7 @@ static INODE_CACHE: InodeCache<Fuse> = InodeCache::new();
 /// # Errors
 ///
 /// ENOMEM.
-pub(crate) fn init() -> Result<InodeCacheGuard<Fuse>> {
+pub(in crate::fs) fn init() -> Result<InodeCacheGuard<Fuse>> {
     INODE_CACHE.create(c"fuse_inode")
 }
 

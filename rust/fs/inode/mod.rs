@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known of an inode without asking the daemon.
+//! What is known of an inode without asking the daemon. Uses [`request`](super::request) to hand
+//! pages over that a killed caller would drop; all later rooms use it.
+//!
+//! In reading order:
 //!
 //! - [`fuse_inode`]: its data,
 //! - [`times`]: the wire's times and the kernel's,
 //! - [`pages`]: dropping its cached pages,
 //! - [`attr_cache`]: its cached attributes,
 //! - [`iomode`]: whether its data goes through the page cache,
-//! - [`given`]: a node that the daemon has given, and that is given back unless an inode takes it,
-//! - [`iget`]: finding and making it,
+//! - [`given`]: a node that the daemon has given: an inode takes it, or it is given back,
+//! - [`iget`]: finding an inode and making it,
 //! - [`lifecycle`]: its memory, and giving it back.
 
 pub(in crate::fs) mod attr_cache;

@@ -120,7 +120,7 @@ pub(in crate::fs) fn truncate(inode: &Inode, size: i64) -> Result {
 
 /// The daemon has said that the file's size is another one, `size`: drops what lies beyond, and
 /// what is clean.
-pub(in crate::fs) fn resized(inode: &Inode, size: i64) {
+pub(super) fn resized(inode: &Inode, size: i64) {
     if truncate(inode, size).is_ok() {
         // Of a killed caller others take care.
         let _ = drop_clean(inode);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mounting and unmounting.
+//! Mounting and unmounting. Uses [`conn`](super::conn), [`name`](super::name),
+//! [`notify`](super::notify), and tells [`control`](crate::control); only the tables use it.
+//!
+//! In reading order:
 //!
 //! - [`superblock`]: a superblock's data (`struct fuse_mount`), and what it tells of itself,
 //! - [`options`]: a mount in the making,

@@ -82,7 +82,7 @@ pub(in crate::fs) const PARAMETERS: FsParameterTable = {
 const MIN_MAX_READ: u32 = 4096;
 
 /// A mount in the making (`struct fuse_fs_context`).
-pub(crate) struct MountContext {
+pub(in crate::fs) struct MountContext {
     pub(super) dev: Option<Arc<Device>>,
     pub(super) subtype: Option<ParamString>,
     /// Type and permissions of the root.

@@ -33,8 +33,8 @@ use kernel::{
 };
 
 /// A superblock's data, freed a grace period after `kill_sb`.
-pub(crate) struct Mount {
-    pub(crate) conn: RcuArc<Conn>,
+pub(in crate::fs) struct Mount {
+    pub(in crate::fs) conn: RcuArc<Conn>,
 }
 
 /// `statfs`.

@@ -22,7 +22,7 @@ use kernel::sync::atomic::{
 };
 
 /// A dentry's data. Read in RCU walk: atomics only.
-pub(crate) struct FuseDentry {
+pub(in crate::fs) struct FuseDentry {
     /// In jiffies (64 bits): until when the daemon vouches for the name.
     time: Atomic<u64>,
     /// [`NamedAt::epoch`].

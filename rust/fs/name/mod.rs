@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names: dentries, finding them, and dropping those whose time is over.
+//! Names: what is known of them, and finding them. Uses [`inode`](super::inode) and
+//! [`request`](super::request); directories and mounting use it.
+//!
+//! In reading order:
 //!
 //! - [`dentry`]: a dentry's data,
 //! - [`wire_name`]: a name as the wire takes it,
-//! - [`doubt`]: names of which nobody knows what they stand for,
+//! - [`doubt`]: names of which nobody knows any more what they stand for,
 //! - [`lookup`]: finding a name,
 //! - [`revalidate`]: whether a name still is what it was,
 //! - [`expiry`]: dropping names that have expired.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tables of operations: which function does what. Nothing uses them but the registration.
+//! The tables of operations: which function does what, a line for each. Uses all other rooms;
+//! nothing uses it but the registration.
+//!
+//! In reading order:
 //!
 //! - [`fs_type`]: of the filesystem type,
 //! - [`fs_context`]: of a mount in the making,

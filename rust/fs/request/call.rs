@@ -60,7 +60,7 @@ impl Conn {
     /// # Errors
     ///
     /// EOVERFLOW for a user or group that has no id in the daemon's namespace.
-    pub(crate) fn caller(&self) -> Result<Creds> {
+    pub(in crate::fs) fn caller(&self) -> Result<Creds> {
         Ok(Creds {
             uid: from_kuid(&self.user_ns, current_fsuid()).ok_or(EOVERFLOW)?,
             gid: from_kgid(&self.user_ns, current_fsgid()).ok_or(EOVERFLOW)?,
@@ -69,7 +69,7 @@ impl Conn {
     }
 
     /// As [`caller`](Self::caller), for what must be sent: an id without a name is replaced.
-    pub(crate) fn caller_munged(&self) -> Creds {
+    pub(in crate::fs) fn caller_munged(&self) -> Creds {
         Creds {
             uid: from_kuid_munged(&self.user_ns, current_fsuid()),
             gid: from_kgid_munged(&self.user_ns, current_fsgid()),
@@ -78,7 +78,7 @@ impl Conn {
     }
 
     /// The current task without its ids, which are 0 on the wire (`args->nocreds`).
-    pub(crate) fn caller_nocreds(&self) -> Creds {
+    pub(in crate::fs) fn caller_nocreds(&self) -> Creds {
         Creds {
             uid: 0,
             gid: 0,
@@ -94,7 +94,7 @@ impl Conn {
     /// The daemon's; EIO for a reply that makes no sense; ENOTCONN, ECONNABORTED, ECONNREFUSED when
     /// there is no daemon; EINTR, also where a killed caller has left; ENOMEM; EOVERFLOW
     /// ([`caller`](Self::caller)).
-    pub(crate) fn call<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
+    pub(in crate::fs) fn call<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
         self.call_then(on, op, || |_: &mut Outcome<'_>| {})
     }
 
@@ -102,7 +102,7 @@ impl Conn {
     /// done in its place when the answer has come: in a work item, before it is free for others
     /// what the caller held. It takes no lock of the VFS but folio locks, and needs no memory that
     /// it might not get.
-    pub(crate) fn call_then<O: Op, A: Afterwards, T: Then<A>>(
+    pub(in crate::fs) fn call_then<O: Op, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,
         op: &O,
@@ -114,7 +114,7 @@ impl Conn {
     /// As [`call_then`](Self::call_then), with what `parse` makes of the reply's body: that saves
     /// moving it around.
     #[inline]
-    pub(crate) fn call_parse<O: Op, R, A: Afterwards, T: Then<A>>(
+    pub(in crate::fs) fn call_parse<O: Op, R, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,
         op: &O,
@@ -126,7 +126,7 @@ impl Conn {
 
     /// As [`call_then`](Self::call_then), with data that goes along; also gives the number of bytes
     /// received. Where the caller leaves, folios stay with the request.
-    pub(crate) fn call_with<O: Op, A: Afterwards, T: Then<A>>(
+    pub(in crate::fs) fn call_with<O: Op, A: Afterwards, T: Then<A>>(
         &self,
         on: impl Subject,
         op: &O,
@@ -180,7 +180,7 @@ impl Conn {
     /// # Errors
     ///
     /// As [`call`](Self::call), but neither ENOMEM nor EOVERFLOW.
-    pub(crate) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
+    pub(in crate::fs) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
         let message = Message {
             caller: self.caller_munged(),
             node: Some(on.inode().nodeid()),
@@ -196,7 +196,7 @@ impl Conn {
 
 /// What is done with the answer to a request whose caller has left, before others go on; what it
 /// returns is done after that.
-pub(crate) trait Then<A: Afterwards>:
+pub(in crate::fs) trait Then<A: Afterwards>:
     FnOnce(&mut Outcome<'_>) -> A + Send + 'static
 {
 }
@@ -204,7 +204,7 @@ pub(crate) trait Then<A: Afterwards>:
 impl<A: Afterwards, T: FnOnce(&mut Outcome<'_>) -> A + Send + 'static> Then<A> for T {}
 
 /// What a caller has while its request is under way.
-pub(crate) trait Holds {
+pub(in crate::fs) trait Holds {
     /// Hands it over, as the caller leaves.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ pub(crate) trait Holds {
 }
 
 /// What a request is about.
-pub(crate) trait Subject: Holds {
+pub(in crate::fs) trait Subject: Holds {
     /// The inode that it is sent to.
     fn inode(&self) -> &Inode;
 }

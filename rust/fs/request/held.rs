@@ -61,7 +61,7 @@ enum Keep {
 const KEEPS: usize = 6;
 
 /// What a caller that has left still holds. Dropped, it is free for others.
-pub(crate) struct Held {
+pub(in crate::fs) struct Held {
     table: Arc<LeftTable>,
     id: u64,
     keeps: [Option<Keep>; KEEPS],
@@ -239,7 +239,7 @@ impl Drop for Held {
 
 /// What is done in place of a caller that has left: `then` is given the answer; what it returns is
 /// what comes after that.
-pub(in crate::fs) struct LeftCall<T, A> {
+pub(super) struct LeftCall<T, A> {
     step: Step<T, A>,
     /// What the answer changes of pages that others had locked.
     rest: Option<Rest>,
@@ -267,7 +267,7 @@ impl<T, A> LeftCall<T, A> {
 
 /// What a caller that has left would have done after its operation. None of it waits for the
 /// daemon.
-pub(crate) trait Afterwards: Send + 'static {
+pub(in crate::fs) trait Afterwards: Send + 'static {
     /// What it would have done before it released its locks; called until it says that it is done.
     fn before(&mut self) -> bool {
         true

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sending requests, and what becomes of one whose caller is killed.
+//! Sending requests, and what becomes of one whose caller is killed. Uses [`conn`](super::conn);
+//! all later rooms use it.
+//!
+//! In reading order:
 //!
 //! - [`call`]: sending one on behalf of the current task,
-//! - [`bytes`]: of an operation whose answer is bytes,
+//! - [`bytes`]: one of an operation whose answer is bytes,
 //! - [`held`]: what a caller that leaves hands over, and what is done in its place,
 //! - [`occupied`]: waiting for what callers that have left still hold.
 

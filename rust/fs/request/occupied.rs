@@ -118,7 +118,7 @@ impl Inode {
     }
 
     /// A number for a name in this directory. Two names with the same one just wait for each other.
-    pub(in crate::fs) fn name_id(&self, name: &[u8]) -> (NodeId, u32) {
+    pub(super) fn name_id(&self, name: &[u8]) -> (NodeId, u32) {
         (self.nodeid(), full_name_hash(self, name))
     }
 
