@@ -38,7 +38,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The request, counted.
-    pub(in crate::transport) fn into_counted(self) -> Req {
+    pub(super) fn into_counted(self) -> Req {
         let req = self.req.clone();
         if !self.gated {
             req.count();

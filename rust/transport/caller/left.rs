@@ -170,11 +170,7 @@ impl Chan {
     ///
     /// See [`Leave::leave`]: it has to stay.
     #[cold]
-    pub(in crate::transport) fn leave_request(
-        self: &Arc<Self>,
-        req: &Req,
-        leave: &mut dyn Leave,
-    ) -> Result {
+    pub(super) fn leave_request(self: &Arc<Self>, req: &Req, leave: &mut dyn Leave) -> Result {
         if !Req::charge(req) {
             return Err(ENOMEM);
         }

@@ -117,9 +117,9 @@ pub(crate) struct Chan {
     #[pin]
     pub(in crate::transport) left: LeftJobs,
     #[pin]
-    pub(in crate::transport) left_work: Work<Self, LEFT_WORK>,
+    pub(super) left_work: Work<Self, LEFT_WORK>,
     #[pin]
-    pub(in crate::transport) left_timer: DelayedWork<Self, LEFT_TIMER>,
+    pub(super) left_timer: DelayedWork<Self, LEFT_TIMER>,
     /// The filesystem, for notifications.
     notified: SetOnce<KBox<dyn Notified>>,
 }

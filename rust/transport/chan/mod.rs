@@ -15,14 +15,14 @@
 //!
 //! Uses [`message`](super::message) alone; the rooms after it in [`transport`](super) use it.
 
-pub(super) mod abort;
+mod abort;
 pub(super) mod channel;
 pub(super) mod forgets;
 pub(super) mod freeze;
-pub(super) mod gate;
+mod gate;
 pub(super) mod latency;
 pub(super) mod left;
-pub(super) mod queues;
-pub(super) mod readers;
+mod queues;
+mod readers;
 pub(super) mod request;
-pub(super) mod submit;
+mod submit;

@@ -114,7 +114,7 @@ impl Device {
         file_data(file).ok_or(EINVAL)
     }
 
-    pub(in crate::transport) fn installed(&self) -> Option<&Installed> {
+    pub(super) fn installed(&self) -> Option<&Installed> {
         self.installed.as_ref()
     }
 
@@ -169,7 +169,7 @@ impl Device {
     /// # Errors
     ///
     /// `EINVAL` if there is one, `ENOMEM`.
-    pub(in crate::transport) fn install(&self, chan: &Arc<Chan>) -> Result<bool> {
+    pub(super) fn install(&self, chan: &Arc<Chan>) -> Result<bool> {
         loop {
             match self.try_install(chan)? {
                 Ok(done) => {

@@ -11,7 +11,7 @@ use crate::{
 use kernel::sync::Arc;
 
 /// A channel in a device.
-pub(in crate::transport) struct Installed {
+pub(super) struct Installed {
     pub(in crate::transport) chan: Arc<Chan>,
     /// The device, towards the channel's engine.
     pub(in crate::transport) id: engine::DeviceId,

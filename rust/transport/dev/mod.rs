@@ -12,7 +12,7 @@
 //! nothing in transport uses it. Further transports will stand beside it.
 
 pub(super) mod device;
-pub(super) mod installed;
-pub(super) mod messages;
-pub(super) mod reader;
-pub(super) mod writer;
+mod installed;
+mod messages;
+mod reader;
+mod writer;

@@ -71,7 +71,7 @@ enum Failed<'a> {
 /// `EINVAL` if the buffer is not large enough for any request; `EAGAIN` if nothing is there and
 /// `nonblock`; `ERESTARTSYS` after a signal; `ENODEV` (or `ECONNABORTED`) if disconnected; those of
 /// [`CopyOut::fill`].
-pub(in crate::transport) fn read(
+pub(super) fn read(
     installed: &Installed,
     nonblock: bool,
     to: &mut impl CopyOut,

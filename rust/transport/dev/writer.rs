@@ -64,11 +64,7 @@ enum Failed<'a> {
 /// # Errors
 ///
 /// `EINVAL` for a malformed one; `ENOENT` if there is no such request; those of [`CopyIn::fill`].
-pub(in crate::transport) fn write(
-    installed: &Installed,
-    from: &mut impl CopyIn,
-    len: usize,
-) -> Result<usize> {
+pub(super) fn write(installed: &Installed, from: &mut impl CopyIn, len: usize) -> Result<usize> {
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }

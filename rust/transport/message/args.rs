@@ -39,7 +39,7 @@ use zerocopy::IntoBytes;
 /// Bytes that a request has room for in itself: a header, the longest fixed arguments and a name of
 /// ordinary length; or a reply's fixed part, of which the longest is an entry and an open file.
 /// Longer ones get memory of their own.
-pub(in crate::transport) const OWN: usize = 200;
+pub(super) const OWN: usize = 200;
 
 /// A few bytes in place, more of them in memory of their own.
 struct Bytes {
@@ -203,7 +203,7 @@ impl Args {
     }
 
     /// Takes the payload out.
-    pub(in crate::transport) fn take_payload(&mut self) -> Payload {
+    pub(super) fn take_payload(&mut self) -> Payload {
         core::mem::replace(&mut self.payload, Payload::None)
     }
 

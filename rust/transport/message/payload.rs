@@ -49,14 +49,14 @@ pub(crate) enum Payload {
 
 /// How far a payload has been copied.
 #[derive(Default)]
-pub(in crate::transport) struct PayloadCursor {
+pub(super) struct PayloadCursor {
     bytes: usize,
     segs: SegCursor,
 }
 
 impl PayloadCursor {
     /// Bytes in all.
-    pub(in crate::transport) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 }
@@ -64,7 +64,7 @@ impl PayloadCursor {
 impl Payload {
     /// Whether there is none.
     #[inline]
-    pub(in crate::transport) fn is_none(&self) -> bool {
+    pub(super) fn is_none(&self) -> bool {
         matches!(self, Payload::None)
     }
 
@@ -98,7 +98,7 @@ impl Payload {
     /// (again) without.
     ///
     /// Folios stay, locked as they are: others wait for them, too.
-    pub(in crate::transport) fn take_own(&mut self) -> (Payload, bool) {
+    pub(super) fn take_own(&mut self) -> (Payload, bool) {
         let (rest, spent) = match self {
             Payload::In(_) | Payload::UserIn(_) => (Payload::None, true),
             Payload::Out(_, max) => (Payload::Nowhere(*max), false),
@@ -119,7 +119,7 @@ impl Payload {
     }
 
     /// Whether what is still to be sent is memory of a caller's.
-    pub(in crate::transport) fn sends_own(&self) -> bool {
+    pub(super) fn sends_own(&self) -> bool {
         matches!(self, Payload::In(_) | Payload::UserIn(_))
     }
 
@@ -130,7 +130,7 @@ impl Payload {
     /// `EINVAL` if that is more than there is room for; `ENOMEM` if a vector came without its
     /// capacity.
     #[inline(never)]
-    pub(in crate::transport) fn start_in(&mut self, len: usize) -> Result {
+    pub(super) fn start_in(&mut self, len: usize) -> Result {
         if len > self.room() {
             return Err(EINVAL);
         }
@@ -144,11 +144,7 @@ impl Payload {
     /// Copies to the daemon as far as that goes without a fault. True if all has been copied.
     /// Apart, for most requests have none.
     #[inline(never)]
-    pub(in crate::transport) fn copy_out(
-        &self,
-        cursor: &mut PayloadCursor,
-        to: &mut impl CopyOut,
-    ) -> bool {
+    pub(super) fn copy_out(&self, cursor: &mut PayloadCursor, to: &mut impl CopyOut) -> bool {
         let len = self.len_out();
         let rest = len.saturating_sub(cursor.bytes);
         if rest == 0 {
@@ -171,7 +167,7 @@ impl Payload {
     /// Copies `len` bytes in all from the daemon, as far as that goes without a fault. True if all
     /// has been copied.
     #[inline(never)]
-    pub(in crate::transport) fn copy_in(
+    pub(super) fn copy_in(
         &mut self,
         len: usize,
         cursor: &mut PayloadCursor,

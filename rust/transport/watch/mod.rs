@@ -10,4 +10,4 @@
 
 pub(super) mod look;
 pub(crate) mod suspend;
-pub(super) mod timeout;
+mod timeout;
