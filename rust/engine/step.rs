@@ -51,17 +51,17 @@ pub(crate) trait StepResult {
         Hint::Ask
     }
 
-    /// Whom to wake up, once the lock has been dropped.
+    /// Whom to wake up, once the lock has been dropped; `None`: nobody.
     #[inline]
-    fn effects(&self) -> Effects {
-        Effects::default()
+    fn effects(&self) -> Option<Effects> {
+        None
     }
 }
 
 impl StepResult for Effects {
     #[inline]
-    fn effects(&self) -> Effects {
-        *self
+    fn effects(&self) -> Option<Effects> {
+        Some(*self)
     }
 }
 
@@ -77,10 +77,10 @@ impl<P> StepResult for Result<Submitted, Refused<P>> {
     }
 
     #[inline(always)]
-    fn effects(&self) -> Effects {
+    fn effects(&self) -> Option<Effects> {
         match self {
-            Ok(submitted) => submitted.effects,
-            Err(_) => Effects::default(),
+            Ok(submitted) => Some(submitted.effects),
+            Err(_) => None,
         }
     }
 }
@@ -97,10 +97,10 @@ impl<L> StepResult for Result<Effects, L> {
         }
     }
 
-    fn effects(&self) -> Effects {
+    fn effects(&self) -> Option<Effects> {
         match self {
-            Ok(effects) => *effects,
-            Err(_) => Effects::default(),
+            Ok(effects) => Some(*effects),
+            Err(_) => None,
         }
     }
 }
@@ -132,10 +132,10 @@ impl<P> StepResult for Option<Claimed<P>> {
     }
 
     #[inline]
-    fn effects(&self) -> Effects {
+    fn effects(&self) -> Option<Effects> {
         match self {
-            Some(claimed) => claimed.effects.unwrap_or_default(),
-            None => Effects::default(),
+            Some(claimed) => claimed.effects,
+            None => None,
         }
     }
 }
@@ -148,11 +148,11 @@ impl<P> StepResult for Result<Ticket, Refused<P>> {
 }
 
 impl StepResult for InterruptReply {
-    fn effects(&self) -> Effects {
+    fn effects(&self) -> Option<Effects> {
         match self {
-            InterruptReply::Again(effects) => *effects,
+            InterruptReply::Again(effects) => Some(*effects),
             InterruptReply::NotFound | InterruptReply::Found | InterruptReply::NotInterrupted => {
-                Effects::default()
+                None
             }
         }
     }
@@ -160,34 +160,28 @@ impl StepResult for InterruptReply {
 
 /// To remove. A background request that goes lets the next one through.
 impl<P> StepResult for Option<(P, Effects)> {
-    fn effects(&self) -> Effects {
-        match self {
-            Some((_, effects)) => *effects,
-            None => Effects::default(),
-        }
+    fn effects(&self) -> Option<Effects> {
+        self.as_ref().map(|(_, effects)| *effects)
     }
 }
 
 impl<P> StepResult for Resent<P> {
-    fn effects(&self) -> Effects {
-        self.effects
+    fn effects(&self) -> Option<Effects> {
+        Some(self.effects)
     }
 }
 
 /// To abort.
 impl<F: ForgetQueue> StepResult for Option<Aborted<F>> {
-    fn effects(&self) -> Effects {
-        match self {
-            Some(aborted) => aborted.effects,
-            None => Effects::default(),
-        }
+    fn effects(&self) -> Option<Effects> {
+        self.as_ref().map(|aborted| aborted.effects)
     }
 }
 
 /// To drain. A background request that goes lets the next one through.
 impl<P> StepResult for Batch<P> {
-    fn effects(&self) -> Effects {
-        self.effects
+    fn effects(&self) -> Option<Effects> {
+        Some(self.effects)
     }
 }
 
@@ -199,8 +193,8 @@ impl StepResult for Released {
         Hint::Same
     }
 
-    fn effects(&self) -> Effects {
-        self.effects
+    fn effects(&self) -> Option<Effects> {
+        Some(self.effects)
     }
 }
 

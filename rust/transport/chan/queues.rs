@@ -109,7 +109,10 @@ impl Queues {
 
     /// Does what a step asks for.
     #[inline(always)]
-    fn carry_out(&self, effects: Effects, news: bool, sync: bool) {
+    fn carry_out(&self, effects: Option<Effects>, news: bool, sync: bool) {
+        let Some(effects) = effects else {
+            return;
+        };
         if effects == Effects::readers(1) && news {
             self.readers.wake_one(sync);
         } else if effects != Effects::default() {

@@ -269,7 +269,9 @@ impl Chan {
     /// A step of the engine, the hint for sleeping readers after it, and what else follows.
     pub(crate) fn step<R: StepResult>(&self, change: impl FnOnce(&mut TestEngine) -> R) -> R {
         let result = self.change(change);
-        self.carry_out(result.effects());
+        if let Some(effects) = result.effects() {
+            self.carry_out(effects);
+        }
         result
     }
 
