@@ -66,7 +66,7 @@ pub(in crate::fs) fn getattr(
         if request_mask != 0 {
             return Err(EACCES);
         }
-        // Who asks for nothing may learn what every stat tells.
+        // A caller that asks for nothing may learn what every stat tells.
         stat.set_result_mask(0);
         stat.set_dev(inode);
         return Ok(());

@@ -3,7 +3,7 @@
 //! Callers that have left: how many there are of a connection, and who waits for them.
 //!
 //! C counterpart: none; there a killed caller sleeps on with all it holds. What one that has left
-//! still holds is in [`held`](crate::fs::request::held), who has to wait for that in
+//! still holds is in [`held`](crate::fs::request::held), the waits for that are in
 //! [`occupied`](crate::fs::request::occupied).
 //!
 //! Takes "LeftTable::inner", a leaf.
@@ -78,7 +78,7 @@ struct Inner {
 pub(in crate::fs) struct LeftTable {
     #[pin]
     inner: SpinLock<Inner>,
-    /// Who waits until some of them are done.
+    /// Those that wait until some of them are done.
     #[pin]
     pub(in crate::fs) waiters: WaitQueue,
     /// How many of them hold the superblock's rename lock.

@@ -14,7 +14,7 @@ use kernel::sync::aref::ARef;
 /// Pages from the first to the last, included.
 pub(in crate::fs) type Pages = (usize, usize);
 
-/// Pages that somebody could not wait for who was to drop them.
+/// Pages that were to be dropped, and that others had locked.
 ///
 /// All that is clean of them is dropped, even if only their ends lie beyond the end of the file: a
 /// page is read again, but what others have written to it since, and is just being sent, stays.

@@ -19,11 +19,17 @@ use kernel::{
 /// `mmap`.
 pub(in crate::fs) fn mmap(file: &File, vma: &VmaNew) -> Result {
     let flags = vma.flags();
+    let direct = file.data().is_direct();
     if flags & vm_flags::SHARED != 0 && flags & vm_flags::MAYWRITE != 0 {
-        // Nothing writes dirty folios back yet.
+        if !direct {
+            // Nothing writes dirty folios back yet. C refuses files in direct I/O as well.
+            kernel::pr_info_once!(
+                "a caller has asked for a shared writable mapping, which is not built: ENODEV\n"
+            );
+        }
         return Err(ENODEV);
     }
-    if file.data().is_direct() {
+    if direct {
         if flags & vm_flags::MAYSHARE != 0 {
             // Others would not see what goes past the page cache.
             return Err(ENODEV);

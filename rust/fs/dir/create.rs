@@ -173,7 +173,7 @@ pub(in crate::fs) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>)
     let inode = old.inode().ok_or(ENOENT)?;
 
     dir.await_names()?;
-    // Who has left may have removed the last link.
+    // A caller that had left may have removed the last link.
     if inode.await_hold(Hold::Exclusive)? && inode.i_nlink() == 0 {
         return Err(ENOENT);
     }

@@ -55,7 +55,7 @@ fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) ->
     let victim = entry.inode();
     let waited = await_removal(dir, victim)?;
     if waited && entry.is_unhashed() {
-        // Who has left has changed the name; the VFS looks it up again.
+        // A caller that had left has changed the name; the VFS looks it up again.
         return Err(ESTALE);
     }
 

@@ -122,7 +122,7 @@ pub(in crate::fs) fn change_locked(
     inner.attr_version = conn.bump_attr_version();
     fi.i_time.store(valid.to_u64(), Relaxed);
 
-    // The type stays: who calls has checked that it is the same.
+    // The type stays: the callers of this have checked that it is the same.
     let orig_mode = (inode.i_mode() & S_IFMT) | attr.perm();
     let mode = if conn.default_permissions() {
         orig_mode

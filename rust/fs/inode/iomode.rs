@@ -5,7 +5,7 @@
 //! C counterpart: `iomode.c`, as far as it is not about passthrough. Takes the inode's lock.
 //!
 //! An inode counts the open files that use its page cache (above zero), or the parallel direct
-//! writes under way (below zero): never both. Who opens a file for cached I/O waits until the
+//! writes under way (below zero): never both. An open for cached I/O waits until the
 //! direct writes are through; a direct write that finds the inode in cached use takes `i_rwsem`
 //! exclusively instead.
 

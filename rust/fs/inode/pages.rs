@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dropping pages of regular files, and who may be killed while waiting for those that are being
-//! read.
+//! Dropping pages of regular files, where a page may be locked for as long as the daemon reads it.
 //!
 //! C counterpart: the calls of `invalidate_inode_pages2()`, `truncate_pagecache()` and their like
 //! in `file.c`, `dir.c` and `inode.c`. Takes folio locks.
 //!
 //! A page that is being read is locked until the daemon has answered. With parameter `killable` a
-//! task that waits for one may be killed. What must be done all the same is done by others
+//! task that waits for one may be killed. What it was to drop is then dropped in its place
 //! ([`finish`]): pages beyond a new end would come to light when the file grows, and those that
-//! were read before a write are never asked for again. The work item that does what callers have
-//! left waits for no page at all, and comes back.
+//! were read before a write are never asked for again. The work item that does what killed callers
+//! have left waits for no page at all, and comes back later.
 
 use crate::{
     fs::{
@@ -156,8 +155,8 @@ fn finish_unless_done(inode: &Inode, result: Result, pages: Pages) -> Result {
     }
 }
 
-/// By who does what a caller has left, if that is the current task; or by that one in place of the
-/// current task, which is killed. Where there is no memory for that, it has to wait.
+/// Leaves the rest of the pages to the work item that does what killed callers have left: the
+/// current task is that work item, or is killed. Where there is no memory for that, it has to wait.
 fn finish(inode: &Inode, pages: Pages) {
     let left = &inode.conn().left;
     let rest = Rest::new(inode, pages);

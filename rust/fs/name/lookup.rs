@@ -84,8 +84,8 @@ pub(in crate::fs) fn lookup(
 /// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
 /// place of this one, if another.
 ///
-/// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and who
-/// was quicker would take the name for outdated and look it up once more.
+/// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and one
+/// of those that was quicker would take the name for outdated and look it up once more.
 pub(in crate::fs) fn splice(
     entry: UnhashedDentry<'_, Fuse>,
     inode: Option<ARef<Inode>>,
@@ -106,8 +106,8 @@ pub(in crate::fs) fn splice(
     Ok(other)
 }
 
-/// For how long the lock of a directory is kept by who tries to move another one to it, in
-/// milliseconds.
+/// For how long a task that tries to move a directory into another one keeps the other one's lock,
+/// in milliseconds.
 const PATIENCE: u64 = 100;
 
 /// As `d_splice_alias()` of a directory. Perhaps it is one to be moved here that a caller has

@@ -51,7 +51,7 @@ enum Keep {
     Renames,
     /// The file stays open.
     File { _file: HeldFile<Fuse> },
-    /// Who may write to an inode.
+    /// A hold on write access to an inode, or on its denial.
     Access { _access: KeptAccess<Fuse> },
     /// Anything else.
     Other { _other: KBox<dyn Send> },
@@ -181,8 +181,8 @@ impl Held {
         self.keep(Keep::Renames)
     }
 
-    /// The file stays open, and its inode as [`inode`](Self::inode) says. Who executes it keeps
-    /// others from writing to it.
+    /// The file stays open, and its inode as [`inode`](Self::inode) says. If it is executed, others
+    /// are kept from writing to it.
     pub(in crate::fs) fn file(&mut self, file: &File) -> Result {
         let inode = file.inode();
         self.inode(inode)?;
