@@ -104,9 +104,9 @@ for FLAVOUR in plain uml-plain; do
 	machine hanging_daemon_thread 'run: killed by signal 9' 30 'kill -9 $$'
 	machine warning_in_the_log 'kernel log: .*WARNING: planted' 30 'echo WARNING: planted >/dev/kmsg'
 	machine mount_left 'mounts: /tmp/m was still mounted' 30 'mkdir /tmp/m && passthrough_ll /tmp/m'
+	mount='mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m'
 	machine module_in_use 'unload: the module still has' 30 \
-		'mkdir /tmp/m && truncate -s 1M /tmp/file && passthrough_ll /tmp/m &&
-			losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m'
+		"$mount && losetup /dev/loop0 /tmp/m/tmp/file && umount -l /tmp/m"
 	machine module_gone 'unload: ' 30 'umount /sys/fs/fuse/connections && rmmod fuse'
 	machine panic 'died without a verdict' 30 'echo c >/proc/sysrq-trigger; sleep 30'
 	machine silent_end 'died without a verdict' 30 'echo o >/proc/sysrq-trigger; sleep 30'
