@@ -125,14 +125,10 @@ flags! {
         NO_OPENDIR_SUPPORT = 24;
         /// Cached data is dropped only when the daemon says so.
         EXPLICIT_INVAL_DATA = 25;
-        /// `map_alignment` is valid.
-        MAP_ALIGNMENT = 26;
         /// `flags2` is valid.
         INIT_EXT = 30;
         /// Information: a notification may let an entry merely expire.
         HAS_EXPIRE_ONLY = 35;
-        /// Data of a file may come from another.
-        PASSTHROUGH = 37;
         /// Information: requests may be sent again.
         HAS_RESEND = 39;
         /// `request_timeout` is valid.

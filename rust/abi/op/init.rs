@@ -113,10 +113,6 @@ pub struct InitOut {
     pub time_gran: Option<u32>,
     /// Pages per request, at least 1; `None` without `MAX_PAGES`: 32.
     pub max_pages: Option<u16>,
-    /// Log2 of bytes; `None` without `MAP_ALIGNMENT`.
-    pub map_alignment: Option<u16>,
-    /// How far backing files may be stacked; `None` without `PASSTHROUGH`.
-    pub max_stack_depth: Option<u32>,
     /// Seconds until a request without a reply ends the connection, 0 for the default; `None`
     /// without `REQUEST_TIMEOUT`.
     pub request_timeout: Option<u16>,
@@ -144,12 +140,6 @@ impl InitOut {
             max_pages: flags
                 .contains(InitFlags::MAX_PAGES)
                 .then_some(raw.max_pages.max(1)),
-            map_alignment: flags
-                .contains(InitFlags::MAP_ALIGNMENT)
-                .then_some(raw.map_alignment),
-            max_stack_depth: flags
-                .contains(InitFlags::PASSTHROUGH)
-                .then_some(raw.max_stack_depth),
             request_timeout: flags
                 .contains(InitFlags::REQUEST_TIMEOUT)
                 .then_some(raw.request_timeout),
@@ -298,8 +288,6 @@ pub(super) mod tests {
                 max_write: 1 << 20,
                 time_gran: Some(1000),
                 max_pages: Some(256),
-                map_alignment: Some(12),
-                max_stack_depth: Some(1),
                 request_timeout: Some(60),
             }
         );
@@ -322,8 +310,7 @@ pub(super) mod tests {
         }
         let out = settle(InitFlags::EMPTY, &raw(46, every));
         assert_eq!(out.flags, InitFlags::EMPTY);
-        assert_eq!((out.max_pages, out.map_alignment), (None, None));
-        assert_eq!((out.max_stack_depth, out.request_timeout), (None, None));
+        assert_eq!((out.max_pages, out.request_timeout), (None, None));
     }
 
     #[test]
