@@ -404,7 +404,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// `background` also while there are as many background requests as may be. C:
     /// `fuse_block_alloc`. The condition to wait for, exclusively; [`Effects::gate`] wakes up.
     ///
-    /// Who has waited and then does not submit passes the wake-up on; so does one that is not
+    /// Whoever has waited and then does not submit passes the wake-up on; so does one that is not
     /// `background`, since it may have got the one for a background slot.
     pub(crate) fn is_gated(&self, background: bool) -> bool {
         !self.initialized || (background && self.blocked)

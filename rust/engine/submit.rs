@@ -181,7 +181,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Queues the INTERRUPT for a request, unless the daemon does not have the request, or has not
-    /// read an earlier one yet. To be called by who was told to by `LendState::interrupt` or
+    /// read an earlier one yet. To be called by whoever was told to by `LendState::interrupt` or
     /// `LendState::return_sent`. C: `fuse_dev_queue_interrupt`.
     pub(crate) fn interrupt(&mut self, ticket: Ticket) -> Effects {
         let Some(slot) = self.store.lookup(ticket) else {

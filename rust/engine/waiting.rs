@@ -70,7 +70,8 @@ impl<C: Count> Waiting<C> {
         self.0.fetch_add(u32::MAX) == (CLOSED | 1)
     }
 
-    /// The channel was aborted. To be called once, by who was told so by [`super::Engine::abort`].
+    /// The channel was aborted. To be called once, by whoever was told so by
+    /// [`super::Engine::abort`].
     pub(crate) fn close(&self) {
         self.0.fetch_add(CLOSED);
     }

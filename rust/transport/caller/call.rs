@@ -164,7 +164,7 @@ impl Chan {
         let done = || req.args.is_done();
         let freezable = freeze::may_freeze_caller;
 
-        // Not looked at by who is not killed.
+        // Only a caller that was killed looks at it.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
         // Another signal would not reach a task that one has ended already.
         let mut killed = how == How::Forced && killable() && sched::dies_of_signal();

@@ -190,7 +190,7 @@ impl Chan {
         Ok(())
     }
 
-    /// Leaves something to be done later. Who calls this keeps the mount until then.
+    /// Leaves something to be done later. Whoever calls this keeps the mount until then.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl Chan {
     pub(in crate::transport) fn return_own(&self, req: &Req) {
         // The engine's lock keeps replies from being claimed meanwhile.
         let taken = self.peek(|_| {
-            // Taken out before, and lent again it would be in the way of who ends it instead of
+            // Taken out before, and lent again it would be in the way of whoever ends it instead of
             // sending it again.
             if req.spent.load(Relaxed) {
                 return None;

@@ -6,8 +6,8 @@
 //! Frozen where it sleeps it holds up nothing. But it may hold locks of the VFS: frozen by itself,
 //! as a control group's freezer (v1) does, it would hold up all who want them, though the daemon
 //! has answered. The kernel has one kind of sleep for both freezers, so callers sleep so only while
-//! a suspend is on its way or the machine is suspended. Who sleeps already when that begins or ends
-//! is woken up once and sleeps again (`watch/suspend.rs`), see
+//! a suspend is on its way or the machine is suspended. Whoever sleeps already when that begins or
+//! ends is woken up once and sleeps again (`watch/suspend.rs`), see
 //! [`wait`](crate::kapi::sync::wait#freezing).
 //!
 //! No counterpart in C. Takes no lock.

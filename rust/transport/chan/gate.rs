@@ -39,8 +39,8 @@ impl Gate {
     pub(super) fn wake(&self, callers: u32) {
         match callers {
             Effects::ALL => self.queue.wake_up_all(),
-            // Who waits at the gate looks at its condition with the engine's lock held, which we
-            // have had: it is on the queue already, or sees that it need not be.
+            // Whoever waits at the gate looks at its condition with the engine's lock held, which
+            // we have had: it is on the queue already, or sees that it need not be.
             n if self.queue.is_active() => self.queue.wake_up_nr(n.try_into().unwrap_or(i32::MAX)),
             _ => {}
         }
@@ -85,7 +85,7 @@ impl Chan {
                 !self.peek(|engine| engine.is_gated(background))
             })
             .map_err(|_| EINTR)?;
-        // Who takes up no background slot may have got the wake-up of one that came free.
+        // A caller that takes up no background slot may have got the wake-up of one that came free.
         if !background {
             self.pass_gate_on();
         }

@@ -43,7 +43,7 @@ pub(crate) enum Payload {
     UserIn(UserPages),
     /// Data from the daemon to a caller.
     UserOut(UserPages),
-    /// At most so many bytes from the daemon, for nobody: who wanted them has left.
+    /// At most so many bytes from the daemon, for nobody: whoever wanted them has left.
     Nowhere(usize),
 }
 
