@@ -23,7 +23,8 @@ const PAGE: usize = 4096;
 #[repr(align(4096))]
 struct Aligned([u8; server::MAX_DATA]);
 
-/// What no filesystem can do without: a system call, and the same bytes to and fro through two pipes.
+/// What no filesystem can do without: a system call, and the same bytes to and fro through two
+/// pipes.
 pub fn floors(meter: &Meter) -> Result<(), String> {
     meter.measure("null_syscall", ROUNDS, 0, Daemon::default, || {
         // SAFETY: Has no arguments and changes nothing.

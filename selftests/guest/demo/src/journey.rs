@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The journey of requests, from the trace events of the kernel: the caller on the left, the daemon on the right.
+//! The journey of requests, from the trace events of the kernel: the caller on the left, the daemon
+//! on the right.
 
 use crate::daemon::Daemon;
 use crate::syscall;
@@ -58,7 +59,10 @@ pub fn of_command(words: &[String]) -> Result<u8, String> {
     let (status, caller, events) = traced(Command::new(program).args(arguments))?;
     let lines = timeline(&events, caller);
     if lines.is_empty() {
-        println!("{program} ({caller}) has asked nothing of a daemon; of what its children do nothing is shown");
+        println!(
+            "{program} ({caller}) has asked nothing of a daemon; \
+             of what its children do nothing is shown"
+        );
     } else {
         println!();
         print(&lines, &format!("{program} ({caller})"), "");
@@ -282,7 +286,8 @@ impl Story {
         self.push(event.micros, !mine, Some("end"), text);
     }
 
-    /// `prev_comm=rm prev_pid=77 prev_prio=120 prev_state=S ==> next_comm=... next_pid=70 next_prio=120`
+    /// `prev_comm=rm prev_pid=77 prev_prio=120 prev_state=S ==> next_comm=... next_pid=70
+    /// next_prio=120`
     fn switch(&mut self, event: &Event) {
         if !self.request.under_way {
             return;

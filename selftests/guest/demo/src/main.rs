@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What `make run` shows, inside the guest: unmodified daemons serve mounts, ordinary tools work on them,
-//! and what is behind is compared; and the journey of one `rm`.
+//! What `make run` shows, inside the guest: unmodified daemons serve mounts, ordinary tools work on
+//! them, and what is behind is compared; and the journey of one `rm`.
 //!
 //! `demo journey COMMAND [ARGUMENT...]` shows the journey of any command's requests, on any mount.
 
@@ -64,7 +64,8 @@ fn demo() -> Result<(), String> {
     shown.and(stopped)
 }
 
-/// Works on a mount; then the mount, the folder behind it, and a plain folder with the same history must be equal.
+/// Works on a mount; then the mount, the folder behind it, and a plain folder with the same history
+/// must be equal.
 fn exercise(kind: &Kind, plain: &Path) -> Result<usize, String> {
     let daemon = Daemon::start(kind)?;
     let result = (|| {

@@ -7,8 +7,8 @@
 //! | file | what it tests |
 //! |---|---|
 //! | `rust/abi/op/NAME.rs` | one operation: its bytes, and what is made of its reply |
-//! | `rust/abi/op/tests.rs` | every operation: lengths for each version, buffers and replies of any length |
-//! | `rust/abi/*.rs` | what is in the file: headers, notifications, attributes, entries of a directory |
+//! | `rust/abi/op/tests.rs` | every operation: lengths for each version, any buffer, any reply |
+//! | `rust/abi/*.rs` | what is in the file: headers, notifications, attributes, entries |
 //! | `rust/abi/testing.rs` | no tests: what they share |
 //! | `layout.rs`, here | structs, opcodes and flags against the kernel's header |
 //! | `random.rs`, here | random replies, to every operation |

@@ -153,7 +153,8 @@ const DROPS: &[Drop] = &[
     },
 ];
 
-/// Nobody waits: what stays in the page cache and in mappings, and what the daemon is asked for again.
+/// Nobody waits: what stays in the page cache and in mappings, and what the daemon is asked for
+/// again.
 fn what_is_dropped() {
     for d in DROPS {
         println!("{}", d.name);

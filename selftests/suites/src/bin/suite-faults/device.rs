@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The daemon's system calls, with each of their allocations and copies failing in turn. The request is either still
-//! there, and answered then, or its caller has been told.
+//! The daemon's system calls, with each of their allocations and copies failing in turn. The
+//! request is either still there, and answered then, or its caller has been told.
 
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -44,9 +44,9 @@ pub fn mock() -> Mock {
     m
 }
 
-/// One lookup after the other; `serve` is given the device with a request on it and the fault's number, and says
-/// what came of the faulty call, whether the fault was reached, and the request if it has been read. At least `least`
-/// faults must be.
+/// One lookup after the other; `serve` is given the device with a request on it and the fault's
+/// number, and says what came of the faulty call, whether the fault was reached, and the request if
+/// it has been read. At least `least` faults must be.
 fn requests(
     row: &str,
     least: u32,
@@ -76,7 +76,8 @@ fn one_request(
     let c = m.call(name, |p| user::lstat(p).map(|s| s.ino));
     assert!(readable(m.dev(), ktap::patience()), "no request");
     let (r, hit, read) = serve(m, n);
-    // Whatever became of it, the caller ends: with the answer, or with EIO if that was lost with the fault.
+    // Whatever became of it, the caller ends: with the answer, or with EIO if that was lost with
+    // the fault.
     let entry = Entry::new(Attr::file(50, 0)).bytes();
     let read = read.or_else(|| readable(m.dev(), Duration::ZERO).then(|| m.expect(Op::LOOKUP)));
     let answered = match read {

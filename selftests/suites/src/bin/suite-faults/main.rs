@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `faults`: the kernel is short of memory, or a buffer is bad, at each place in turn. Debug kernel only, for
-//! the plain one has no fault injection.
+//! Suite `faults`: the kernel is short of memory, or a buffer is bad, at each place in turn. Debug
+//! kernel only, for the plain one has no fault injection.
 
 mod calls;
 mod control;

@@ -129,8 +129,8 @@ impl Outcome {
         format!("{} injected{module}: {}", self.injected, all.join(", "))
     }
 
-    /// What is wrong with it: fewer than so many faults, none of the module's, or a result that the table does not
-    /// have for this row.
+    /// What is wrong with it: fewer than so many faults, none of the module's, or a result that the
+    /// table does not have for this row.
     pub fn wrong(&self, row: &str, least: u32) -> Vec<String> {
         println!("{row}: {}", self.text());
         let allowed = results::allowed(row);
@@ -173,8 +173,8 @@ pub fn with_fault<T>(n: u32, f: impl FnOnce() -> T) -> (T, bool) {
         .open(FILE)
         .expect(FILE);
     let mut left = [0u8; 16];
-    // No call but these and `f` between, or they would be what fails: as the two that look and clear are, if `f` has
-    // fewer places.
+    // No call but these and `f` between, or they would be what fails: as the two that look and
+    // clear are, if `f` has fewer places.
     let set = rustix::io::pwrite(&file, text.as_bytes(), 0);
     let v = f();
     let got = rustix::io::pread(&file, &mut left, 0);
@@ -191,16 +191,16 @@ pub fn with_fault<T>(n: u32, f: impl FnOnce() -> T) -> (T, bool) {
 /// Of which places the nth fails.
 pub type Round = (Places, u32);
 
-/// The rounds, the last of which is the one that does not reach a fault. The first has none either: memory of this
-/// process that is touched for the first time would be a place too, and the one of the call that has its number would
-/// never fail.
+/// The rounds, the last of which is the one that does not reach a fault. The first has none either:
+/// memory of this process that is touched for the first time would be a place too, and the one of
+/// the call that has its number would never fail.
 pub fn plan() -> impl Iterator<Item = Round> {
     let first = [(Places::All, MOST), (Places::OfModule, 1)];
     first.into_iter().chain((1..).map(|n| (Places::All, n)))
 }
 
-/// Repeats `f` with the first, second, ... place failing, until it gets through without. `before` makes what each
-/// round works on and `after` tidies up, without faults.
+/// Repeats `f` with the first, second, ... place failing, until it gets through without. `before`
+/// makes what each round works on and `after` tidies up, without faults.
 pub fn rounds<S, T>(
     mut before: impl FnMut() -> S,
     mut f: impl FnMut(&mut S) -> Res<T>,

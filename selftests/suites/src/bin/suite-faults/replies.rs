@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Other messages of the daemon: the answer to INIT, notifications, INTERRUPTs, data for the page cache. Whatever a
-//! fault does to one, the caller ends, and never with wrong data.
+//! Other messages of the daemon: the answer to INIT, notifications, INTERRUPTs, data for the page
+//! cache. Whatever a fault does to one, the caller ends, and never with wrong data.
 
 use std::os::fd::AsRawFd;
 

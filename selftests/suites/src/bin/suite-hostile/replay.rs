@@ -3,23 +3,24 @@
 //! One caller, one daemon, everything in an order: the same seed gives the same conversation on C's
 //! module and on ours, and it is recorded to be compared.
 //!
-//! After each step of the caller the daemon answers all that is there before the caller goes on. What a
-//! request is answered with depends on the request and not on when it came, since RELEASE and readahead
-//! have no fixed place.
+//! After each step of the caller the daemon answers all that is there before the caller goes on.
+//! What a request is answered with depends on the request and not on when it came, since RELEASE
+//! and readahead have no fixed place.
 //!
-//! Not compared, because C has what ours does not have yet: directories in the page cache (FOPEN_CACHE_DIR,
-//! ENOSYS to OPENDIR), flags of INIT that are not offered yet, requests not sent yet; and of notifications only that
-//! they are refused, since none is known yet.
+//! Not compared, because C has what ours does not have yet: directories in the page cache
+//! (FOPEN_CACHE_DIR, ENOSYS to OPENDIR), flags of INIT that are not offered yet, requests not sent
+//! yet; and of notifications only that they are refused, since none is known yet.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 
 use fastrand::Rng;
 use mockd::caller::readable;
 use mockd::reply::message;
 use mockd::table::{is_not_yet_sent, NOT_YET_OFFERED};
 use mockd::wire::{init_flag, Kind, Op};
-use mockd::{Init, Mock, Request, Setup};
+use mockd::{Init, Io, Mock, Request, Setup};
 
 use crate::daemon::{self, letters, send, Behind, Tally};
 use crate::mutate::Class;
@@ -55,6 +56,22 @@ pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, beat: impl Fn()) -> Stri
     record
 }
 
+/// What the caller does: each step when it is told to go on, and what that gave.
+fn take_steps(mnt: &Path, io: &Io, steps: &[Step]) {
+    let mut hands = match Hands::new(mnt) {
+        Ok(hands) => hands,
+        Err(e) => return io.put(format!("{e:?}")),
+    };
+    io.put("ok".to_string());
+    io.wait();
+    for step in steps {
+        io.put(hands.run(step));
+        io.wait();
+    }
+    drop(hands);
+    io.put("ok".to_string());
+}
+
 fn round(seed: u64, tally: &mut Tally, record: &mut String) {
     let mut rng = Rng::with_seed(seed);
     let mut behind = Behind::new(&mut rng, true);
@@ -75,20 +92,7 @@ fn round(seed: u64, tally: &mut Tally, record: &mut String) {
         .map(|i| Step::random(&mut rng, i < SLOTS))
         .collect();
     let theirs = steps.clone();
-    let mut caller = m.caller(move |mnt, io| {
-        let mut hands = match Hands::new(mnt) {
-            Ok(hands) => hands,
-            Err(e) => return io.put(format!("{e:?}")),
-        };
-        io.put("ok".to_string());
-        io.wait();
-        for step in &theirs {
-            io.put(hands.run(step));
-            io.wait();
-        }
-        drop(hands);
-        io.put("ok".to_string());
-    });
+    let mut caller = m.caller(move |mnt, io| take_steps(mnt, io, &theirs));
 
     let mut seen = HashMap::new();
     let mut honest = true;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many callers, several daemon threads, no order at all: callers die in the middle, signals arrive, some
-//! requests are never answered, mounts are taken away by force.
+//! Many callers, several daemon threads, no order at all: callers die in the middle, signals
+//! arrive, some requests are never answered, mounts are taken away by force.
 //!
-//! A killed caller is replaced at once. Where killed callers leave, its request stays with the daemon, in which state or
-//! answer ever; elsewhere it goes when that is answered or the connection is aborted.
+//! A killed caller is replaced at once. Where killed callers leave, its request stays with the
+//! daemon, in which state or answer ever; elsewhere it goes when that is answered or the connection
+//! is aborted.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -31,8 +32,8 @@ const THREADS: usize = 3;
 /// Bad messages on one mount.
 const PER_MOUNT: u64 = 300;
 
-/// Storms until `quota` bad messages have been sent; `beat` is called now and then, and `killable` is told of each mount
-/// whether killed callers leave.
+/// Storms until `quota` bad messages have been sent; `beat` is called now and then, and `killable`
+/// is told of each mount whether killed callers leave.
 pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, killable: impl Fn(bool), beat: impl Fn()) {
     let mut rng = Rng::with_seed(seed);
     let start = tally.total();
@@ -237,7 +238,8 @@ fn until_gone(c: &mut Caller, mut help: impl FnMut()) {
 fn finish(m: &Mock, mut callers: Vec<Caller>, by_force: bool, shared: &Shared, waiting: &Path) {
     callers.iter().for_each(|c| c.kill(libc::SIGKILL));
     if by_force {
-        // Whoever is inside is told ECONNABORTED; the rest of this call says EBUSY while anybody is.
+        // Whoever is inside is told ECONNABORTED; the rest of this call says EBUSY while anybody
+        // is.
         let _ = mount::umount(&m.mnt, libc::MNT_FORCE);
     }
     shared.calm.store(true, Ordering::Relaxed);

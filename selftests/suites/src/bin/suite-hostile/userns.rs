@@ -9,8 +9,8 @@ use mockd::{Caller, Io};
 
 const USER: u32 = 1000;
 
-/// Runs `f` as an ordinary user in new user and mount namespaces, in a directory of its own, and gives its
-/// value. It must call its argument at least as often as patience lasts.
+/// Runs `f` as an ordinary user in new user and mount namespaces, in a directory of its own, and
+/// gives its value. It must call its argument at least as often as patience lasts.
 pub fn run<T: Msg>(f: impl FnOnce(&dyn Fn()) -> T) -> T {
     ktap::needs("CONFIG_USER_NS");
     std::os::unix::fs::chown(ktap::dir(), Some(USER), Some(USER)).expect("chown");

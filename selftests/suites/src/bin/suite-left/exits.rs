@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the daemon has got of a process that is gone: `kill; wait; umount` loses nothing. A task that a signal ends waits
-//! for its FLUSHes for as long as the parameter `flush_wait` says, C's for ever; what it leaves keeps the mount busy.
+//! What the daemon has got of a process that is gone: `kill; wait; umount` loses nothing. A task
+//! that a signal ends waits for its FLUSHes for as long as the parameter `flush_wait` says, C's for
+//! ever; what it leaves keeps the mount busy.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
@@ -57,7 +58,8 @@ fn sample() -> Memfs {
     fs
 }
 
-/// A process that writes to the file and then waits, with it open, for a signal, or (0) exits when told.
+/// A process that writes to the file and then waits, with it open, for a signal, or (0) exits when
+/// told.
 fn writer(mnt: &Path) -> Caller {
     let p = mnt.join("f");
     let mut c = Caller::spawn::<()>(None, move |io: &Io| {
@@ -81,7 +83,8 @@ fn wait(c: Caller) {
     std::mem::forget(c);
 }
 
-/// A shell that has started a writer, and ends it when told, waits for it, and says so; told again, it unmounts.
+/// A shell that has started a writer, and ends it when told, waits for it, and says so; told again,
+/// it unmounts.
 fn shell(s: &mut Scene, sig: i32) -> Caller {
     s.actor("shell", move |mnt| {
         let mut c = Some(writer(mnt));
@@ -102,7 +105,8 @@ fn shell(s: &mut Scene, sig: i32) -> Caller {
     })
 }
 
-/// The daemon reads nothing until nobody moves: the shell still waits. It unmounts when FLUSH has been answered.
+/// The daemon reads nothing until nobody moves: the shell still waits. It unmounts when FLUSH has
+/// been answered.
 fn waited(sig: i32) {
     let mut s = Scene::new(sample());
     let mut c = shell(&mut s, sig);

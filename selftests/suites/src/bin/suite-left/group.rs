@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An ordinary user with a memory cgroup of their own, whose callers are killed without end while the daemon answers
-//! nothing: what that takes outside of the group is bounded.
+//! An ordinary user with a memory cgroup of their own, whose callers are killed without end while
+//! the daemon answers nothing: what that takes outside of the group is bounded.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many killed callers may leave: the parameter `max_left`, of each connection, a quarter of it for each user without
-//! CAP_SYS_ADMIN. Beyond it a killed caller waits for its answer as in C.
+//! How many killed callers may leave: the parameter `max_left`, of each connection, a quarter of it
+//! for each user without CAP_SYS_ADMIN. Beyond it a killed caller waits for its answer as in C.
 
 use std::path::Path;
 
@@ -168,7 +168,8 @@ fn each_connection() {
     t.end(vec![]);
 }
 
-/// Very many are killed at once: those up to the limit leave, the others wait. All are answered, nothing is lost or left.
+/// Very many are killed at once: those up to the limit leave, the others wait. All are answered,
+/// nothing is lost or left.
 fn many_at_once() {
     let all = std::env::var("RF_LEFT").as_deref() == Ok("all");
     let n = if all { 4096 } else { 600 };
@@ -216,7 +217,8 @@ fn many_at_once() {
 /// Callers for whom the kernel has something to do.
 const KILLED: usize = 48;
 
-/// How many of the kernel's threads are at work: those have a plus and what it is for in their names.
+/// How many of the kernel's threads are at work: those have a plus and what it is for in their
+/// names.
 fn kworkers() -> usize {
     let name = |pid: String| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     let entries = std::fs::read_dir("/proc").expect("proc").flatten();
@@ -226,7 +228,8 @@ fn kworkers() -> usize {
         .count()
 }
 
-/// The daemon lets killed callers' closes wait. In C those wait by themselves; it costs nobody a thread but the user.
+/// The daemon lets killed callers' closes wait. In C those wait by themselves; it costs nobody a
+/// thread but the user.
 #[track_caller]
 fn no_thread() {
     settle(&[]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names and directories: what was checked before a wait is checked again, and what a killed caller has made, moved or
-//! removed is seen by everybody, also where names and attributes are believed for long.
+//! Names and directories: what was checked before a wait is checked again, and what a killed caller
+//! has made, moved or removed is seen by everybody, also where names and attributes are believed
+//! for long.
 
 use std::path::Path;
 
@@ -96,7 +97,8 @@ fn cycle_of_renames() {
     s.waits(&mut b);
     s.answered("first", &mut a, &r);
     let text = s.said(&mut b);
-    // ESTALE is the one that a rename of a directory may give here: then the VFS starts again, and finds that d has gone.
+    // ESTALE is the one that a rename of a directory may give here: then the VFS starts again, and
+    // finds that d has gone.
     assert!(
         text == "Err(EINVAL)" || (ours() && matches!(&*text, "Err(ESTALE)" | "Err(ENOENT)")),
         "{text}"
@@ -384,7 +386,8 @@ fn mount_below_a_rename() {
     s.end(vec![b, c]);
 }
 
-/// B is in a directory that A has moved, works there, and knows where it is when that has been looked up.
+/// B is in a directory that A has moved, works there, and knows where it is when that has been
+/// looked up.
 fn work_in_a_renamed_directory() {
     let mut s = Scene::new(tree());
     let mut b = s.actor("second", |m| {
@@ -431,8 +434,9 @@ fn name_that_came_to_be_another() {
     s.end(vec![b]);
 }
 
-/// Somebody has the directory that A has moved open, and C changes its old parent. In C the name was there when A's RENAME was
-/// answered; here the one who asks for it moves it, for which C's lock is needed.
+/// Somebody has the directory that A has moved open, and C changes its old parent. In C the name
+/// was there when A's RENAME was answered; here the one who asks for it moves it, for which C's
+/// lock is needed.
 fn look_for_a_renamed_directory() {
     let mut s = Scene::new(tree());
     let keeper = s.actor("keeper", |m| {

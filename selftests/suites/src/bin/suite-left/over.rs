@@ -21,7 +21,8 @@ fn stat(dir: &Path, name: &'static str) -> Act {
     Box::new(move || show(user::lstat(&p).map(|s| s.size)))
 }
 
-/// A's LOOKUP comes through the overlay. A LOOKUP beside it is served, who changes the directory waits.
+/// A's LOOKUP comes through the overlay. A LOOKUP beside it is served, who changes the directory
+/// waits.
 fn overlay() {
     let mut fs = Memfs::new();
     let d = fs.dir("d");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random system calls whose callers are killed at random; then what the kernel shows, from what it has cached, is what
-//! the daemon has.
+//! Random system calls whose callers are killed at random; then what the kernel shows, from what it
+//! has cached, is what the daemon has.
 //!
 //! `SEED` repeats a run's choices, `N` says how many requests are served (by default [`REQUESTS`]).
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One mount, its daemon and its callers: a request that is held while its caller is killed, who waits for it, and
-//! what the daemon is asked by whom.
+//! One mount, its daemon and its callers: a request that is held while its caller is killed, who
+//! waits for it, and what the daemon is asked by whom.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub fn parameter(name: &str, value: &str) {
     std::fs::write(&p, value).unwrap_or_else(|e| panic!("{p}: {e}"));
 }
 
-/// Daemon and callers wait for each other, so one processor is what they need; waking the other one up takes longer than all
-/// else. What the kernel does behind may be there.
+/// Daemon and callers wait for each other, so one processor is what they need; waking the other one
+/// up takes longer than all else. What the kernel does behind may be there.
 pub fn on_one_processor() {
     on_processors(1);
 }
@@ -62,7 +62,8 @@ pub fn drop_quietly() {
     let _ = std::fs::write("/proc/sys/vm/drop_caches", "4");
 }
 
-/// Killed callers leave, and do not wait for the FLUSH of what they have open, unless a test says so.
+/// Killed callers leave, and do not wait for the FLUSH of what they have open, unless a test says
+/// so.
 pub fn callers_leave() {
     if ours() {
         parameter("killable", "Y");
@@ -384,7 +385,8 @@ impl Scene {
         self.asked.clear();
     }
 
-    /// Ends the callers; all that is open is closed, all that was looked up is forgotten, and the mount goes.
+    /// Ends the callers; all that is open is closed, all that was looked up is forgotten, and the
+    /// mount goes.
     #[track_caller]
     pub fn end(mut self, mut callers: Vec<Caller>) -> String {
         for c in &mut callers {

@@ -133,8 +133,8 @@ fn write_nothing() {
     }
 }
 
-/// Direct transfers with memory of which the second page is not there, in one piece or in two: where the daemon does
-/// nothing, that is the error, and nobody tries again through the cache.
+/// Direct transfers with memory of which the second page is not there, in one piece or in two:
+/// where the daemon does nothing, that is the error, and nobody tries again through the cache.
 fn nothing_of_half_bad_memory() {
     const PIECES: [&[(usize, usize)]; 2] = [&[(0, 2 * PAGE)], &[(0, PAGE), (PAGE, PAGE)]];
     let mut bad = Vec::new();
