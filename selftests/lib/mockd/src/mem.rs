@@ -34,7 +34,7 @@ pub struct Pages {
 
 // SAFETY: the address is no more than that.
 unsafe impl Send for Pages {}
-// SAFETY: through a shared reference nobody reaches the bytes.
+// SAFETY: through a shared reference the bytes are only read.
 unsafe impl Sync for Pages {}
 
 impl Pages {
@@ -67,6 +67,14 @@ impl Pages {
         }
     }
 
+    /// `n` pages that are there already, so that nothing needs memory when they are first used.
+    pub fn touched(n: usize) -> Pages {
+        let mut pages = Pages::new(n);
+        let len = pages.len;
+        pages.bytes(0, len).fill(0);
+        pages
+    }
+
     pub fn addr(&self) -> usize {
         self.addr as usize
     }
@@ -84,6 +92,13 @@ impl Pages {
         assert!(from + len <= self.len);
         // SAFETY: within the mapping, which the test left in place there.
         unsafe { std::slice::from_raw_parts_mut(self.addr.add(from), len) }
+    }
+
+    /// The first bytes, which no system call is writing to at present. All of them must be mapped.
+    pub fn read(&self, len: usize) -> &[u8] {
+        assert!(len <= self.len);
+        // SAFETY: within the mapping, which the test left in place there.
+        unsafe { std::slice::from_raw_parts(self.addr, len) }
     }
 
     /// Takes page `n` away.
@@ -119,6 +134,18 @@ pub fn read_at(fd: i32, addr: usize, len: usize) -> Res<usize> {
 pub fn write_at(fd: i32, addr: usize, len: usize) -> Res<usize> {
     // SAFETY: as for read_at.
     check(unsafe { libc::write(fd, addr as *const _, len) as i64 }).map(|n| n as usize)
+}
+
+/// pread(2) to an address, whatever is there.
+pub fn pread_at(fd: i32, addr: usize, len: usize, off: u64) -> Res<usize> {
+    // SAFETY: as for read_at.
+    check(unsafe { libc::pread(fd, addr as *mut _, len, off as i64) as i64 }).map(|n| n as usize)
+}
+
+/// pwrite(2) from an address, whatever is there.
+pub fn pwrite_at(fd: i32, addr: usize, len: usize, off: u64) -> Res<usize> {
+    // SAFETY: as for read_at.
+    check(unsafe { libc::pwrite(fd, addr as *const _, len, off as i64) as i64 }).map(|n| n as usize)
 }
 
 /// readv(2) or writev(2) with pieces of memory.

@@ -23,6 +23,8 @@ pub struct Node {
     pub parent: u64,
     /// References that the kernel holds.
     pub lookups: u64,
+    /// Flags given with each open of it, beside those of [`Memfs::open_flags`].
+    pub open_flags: u32,
 }
 
 /// The file system.
@@ -57,6 +59,7 @@ impl Memfs {
             children: BTreeMap::new(),
             parent: ROOT,
             lookups: 1,
+            open_flags: 0,
         };
         Memfs {
             nodes: HashMap::from([(ROOT, root)]),
@@ -92,6 +95,7 @@ impl Memfs {
             children: BTreeMap::new(),
             parent,
             lookups: 0,
+            open_flags: 0,
         };
         self.nodes.insert(id, n);
         if let Some(p) = self.nodes.get_mut(&parent) {
@@ -294,12 +298,13 @@ impl Memfs {
     }
 
     fn open(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let n = self.node(r.node)?;
+        let flags = n.open_flags;
         if r.get("flags") as i32 & libc::O_TRUNC != 0 {
-            let n = self.node(r.node)?;
             n.data.clear();
             n.attr.size = 0;
         }
-        Ok(open_out(self.handle_new(), self.open_flags))
+        Ok(open_out(self.handle_new(), self.open_flags | flags))
     }
 
     fn read(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {

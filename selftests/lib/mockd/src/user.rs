@@ -267,6 +267,25 @@ on_fd! {
     fchown(uid: u32, gid: u32) = libc::fchown;
 }
 
+/// fchmodat2(2), which takes a descriptor that is open with O_PATH.
+pub fn chmod_at(f: &impl AsRawFd, mode: u32) -> Res<()> {
+    const SYS_FCHMODAT2: i64 = 452;
+    let (fd, flags) = (f.as_raw_fd(), libc::AT_EMPTY_PATH);
+    // SAFETY: a C string and integers.
+    check(unsafe { libc::syscall(SYS_FCHMODAT2, fd, c"".as_ptr(), mode, flags) }).map(drop)
+}
+
+/// fgetxattr(2) with a buffer of `size`; none asks for the value's length.
+pub fn fgetxattr(f: &impl AsRawFd, name: &str, size: usize) -> Res<Vec<u8>> {
+    let (name, mut b) = (CString::new(name).expect("no NUL"), vec![0u8; size]);
+    // SAFETY: a C string, and b has size bytes.
+    let n = check(unsafe {
+        libc::fgetxattr(f.as_raw_fd(), name.as_ptr(), b.as_mut_ptr().cast(), size) as i64
+    })?;
+    b.truncate(n as usize);
+    Ok(b)
+}
+
 /// Names in a directory, sorted, without the dots.
 pub fn list(p: &Path) -> Res<Vec<String>> {
     let fd = open(p, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
@@ -292,13 +311,21 @@ pub type Dirent = (u64, i64, u8, String);
 /// One getdents64 call with a buffer of `size`: inode, offset, type, name.
 pub fn getdents(f: &impl AsRawFd, size: usize) -> Res<Vec<Dirent>> {
     let mut b = vec![0u8; size];
-    // SAFETY: b has size bytes.
-    let n =
-        check(unsafe { libc::syscall(libc::SYS_getdents64, f.as_raw_fd(), b.as_mut_ptr(), size) })?
-            as usize;
+    let n = getdents_at(f.as_raw_fd(), b.as_mut_ptr() as usize, size)?;
+    Ok(dirents(&b[..n]))
+}
+
+/// getdents64(2) to an address, whatever is there.
+pub fn getdents_at(fd: i32, addr: usize, size: usize) -> Res<usize> {
+    // SAFETY: the kernel checks the address; the test gives addresses of its own memory only.
+    check(unsafe { libc::syscall(libc::SYS_getdents64, fd, addr, size) }).map(|n| n as usize)
+}
+
+/// The records that getdents64 has given.
+pub fn dirents(b: &[u8]) -> Vec<Dirent> {
     let (mut at, mut v) = (0, Vec::new());
-    while at < n {
-        let g = |o: usize, s: usize| crate::request::num(&b, at + o, s);
+    while at < b.len() {
+        let g = |o: usize, s: usize| crate::request::num(b, at + o, s);
         let len = g(16, 2) as usize;
         let name = &b[at + 19..at + len];
         let name = &name[..name.iter().position(|c| *c == 0).unwrap_or(name.len())];
@@ -310,7 +337,7 @@ pub fn getdents(f: &impl AsRawFd, size: usize) -> Res<Vec<Dirent>> {
         ));
         at += len;
     }
-    Ok(v)
+    v
 }
 
 /// statfs(2): type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize.

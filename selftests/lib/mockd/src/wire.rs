@@ -251,3 +251,51 @@ pub fn layout(op: Op) -> (&'static [Field], Tail) {
         _ => (&[], Tail::Data),
     }
 }
+
+/// The shape of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// No more than a header, if anything.
+    Nothing,
+    /// An entry.
+    Entry,
+    /// An entry and what was opened.
+    EntryAndOpen,
+    /// Attributes, and for how long they are good.
+    Attr,
+    /// What was opened.
+    Open,
+    /// How much was written.
+    Write,
+    Statfs,
+    /// Up to as many bytes as the field `size` says.
+    Data,
+    /// The text of a link.
+    Text,
+    /// Up to as many bytes of directory records.
+    Dirents,
+    /// Something else of a fixed length.
+    Fixed(usize),
+}
+
+/// What each operation is answered with.
+pub fn answer(op: Op) -> Shape {
+    use Op::*;
+    match op {
+        LOOKUP | SYMLINK | MKNOD | MKDIR | LINK => Shape::Entry,
+        CREATE | TMPFILE => Shape::EntryAndOpen,
+        GETATTR | SETATTR => Shape::Attr,
+        OPEN | OPENDIR => Shape::Open,
+        WRITE | COPY_FILE_RANGE => Shape::Write,
+        STATFS => Shape::Statfs,
+        READ | GETXATTR | LISTXATTR => Shape::Data,
+        READLINK => Shape::Text,
+        READDIR | READDIRPLUS => Shape::Dirents,
+        INIT => Shape::Fixed(64),
+        GETLK => Shape::Fixed(24),
+        BMAP | POLL | LSEEK | COPY_FILE_RANGE_64 => Shape::Fixed(8),
+        IOCTL => Shape::Fixed(16),
+        STATX => Shape::Fixed(288),
+        _ => Shape::Nothing,
+    }
+}
