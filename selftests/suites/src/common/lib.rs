@@ -2,6 +2,7 @@
 
 //! What the suites share.
 
+pub mod catalogue;
 pub mod daemon;
 pub mod fusectl;
 pub mod killable;
@@ -15,4 +16,24 @@ pub mod userns;
 pub fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+}
+
+/// A case for each of these names; all run `run`, which asks [`case`] whose turn it is.
+pub fn cases_of(
+    part: &str,
+    names: impl Iterator<Item = &'static str>,
+    run: fn(),
+) -> Vec<ktap::Case> {
+    names
+        .map(|name| ktap::Case {
+            path: Box::leak(format!("{part}::{name}").into_boxed_str()),
+            run,
+        })
+        .collect()
+}
+
+/// The name of the running case, without the part that it belongs to.
+pub fn case() -> String {
+    let name = std::env::var("RF_CASE").expect("RF_CASE");
+    name.rsplit('.').next().unwrap_or_default().to_string()
 }

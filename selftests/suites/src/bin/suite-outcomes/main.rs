@@ -3,10 +3,18 @@
 //! Suite `outcomes`: a table without an empty cell. Each operation that is sent meets each thing that can become of
 //! a request; what the caller gets, what the daemon's write gives and what is sent next are the same on both
 //! modules.
+//!
+//! The rows are those of the catalogue.
 
-mod operations;
 mod outcome;
 
+use suites::catalogue;
+
 fn main() {
-    ktap::run("outcomes", operations::cases());
+    let names = catalogue::main().map(|row| row.name);
+    ktap::run("outcomes", suites::cases_of("operations", names, row));
+}
+
+fn row() {
+    outcome::meets_each(catalogue::find(&suites::case()));
 }

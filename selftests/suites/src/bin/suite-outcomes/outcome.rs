@@ -12,9 +12,8 @@ use mockd::reply::message;
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
+use suites::catalogue::{sample, Names, Place, Row, Waits};
 use suites::daemon::until;
-
-use crate::operations::{sample, Row};
 
 /// What becomes of the first request of the operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,9 +100,12 @@ struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     fn new(row: &'a Row) -> Self {
-        let init = Init::plain()
+        let mut init = Init::plain()
             .with("NO_OPEN_SUPPORT")
             .with("NO_OPENDIR_SUPPORT");
+        if let Some(flag) = row.without {
+            init = init.without(flag);
+        }
         let setup = Setup {
             nonblock: true,
             ..Setup::default()
@@ -112,13 +114,13 @@ impl<'a> Cell<'a> {
         let mut fs = sample();
         (row.files)(&mut fs);
 
-        let (prepare, call) = (row.prepare, row.call);
+        let ready = row.ready;
         let mut caller = m.caller(move |mnt, io| -> Twice {
             user::catch_signal(libc::SIGUSR1, false);
-            let mut files = prepare(mnt).expect("preparation");
+            let mut act = ready(&Place::new(mnt, Names::ROOT)).expect("preparation");
             io.put(());
             io.wait();
-            (call(mnt, &mut files), call(mnt, &mut files))
+            (act.run(), act.run())
         });
         // All that the preparation asks for.
         while !readable(caller.fd(), std::time::Duration::ZERO) {
@@ -172,7 +174,7 @@ impl<'a> Cell<'a> {
 
     /// Interrupts the caller, which waits on without being woken by this signal again.
     fn signal(&self) {
-        if self.row.waits {
+        if self.row.is_waited_for() {
             self.caller.wait_asleep();
             self.caller.kill(libc::SIGUSR1);
             self.caller.wait_signalled();
@@ -181,7 +183,7 @@ impl<'a> Cell<'a> {
 
     /// The INTERRUPT of a request, if somebody waits for it.
     fn interrupt(&mut self, of: &Request) {
-        if self.row.waits {
+        if self.row.is_waited_for() {
             let i = self.m.expect(Op::INTERRUPT);
             assert_eq!(
                 (i.unique, i.get("unique")),
@@ -239,7 +241,7 @@ impl<'a> Cell<'a> {
                 self.write(&message(r.unique, -EINTR.0, &[]));
             }
             KilledQueued => {
-                if self.row.waits {
+                if self.row.is_waited_for() {
                     self.caller.wait_asleep();
                 }
                 self.caller.kill(libc::SIGKILL);
@@ -275,8 +277,8 @@ impl<'a> Cell<'a> {
 
     /// The caller is dead, or will be as soon as it has closed its files.
     fn killed(mut self, outcome: Outcome) {
-        // Until then the request may still be there to be read. FLUSH stays there, killed or not.
-        if self.row.op != Op::FLUSH {
+        // Until then the request may still be there to be read. What must be sent stays there, killed or not.
+        if self.row.waits != Waits::Always {
             until("the caller to have left", || {
                 (self.caller.exiting() || self.caller.ended()).then_some(())
             });
@@ -320,7 +322,7 @@ impl<'a> Cell<'a> {
         };
         let result: Twice = self.caller.join();
         drop(kept);
-        if self.row.waits {
+        if self.row.is_waited_for() {
             assert!(result.0.is_err(), "{outcome:?}: {result:?}");
         }
         // The second call may still find the connection, which a close ends after the requests, or not even the mount,
