@@ -15,7 +15,6 @@ use crate::kit;
 use crate::pages::{
     handle, map, open, open_random, resize, rewrite, write_twice, DIRECT, LAST, MAPPED,
 };
-use crate::table;
 
 pub fn cases() -> Vec<Case> {
     cases![what_is_dropped]
@@ -158,7 +157,7 @@ const DROPS: &[Drop] = &[
 fn what_is_dropped() {
     for d in DROPS {
         println!("{}", d.name);
-        let (mut fs, act) = (table::sample(), d.act);
+        let (mut fs, act) = (kit::sample(), d.act);
         fs.attr_valid = ZERO;
         let mut m = Mock::new();
         m.rec.exact_reads();

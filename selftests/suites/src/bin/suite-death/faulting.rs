@@ -12,7 +12,6 @@ use suites::daemon::until;
 
 use crate::kit::{self, Stuck};
 use crate::pages::{open_to_write, prepared};
-use crate::table;
 
 pub fn cases() -> Vec<Case> {
     cases![folio_of_a_killed_writer]
@@ -23,7 +22,7 @@ const AT: u64 = PAGE as u64 + 100;
 
 /// A folio that is not written as a whole is locked until the WRITE has ended, which an abort sees to.
 fn folio_of_a_killed_writer() {
-    let mut fs = table::sample();
+    let mut fs = kit::sample();
     let mut m = Mock::new();
     m.without_record();
     let writer = |m: &mut Mock, fs: &mut _| {

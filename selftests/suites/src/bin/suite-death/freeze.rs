@@ -15,7 +15,7 @@ use mockd::wire::Op;
 use mockd::{user, Caller, Init, Mock, Request, Setup};
 
 use crate::kit::NotKillable;
-use crate::{kit, points, table};
+use crate::{kit, points};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -198,7 +198,7 @@ fn frozen_before_init() {
 
 fn no_room_in_the_background() {
     let (mut fs, init) = (
-        table::sample(),
+        kit::sample(),
         Init {
             max_background: 1,
             ..Init::plain()

@@ -15,11 +15,35 @@ use mockd::mount::umount;
 use mockd::reply::message;
 use mockd::user;
 use mockd::wire::Op;
-use mockd::{Caller, Mock, Request};
-
-use crate::table::Operation;
+use mockd::{wire, Caller, Init, Mock, Request, Setup};
+use suites::catalogue::{self, Names, Place, Row};
 
 pub use suites::killable::get as killable;
+
+/// What a caller does once all is ready for it.
+pub type Act = Box<dyn FnOnce() -> Res<()>>;
+
+/// What the daemon has, where the catalogue does not say so.
+pub fn sample() -> Memfs {
+    let mut fs = Memfs::new();
+    fs.file("f", &[7; 9000]);
+    fs.file("g", &[8; 10]);
+    fs.dir("d");
+    fs.add(wire::ROOT, "l", libc::S_IFLNK | 0o777, b"f");
+    fs
+}
+
+/// Mounts for a call of the catalogue; `init` may be changed first.
+#[track_caller]
+pub fn mounted(row: &Row, init: impl FnOnce(&mut Init)) -> (Mock, Memfs) {
+    let (mut fs, mut answer) = (catalogue::sample(), Init::plain());
+    (row.files)(&mut fs);
+    if let Some(flag) = row.without {
+        answer = answer.without(flag);
+    }
+    init(&mut answer);
+    (Mock::with(&Setup::default(), &answer), fs)
+}
 
 /// Has killed callers wait for their answers, as with C, until dropped.
 pub struct NotKillable(());
@@ -59,20 +83,20 @@ pub fn next(m: &mut Mock) -> Request {
 /// A caller that is about to send the operation's request: all that comes before has been answered. It catches
 /// SIGUSR1.
 #[track_caller]
-pub fn start(o: &Operation, m: &mut Mock, fs: &mut Memfs) -> Caller {
-    let caller = o.caller;
+pub fn start(row: &Row, m: &mut Mock, fs: &mut Memfs) -> Caller {
+    let ready = row.ready;
     let mut c = m.caller(move |mnt, io| {
         user::catch_signal(libc::SIGUSR1, false);
-        let act = caller(mnt);
+        let mut act = ready(&Place::new(mnt, Names::ROOT)).expect("preparation");
         io.put(());
         io.wait();
-        act()
+        act.run()
     });
     serve_until_put(m, fs, &mut c);
     c.go();
-    for _ in 0..o.before {
+    for _ in 0..row.before {
         let r = next(m);
-        assert_ne!(r.op, o.op, "too early: {r:?}");
+        assert_ne!(r.op, row.op, "too early: {r:?}");
         answer(m, fs, &r);
     }
     c

@@ -12,6 +12,7 @@ use mockd::mock::Answer;
 use mockd::reply::{Entry, LONG};
 use mockd::wire::Op;
 use mockd::{user, Caller};
+use suites::catalogue::{Names, Part};
 use suites::fusectl;
 
 use crate::left::{only_ours, Left};
@@ -24,6 +25,9 @@ pub fn cases() -> Vec<Case> {
         links_of_what_is_removed,
     ]
 }
+
+const VICTIM: &str = Names::ROOT.get(Part::Victim);
+const NEW: &str = Names::ROOT.get(Part::New);
 
 /// What lstat(2) is about here: the node and its mode.
 type Seen = Res<(u64, u32)>;
@@ -65,44 +69,49 @@ fn before_and_after(l: &mut Left, name: &str) -> (Seen, Seen) {
 fn names_removed() {
     only_ours();
     for (op, name) in [
-        ("unlink", "f"),
-        ("rmdir", "d"),
-        ("rename", "f"),
-        ("rename2", "f"),
+        ("unlink", VICTIM),
+        ("rmdir", Names::ROOT.get(Part::Sub)),
+        ("rename", VICTIM),
+        ("rename2", VICTIM),
     ] {
-        println!("{op}");
-        let mut l = Left::by(op);
+        let mut l = Left::by_name(op);
         let (before, after) = before_and_after(&mut l, name);
         assert!(before.is_ok(), "{before:?}");
         assert_eq!(after, Err(ENOENT));
         l.end();
     }
     // One name for another.
-    let mut l = Left::by("rename");
-    let (f, _) = look(&mut l, "f");
-    let (before, after) = before_and_after(&mut l, "g");
-    assert_ne!(before, f);
-    assert_eq!(after, f);
+    let mut l = Left::by_name("rename_over");
+    let (victim, _) = look(&mut l, VICTIM);
+    let (before, after) = before_and_after(&mut l, Names::ROOT.get(Part::Other));
+    assert_ne!(before, victim);
+    assert_eq!(after, victim);
     l.end();
 }
 
 fn names_made() {
     only_ours();
-    for op in ["mknod", "mkdir", "symlink", "link", "create", "rename2"] {
-        println!("{op}");
-        let mut l = Left::by(op);
+    for (op, name) in [
+        ("mknod", NEW),
+        ("mkdir", NEW),
+        ("symlink", NEW),
+        ("link", NEW),
+        ("create", NEW),
+        ("rename2", Names::ROOT.get(Part::To)),
+    ] {
+        let mut l = Left::by_name(op);
         // Until then, who asks for a name of the directory waits.
         l.answer();
-        let (after, asked) = look(&mut l, "new");
+        let (after, asked) = look(&mut l, name);
         assert!(after.is_ok() && asked, "{after:?}");
-        assert_eq!(look(&mut l, "new"), (after, false), "kept afterwards");
+        assert_eq!(look(&mut l, name), (after, false), "kept afterwards");
         l.end();
     }
 }
 
 fn attributes() {
     only_ours();
-    let mut l = Left::by("setattr");
+    let mut l = Left::by_name("chmod");
     let mode = |seen: Seen| seen.map(|(_, mode)| mode & 0o777);
     let (before, _) = look(&mut l, "f");
     l.answer();
@@ -115,9 +124,9 @@ fn attributes() {
 /// Someone else has the file.
 fn links_of_what_is_removed() {
     only_ours();
-    let mut l = Left::by("unlink");
+    let mut l = Left::by_name("unlink");
     let mut c = l.m.caller::<()>(|mnt, io| {
-        let f = user::open(&mnt.join("f"), libc::O_PATH, 0).expect("open");
+        let f = user::open(&mnt.join(VICTIM), libc::O_PATH, 0).expect("open");
         loop {
             io.put(user::fstat(&f).map(|s| s.nlink));
             io.wait();

@@ -5,15 +5,10 @@
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::wire::Op;
-use mockd::{Caller, Init, Mock, Request, Setup};
+use mockd::{Caller, Mock, Request};
+use suites::catalogue::Row;
 
 use crate::kit;
-use crate::table::{self, Operation};
-
-pub fn operation(name: &str) -> &'static Operation {
-    let found = table::ALL.iter().find(|o| o.name == name);
-    found.unwrap_or_else(|| panic!("no operation {name}"))
-}
 
 /// Skips the case where callers do not leave.
 pub fn only_ours() {
@@ -30,19 +25,23 @@ pub struct Left {
 }
 
 /// A caller that has sent its request, which the daemon has.
-pub fn asked(o: &Operation) -> (Mock, Memfs, Caller, Request) {
-    let (mut fs, mut init) = (table::sample(), Init::plain());
-    (o.daemon)(&mut fs, &mut init);
-    let mut m = Mock::with(&Setup::default(), &init);
-    let c = kit::start(o, &mut m, &mut fs);
+pub fn asked(row: &Row) -> (Mock, Memfs, Caller, Request) {
+    let (mut m, mut fs) = kit::mounted(row, |_| ());
+    let c = kit::start(row, &mut m, &mut fs);
     let r = kit::next(&mut m);
-    assert_eq!(r.op, o.op, "{r:?}");
+    assert_eq!(r.op, row.op, "{r:?}");
     (m, fs, c, r)
 }
 
 impl Left {
-    pub fn by(name: &str) -> Left {
-        let (mut m, fs, mut c, r) = asked(operation(name));
+    /// By the call that has this name in the catalogue.
+    pub fn by_name(name: &str) -> Left {
+        Left::by(suites::catalogue::find(name))
+    }
+
+    pub fn by(row: &Row) -> Left {
+        println!("{}", row.name);
+        let (mut m, fs, mut c, r) = asked(row);
         m.without_record();
         c.kill(libc::SIGKILL);
         let i = m.expect(Op::INTERRUPT);

@@ -10,7 +10,6 @@ mod late;
 mod left;
 mod pages;
 mod points;
-mod table;
 mod undo;
 mod waits;
 

@@ -17,8 +17,7 @@ use mockd::reply::{open_out, Entry, LONG, ZERO};
 use mockd::wire::{self, Op};
 use mockd::{user, Caller, Mock, Request};
 
-use crate::kit;
-use crate::table::{self, Act};
+use crate::kit::{self, Act};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -97,7 +96,7 @@ impl Second {
     }
 
     fn one(&self, kill: bool) {
-        let mut fs = table::sample();
+        let mut fs = kit::sample();
         (self.before)(&mut fs);
         let mut m = Mock::new();
         // The reader may find that its page was dropped, and ask again.

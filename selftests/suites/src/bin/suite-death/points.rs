@@ -2,7 +2,7 @@
 
 //! Every place where a request can be, and every end that can come there.
 //!
-//! A case is a place and an end; in it, operations from the table, drawn at random, or all of them
+//! A case is a place and an end; in it, operations of the catalogue, drawn at random, or all of them
 //! with `RF_DEATH=all`. `RF_SEED` repeats a draw.
 
 use std::path::Path;
@@ -13,11 +13,11 @@ use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::mount::umount;
 use mockd::wire::Op;
-use mockd::{Caller, Init, Mock, Request, Setup};
+use mockd::{Caller, Mock, Request};
+use suites::catalogue::{self, Row, Waits};
 use suites::fusectl;
 
 use crate::kit::{self, Stuck};
-use crate::table::{self, Kind, Operation};
 
 /// Where the request is when the end comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,8 +95,7 @@ points! {
 const SAMPLE: usize = 8;
 
 fn run(place: Place, end: End) {
-    let mut ops: Vec<&Operation> = table::ALL
-        .iter()
+    let mut ops: Vec<&Row> = catalogue::main()
         .filter(|o| applies(o, place, end))
         .collect();
     if std::env::var("RF_DEATH").as_deref() != Ok("all") {
@@ -124,33 +123,17 @@ fn seed() -> u64 {
     now.expect("time").as_nanos() as u64 | 1
 }
 
-fn applies(o: &Operation, place: Place, end: End) -> bool {
+fn applies(o: &Row, place: Place, end: End) -> bool {
     match place {
-        Place::Background if !matches!(o.kind, Kind::Background | Kind::Folio) => return false,
+        Place::Background if !matches!(o.waits, Waits::Not | Waits::ForFolio) => return false,
         // The end of a request that is answered with nothing but a header is not copied in.
-        Place::CopiedIn if !has_payload(o.op) => return false,
-        Place::Interrupted if !matches!(o.kind, Kind::Call | Kind::Forced) => return false,
-        Place::Orphaned if o.kind == Kind::Background => return false,
+        Place::CopiedIn if !o.has_payload() => return false,
+        Place::Interrupted if !o.is_waited_for() => return false,
+        Place::Orphaned if o.waits == Waits::Not => return false,
         _ => {}
     }
     // Nobody is left to be killed.
-    end != End::Kill || o.kind != Kind::Background
-}
-
-fn has_payload(op: Op) -> bool {
-    !matches!(
-        op,
-        Op::UNLINK
-            | Op::RMDIR
-            | Op::RENAME
-            | Op::RENAME2
-            | Op::FSYNC
-            | Op::FSYNCDIR
-            | Op::FLUSH
-            | Op::ACCESS
-            | Op::RELEASE
-            | Op::RELEASEDIR
-    )
+    end != End::Kill || o.waits != Waits::Not
 }
 
 /// What the daemon has of the request.
@@ -167,7 +150,7 @@ enum Has {
 
 /// A request in its place.
 struct Point {
-    o: &'static Operation,
+    o: &'static Row,
     place: Place,
     m: Mock,
     fs: Memfs,
@@ -178,13 +161,12 @@ struct Point {
 }
 
 impl Point {
-    fn reach(o: &'static Operation, place: Place) -> Point {
-        let (mut fs, mut init) = (table::sample(), Init::plain());
-        (o.daemon)(&mut fs, &mut init);
-        if place == Place::Background {
-            init.max_background = 1;
-        }
-        let mut m = Mock::with(&Setup::default(), &init);
+    fn reach(o: &'static Row, place: Place) -> Point {
+        let (mut m, mut fs) = kit::mounted(o, |init| {
+            if place == Place::Background {
+                init.max_background = 1;
+            }
+        });
         m.without_record();
         let busy = (place == Place::Background).then(|| busy(&mut m, &mut fs));
 
@@ -247,11 +229,11 @@ impl Point {
     /// request, and always if it is one that must be sent.
     fn stays(&self) -> bool {
         let late = !matches!(self.place, Place::Queued | Place::Background);
-        match self.o.kind {
+        match self.o.waits {
             _ if kit::killable() => false,
-            Kind::Call => late,
-            Kind::Forced => true,
-            Kind::Folio | Kind::Background => false,
+            Waits::Killably => late,
+            Waits::Always => true,
+            Waits::ForFolio | Waits::Not => false,
         }
     }
 
@@ -306,7 +288,7 @@ impl Point {
             Has::Nothing => {}
             Has::Reader(s) => match s.go_on() {
                 // It is taken back: what is still to be copied is memory of the caller's.
-                Err(ENOENT) if kit::killable() && self.o.name == "write_direct" => {}
+                Err(ENOENT) if kit::killable() && self.o.lends => {}
                 read => {
                     let r = Request::parse(&read.expect("read")).expect("request");
                     kit::answer(&self.m, &mut self.fs, &r);
@@ -347,7 +329,7 @@ fn gone(mnt: &Path) {
 }
 
 /// The connection has ended, and so must the caller.
-fn caller_ends(mut c: Caller, o: &Operation, place: Place, end: End) {
+fn caller_ends(mut c: Caller, o: &Row, place: Place, end: End) {
     if place == Place::Orphaned {
         c.reap();
         return;

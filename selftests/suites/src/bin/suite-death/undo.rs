@@ -12,12 +12,12 @@ use mockd::mock::Answer;
 use mockd::mount::umount;
 use mockd::wire::Op;
 use mockd::{user, Caller, Mock, Request};
+use suites::catalogue::{self, Keeps, Leaves, Row, Waits};
 use suites::fusectl;
 use suites::setting::Setting;
 
 use crate::kit::{self, NotKillable, Stuck};
-use crate::left::{asked, only_ours, operation, Left};
-use crate::table;
+use crate::left::{asked, only_ours, Left};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -35,6 +35,16 @@ pub fn cases() -> Vec<Case> {
         wire_when_not_killable,
         flush_when_not_killable,
     ]
+}
+
+/// The calls whose callers wait for the answer and leave it when they are killed.
+fn rows() -> impl Iterator<Item = &'static Row> {
+    catalogue::main().filter(|row| row.waits == Waits::Killably)
+}
+
+/// Those that leave this.
+fn leaving(leaves: Leaves) -> impl Iterator<Item = &'static Row> {
+    rows().filter(move |row| row.leaves == leaves)
 }
 
 /// The node of an entry.
@@ -55,18 +65,16 @@ fn only_forget(v: &[Request], node: u64) {
 
 fn entries() {
     only_ours();
-    for name in ["lookup", "mknod", "mkdir", "symlink"] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    for row in leaving(Leaves::Node) {
+        let mut l = Left::by(row);
         let node = node_of(&l.answer());
         let r = l.m.request();
         only_forget(&[r], node);
         l.end();
     }
     // Of nodes that are known by another name the reference counts, and is given back with the others.
-    for name in ["revalidate", "link"] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    for row in leaving(Leaves::Reference) {
+        let mut l = Left::by(row);
         let node = node_of(&l.answer());
         fusectl::await_waiting(&l.m.mnt, 0);
         let (m, fs) = (&mut l.m, &mut l.fs);
@@ -86,9 +94,10 @@ fn entries() {
 
 fn opens() {
     only_ours();
-    for (name, op) in [("open", Op::RELEASE), ("opendir", Op::RELEASEDIR)] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    let files = leaving(Leaves::File).map(|row| (row, Op::RELEASE));
+    let dirs = leaving(Leaves::Dir).map(|row| (row, Op::RELEASEDIR));
+    for (row, op) in files.chain(dirs) {
+        let mut l = Left::by(row);
         let fh = fh_of(&l.answer(), 0);
         // As C's caller would have got it, and closed it.
         if op == Op::RELEASE {
@@ -110,7 +119,7 @@ fn opens() {
 fn create() {
     only_ours();
     for error in [false, true] {
-        let mut l = Left::by("create");
+        let mut l = Left::by_name("create");
         let a = l.answer();
         let (node, fh) = (node_of(&a), fh_of(&a, 128));
         for op in [Op::FLUSH, Op::RELEASE] {
@@ -132,17 +141,9 @@ fn create() {
 /// Nothing was given, so nothing is given back.
 fn errors() {
     only_ours();
-    for name in [
-        "lookup",
-        "mkdir",
-        "open",
-        "opendir",
-        "create",
-        "unlink",
-        "read_direct",
-    ] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    // Of a reference to what is known, others know; see there.
+    for row in rows().filter(|row| row.leaves != Leaves::Reference) {
+        let mut l = Left::by(row);
         l.m.fail(&l.r, EPERM);
         l.only_closes();
         l.end();
@@ -151,26 +152,8 @@ fn errors() {
 
 fn nothing_to_undo() {
     only_ours();
-    for name in [
-        "getattr",
-        "setattr",
-        "readlink",
-        "unlink",
-        "rmdir",
-        "rename",
-        "rename2",
-        "read",
-        "read_direct",
-        "write",
-        "write_direct",
-        "statfs",
-        "fsync",
-        "access",
-        "readdir",
-        "fsyncdir",
-    ] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    for row in leaving(Leaves::Nothing) {
+        let mut l = Left::by(row);
         l.answer();
         l.only_closes();
         l.end();
@@ -182,7 +165,7 @@ fn answered_while_copying() {
     only_ours();
     for name in ["lookup", "open", "create"] {
         println!("{name}");
-        let (mut m, mut fs, mut c, r) = asked(operation(name));
+        let (mut m, mut fs, mut c, r) = asked(catalogue::find(name));
         m.without_record();
         let Answer::Ok(payload) = fs.handle(&r) else {
             panic!("no answer");
@@ -209,20 +192,11 @@ fn answered_while_copying() {
 /// FLUSH and RELEASE come when no request is with the daemon any more that names the handle.
 fn file_is_kept() {
     only_ours();
-    for name in [
-        "read",
-        "read_direct",
-        "write",
-        "write_direct",
-        "fsync",
-        "readdir",
-        "fsyncdir",
-    ] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    for row in rows().filter(|row| matches!(row.keeps, Keeps::File | Keeps::Dir)) {
+        let mut l = Left::by(row);
         assert!(!l.m.pending(), "closed before the answer");
         l.answer();
-        if !matches!(l.r.op, Op::READDIR | Op::FSYNCDIR) {
+        if row.keeps == Keeps::File {
             let r = l.m.expect(Op::FLUSH);
             assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
             l.m.reply(&r, &[]);
@@ -237,9 +211,8 @@ fn file_is_kept() {
 /// FORGET comes when no request is with the daemon any more that names the node.
 fn node_is_kept() {
     only_ours();
-    for name in ["getattr", "setattr", "readlink", "access"] {
-        println!("{name}");
-        let mut l = Left::by(name);
+    for row in rows().filter(|row| row.keeps == Keeps::Node) {
+        let mut l = Left::by(row);
         user::drop_caches();
         let forgets = |v: &[Request]| v.iter().flat_map(Request::forgets).any(|f| f.0 == l.r.node);
         let mut v = Vec::new();
@@ -285,7 +258,7 @@ fn flush_of_the_dying() {
     for sig in [libc::SIGKILL, libc::SIGTERM] {
         for seconds in ["600", "0"] {
             bound.set(seconds).expect("flush_wait");
-            let (mut m, mut fs) = (Mock::new(), table::sample());
+            let (mut m, mut fs) = (Mock::new(), kit::sample());
             m.without_record();
             let mut c = holder(&mut m, &mut fs);
             c.kill(sig);
@@ -312,7 +285,7 @@ fn flush_of_the_dying() {
 /// Killed in close(2): one FLUSH, then RELEASE.
 fn flush_left() {
     only_ours();
-    let mut l = Left::by("flush");
+    let mut l = Left::by_name("flush");
     assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
     l.m.reply(&l.r, &[]);
     let r = l.m.expect(Op::RELEASE);
@@ -323,7 +296,7 @@ fn flush_left() {
 /// ENOSYS for who has left is ENOSYS for all.
 fn enosys_is_remembered() {
     only_ours();
-    let mut l = Left::by("access");
+    let mut l = Left::by_name("access");
     l.m.fail(&l.r, ENOSYS);
     let c = l.m.call("f", |p: &Path| user::access(p, libc::R_OK));
     let r: Res<()> = l.m.serve(c, &mut |r| {
@@ -337,12 +310,9 @@ fn enosys_is_remembered() {
 /// With the parameter at N: what the daemon sees is what C sends.
 fn wire_when_not_killable() {
     let _n = NotKillable::new();
-    for o in table::ALL {
-        if o.kind != table::Kind::Call {
-            continue;
-        }
-        println!("{}", o.name);
-        let (mut m, mut fs, mut c, r) = asked(o);
+    for row in rows() {
+        println!("{}", row.name);
+        let (mut m, mut fs, mut c, r) = asked(row);
         c.kill(libc::SIGKILL);
         let i = m.expect(Op::INTERRUPT);
         assert_eq!(i.get("unique"), r.unique);
@@ -359,7 +329,7 @@ fn wire_when_not_killable() {
 
 fn flush_when_not_killable() {
     let _n = NotKillable::new();
-    let (mut m, mut fs) = (Mock::new(), table::sample());
+    let (mut m, mut fs) = (Mock::new(), kit::sample());
     let mut c = holder(&mut m, &mut fs);
     c.kill(libc::SIGKILL);
     let r = m.expect(Op::FLUSH);

@@ -9,8 +9,7 @@ use mockd::errno::*;
 use mockd::wire::{self, Op};
 use mockd::{user, Init, Mock, Setup};
 
-use crate::kit;
-use crate::table::{self, Act};
+use crate::kit::{self, Act};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -43,7 +42,7 @@ fn second_goes(init: &Init, flags: u32, op: Op, caller: fn(&Path, &'static str) 
     if !kit::killable() {
         ktap::skip("C's caller waits for the lock, killed or not");
     }
-    let mut fs = table::sample();
+    let mut fs = kit::sample();
     fs.open_flags = flags;
     let mut m = Mock::with(&Setup::default(), init);
     m.without_record();
@@ -99,7 +98,7 @@ fn writer_of_a_page_being_read() {
     if !kit::killable() {
         ktap::skip("C's caller waits for the lock, killed or not");
     }
-    let (mut m, mut fs) = (Mock::new(), table::sample());
+    let (mut m, mut fs) = (Mock::new(), kit::sample());
     m.without_record();
     let mut open = |m: &mut Mock, f: fn(std::os::fd::OwnedFd) -> Res<()>| {
         let mut c = m.caller(move |mnt, io| {
@@ -130,7 +129,7 @@ fn second_waits_for_the_first_that_left() {
     if !kit::killable() {
         ktap::skip("C's caller waits for the answer, killed or not");
     }
-    let (mut m, mut fs) = (Mock::new(), table::sample());
+    let (mut m, mut fs) = (Mock::new(), kit::sample());
     m.without_record();
     let mut a = m.call("new", |p| user::mkdir(p, 0o755));
     let r = kit::next(&mut m);
@@ -160,7 +159,7 @@ fn daemon_that_calls_itself() {
     if !kit::killable() {
         ktap::skip("C's caller waits for the answer, killed or not");
     }
-    let (mut m, mut fs) = (Mock::new(), table::sample());
+    let (mut m, mut fs) = (Mock::new(), kit::sample());
     m.without_record();
     let mut c = m.call("f", user::unlink);
     let r = kit::next(&mut m);
