@@ -10,8 +10,9 @@ use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::reply::{message, open_out, Entry, LONG};
 use mockd::user;
-use mockd::wire::{Op, ROOT};
+use mockd::wire::{self, Op, Shape, ROOT};
 use mockd::{Attr, Mock};
+use suites::catalogue::{self, Names, Place, Row, Unknown};
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -80,84 +81,39 @@ pub(crate) fn sample() -> Memfs {
     fs
 }
 
-type Row = (Op, fn(&Path) -> Res<()>);
-
-fn direct(p: &Path) -> Res<std::os::fd::OwnedFd> {
-    user::open(p, libc::O_RDWR | libc::O_DIRECT, 0)
+/// The same with a call of the catalogue.
+fn row_with_payload(row: &Row, payload: impl Fn(Vec<u8>) -> Vec<u8>) -> (Res<()>, Vec<Res<usize>>) {
+    let mut fs = catalogue::sample();
+    (row.files)(&mut fs);
+    let make = |mnt: &Path| (row.ready)(&Place::new(mnt, Names::ROOT))?.run();
+    with_payload(row.op, &mut fs, make, payload)
 }
 
-/// Too short and too long: the write gets EINVAL and the caller EIO, for each operation.
+/// Too short and too long: the write gets EINVAL and the caller EIO, for each operation whose answer has one length.
 fn lengths_of_every_reply() {
-    let rows: &[Row] = &[
-        (Op::LOOKUP, |m| user::lstat(&m.join("f")).map(drop)),
-        (Op::GETATTR, |m| user::lstat(m).map(drop)),
-        (Op::SETATTR, |m| user::chmod(&m.join("f"), 0o600)),
-        (Op::SYMLINK, |m| user::symlink("x", &m.join("s"))),
-        (Op::MKNOD, |m| user::mknod(&m.join("n"), 0o644, 0)),
-        (Op::MKDIR, |m| user::mkdir(&m.join("e"), 0o755)),
-        (Op::UNLINK, |m| user::unlink(&m.join("f"))),
-        (Op::RMDIR, |m| user::rmdir(&m.join("d"))),
-        (Op::RENAME, |m| user::rename(&m.join("f"), &m.join("g"))),
-        (Op::RENAME2, |m| {
-            user::rename2(&m.join("f"), &m.join("g"), libc::RENAME_NOREPLACE)
-        }),
-        (Op::LINK, |m| user::link(&m.join("f"), &m.join("g"))),
-        (Op::OPEN, |m| {
-            user::open(&m.join("f"), libc::O_RDWR, 0).map(drop)
-        }),
-        (Op::WRITE, |m| {
-            user::pwrite(&direct(&m.join("f"))?, b"x", 0).map(drop)
-        }),
-        (Op::STATFS, |m| user::statfs(m).map(drop)),
-        (Op::FSYNC, |m| {
-            user::fsync(&user::open(&m.join("f"), libc::O_RDWR, 0)?)
-        }),
-        (Op::FSYNCDIR, |m| {
-            user::fsync(&user::open(m, libc::O_RDONLY, 0)?)
-        }),
-        (Op::FLUSH, |m| {
-            user::close(user::open(&m.join("f"), libc::O_RDWR, 0)?)
-        }),
-        (Op::OPENDIR, |m| user::list(m).map(drop)),
-        (Op::ACCESS, |m| user::access(&m.join("f"), libc::R_OK)),
-        (Op::CREATE, |m| {
-            user::open(&m.join("n"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop)
-        }),
-    ];
+    let one_length = |row: &&Row| {
+        let some = [Shape::Data, Shape::Text, Shape::Dirents];
+        row.is_waited_for()
+            && row.unknown != Unknown::Otherwise
+            && !some.contains(&wire::answer(row.op))
+    };
     let mut bad = Vec::new();
-    for (op, f) in rows {
+    for row in catalogue::main().filter(one_length) {
         for delta in [-8i64, -1, 1, 8, 4096, i64::MIN] {
-            let change = |mut b: Vec<u8>| {
+            if !row.has_payload() && delta < 0 {
+                continue;
+            }
+            let (r, w) = row_with_payload(row, |mut b: Vec<u8>| {
                 let n = (b.len() as i64).saturating_add(delta).max(0) as usize;
                 b.resize(n, 0);
                 b
-            };
-            let honest = with_len(*op);
-            if honest == 0 && delta < 0 {
-                continue;
-            }
-            let (r, w) = with_payload(*op, &mut sample(), *f, change);
+            });
             if r != Err(EIO) || !w.contains(&Err(EINVAL)) {
-                bad.push(format!("{op:?} {delta}: caller {r:?}, daemon {w:?}"));
+                bad.push(format!("{} {delta}: caller {r:?}, daemon {w:?}", row.name));
             }
         }
     }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
-}
-
-/// Whether an honest reply has a payload.
-fn with_len(op: Op) -> usize {
-    match op {
-        Op::UNLINK
-        | Op::RMDIR
-        | Op::RENAME
-        | Op::RENAME2
-        | Op::FSYNC
-        | Op::FSYNCDIR
-        | Op::FLUSH
-        | Op::ACCESS => 0,
-        _ => 1,
-    }
 }
 
 /// An error comes alone: with a payload it is EINVAL for the daemon and EIO for the caller.
@@ -259,69 +215,42 @@ fn create_bad() {
     }
 }
 
-/// An operation that makes something gets `e` for it.
-fn made(op: Op, e: Entry, f: fn(&Path) -> Res<()>) -> Res<()> {
-    let mut fs = sample();
-    let (r, _) = with_payload(op, &mut fs, f, |_| e.bytes());
-    r
+/// A call of the catalogue that makes something gets `e` for it.
+fn made(name: &str, e: Entry) -> Res<()> {
+    row_with_payload(catalogue::find(name), |_| e.bytes()).0
 }
 
 fn mkdir_is_a_file() {
-    let mk: fn(&Path) -> Res<()> = |m| user::mkdir(&m.join("e"), 0o755);
-    assert_eq!(made(Op::MKDIR, Entry::new(Attr::file(90, 0)), mk), Err(EIO));
-    assert_eq!(
-        made(
-            Op::MKDIR,
-            Entry {
-                node: 0,
-                ..Entry::new(Attr::dir(90))
-            },
-            mk
-        ),
-        Err(EIO)
-    );
-    assert_eq!(made(Op::MKDIR, Entry::new(Attr::dir(ROOT)), mk), Err(EIO));
-    assert_eq!(made(Op::MKDIR, Entry::new(Attr::dir(90)), mk), Ok(()));
+    let no_node = Entry {
+        node: 0,
+        ..Entry::new(Attr::dir(90))
+    };
+    assert_eq!(made("mkdir", Entry::new(Attr::file(90, 0))), Err(EIO));
+    assert_eq!(made("mkdir", no_node), Err(EIO));
+    assert_eq!(made("mkdir", Entry::new(Attr::dir(ROOT))), Err(EIO));
+    assert_eq!(made("mkdir", Entry::new(Attr::dir(90))), Ok(()));
 }
 
 fn mknod_other_type() {
-    let mk: fn(&Path) -> Res<()> = |m| user::mknod(&m.join("n"), libc::S_IFIFO | 0o644, 0);
-    assert_eq!(made(Op::MKNOD, Entry::new(Attr::file(90, 0)), mk), Err(EIO));
-    assert_eq!(made(Op::MKNOD, Entry::new(Attr::dir(90)), mk), Err(EIO));
-    assert_eq!(
-        made(
-            Op::MKNOD,
-            Entry::new(Attr::file(90, 0).mode(libc::S_IFIFO | 0o600)),
-            mk
-        ),
-        Ok(())
-    );
+    let pipe = Attr::file(90, 0).mode(libc::S_IFIFO | 0o600);
+    assert_eq!(made("mknod", Entry::new(Attr::file(90, 0))), Err(EIO));
+    assert_eq!(made("mknod", Entry::new(Attr::dir(90))), Err(EIO));
+    assert_eq!(made("mknod", Entry::new(pipe)), Ok(()));
 }
 
 fn symlink_is_a_file() {
-    let mk: fn(&Path) -> Res<()> = |m| user::symlink("x", &m.join("s"));
-    assert_eq!(
-        made(Op::SYMLINK, Entry::new(Attr::file(90, 0)), mk),
-        Err(EIO)
-    );
+    assert_eq!(made("symlink", Entry::new(Attr::file(90, 0))), Err(EIO));
 }
 
 /// LINK must give the same kind; another node of it is taken as it is.
 fn link_other_type() {
-    let mk: fn(&Path) -> Res<()> = |m| user::link(&m.join("f"), &m.join("g"));
-    assert_eq!(made(Op::LINK, Entry::new(Attr::dir(90)), mk), Err(EIO));
-    assert_eq!(
-        made(
-            Op::LINK,
-            Entry {
-                node: 0,
-                ..Entry::new(Attr::file(90, 0))
-            },
-            mk
-        ),
-        Err(EIO)
-    );
-    let r = made(Op::LINK, Entry::new(Attr::file(90, 0)), mk);
+    let no_node = Entry {
+        node: 0,
+        ..Entry::new(Attr::file(90, 0))
+    };
+    assert_eq!(made("link", Entry::new(Attr::dir(90))), Err(EIO));
+    assert_eq!(made("link", no_node), Err(EIO));
+    let r = made("link", Entry::new(Attr::file(90, 0)));
     println!("another node: {r:?}");
     assert_eq!(r, Ok(()));
 }

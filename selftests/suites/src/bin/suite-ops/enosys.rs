@@ -2,82 +2,61 @@
 
 //! Which answers are remembered: ENOSYS for some operations, and never another error.
 
-use std::path::Path;
-
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::user;
-use mockd::wire::{Op, ROOT};
+use mockd::wire::Op;
 use mockd::{Init, Mock, Setup};
+use suites::catalogue::{self, Names, Place, Row, Unknown};
 
+/// A case for each call of the catalogue, and what is not about one call.
 pub fn cases() -> Vec<Case> {
-    cases![
-        flush,
-        fsync,
-        fsyncdir,
-        access,
+    let rows = catalogue::main().filter(|row| expected(row).is_some());
+    let mut all = suites::cases_of("enosys", rows.map(|row| row.name), answered_with_enosys);
+    all.extend(cases![
         create,
-        open,
-        opendir,
-        rename2,
-        link,
-        statfs,
-        not_remembered,
         other_errors_are_not_remembered,
         every_error_passes,
         errors_outside_the_range,
-    ]
+    ]);
+    all
 }
 
-/// Does `f` twice while the daemon answers `op` with ENOSYS: both results and how often it was asked.
-fn twice(op: Op, fs: &mut Memfs, f: fn(&Path) -> Res<()>) -> (Res<()>, Res<()>, usize) {
-    let mut m = Mock::with(
-        &Setup::default(),
-        &Init::plain()
-            .with("NO_OPEN_SUPPORT")
-            .with("NO_OPENDIR_SUPPORT"),
-    );
-    fs.on(op, Answer::Err(ENOSYS));
-    let r: (Res<()>, Res<()>) = m.run(fs, |mnt| (f(mnt), f(mnt)));
-    let n = m.rec.count(op);
+/// What a caller gets each time, and whether the operation is sent once only.
+fn expected(row: &Row) -> Option<(Res<()>, bool)> {
+    match row.unknown {
+        Unknown::Error => Some((Err(ENOSYS), false)),
+        Unknown::Remembered(result) => Some((result, true)),
+        Unknown::Replaced | Unknown::Otherwise => None,
+    }
+}
+
+/// Makes the call twice while the daemon answers its operation with an error: both results and how often it was asked.
+fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
+    let init = Init::plain()
+        .with("NO_OPEN_SUPPORT")
+        .with("NO_OPENDIR_SUPPORT");
+    let mut m = Mock::with(&Setup::default(), &init);
+    let mut fs = catalogue::sample();
+    (row.files)(&mut fs);
+    fs.on(row.op, Answer::Err(e));
+    let ready = row.ready;
+    let r: (Res<()>, Res<()>) = m.run(&mut fs, |mnt| {
+        let mut act = ready(&Place::new(mnt, Names::ROOT)).expect("preparation");
+        (act.run(), act.run())
+    });
+    let n = m.rec.count(row.op);
     m.finish();
     (r.0, r.1, n)
 }
 
-fn with_file() -> Memfs {
-    let mut fs = Memfs::new();
-    fs.file("f", b"text");
-    fs
-}
-
-fn flush() {
-    let r = twice(Op::FLUSH, &mut with_file(), |m| {
-        user::close(user::open(&m.join("f"), libc::O_RDWR, 0)?)
-    });
-    assert_eq!(r, (Ok(()), Ok(()), 1));
-}
-
-fn fsync() {
-    let r = twice(Op::FSYNC, &mut with_file(), |m| {
-        user::fsync(&user::open(&m.join("f"), libc::O_RDWR, 0)?)
-    });
-    assert_eq!(r, (Ok(()), Ok(()), 1));
-}
-
-fn fsyncdir() {
-    let r = twice(Op::FSYNCDIR, &mut with_file(), |m| {
-        user::fsync(&user::open(m, libc::O_RDONLY, 0)?)
-    });
-    assert_eq!(r, (Ok(()), Ok(()), 1));
-}
-
-fn access() {
-    let r = twice(Op::ACCESS, &mut with_file(), |m| {
-        user::access(&m.join("f"), libc::R_OK)
-    });
-    assert_eq!(r, (Ok(()), Ok(()), 1));
+fn answered_with_enosys() {
+    let row = catalogue::find(&suites::case());
+    let (result, once) = expected(row).expect("a row with a case");
+    let times = if once { 1 } else { 2 };
+    assert_eq!(twice(row, ENOSYS), (result, result, times));
 }
 
 /// Without CREATE it is MKNOD and OPEN.
@@ -108,97 +87,11 @@ fn create() {
     m.finish();
 }
 
-fn open() {
-    let r = twice(Op::OPEN, &mut with_file(), |m| {
-        user::open(&m.join("f"), libc::O_RDWR, 0).map(drop)
-    });
-    assert_eq!(r, (Ok(()), Ok(()), 1));
-}
-
-fn opendir() {
-    let r = twice(Op::OPENDIR, &mut with_file(), |m| user::list(m).map(drop));
-    assert_eq!(r, (Ok(()), Ok(()), 1));
-}
-
-fn rename2() {
-    let r = twice(Op::RENAME2, &mut with_file(), |m| {
-        user::rename2(&m.join("f"), &m.join("g"), libc::RENAME_NOREPLACE)
-    });
-    assert_eq!(r, (Err(EINVAL), Err(EINVAL), 1));
-}
-
-fn link() {
-    let r = twice(Op::LINK, &mut with_file(), |m| {
-        user::link(&m.join("f"), &m.join("g"))
-    });
-    assert_eq!(r, (Err(EPERM), Err(EPERM), 1));
-}
-
-fn statfs() {
-    let r = twice(Op::STATFS, &mut with_file(), |m| user::statfs(m).map(drop));
-    assert_eq!(r, (Err(ENOSYS), Err(ENOSYS), 2));
-}
-
-/// ENOSYS that is an error like any other.
-fn not_remembered() {
-    type Row = (Op, fn(&Path) -> Res<()>);
-    let rows: &[Row] = &[
-        (Op::LOOKUP, |m| user::lstat(&m.join("f")).map(drop)),
-        (Op::MKDIR, |m| user::mkdir(&m.join("d"), 0o755)),
-        (Op::MKNOD, |m| user::mknod(&m.join("n"), 0o644, 0)),
-        (Op::SYMLINK, |m| user::symlink("x", &m.join("s"))),
-        (Op::UNLINK, |m| user::unlink(&m.join("f"))),
-        (Op::RMDIR, |m| user::rmdir(&m.join("dir"))),
-        (Op::RENAME, |m| user::rename(&m.join("f"), &m.join("g"))),
-        (Op::SETATTR, |m| user::chmod(&m.join("f"), 0o600)),
-        (Op::READLINK, |m| user::readlink(&m.join("l")).map(drop)),
-        (Op::WRITE, |m| {
-            user::pwrite(&user::open(&m.join("f"), libc::O_WRONLY, 0)?, b"x", 0).map(drop)
-        }),
-        (Op::READDIR, |m| user::list(m).map(drop)),
-    ];
-    for (op, f) in rows {
-        let mut fs = with_file();
-        fs.dir("dir");
-        fs.add(ROOT, "l", libc::S_IFLNK | 0o777, b"f");
-        let r = twice(*op, &mut fs, *f);
-        assert_eq!(r, (Err(ENOSYS), Err(ENOSYS), 2), "{op:?}");
-    }
-}
-
 fn other_errors_are_not_remembered() {
-    type Row = (Op, fn(&Path) -> Res<()>);
-    let rows: &[Row] = &[
-        (Op::FLUSH, |m| {
-            user::close(user::open(&m.join("f"), libc::O_RDWR, 0)?)
-        }),
-        (Op::FSYNC, |m| {
-            user::fsync(&user::open(&m.join("f"), libc::O_RDWR, 0)?)
-        }),
-        (Op::FSYNCDIR, |m| {
-            user::fsync(&user::open(m, libc::O_RDONLY, 0)?)
-        }),
-        (Op::ACCESS, |m| user::access(&m.join("f"), libc::R_OK)),
-        (Op::OPEN, |m| {
-            user::open(&m.join("f"), libc::O_RDWR, 0).map(drop)
-        }),
-        (Op::OPENDIR, |m| user::list(m).map(drop)),
-        (Op::RENAME2, |m| {
-            user::rename2(&m.join("f"), &m.join("g"), libc::RENAME_NOREPLACE)
-        }),
-        (Op::LINK, |m| user::link(&m.join("f"), &m.join("g"))),
-        (Op::CREATE, |m| {
-            user::open(&m.join("n"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop)
-        }),
-    ];
-    for (op, f) in rows {
-        let mut m = Mock::new();
-        let mut fs = with_file();
-        fs.on(*op, Answer::Err(EOPNOTSUPP));
-        let r: (Res<()>, Res<()>) = m.run(&mut fs, |mnt| (f(mnt), f(mnt)));
-        assert_eq!(r, (Err(EOPNOTSUPP), Err(EOPNOTSUPP)), "{op:?}");
-        assert_eq!(m.rec.count(*op), 2, "{op:?}");
-        m.finish();
+    let remembers = |row: &&Row| matches!(row.unknown, Unknown::Remembered(_) | Unknown::Replaced);
+    for row in catalogue::main().filter(remembers) {
+        let e = Err(EOPNOTSUPP);
+        assert_eq!(twice(row, EOPNOTSUPP), (e, e, 2), "{}", row.name);
     }
 }
 
