@@ -2,6 +2,7 @@
 
 //! What is in a file, and what the kernel knows of it, when a killed caller's change of it is answered.
 
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use ktap::{cases, Case};
@@ -12,9 +13,9 @@ use mockd::reply::ZERO;
 use mockd::user;
 use mockd::wire::{self, Op};
 use mockd::{Caller, Init, Request};
+use suites::catalogue::summary;
 use suites::daemon::until;
 
-use crate::rows::{reads, summary};
 use crate::scene::{open, ops, ours, show, Act, Scene};
 use suites::settle::settle;
 
@@ -50,6 +51,14 @@ fn file(data: &[u8], flags: u32) -> (Scene, u64) {
     let mut s = Scene::new(fs);
     s.open_flags.insert(id, flags);
     (s, id)
+}
+
+/// Reads by a descriptor, no more than it asks for.
+fn reads(mnt: &Path, name: &str, n: usize, off: u64) -> Act {
+    let f = open(mnt, name, libc::O_RDONLY);
+    // SAFETY: integers.
+    unsafe { libc::posix_fadvise(f.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
+    Box::new(move || show(user::pread(&f, n, off).map(summary)))
 }
 
 fn pread(mnt: &Path, n: usize) -> Act {

@@ -11,24 +11,15 @@ use mockd::{Init, Request};
 use crate::rows::{self, Lock, Row};
 use crate::scene::{self, ours, Scene};
 
-macro_rules! rows {
-    ($($name:ident)*) => {
-        $(fn $name() { against_all(stringify!($name)) })*
-
-        pub fn cases() -> Vec<Case> {
-            for r in rows::LEFT {
-                assert!([$(stringify!($name)),*].contains(&r.name), "{} is not run", r.name);
-            }
-            vec![$(Case { path: concat!("matrix::", stringify!($name)), run: $name }),*]
-        }
-    };
+/// A case for each call that is left.
+pub fn cases() -> Vec<Case> {
+    let names = rows::left().into_iter().map(|r| r.call.name);
+    suites::cases_of("matrix", names, against_all)
 }
 
-rows! {
-    lookup lookup_missing readdir lookup_turn readdir_turn mkdir mknod create symlink link unlink rmdir rename
-    rename_over rename_cross rename_dir rename_dir_cross write write_beyond write_direct write_parallel truncate
-    chmod fsync fsyncdir chmod_dir revalidate open open_write open_truncate opendir getattr access read read_sync
-    read_direct flush readlink statfs
+/// True if this row is the first of those that hold the same.
+fn first_to_hold(all: &[Row], i: usize) -> bool {
+    all[..i].iter().all(|r| r.holds() != all[i].holds())
 }
 
 /// True if this row is the first of its class.
@@ -43,7 +34,7 @@ const STAYS: &[&str] = &[];
 const ALWAYS: &[(&str, &str)] = &[
     ("lookup_missing", "lookup_missing"),
     ("mkdir", "mkdir_same"),
-    ("create", "create_same"),
+    ("create", "create_exclusive_same"),
     ("unlink", "unlink_same"),
     ("unlink", "open_victim"),
     ("rmdir", "rmdir_same"),
@@ -51,7 +42,7 @@ const ALWAYS: &[(&str, &str)] = &[
     ("rmdir", "create_below"),
     ("rename", "rename_same"),
     ("rename_over", "write_victim"),
-    ("rename_dir_cross", "rename_dir_back"),
+    ("rename_dir_cross", "rename_dir_cross_back"),
     ("rename_dir_cross", "mkdir_below"),
     ("write", "append"),
     ("write_beyond", "append"),
@@ -63,17 +54,22 @@ const ALWAYS: &[(&str, &str)] = &[
 /// Of the pairs beside those of the classes, one in so many.
 const ONE_IN: u64 = 12;
 
-fn against_all(name: &str) {
-    let i = rows::LEFT.iter().position(|r| r.name == name).expect("row");
-    let left = &rows::LEFT[i];
+fn against_all() {
+    let name = suites::case();
+    let (lefts, others) = (rows::left(), rows::other());
+    let i = lefts.iter().position(|r| r.name == name).expect("row");
+    let left = &lefts[i];
+    for (_, other) in ALWAYS.iter().filter(|pair| pair.0 == name) {
+        assert!(others.iter().any(|o| o.name == *other), "no row {other}");
+    }
     let all = std::env::var("RF_LEFT").as_deref() == Ok("all");
     let only = std::env::var("RF_OTHER").ok();
     let mut rng = fastrand::Rng::with_seed(seed() + i as u64);
     let (rec, mut wrong) = (Recorder::default(), vec![]);
-    for (n, other) in rows::OTHER.iter().enumerate() {
-        let class = first_of_class(rows::LEFT, i) && first_of_class(rows::OTHER, n);
+    for (n, other) in others.iter().enumerate() {
+        let class = first_to_hold(&lefts, i) && first_of_class(&others, n);
         let drawn = rng.u64(0..ONE_IN) == 0;
-        let always = ALWAYS.contains(&(name, other.name));
+        let always = ALWAYS.contains(&(&name, &other.name));
         let wanted = only
             .as_deref()
             .map_or(all || class || drawn || always, |o| o == other.name);
@@ -94,21 +90,19 @@ fn seed() -> u64 {
 
 /// What becomes of `other` while `left` is out, as text.
 fn pair(left: &Row, other: &Row, wrong: &mut Vec<String>) -> String {
-    let (fs, open_flags) = rows::tree();
     let mut init = Init::plain();
-    if let Some(flag) = left.without {
-        init.flags &= !wire::init_flag(flag);
+    if let Some(flag) = left.call.without {
+        init = init.without(flag);
     }
-    let mut s = Scene::with(fs, &init);
-    s.open_flags = open_flags.into_iter().collect();
+    let mut s = Scene::with(rows::tree(), &init);
     let mut c = rows::third(&mut s);
-    let mut a = s.actor("first", left.prepare);
-    let mut b = s.actor("second", other.prepare);
+    let mut a = s.actor("first", left.prepare());
+    let mut b = s.actor("second", other.prepare());
 
-    let r = s.hold("first", &a, left.op, left.what);
+    let r = s.hold("first", &a, left.call.op, left.what());
     s.forget();
     a.kill(libc::SIGKILL);
-    let stays = !ours() || STAYS.contains(&left.name);
+    let stays = !ours() || STAYS.contains(&left.name.as_str());
     if !stays {
         s.gone(&mut a);
     }
@@ -117,7 +111,7 @@ fn pair(left: &Row, other: &Row, wrong: &mut Vec<String>) -> String {
     let name = format!("{}, then {}: {does}", left.name, other.name);
     // A heading, which wirediff shows.
     let mut t = format!("[{name}]\n");
-    if !left.killable_in_c {
+    if !left.is_killable_in_c() {
         assert!(!stays || !a.exited(), "it has left");
         if !s.closes("first").is_empty() {
             wrong.push(format!("{name}, and the killed caller's files are closed"));

@@ -15,8 +15,8 @@ use mockd::user;
 use mockd::wire::{self, Op};
 use mockd::Init;
 
-use crate::rows::summary;
 use crate::scene::{open, ours, show, Act, Scene};
+use suites::catalogue::summary;
 use suites::settle::settle;
 
 pub fn cases() -> Vec<Case> {
@@ -151,7 +151,7 @@ impl Shared {
     fn text(self) -> String {
         // SAFETY: as above.
         let byte = |i| unsafe { (self.0 as *const u8).add(i).read_volatile() };
-        summary((0..PAGE).map(byte).collect())
+        summary((0..PAGE).map(byte).collect::<Vec<_>>())
     }
 
     fn read(self, mnt: &Path) -> Act {

@@ -10,8 +10,7 @@ use fastrand::Rng;
 use mockd::errno::*;
 use mockd::mem::{shared, PAGE};
 use mockd::user;
-
-use crate::rows::summary;
+use suites::catalogue::summary;
 
 /// What test and callers tell each other.
 #[repr(C)]

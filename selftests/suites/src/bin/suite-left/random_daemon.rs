@@ -14,9 +14,9 @@ use mockd::reply::{Entry, Valid, LONG, ZERO};
 use mockd::wire::{Op, FATTR_FH, FOPEN_KEEP_CACHE};
 use mockd::{Caller, Mock, Request};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use suites::catalogue::summary;
 
 use crate::random_caller::line;
-use crate::rows::summary;
 
 /// A request that waits for its answer.
 struct Held {

@@ -19,12 +19,12 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn left(name: &str) -> &'static Row {
-    rows::LEFT.iter().find(|r| r.name == name).expect("row")
+fn left(name: &str) -> Row {
+    rows::find(rows::left(), name)
 }
 
-fn other(name: &str) -> &'static Row {
-    rows::OTHER.iter().find(|r| r.name == name).expect("row")
+fn other(name: &str) -> Row {
+    rows::find(rows::other(), name)
 }
 
 /// One pair for each way of waiting.
@@ -32,17 +32,17 @@ const PAIRS: &[(&str, &str)] = &[
     ("lookup", "mkdir"),
     ("lookup", "lookup_same"),
     ("readdir", "unlink"),
-    ("lookup_turn", "lookup_other"),
+    ("lookup_turn", "lookup"),
     ("readdir_turn", "readdir"),
     ("mkdir", "mkdir"),
-    ("mkdir", "lookup_other"),
+    ("mkdir", "lookup"),
     ("create", "readdir"),
     ("link", "write"),
     ("unlink", "write_victim"),
     ("rmdir", "create_below"),
     ("rename_over", "write_source"),
     ("rename_cross", "lookup_elsewhere"),
-    ("rename_dir_cross", "rename_dir_back"),
+    ("rename_dir_cross", "rename_dir_cross_back"),
     ("write", "append"),
     ("write_direct", "truncate_direct"),
     ("write_parallel", "append_parallel"),
@@ -57,17 +57,15 @@ fn waiters_are_killed() {
     for (first, second) in PAIRS {
         println!("{first}, then {second}");
         let (row, second) = (left(first), other(second));
-        let (fs, open_flags) = rows::tree();
         let mut init = Init::plain();
-        if let Some(flag) = row.without {
+        if let Some(flag) = row.call.without {
             init = init.without(flag);
         }
-        let mut s = Scene::with(fs, &init);
-        s.open_flags = open_flags.into_iter().collect();
+        let mut s = Scene::with(rows::tree(), &init);
         let mut c = rows::third(&mut s);
-        let mut a = s.actor("first", row.prepare);
-        let mut b = s.actor("second", second.prepare);
-        let r = s.leave("first", &mut a, row.op, row.what);
+        let mut a = s.actor("first", row.prepare());
+        let mut b = s.actor("second", second.prepare());
+        let r = s.leave("first", &mut a, row.call.op, row.what());
         s.waits(&mut b);
         s.kill(&mut b);
         let seen = ops(&s.asked("second"));
@@ -81,17 +79,15 @@ fn waiters_are_killed() {
 
 /// One after the other: those that are killed go, the others have their turns.
 fn several_waiters() {
-    let (fs, open_flags) = rows::tree();
-    let mut s = Scene::with(fs, &Init::plain());
-    s.open_flags = open_flags.into_iter().collect();
+    let mut s = Scene::new(rows::tree());
     let mut c = rows::third(&mut s);
-    let mut a = s.actor("first", left("mkdir").prepare);
+    let mut a = s.actor("first", left("mkdir").prepare());
     let r = s.leave("first", &mut a, Op::MKDIR, "");
     let who = ["second", "fourth", "fifth", "sixth"];
-    let rows = ["unlink", "mkdir", "lookup_other", "rename_dir_cross"];
+    let rows = ["unlink", "mkdir", "lookup", "rename_dir_cross"];
     let mut all = Vec::new();
     for (who, row) in who.iter().zip(rows) {
-        let mut b = s.actor(who, other(row).prepare);
+        let mut b = s.actor(who, other(row).prepare());
         s.waits(&mut b);
         all.push(b);
     }
@@ -107,11 +103,9 @@ fn several_waiters() {
 
 /// Serving UNLINK, the daemon unlinks the same file through its own mount.
 fn daemon_that_calls_itself() {
-    let (fs, open_flags) = rows::tree();
-    let mut s = Scene::with(fs, &Init::plain());
-    s.open_flags = open_flags.into_iter().collect();
+    let mut s = Scene::new(rows::tree());
     let mut c = rows::third(&mut s);
-    let mut a = s.actor("first", left("unlink").prepare);
+    let mut a = s.actor("first", left("unlink").prepare());
     let mut b = s.actor("daemon", |mnt| {
         let p = mnt.join("d/v");
         Box::new(move || show(user::unlink(&p)))
