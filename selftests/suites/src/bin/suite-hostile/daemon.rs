@@ -14,6 +14,7 @@ use mockd::reply::message;
 use mockd::table::is_not_yet_sent;
 use mockd::wire::{Op, FATTR_SIZE, ROOT};
 use mockd::{Init, Request};
+use suites::catalogue;
 
 use crate::mutate::{self, Bad, Class, World};
 use crate::pick::Pick;
@@ -115,27 +116,14 @@ pub struct Behind {
     pub focus: Op,
 }
 
-/// Operations that are worth a round of their own.
-const FOCUS: &[Op] = &[
-    Op::LOOKUP,
-    Op::GETATTR,
-    Op::SETATTR,
-    Op::READLINK,
-    Op::SYMLINK,
-    Op::MKNOD,
-    Op::MKDIR,
-    Op::LINK,
-    Op::OPEN,
-    Op::READ,
-    Op::WRITE,
-    Op::STATFS,
-    Op::CREATE,
-    Op::OPENDIR,
-    Op::READDIR,
-    Op::FLUSH,
-    Op::UNLINK,
-    Op::UNKNOWN,
-];
+/// Operations that are worth a round of their own: those of the catalogue, and none.
+fn worth_a_round() -> Vec<Op> {
+    let mut ops: Vec<Op> = catalogue::main().map(|row| row.op).collect();
+    ops.sort();
+    ops.dedup();
+    ops.push(Op::UNKNOWN);
+    ops
+}
 
 impl Behind {
     pub fn new(rng: &mut Rng, only_common: bool) -> Behind {
@@ -158,7 +146,7 @@ impl Behind {
                 only_common,
                 ..World::default()
             },
-            focus: FOCUS.pick(rng),
+            focus: worth_a_round().pick(rng),
         }
     }
 

@@ -8,7 +8,7 @@
 use fastrand::Rng;
 use mockd::mock::Answer;
 use mockd::reply::{attr_out, dirent, message, open_out, raw, write_out, Attr, Entry, LONG};
-use mockd::wire::{Op, FOPEN_CACHE_DIR, ROOT};
+use mockd::wire::{answer, Op, Shape, FOPEN_CACHE_DIR, ROOT};
 use mockd::Request;
 
 use crate::pick::Pick;
@@ -259,15 +259,16 @@ fn fabricate(rng: &mut Rng, r: &Request, world: &World) -> Vec<u8> {
         _ => Attr::file(id, rng.u64(..9000)),
     };
     let entry = Entry::new(attr).bytes();
-    match r.op {
-        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK => entry,
-        Op::CREATE => [entry, open_out(rng.u64(..), 0)].concat(),
-        Op::OPEN | Op::OPENDIR => open_out(rng.u64(..), 0),
-        Op::GETATTR | Op::SETATTR => attr_out(LONG, &attr),
-        Op::WRITE => write_out(r.get("size") as u32),
-        Op::READLINK => b"f0".to_vec(),
-        Op::STATFS => vec![0; 80],
-        _ => vec![],
+    match answer(r.op) {
+        Shape::Entry => entry,
+        Shape::EntryAndOpen => [entry, open_out(rng.u64(..), 0)].concat(),
+        Shape::Open => open_out(rng.u64(..), 0),
+        Shape::Attr => attr_out(LONG, &attr),
+        Shape::Write => write_out(r.get("size") as u32),
+        Shape::Text => b"f0".to_vec(),
+        Shape::Statfs => vec![0; 80],
+        Shape::Fixed(n) => vec![0; n],
+        Shape::Nothing | Shape::Data | Shape::Dirents => vec![],
     }
 }
 
@@ -301,6 +302,11 @@ const ATTR: &[(&str, usize, usize)] = &[
     ("blksize", 80, 4),
     ("attr_flags", 84, 4),
 ];
+const VALID: &[(&str, usize, usize)] = &[
+    ("attr_valid", 0, 8),
+    ("attr_valid_nsec", 8, 4),
+    ("dummy", 12, 4),
+];
 const OPEN: &[(&str, usize, usize)] = &[
     ("fh", 0, 8),
     ("open_flags", 8, 4),
@@ -328,25 +334,17 @@ fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String,
             .collect::<Vec<_>>()
     };
     let entry = || [shift(0, ENTRY), shift(40, ATTR)].concat();
-    let table = match r.op {
-        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK => entry(),
-        Op::CREATE => [entry(), shift(128, OPEN), shift(128, OPEN)].concat(),
-        Op::GETATTR | Op::SETATTR => [
-            vec![
-                ("attr_valid", 0, 8),
-                ("attr_valid_nsec", 8, 4),
-                ("dummy", 12, 4),
-            ],
-            shift(16, ATTR),
-        ]
-        .concat(),
-        Op::OPEN | Op::OPENDIR => shift(0, OPEN),
-        Op::WRITE => shift(0, WRITE),
-        Op::STATFS => shift(0, STATFS),
-        Op::READ => return data(rng, r, b),
-        Op::READLINK => return link_text(rng),
-        Op::READDIR => return directory(rng, r, b, world),
-        _ => {
+    let table = match answer(r.op) {
+        Shape::Entry => entry(),
+        Shape::EntryAndOpen => [entry(), shift(128, OPEN), shift(128, OPEN)].concat(),
+        Shape::Attr => [shift(0, VALID), shift(16, ATTR)].concat(),
+        Shape::Open => shift(0, OPEN),
+        Shape::Write => shift(0, WRITE),
+        Shape::Statfs => shift(0, STATFS),
+        Shape::Data => return data(rng, r, b),
+        Shape::Text => return link_text(rng),
+        Shape::Dirents => return directory(rng, r, b, world),
+        Shape::Nothing | Shape::Fixed(_) => {
             let n = [1, 4, 8, 16, 128].pick(rng);
             b.resize(n, 0xff);
             return (format!("{n} bytes where none are"), b);
@@ -372,11 +370,9 @@ fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String,
 
 /// Without seconds no nanoseconds: what is valid for less than a second is a matter of who is faster.
 fn whole_seconds(op: Op, b: &mut [u8]) {
-    let pairs = match op {
-        Op::GETATTR | Op::SETATTR => &[(0, 8)][..],
-        Op::LOOKUP | Op::MKDIR | Op::MKNOD | Op::SYMLINK | Op::LINK | Op::CREATE => {
-            &[(16, 32), (24, 36)]
-        }
+    let pairs = match answer(op) {
+        Shape::Attr => &[(0, 8)][..],
+        Shape::Entry | Shape::EntryAndOpen => &[(16, 32), (24, 36)],
         _ => &[],
     };
     for &(sec, nsec) in pairs {

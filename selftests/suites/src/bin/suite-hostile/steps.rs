@@ -10,6 +10,7 @@ use fastrand::Rng;
 use mockd::errno::{check, Errno, Res, EBADF};
 use mockd::mem::{read_at, write_at, PAGE};
 use mockd::user;
+use suites::catalogue::{self, Got, Names, Place, PARTS};
 
 use crate::pick::Pick;
 
@@ -24,6 +25,8 @@ const PATHS: &[&str] = &[
 /// One system call, or a few that belong together.
 #[derive(Clone, Debug)]
 pub enum Step {
+    /// A call of the catalogue, which closes again what it opens.
+    Call(&'static str, Box<Names>),
     Lstat(&'static str),
     Stat(&'static str),
     Open(usize, &'static str, i32),
@@ -40,20 +43,10 @@ pub enum Step {
     MapRead(usize, usize),
     MapWrite(usize, usize),
     ToPipe(usize, usize),
-    Mkdir(&'static str),
-    Rmdir(&'static str),
-    Unlink(&'static str),
     Mknod(&'static str, u32),
-    Symlink(&'static str, &'static str),
-    Readlink(&'static str),
-    Link(&'static str, &'static str),
-    Rename(&'static str, &'static str, u32),
-    Chmod(&'static str, u32),
     Lchown(&'static str, u32),
     Truncate(&'static str, i64),
     Utimes(&'static str),
-    Access(&'static str, i32),
-    Statfs(&'static str),
     List(&'static str),
     Chdir(&'static str),
 }
@@ -63,7 +56,6 @@ impl Step {
     pub fn random(rng: &mut Rng, opening: bool) -> Step {
         use libc::*;
         let p = PATHS.pick(rng);
-        let q = PATHS.pick(rng);
         let slot = rng.usize(..SLOTS);
         let len = [0, 1, 100, 4096, 5000, 16384, 70000].pick(rng);
         let offset = [0, 1, 100, 4095, 4096, 10000, 65536].pick(rng);
@@ -103,22 +95,30 @@ impl Step {
             26 => Step::MapRead(slot, offset as usize / PAGE),
             27 => Step::MapWrite(slot, offset as usize / PAGE),
             28 => Step::ToPipe(slot, len),
-            29 => Step::Mkdir(p),
-            30 => Step::Rmdir(p),
-            31 => Step::Unlink(p),
-            32 => Step::Mknod(p, [S_IFREG, S_IFREG, S_IFIFO, S_IFSOCK].pick(rng) | 0o644),
-            33 => Step::Symlink(q, p),
-            34 => Step::Readlink(["l0", "d0/l", "l1", p].pick(rng)),
-            35 => Step::Link(p, q),
-            36 => Step::Rename(p, q, [0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE].pick(rng)),
-            37 => Step::Chmod(p, 0o600 + rng.u32(..0o100)),
-            38 => Step::Lchown(p, [0, 1, u32::MAX].pick(rng)),
-            39 => Step::Truncate(p, offset as i64),
-            40 => Step::Utimes(p),
-            41 => Step::Access(p, [F_OK, R_OK, W_OK | R_OK].pick(rng)),
-            42 => [Step::Statfs("."), Step::List("."), Step::List("d0")].pick(rng),
+            29..=39 => Step::any_call(rng),
+            40 => Step::Mknod(p, [S_IFREG, S_IFREG, S_IFIFO, S_IFSOCK].pick(rng) | 0o644),
+            41 => [
+                Step::Lchown(p, [0, 1, u32::MAX].pick(rng)),
+                Step::Truncate(p, offset as i64),
+                Step::Utimes(p),
+            ]
+            .pick(rng),
+            42 => [Step::List("."), Step::List("d0")].pick(rng),
             _ => Step::Chdir(["/", "/d0", ".", p].pick(rng)),
         }
+    }
+}
+
+impl Step {
+    /// Any call of the catalogue, with any names.
+    fn any_call(rng: &mut Rng) -> Step {
+        let calls: Vec<&'static str> = catalogue::main().map(|row| row.name).collect();
+        let names = Names {
+            of: [(); PARTS].map(|()| PATHS.pick(rng)),
+            page: rng.usize(..3),
+            tag: 1,
+        };
+        Step::Call(calls.pick(rng), Box::new(names))
     }
 }
 
@@ -159,7 +159,8 @@ impl Hands {
     fn result(&mut self, step: &Step) -> Res<String> {
         let p = Path::new;
         let done = |r: Res<()>| r.map(|()| "ok".to_string());
-        match *step {
+        match step.clone() {
+            Step::Call(name, names) => call(name, *names),
             Step::Lstat(a) => user::lstat(p(a)).map(|s| stat_text(&s)),
             Step::Stat(a) => user::stat(p(a)).map(|s| stat_text(&s)),
             Step::Open(slot, a, flags) => {
@@ -194,21 +195,10 @@ impl Hands {
             Step::MapRead(slot, page) => self.map(slot, page, false),
             Step::MapWrite(slot, page) => self.map(slot, page, true),
             Step::ToPipe(slot, len) => self.to_pipe(slot, len),
-            Step::Mkdir(a) => done(user::mkdir(p(a), 0o755)),
-            Step::Rmdir(a) => done(user::rmdir(p(a))),
-            Step::Unlink(a) => done(user::unlink(p(a))),
             Step::Mknod(a, mode) => done(user::mknod(p(a), mode, 0)),
-            Step::Symlink(text, a) => done(user::symlink(text, p(a))),
-            Step::Readlink(a) => user::readlink(p(a)),
-            Step::Link(a, b) => done(user::link(p(a), p(b))),
-            Step::Rename(a, b, 0) => done(user::rename(p(a), p(b))),
-            Step::Rename(a, b, flags) => done(user::rename2(p(a), p(b), flags)),
-            Step::Chmod(a, mode) => done(user::chmod(p(a), mode)),
             Step::Lchown(a, id) => done(user::lchown(p(a), id, id)),
             Step::Truncate(a, len) => done(user::truncate(p(a), len)),
             Step::Utimes(a) => done(user::utimes(p(a), Some((7, 8)), Some((9, 10)))),
-            Step::Access(a, mode) => done(user::access(p(a), mode)),
-            Step::Statfs(a) => user::statfs(p(a)).map(|v| format!("{v:?}")),
             Step::List(a) => {
                 let dir = user::open(p(a), libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
                 user::getdents(&dir, 4096).map(|v| format!("{v:?}"))
@@ -278,6 +268,21 @@ impl Hands {
             }
         }
     }
+}
+
+/// Makes a call of the catalogue.
+fn call(name: &str, names: Names) -> Res<String> {
+    let place = Place {
+        // A file that the daemon says is a pipe must not make the caller wait for its other end.
+        flags: libc::O_NONBLOCK,
+        ..Place::new(Path::new("."), names)
+    };
+    let mut act = (catalogue::find(name).ready)(&place)?;
+    Ok(match act.call()? {
+        Got::Stat(s) => stat_text(&s),
+        Got::Data(pages, n) => data_text(pages.read(n)),
+        got => format!("{got:?}"),
+    })
 }
 
 /// Bytes to write, without a pattern that a page repeats.
