@@ -12,6 +12,7 @@ use mockd::mem::{read_at, write_at, Pages, PAGE};
 use mockd::memfs::Memfs;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
 use mockd::{user, Mock};
+use suites::catalogue::{self, Act, Names, Part, Place};
 
 use crate::nth::{prepare, rounds, until_clean};
 
@@ -33,81 +34,13 @@ type Row = (&'static str, fn(&Path), fn(&Path) -> Res<()>, fn(&Path));
 
 fn nothing(_: &Path) {}
 
-fn make(m: &Path) {
-    let _ = user::open(&m.join("a"), libc::O_CREAT | libc::O_WRONLY, 0o644);
-}
-
-fn clean(m: &Path) {
-    for n in ["a", "b"] {
-        let _ = user::unlink(&m.join(n));
-        let _ = user::rmdir(&m.join(n));
-    }
-}
-
+/// Calls on names that the catalogue does not have.
 fn names() -> Vec<Row> {
     vec![
         (
-            "lstat",
-            nothing,
-            |m| user::lstat(&m.join("f")).map(drop),
-            nothing,
-        ),
-        (
             "lstat, none there",
             nothing,
-            |m| user::lstat(&m.join("x")).map(drop),
-            nothing,
-        ),
-        ("mkdir", clean, |m| user::mkdir(&m.join("a"), 0o755), clean),
-        (
-            "mknod",
-            clean,
-            |m| user::mknod(&m.join("a"), libc::S_IFREG | 0o644, 0),
-            clean,
-        ),
-        (
-            "symlink",
-            clean,
-            |m| user::symlink("f", &m.join("a")),
-            clean,
-        ),
-        (
-            "readlink",
-            nothing,
-            |m| user::readlink(&m.join("l")).map(drop),
-            nothing,
-        ),
-        (
-            "link",
-            clean,
-            |m| user::link(&m.join("f"), &m.join("a")),
-            clean,
-        ),
-        ("unlink", make, |m| user::unlink(&m.join("a")), clean),
-        (
-            "rmdir",
-            |m| {
-                let _ = user::mkdir(&m.join("a"), 0o755);
-            },
-            |m| user::rmdir(&m.join("a")),
-            clean,
-        ),
-        (
-            "rename",
-            make,
-            |m| user::rename(&m.join("a"), &m.join("b")),
-            clean,
-        ),
-        (
-            "rename2",
-            make,
-            |m| user::rename2(&m.join("a"), &m.join("b"), libc::RENAME_NOREPLACE),
-            clean,
-        ),
-        (
-            "chmod",
-            nothing,
-            |m| user::chmod(&m.join("f"), 0o600),
+            |m| user::lstat(&m.join("none")).map(drop),
             nothing,
         ),
         (
@@ -117,60 +50,67 @@ fn names() -> Vec<Row> {
             nothing,
         ),
         (
-            "truncate",
+            "truncate by name",
             nothing,
             |m| user::truncate(&m.join("f"), 10_000),
             nothing,
         ),
-        (
-            "access",
-            nothing,
-            |m| user::access(&m.join("f"), libc::R_OK),
-            nothing,
-        ),
-        ("statfs", nothing, |m| user::statfs(m).map(drop), nothing),
-        (
-            "open",
-            nothing,
-            |m| user::open(&m.join("f"), libc::O_RDWR, 0).map(drop),
-            nothing,
-        ),
-        (
-            "creat",
-            clean,
-            |m| user::open(&m.join("a"), libc::O_CREAT | libc::O_RDWR, 0o644).map(drop),
-            clean,
-        ),
-        (
-            "opendir",
-            nothing,
-            |m| user::open(m, libc::O_RDONLY | libc::O_DIRECTORY, 0).map(drop),
-            nothing,
-        ),
-        ("readdir", nothing, list, nothing),
+        ("list", nothing, list, nothing),
     ]
 }
 
-/// Runs the rows on a mount; `setup` changes the file system behind.
+/// What calls of the catalogue remove is there, and what they make is not.
+fn fresh(p: &Place) {
+    for part in [Part::New, Part::To] {
+        let _ = user::unlink(&p.path(part));
+        let _ = user::rmdir(&p.path(part));
+    }
+    let _ = p.open(Part::Victim, libc::O_CREAT | libc::O_WRONLY);
+    let _ = user::mkdir(&p.path(Part::Sub), 0o755);
+}
+
+/// Makes each call of the catalogue, and says what is wrong.
+fn catalogue_calls(mnt: &Path) -> Vec<String> {
+    let place = Place::new(mnt, Names::ROOT);
+    let before = |row: &catalogue::Row| {
+        fresh(&place);
+        (row.ready)(&place).expect("preparation")
+    };
+    catalogue::main()
+        .filter(|row| row.faults.is_some())
+        .flat_map(|row| rounds(|| before(row), Act::run, |_, _| ()).wrong(row.name, 1))
+        .collect()
+}
+
+/// Runs the rows on a mount with a file; `setup` changes the file system behind.
 fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
-    prepare();
     let mut fs = Memfs::new();
+    fs.file("f", &[7; 20_000]);
+    setup(&mut fs);
+    check_on(fs, |mnt| wrong(&rows, mnt));
+}
+
+/// Runs the rows, and says what is wrong.
+fn wrong(rows: &[Row], mnt: &Path) -> Vec<String> {
+    rows.iter()
+        .flat_map(|(name, before, call, after)| {
+            until_clean(|| before(mnt), || call(mnt), |_| after(mnt)).wrong(name, 1)
+        })
+        .collect()
+}
+
+/// Runs `calls`, which says what is wrong, on a mount, and looks at the balance.
+fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
+    prepare();
     // Names and attributes are asked for each time.
     (fs.entry_valid, fs.attr_valid) = (mockd::reply::ZERO, mockd::reply::ZERO);
-    fs.file("f", &[7; 20_000]);
-    fs.add(1, "l", libc::S_IFLNK | 0o777, b"f");
-    setup(&mut fs);
     let mut m = Mock::new();
     m.without_record();
     let wrong: Vec<String> = m.run(&mut fs, |mnt| {
         // Made now.
         buffer();
         OTHER.with(AsRawFd::as_raw_fd);
-        rows.iter()
-            .flat_map(|(name, before, call, after)| {
-                until_clean(|| before(mnt), || call(mnt), |_| after(mnt)).wrong(name, 1)
-            })
-            .collect()
+        calls(mnt)
     });
     // What nobody refers to any more is forgotten; then the balance is exact.
     suites::daemon::until("all nodes forgotten", || {
@@ -194,7 +134,11 @@ fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
 }
 
 fn on_names() {
-    check(names(), |_| ());
+    check_on(catalogue::sample(), |mnt| {
+        let mut all = catalogue_calls(mnt);
+        all.extend(wrong(&names(), mnt));
+        all
+    });
 }
 
 fn file(m: &Path) -> Res<OwnedFd> {
@@ -288,14 +232,6 @@ fn on_files() {
             "write in part",
             open_file,
             |_| with_file(|f| write_at(f.as_raw_fd(), buffer(), 100)),
-            close_file,
-        ),
-        ("fsync", open_file, |_| with_file(user::fsync), close_file),
-        ("fstat", open_file, |_| with_file(user::fstat), close_file),
-        (
-            "ftruncate",
-            open_file,
-            |_| with_file(|f| user::ftruncate(f, 20_000)),
             close_file,
         ),
         ("mapped", open_file, |_| mapped(), close_file),
