@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a request has does not stay with a thread of the daemon that is copying it and waits for a page of its own,
-//! perhaps for ever.
+//! What a request has does not stay with a thread of the daemon that is copying it and waits for a
+//! page of its own, perhaps for ever.
 
 use ktap::{cases, Case};
 use mockd::errno::*;
@@ -20,7 +20,8 @@ pub fn cases() -> Vec<Case> {
 /// In a page that nobody has read.
 const AT: u64 = PAGE as u64 + 100;
 
-/// A folio that is not written as a whole is locked until the WRITE has ended, which an abort sees to.
+/// A folio that is not written as a whole is locked until the WRITE has ended, which an abort sees
+/// to.
 fn folio_of_a_killed_writer() {
     let mut fs = kit::sample();
     let mut m = Mock::new();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suspend, as far as the freezer, with callers whose daemon does not answer; and a control group's freezer (v1),
-//! which freezes the caller alone.
+//! Suspend, as far as the freezer, with callers whose daemon does not answer; and a control group's
+//! freezer (v1), which freezes the caller alone.
 
 use std::fs;
 use std::sync::mpsc;
@@ -111,8 +111,8 @@ fn interrupted_caller() {
     m.finish();
 }
 
-/// One waits all the time; others come, and are answered, before, while and after tasks are frozen, the daemon
-/// among them, which stops in the middle of anything.
+/// One waits all the time; others come, and are answered, before, while and after tasks are frozen,
+/// the daemon among them, which stops in the middle of anything.
 fn callers_come_and_go() {
     can_freeze();
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
@@ -266,7 +266,8 @@ impl Drop for Group {
     }
 }
 
-/// Frozen with the directory's lock, a caller would keep all others out of it, though it has its answer.
+/// Frozen with the directory's lock, a caller would keep all others out of it, though it has its
+/// answer.
 fn alone() {
     let group = Group::new();
     let (mut m, mut fs) = (Mock::new(), Memfs::new());

@@ -80,8 +80,8 @@ pub fn next(m: &mut Mock) -> Request {
     })
 }
 
-/// A caller that is about to send the operation's request: all that comes before has been answered. It catches
-/// SIGUSR1.
+/// A caller that is about to send the operation's request: all that comes before has been answered.
+/// It catches SIGUSR1.
 #[track_caller]
 pub fn start(row: &Row, m: &mut Mock, fs: &mut Memfs) -> Caller {
     let ready = row.ready;
@@ -139,8 +139,8 @@ pub fn close_down(m: &mut Mock, fs: &mut Memfs) {
 /// A daemon process whose read or write on the device waits for a page of its buffer.
 pub struct Stuck(Caller);
 
-/// Bytes that are there before the page that is not: of an answer the header, so that the request is
-/// found.
+/// Bytes that are there before the page that is not: of an answer the header, so that the request
+/// is found.
 const THERE: usize = 16;
 const ROOM: usize = 1 << 18;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What others see when the daemon does what a killed caller has asked for, after the caller has gone. What they were
-//! told before that is asked for again, however long it was to be good for.
+//! What others see when the daemon does what a killed caller has asked for, after the caller has
+//! gone. What they were told before that is asked for again, however long it was to be good for.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ fn lstat(l: &mut Left, name: &str) -> Caller {
     })
 }
 
-/// What lstat(2) says now, and whether the daemon was asked. That there is no such name it may keep, too.
+/// What lstat(2) says now, and whether the daemon was asked. That there is no such name it may
+/// keep, too.
 fn look(l: &mut Left, name: &str) -> (Seen, bool) {
     let (c, mut asked) = (lstat(l, name), false);
     let fs = &mut l.fs;

@@ -70,8 +70,9 @@ impl Left {
         v
     }
 
-    /// Nothing has come since but what the caller's exit makes of the files that it had, and FORGETs
-    /// of what it was to remove or rename: the names are dropped, as nobody knows what has them.
+    /// Nothing has come since but what the caller's exit makes of the files that it had, and
+    /// FORGETs of what it was to remove or rename: the names are dropped, as nobody knows what has
+    /// them.
     #[track_caller]
     pub fn only_closes(&mut self) {
         let names = matches!(self.r.op, Op::UNLINK | Op::RMDIR | Op::RENAME | Op::RENAME2);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Those who wait for a page that somebody else's READ has locked: they drop it, truncate it, or write to it.
+//! Those who wait for a page that somebody else's READ has locked: they drop it, truncate it, or
+//! write to it.
 //!
-//! Each is tried in one script on both modules, once to its end and once killed. C's caller is gone only when the READ
-//! is answered; ours goes at once. Then a third one reads all of the file, and must find what the daemon has.
+//! Each is tried in one script on both modules, once to its end and once killed. C's caller is gone
+//! only when the READ is answered; ours goes at once. Then a third one reads all of the file, and
+//! must find what the daemon has.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -59,12 +61,13 @@ struct Second {
     behind: fn(&mut Memfs),
     /// Where the READ that is held begins.
     held: u64,
-    /// The file grows before all is read, and what was cut off must not come to light. It grows by a write past the
-    /// cache: other ways would drop what is there.
+    /// The file grows before all is read, and what was cut off must not come to light. It grows by
+    /// a write past the cache: other ways would drop what is there.
     grow: bool,
     /// C's killed caller may write to the page and not tell the daemon.
     torn: bool,
-    /// The READ begins while the daemon has the last of what it sends, and the page is not locked before.
+    /// The READ begins while the daemon has the last of what it sends, and the page is not locked
+    /// before.
     under: bool,
 }
 
@@ -174,8 +177,8 @@ impl Second {
         kit::close_down(&mut m, &mut fs);
     }
 
-    /// Somebody reads all: which pages the daemon was asked for beside the one that was held, or the page that is
-    /// not what the daemon has.
+    /// Somebody reads all: which pages the daemon was asked for beside the one that was held, or
+    /// the page that is not what the daemon has.
     fn third(&self, m: &mut Mock, fs: &mut Memfs, kill: bool) -> Result<String, String> {
         let grow = self.grow;
         let c = m.caller(move |mnt, _| {

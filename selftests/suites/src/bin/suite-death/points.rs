@@ -2,8 +2,8 @@
 
 //! Every place where a request can be, and every end that can come there.
 //!
-//! A case is a place and an end; in it, operations of the catalogue, drawn at random, or all of them
-//! with `RF_DEATH=all`. `RF_SEED` repeats a draw.
+//! A case is a place and an end; in it, operations of the catalogue, drawn at random, or all of
+//! them with `RF_DEATH=all`. `RF_SEED` repeats a draw.
 
 use std::path::Path;
 
@@ -276,8 +276,8 @@ impl Point {
         } else if kit::killable() {
             self.c.reap();
         } else {
-            // With C it goes, too, but waits for the FLUSHes of its files. It takes back what is queued first, which
-            // must not vanish between being seen and being read.
+            // With C it goes, too, but waits for the FLUSHes of its files. It takes back what is
+            // queued first, which must not vanish between being seen and being read.
             suites::daemon::until("the killed caller to exit", || {
                 self.c.exiting().then_some(())
             });
@@ -319,7 +319,8 @@ impl Point {
     }
 }
 
-/// The mount of a connection that has ended goes, when the files of a caller that has left are closed.
+/// The mount of a connection that has ended goes, when the files of a caller that has left are
+/// closed.
 fn gone(mnt: &Path) {
     suites::daemon::until("the end of the mount", || match umount(mnt, 0) {
         Ok(()) => Some(()),

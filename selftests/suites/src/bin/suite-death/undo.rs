@@ -72,7 +72,8 @@ fn entries() {
         only_forget(&[r], node);
         l.end();
     }
-    // Of nodes that are known by another name the reference counts, and is given back with the others.
+    // Of nodes that are known by another name the reference counts, and is given back with the
+    // others.
     for row in leaving(Leaves::Reference) {
         let mut l = Left::by(row);
         let node = node_of(&l.answer());
@@ -251,7 +252,8 @@ fn holder(m: &mut Mock, fs: &mut Memfs) -> Caller {
     c
 }
 
-/// A task that a signal has ended waits for its FLUSH for as long as `flush_wait` says; RELEASE comes when it is answered.
+/// A task that a signal has ended waits for its FLUSH for as long as `flush_wait` says; RELEASE
+/// comes when it is answered.
 fn flush_of_the_dying() {
     only_ours();
     let bound = Setting::parameter("flush_wait");

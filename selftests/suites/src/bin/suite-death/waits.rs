@@ -124,7 +124,8 @@ fn writer_of_a_page_being_read() {
     kit::close_down(&mut m, &mut fs);
 }
 
-/// A directory stays occupied by what a killed caller has asked for: who is next waits for the answer, killably.
+/// A directory stays occupied by what a killed caller has asked for: who is next waits for the
+/// answer, killably.
 fn second_waits_for_the_first_that_left() {
     if !kit::killable() {
         ktap::skip("C's caller waits for the answer, killed or not");

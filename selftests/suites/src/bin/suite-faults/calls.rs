@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! System calls on a mount, with each of their allocations and copies failing in turn. Nothing that must be sent is
-//! lost: the counts of what was opened and released, looked up and forgotten are equal in the end.
+//! System calls on a mount, with each of their allocations and copies failing in turn. Nothing that
+//! must be sent is lost: the counts of what was opened and released, looked up and forgotten are
+//! equal in the end.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -150,7 +151,8 @@ const MANY: usize = 32;
 
 thread_local! {
     static FILE: std::cell::RefCell<Option<OwnedFd>> = const { std::cell::RefCell::new(None) };
-    /// Made before there are faults: where data comes from and goes to, and a file that is none of ours.
+    /// Made before there are faults: where data comes from and goes to, and a file that is none of
+    /// ours.
     static BUFFER: Pages = {
         let mut pages = Pages::new(MANY);
         pages.bytes(0, MANY * PAGE).fill(1);

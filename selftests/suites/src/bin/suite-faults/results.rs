@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a system call may give when a fault hits it: what C was seen to give, and where ours differs, why.
+//! What a system call may give when a fault hits it: what C was seen to give, and where ours
+//! differs, why.
 
 use ktap::Impl;
 use mockd::errno::*;
@@ -8,9 +9,9 @@ use suites::catalogue;
 
 pub use suites::catalogue::OK;
 
-/// What C gave, in several runs of all faults, in calls that are not in the catalogue, which says it of its own. A list
-/// without results is of a call that C makes without a place that could fail: where it pins memory of the daemon's, no
-/// fault is injected.
+/// What C gave, in several runs of all faults, in calls that are not in the catalogue, which says
+/// it of its own. A list without results is of a call that C makes without a place that could fail:
+/// where it pins memory of the daemon's, no fault is injected.
 const C: &[(&[Errno], &[&str])] = &[
     (
         &[OK, ENOMEM, EFAULT],

@@ -105,7 +105,8 @@ impl Msg for Tally {
     }
 }
 
-/// Bytes that a file may have: the daemon's memory is finite, whatever offsets it has made callers believe in.
+/// Bytes that a file may have: the daemon's memory is finite, whatever offsets it has made callers
+/// believe in.
 const MOST: u64 = 1 << 20;
 
 /// The file system behind.
@@ -278,7 +279,8 @@ pub fn send(
             None => "as it should be".into(),
         };
         log.push(match (class, got) {
-            // See `replay`: an unknown notification and a malformed known one differ in their error only.
+            // See `replay`: an unknown notification and a malformed known one differ in their error
+            // only.
             (Some(Class::Notification), Err(_)) => format!("{what} -> refused"),
             (_, got) => format!("{what} -> {got:?}"),
         });
@@ -286,7 +288,8 @@ pub fn send(
     log
 }
 
-/// A reply to INIT that need not make sense, with some of the flags that were offered or all of the `unknown` ones.
+/// A reply to INIT that need not make sense, with some of the flags that were offered or all of the
+/// `unknown` ones.
 pub fn init(rng: &mut Rng, offered: u64, unknown: u64) -> Vec<u8> {
     let plain = Init::plain();
     let flag = offered & rng.u64(..) & rng.u64(..);

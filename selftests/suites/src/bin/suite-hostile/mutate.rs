@@ -2,8 +2,8 @@
 
 //! From a correct reply to one that no honest daemon gives.
 //!
-//! Everything is chosen by the generator that the caller of these functions seeds, so that a run can be
-//! repeated from its seed.
+//! Everything is chosen by the generator that the caller of these functions seeds, so that a run
+//! can be repeated from its seed.
 
 use fastrand::Rng;
 use mockd::mock::Answer;
@@ -134,8 +134,8 @@ fn notification(rng: &mut Rng) -> Bad {
         ),
         // Too short for any but the codes without a payload.
         1 => (1 + rng.i32(..6), noise(rng, 7)),
-        // The sizes of the parts contradict the size of the whole: name lengths of INVAL_ENTRY and DELETE,
-        // size of STORE.
+        // The sizes of the parts contradict the size of the whole: name lengths of INVAL_ENTRY and
+        // DELETE, size of STORE.
         2 => {
             let code = [3, 6].pick(rng);
             let mut b = vec![0; if code == 3 { 16 } else { 24 }];
@@ -368,7 +368,8 @@ fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String,
     (label.trim_end().to_string(), b)
 }
 
-/// Without seconds no nanoseconds: what is valid for less than a second is a matter of who is faster.
+/// Without seconds no nanoseconds: what is valid for less than a second is a matter of who is
+/// faster.
 fn whole_seconds(op: Op, b: &mut [u8]) {
     let pairs = match answer(op) {
         Shape::Attr => &[(0, 8)][..],

@@ -52,7 +52,8 @@ pub enum Step {
 }
 
 impl Step {
-    /// Any step; an opening one for the first, so that those that come later have something to work on.
+    /// Any step; an opening one for the first, so that those that come later have something to work
+    /// on.
     pub fn random(rng: &mut Rng, opening: bool) -> Step {
         use libc::*;
         let p = PATHS.pick(rng);
@@ -79,7 +80,8 @@ impl Step {
                     O_NOFOLLOW,
                 ]
                 .pick(rng);
-                // A file that the daemon says is a pipe must not make the caller wait for its other end.
+                // A file that the daemon says is a pipe must not make the caller wait for its other
+                // end.
                 Step::Open(slot, p, access | more | O_NONBLOCK)
             }
             11 => Step::Close(slot),
@@ -130,7 +132,8 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// Confines this process to the mount, so that no symbolic link of the daemon's leads out of it.
+    /// Confines this process to the mount, so that no symbolic link of the daemon's leads out of
+    /// it.
     pub fn new(mnt: &Path) -> Res<Hands> {
         let zero = user::open(Path::new("/dev/zero"), libc::O_RDONLY, 0)?;
         let pipe =
@@ -207,8 +210,8 @@ impl Hands {
         }
     }
 
-    /// Touches one page of a private mapping. The kernel does so for us, so that what would be SIGBUS is
-    /// EFAULT.
+    /// Touches one page of a private mapping. The kernel does so for us, so that what would be
+    /// SIGBUS is EFAULT.
     fn map(&self, slot: usize, page: usize, write: bool) -> Res<String> {
         let file = self.file(slot)?;
         let (len, prot) = (

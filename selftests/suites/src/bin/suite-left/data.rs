@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is in a file, and what the kernel knows of it, when a killed caller's change of it is answered.
+//! What is in a file, and what the kernel knows of it, when a killed caller's change of it is
+//! answered.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -206,8 +207,8 @@ fn write_after_truncate() {
     s.end(vec![b]);
 }
 
-/// A writes with O_DIRECT beyond the end, which fails: nothing is cut off while the daemon still has the WRITE, and B's
-/// comes when all of that is over.
+/// A writes with O_DIRECT beyond the end, which fails: nothing is cut off while the daemon still
+/// has the WRITE, and B's comes when all of that is over.
 fn failed_write_beyond_the_end() {
     let (mut s, id) = file(&[7; PAGE], 0);
     let mut a = s.actor("first", |mnt| {
@@ -231,7 +232,8 @@ fn failed_write_beyond_the_end() {
     s.end(vec![b]);
 }
 
-/// An open that wants the page cache waits for direct writes side by side, after it has been answered.
+/// An open that wants the page cache waits for direct writes side by side, after it has been
+/// answered.
 fn cached_open_after_parallel_write() {
     let parallel = wire::FOPEN_DIRECT_IO | wire::FOPEN_PARALLEL_DIRECT_WRITES;
     let (mut s, id) = file(&[7; 9000], parallel);
@@ -349,8 +351,9 @@ fn attributes_after_flush() {
     s.end(vec![b]);
 }
 
-/// A learns that the file is shorter while a page of it is being read. That page is dropped when it has been read, and B
-/// has written to it by then: what the daemon gets of that is what B has written.
+/// A learns that the file is shorter while a page of it is being read. That page is dropped when it
+/// has been read, and B has written to it by then: what the daemon gets of that is what B has
+/// written.
 fn write_to_shortened_file() {
     let (mut s, id) = file(&[7; 9000], wire::FOPEN_KEEP_CACHE);
     s.fs.attr_valid = ZERO;
@@ -383,8 +386,8 @@ fn write_to_shortened_file() {
     s.end(vec![reader, b]);
 }
 
-/// A has changed the file's size, and its pages are dropped; the second one is being read. What has been dropped and is
-/// read again meanwhile is not waited for.
+/// A has changed the file's size, and its pages are dropped; the second one is being read. What has
+/// been dropped and is read again meanwhile is not waited for.
 fn reads_beside_a_change() {
     let mut fs = Memfs::new();
     let id = fs.file("f", &[7; 2 * PAGE]);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each operation left, against each other one: whether that waits, what it and who comes after it get, what the
-//! daemon is asked. The same script on both modules; in C the killed caller is still there, and has its locks.
+//! Each operation left, against each other one: whether that waits, what it and who comes after it
+//! get, what the daemon is asked. The same script on both modules; in C the killed caller is still
+//! there, and has its locks.
 
 use ktap::Case;
 use mockd::record::Recorder;
@@ -145,7 +146,8 @@ fn pair(left: &Row, other: &Row, wrong: &mut Vec<String>) -> String {
     t += &lines("third", &seen);
     t += &looked;
     t += " closed\n";
-    // RELEASE of what the second has closed by itself comes before or after the last look at its requests.
+    // RELEASE of what the second has closed by itself comes before or after the last look at its
+    // requests.
     for line in s.end(vec![b, c]).lines() {
         if !line.starts_with("  second ") {
             t += &format!("{line}\n");
@@ -197,9 +199,9 @@ fn lines(head: &str, v: &[String]) -> String {
     t
 }
 
-/// A LOOKUP of a name that is known, in a directory that either locks: the VFS sends it under the directory's lock, which is
-/// free once a caller has left, or in a rename with one lock, before the other is looked at; in C it comes after the answer.
-/// What it brings is looked at again.
+/// A LOOKUP of a name that is known, in a directory that either locks: the VFS sends it under the
+/// directory's lock, which is free once a caller has left, or in a rename with one lock, before the
+/// other is looked at; in C it comes after the answer. What it brings is looked at again.
 fn looked_up_again(s: &Scene, pair: [&Row; 2], r: &Request) -> bool {
     let dir = |path: &str| s.fs.nodes[&wire::ROOT].children[path];
     let locked = |l: &Lock| matches!(l, Lock::X(p) if !p.contains('/') && dir(p) == r.node);

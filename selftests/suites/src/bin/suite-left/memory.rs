@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A killed caller's own memory goes with it: what its request would fill, and what it reads. Nothing is written to pages
-//! that others have, and RESEND sends nothing that was changed since.
+//! A killed caller's own memory goes with it: what its request would fill, and what it reads.
+//! Nothing is written to pages that others have, and RESEND sends nothing that was changed since.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -92,7 +92,8 @@ fn kept(op: Op, prepare: fn(&Path) -> Act) {
     // SAFETY: Gives free memory back.
     unsafe { libc::malloc_trim(0) };
     user::drop_caches();
-    // What was free for a moment stays with the processor, which gives it back in the course of seconds.
+    // What was free for a moment stays with the processor, which gives it back in the course of
+    // seconds.
     let mut lost = 0;
     suites::daemon::until("the memory to come back", || {
         lost = before - meminfo("MemAvailable");
@@ -225,8 +226,8 @@ fn resend_of_a_read() {
     s.end(vec![]);
 }
 
-/// In C the writer is there, and its bytes are sent again. Here they are gone with it: the WRITE ends as if interrupted, and
-/// who waited for it goes on.
+/// In C the writer is there, and its bytes are sent again. Here they are gone with it: the WRITE
+/// ends as if interrupted, and who waited for it goes on.
 fn resend_of_a_write() {
     let page = Shared::new();
     let (mut s, id) = direct_file();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The callers of `random`: any system call on a few names, over and over; and the walk that tells what the kernel shows.
+//! The callers of `random`: any system call on a few names, over and over; and the walk that tells
+//! what the kernel shows.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -28,8 +29,9 @@ pub struct Shared {
 /// More than there are callers at a time, those that have been killed among them.
 pub const WRITES: usize = 400;
 
-/// How much a caller writes just now. What it has copied to the page cache stays there, with either module, if it is
-/// killed before the daemon has read the WRITE, so that it is killed then only if the daemon has all of that.
+/// How much a caller writes just now. What it has copied to the page cache stays there, with either
+/// module, if it is killed before the daemon has read the WRITE, so that it is killed then only if
+/// the daemon has all of that.
 pub struct Writes(AtomicU64);
 
 const NOTHING: u64 = 0;
@@ -94,8 +96,8 @@ pub fn run(mnt: &Path, seed: u64, shared: &Shared, number: usize) {
             }
             // What a name is, or is not; a directory into itself, and a link to one.
             Err(ENOENT | EEXIST | ENOTDIR | EISDIR | ENOTEMPTY | ELOOP | EINVAL | EPERM) => {}
-            // The lookup of a directory whose RENAME was left or ended with EINTR moves it, and cannot if somebody holds its
-            // old parent.
+            // The lookup of a directory whose RENAME was left or ended with EINTR moves it, and
+            // cannot if somebody holds its old parent.
             Err(ESTALE) => {
                 println!("{what}: ESTALE");
                 shared.stale.fetch_add(1, SeqCst);
@@ -238,8 +240,8 @@ impl Hands<'_> {
     }
 }
 
-/// What the kernel shows below `dir`, a line for each name and for what each directory lists. Names that are not
-/// listed are asked for, too.
+/// What the kernel shows below `dir`, a line for each name and for what each directory lists. Names
+/// that are not listed are asked for, too.
 pub fn walk(dir: &Path, rel: &str, out: &mut Vec<String>) {
     let listed = user::list(dir).unwrap_or_else(|e| panic!("list {rel}: {e}"));
     out.push(format!("{rel}/ has {listed:?}"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The daemon of `random`: it serves well, but late, and in any order. It looks at each request: whether C's locks would
-//! have let it come now, and whether the kernel could know that it makes no sense.
+//! The daemon of `random`: it serves well, but late, and in any order. It looks at each request:
+//! whether C's locks would have let it come now, and whether the kernel could know that it makes no
+//! sense.
 
 use std::collections::HashMap;
 
@@ -163,8 +164,8 @@ impl Daemon {
         }
     }
 
-    /// Does not what was not yet done, or does not care. What a failed WRITE leaves in the page cache stays there, with
-    /// either module.
+    /// Does not what was not yet done, or does not care. What a failed WRITE leaves in the page
+    /// cache stays there, with either module.
     fn interrupt(&mut self, unique: u64) {
         let never = |op| matches!(op, Op::FLUSH | Op::RELEASE | Op::RELEASEDIR | Op::WRITE);
         let at = |h: &Held| h.r.unique == unique && h.done.is_none() && !never(h.r.op);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The calls of the catalogue as the matrix pairs them: one that is left, another beside it, each with names of its own in
-//! a small tree; and who looks at all of that in the end.
+//! The calls of the catalogue as the matrix pairs them: one that is left, another beside it, each
+//! with names of its own in a small tree; and who looks at all of that in the end.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
@@ -51,7 +51,8 @@ const SECOND: Names = Names { tag: 2, ..FIRST }
     .with(Part::FarTo, "e/b3")
     .with(Part::Unknown, "d/n2");
 
-/// Names of calls beside another: what the catalogue calls them, the names, their class if it is not that of the call.
+/// Names of calls beside another: what the catalogue calls them, the names, their class if it is
+/// not that of the call.
 const BESIDE: &[(&str, Names, Option<&str>)] = &[
     ("", SECOND, None),
     ("_same", Names { tag: 2, ..FIRST }, None),
@@ -220,7 +221,8 @@ pub const KNOWN: &[&str] = &[
     "d", "e", "d/f", "d/g", "d/h", "d/q", "d/v", "d/w", "d/s", "d/s2", "d/l", "e/k", "e/t",
 ];
 
-/// A daemon with the tree: n1 to n3 are there, and nobody has looked them up yet. Nothing is believed for longer than it takes.
+/// A daemon with the tree: n1 to n3 are there, and nobody has looked them up yet. Nothing is
+/// believed for longer than it takes.
 pub fn tree() -> Memfs {
     let mut fs = Memfs::new();
     (fs.entry_valid, fs.attr_valid) = (ZERO, ZERO);
@@ -237,8 +239,8 @@ fn stat_text(r: mockd::errno::Res<user::Stat>) -> String {
     show(r.map(|s| (s.ino, format!("{:o}", s.mode), s.nlink, s.size)))
 }
 
-/// Who looks at all in the end. It knows all names and has what it looks at open from the start, and the first page of f
-/// in the cache.
+/// Who looks at all in the end. It knows all names and has what it looks at open from the start,
+/// and the first page of f in the cache.
 pub fn third(s: &mut Scene) -> mockd::Caller {
     s.actor("third", |mnt| {
         for name in KNOWN {

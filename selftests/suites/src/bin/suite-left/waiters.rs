@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who waits for a killed caller's request can be killed too, and then asks for nothing. A daemon that waits for what it
-//! should answer itself does so as in C, but killably.
+//! Who waits for a killed caller's request can be killed too, and then asks for nothing. A daemon
+//! that waits for what it should answer itself does so as in C, but killably.
 
 use ktap::{cases, Case};
 use mockd::user;

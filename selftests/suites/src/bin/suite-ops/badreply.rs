@@ -89,7 +89,8 @@ fn row_with_payload(row: &Row, payload: impl Fn(Vec<u8>) -> Vec<u8>) -> (Res<()>
     with_payload(row.op, &mut fs, make, payload)
 }
 
-/// Too short and too long: the write gets EINVAL and the caller EIO, for each operation whose answer has one length.
+/// Too short and too long: the write gets EINVAL and the caller EIO, for each operation whose
+/// answer has one length.
 fn lengths_of_every_reply() {
     let one_length = |row: &&Row| {
         let some = [Shape::Data, Shape::Text, Shape::Dirents];

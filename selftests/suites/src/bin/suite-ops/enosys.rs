@@ -33,7 +33,8 @@ fn expected(row: &Row) -> Option<(Res<()>, bool)> {
     }
 }
 
-/// Makes the call twice while the daemon answers its operation with an error: both results and how often it was asked.
+/// Makes the call twice while the daemon answers its operation with an error: both results and how
+/// often it was asked.
 fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
     let init = Init::plain()
         .with("NO_OPEN_SUPPORT")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `outcomes`: a table without an empty cell. Each operation that is sent meets each thing that can become of
-//! a request; what the caller gets, what the daemon's write gives and what is sent next are the same on both
-//! modules.
+//! Suite `outcomes`: a table without an empty cell. Each operation that is sent meets each thing
+//! that can become of a request; what the caller gets, what the daemon's write gives and what is
+//! sent next are the same on both modules.
 //!
 //! The rows are those of the catalogue.
 

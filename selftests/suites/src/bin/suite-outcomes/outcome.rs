@@ -277,7 +277,8 @@ impl<'a> Cell<'a> {
 
     /// The caller is dead, or will be as soon as it has closed its files.
     fn killed(mut self, outcome: Outcome) {
-        // Until then the request may still be there to be read. What must be sent stays there, killed or not.
+        // Until then the request may still be there to be read. What must be sent stays there,
+        // killed or not.
         if self.row.waits != Waits::Always {
             until("the caller to have left", || {
                 (self.caller.exiting() || self.caller.ended()).then_some(())
@@ -295,8 +296,8 @@ impl<'a> Cell<'a> {
             }
         }
         let status = self.caller.reap();
-        // Who sends it is a matter of who lets go of the file last: the caller, or whoever ends a FLUSH that it has
-        // not waited for.
+        // Who sends it is a matter of who lets go of the file last: the caller, or whoever ends a
+        // FLUSH that it has not waited for.
         self.m.rec.leave_out(Op::RELEASE);
         self.m.drain(&mut |r| self.fs.handle(r));
         note(&self.m.rec, self.row, outcome, &format!("status {status}"));
@@ -315,7 +316,8 @@ impl<'a> Cell<'a> {
                 Some(self.m)
             }
             End::Closed => {
-                // It ends the requests that the daemon has before it aborts: nobody asks again in between.
+                // It ends the requests that the daemon has before it aborts: nobody asks again in
+                // between.
                 self.caller.behind(|| drop(self.m));
                 None
             }
@@ -325,8 +327,8 @@ impl<'a> Cell<'a> {
         if self.row.is_waited_for() {
             assert!(result.0.is_err(), "{outcome:?}: {result:?}");
         }
-        // The second call may still find the connection, which a close ends after the requests, or not even the mount,
-        // which goes if the caller is between its calls just then.
+        // The second call may still find the connection, which a close ends after the requests, or
+        // not even the mount, which goes if the caller is between its calls just then.
         note(&rec, self.row, outcome, &format!("{:?}", result.0));
         rec.save();
         let _ = umount(&mnt, libc::MNT_DETACH);

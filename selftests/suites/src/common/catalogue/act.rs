@@ -11,8 +11,9 @@ use mockd::errno::Res;
 use mockd::mem::{self, Pages, PAGE};
 use mockd::user::{self, Stat};
 
-/// A call that is ready: what it needs is open and known, and what it copies from or to is there, so that it does nothing
-/// but its system call. It may be made again, when what it removes or makes is as it left it.
+/// A call that is ready: what it needs is open and known, and what it copies from or to is there,
+/// so that it does nothing but its system call. It may be made again, when what it removes or makes
+/// is as it left it.
 pub struct Act(Box<dyn FnMut() -> Res<Got>>);
 
 impl Act {

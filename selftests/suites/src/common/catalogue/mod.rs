@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations that the module sends: for each, the call that sends it, what that needs and what it leaves, and what
-//! else the suites must know of it.
+//! The operations that the module sends: for each, the call that sends it, what that needs and what
+//! it leaves, and what else the suites must know of it.
 //!
-//! Suites `outcomes`, `death`, `left`, `faults` and `hostile`, and of suite `ops` what is about ENOSYS and bad replies, take
-//! their rows from here. A new operation is a [`Row`] in the file of its family, or a file of its own beside them which
-//! [`FAMILIES`] lists; those suites then have it.
+//! Suites `outcomes`, `death`, `left`, `faults` and `hostile`, and of suite `ops` what is about
+//! ENOSYS and bad replies, take their rows from here. A new operation is a [`Row`] in the file of
+//! its family, or a file of its own beside them which [`FAMILIES`] lists; those suites then have
+//! it.
 
 mod act;
 mod attr;
@@ -46,7 +47,8 @@ pub struct Row {
     pub name: &'static str,
     /// What it sends.
     pub op: Op,
-    /// Gets ready, and gives the call. With names as in [`Names::ROOT`] and files as in [`sample`] that succeeds.
+    /// Gets ready, and gives the call. With names as in [`Names::ROOT`] and files as in [`sample`]
+    /// that succeeds.
     pub ready: fn(&Place) -> Res<Act>,
     /// Changes the daemon's files or what it says of them first.
     pub files: fn(&mut Memfs),
@@ -72,14 +74,16 @@ pub struct Row {
     pub holds: &'static [Lock<Part>],
     /// What it must have besides before the call returns.
     pub wants: &'static [Lock<Part>],
-    /// Rows of one class are alike for others: suite `left` tries the first of each class beside each call.
+    /// Rows of one class are alike for others: suite `left` tries the first of each class beside
+    /// each call.
     pub class: &'static str,
     /// Suite `left` makes it beside others with these names; "" are the usual ones.
     pub beside: &'static [&'static str],
-    /// What C gave when memory was short or a buffer bad, anywhere in the call; [`OK`] among them. None: suite `faults` has
-    /// rows of its own for it.
+    /// What C gave when memory was short or a buffer bad, anywhere in the call; [`OK`] among them.
+    /// None: suite `faults` has rows of its own for it.
     pub faults: Option<&'static [Errno]>,
-    /// No more than another form of a row above: suites that do not look at combinations leave it out.
+    /// No more than another form of a row above: suites that do not look at combinations leave it
+    /// out.
     pub variant: bool,
 }
 
@@ -144,7 +148,8 @@ pub enum Lock<T> {
     X(T),
     /// The same, shared.
     S(T),
-    /// The turn among LOOKUPs and READDIRs of a directory, where the daemon has not agreed to PARALLEL_DIROPS.
+    /// The turn among LOOKUPs and READDIRs of a directory, where the daemon has not agreed to
+    /// PARALLEL_DIROPS.
     Turn(T),
     /// The superblock's lock for renames of directories across directories.
     Renames,
@@ -217,7 +222,8 @@ impl Row {
         mockd::wire::answer(self.op) != mockd::wire::Shape::Nothing
     }
 
-    /// Whether the caller waits for the answer in the request itself: signals reach the daemon, errors the caller.
+    /// Whether the caller waits for the answer in the request itself: signals reach the daemon,
+    /// errors the caller.
     pub fn is_waited_for(&self) -> bool {
         matches!(self.waits, Waits::Killably | Waits::Always)
     }
