@@ -19,14 +19,10 @@ pub fn number(variable: &str) -> Option<u64> {
 }
 
 /// A case for each of these names; all run `run`, which asks [`case`] whose turn it is.
-pub fn cases_of(
-    part: &str,
-    names: impl Iterator<Item = &'static str>,
-    run: fn(),
-) -> Vec<ktap::Case> {
+pub fn cases_of(names: impl Iterator<Item = String>, run: fn()) -> Vec<ktap::Case> {
     names
         .map(|name| ktap::Case {
-            path: Box::leak(format!("{part}::{name}").into_boxed_str()),
+            path: Box::leak(name.into_boxed_str()),
             run,
         })
         .collect()

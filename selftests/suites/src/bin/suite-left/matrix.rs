@@ -14,8 +14,9 @@ use crate::scene::{self, ours, Scene};
 
 /// A case for each call that is left.
 pub fn cases() -> Vec<Case> {
-    let names = rows::left().into_iter().map(|r| r.call.name);
-    suites::cases_of("matrix", names, against_all)
+    let lefts = rows::left().into_iter();
+    let names = lefts.map(|r| format!("matrix::{}", r.call.name));
+    suites::cases_of(names, against_all)
 }
 
 /// True if this row is the first of those that hold the same.

@@ -11,12 +11,13 @@ use mockd::wire::Op;
 use mockd::{Init, Mock, Setup};
 use suites::catalogue::{self, Names, Place, Row, Unknown};
 
-/// A case for each call of the catalogue, and what is not about one call.
+/// A case for each call of the catalogue that is not sent again, and what is not about one call.
 pub fn cases() -> Vec<Case> {
-    let rows = catalogue::main().filter(|row| expected(row).is_some());
-    let mut all = suites::cases_of("enosys", rows.map(|row| row.name), answered_with_enosys);
+    let names = catalogue::main().filter(|row| remembered(row).is_some());
+    let mut all = suites::cases_of(names.map(|row| row.name.to_string()), is_remembered);
     all.extend(cases![
         create,
+        not_remembered,
         other_errors_are_not_remembered,
         every_error_passes,
         errors_outside_the_range,
@@ -24,12 +25,11 @@ pub fn cases() -> Vec<Case> {
     all
 }
 
-/// What a caller gets each time, and whether the operation is sent once only.
-fn expected(row: &Row) -> Option<(Res<()>, bool)> {
+/// What a caller gets each time, if ENOSYS is remembered.
+fn remembered(row: &Row) -> Option<Res<()>> {
     match row.unknown {
-        Unknown::Error => Some((Err(ENOSYS), false)),
-        Unknown::Remembered(result) => Some((result, true)),
-        Unknown::Replaced | Unknown::Otherwise => None,
+        Unknown::Remembered(result) => Some(result),
+        Unknown::Error | Unknown::Replaced | Unknown::Otherwise => None,
     }
 }
 
@@ -53,11 +53,18 @@ fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
     (r.0, r.1, n)
 }
 
-fn answered_with_enosys() {
+fn is_remembered() {
     let row = catalogue::find(&suites::case());
-    let (result, once) = expected(row).expect("a row with a case");
-    let times = if once { 1 } else { 2 };
-    assert_eq!(twice(row, ENOSYS), (result, result, times));
+    let result = remembered(row).expect("a row with a case");
+    assert_eq!(twice(row, ENOSYS), (result, result, 1));
+}
+
+/// ENOSYS that is an error like any other.
+fn not_remembered() {
+    for row in catalogue::main().filter(|row| row.unknown == Unknown::Error) {
+        let e = Err(ENOSYS);
+        assert_eq!(twice(row, ENOSYS), (e, e, 2), "{}", row.name);
+    }
 }
 
 /// Without CREATE it is MKNOD and OPEN.

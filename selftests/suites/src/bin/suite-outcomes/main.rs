@@ -11,8 +11,8 @@ mod outcome;
 use suites::catalogue;
 
 fn main() {
-    let names = catalogue::main().map(|row| row.name);
-    ktap::run("outcomes", suites::cases_of("operations", names, row));
+    let names = catalogue::main().map(|row| row.name.to_string());
+    ktap::run("outcomes", suites::cases_of(names, row));
 }
 
 fn row() {
