@@ -78,6 +78,8 @@ check_scripts() {
 	tc shellcheck -x -S warning -e SC1091,SC2034 "${files[@]}"
 }
 
+check_tidy() { tc "$ROOT/scripts/tidy" "$ROOT" "$SOURCE"; }
+
 # state_of PATH...: a hash of the files there, of the toolchain and the kernel, and of this script.
 state_of() {
 	{
@@ -115,6 +117,7 @@ grep -h '^the module:' "$LOGS/check-unsafe.log" || true
 check scripts check_scripts
 check status check_status
 check pages doc_pages
+check tidy check_tidy
 kernel plain
 if [[ -z $quick ]]; then
 	module rust plain

@@ -162,3 +162,38 @@ edit oracle_ktap_awk "$ALL" scripts/lib/ktap.awk
 edit oracle_others '' selftests/expected-gaps selftests/lib/mockd/src/bin/wirediff.rs selftests/bench/src/main.rs \
 	selftests/guest/demo/src/main.rs selftests/host/abi/Cargo.toml rust/main.rs scripts/check.sh scripts/test.sh \
 	scripts/suites scripts/lib/suite.sh Documentation/testing.rst
+
+# scripts/tidy sees what it is for: each rule, in a copy of the checkout with one thing that is not as it should be.
+TIDY=$BUILD/out/harness-tidy
+tidy_copy() {
+	rm -rf "$TIDY"
+	mkdir -p "$TIDY"
+	tar -C "$ROOT" --exclude=target -c rust scripts selftests Documentation Kbuild Makefile README.md CONTRIBUTING.md |
+		tar -C "$TIDY" -x
+}
+
+# tidy_sees RULE PATTERN FILE SED: with FILE changed by SED, tidy must complain by RULE, of what PATTERN matches.
+tidy_sees() {
+	local shown truth=0
+	if ! cp "$TIDY/$3" "$TIDY.kept" || ! sed -i -E "$4" "$TIDY/$3" || cmp -s "$TIDY/$3" "$TIDY.kept"; then
+		verdict "tidy_$1" 0 "nothing was changed in $3"
+		return
+	fi
+	shown=$(tc "$TIDY/scripts/tidy" "$TIDY" "$SOURCE") || true
+	[[ $(wc -l <<<"$shown") != 1 ]] || ! grep -qE "^$1: .*$2" <<<"$shown" || truth=1
+	verdict "tidy_$1" "$truth" "says ${shown:0:300}"
+	mv "$TIDY.kept" "$TIDY/$3"
+}
+tidy_copy
+tidy_sees length 'rust/main.rs: [0-9]+ lines' rust/main.rs "\$ s/\$/$(printf '\\n%.0s' {1..600})/"
+tidy_sees columns 'rust/main.rs:2: 10[0-9] columns' rust/main.rs "2 s/\$/\/\/ $(printf 'x%.0s' {1..100})/"
+tidy_sees function 'planted\(\) has 83 lines' rust/main.rs "\$ s/\$/\nfn planted() {$(printf '\\n%.0s' {1..82})}/"
+tidy_sees arrow 'rust/abi/mod.rs uses fs' rust/abi/mod.rs '$ s/$/\nuse crate::fs::Registration;/'
+tidy_sees circle 'among the files of fs: fs/dir/remove fs/dir/rename' rust/fs/dir/remove.rs \
+	'$ s/$/\nuse super::rename;/'
+tidy_sees listed 'rust/fs/mod.rs: its head does not name planted' rust/fs/mod.rs \
+	'$ s/$/\nmod planted;/'
+tidy_sees name 'neither the checkout nor the kernel has NotThereAtAll' Documentation/design.rst \
+	'$ s/$/\n``NotThereAtAll``/'
+tidy_sees exception 'nothing needs "length rust/main.rs"' scripts/tidy.exceptions \
+	'$ s/$/\nlength rust\/main.rs planted/'
