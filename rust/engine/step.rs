@@ -105,16 +105,8 @@ impl<L> StepResult for Result<Effects, L> {
     }
 }
 
-/// To take the usual request.
-impl<P> StepResult for Option<TakenRequest<P>> {
-    #[inline]
-    fn hint(&self) -> Hint {
-        match self {
-            Some(_) => Hint::Ask,
-            None => Hint::Same,
-        }
-    }
-}
+/// To take the usual request, or else whatever is next.
+impl<P, O> StepResult for Result<TakenRequest<P>, O> {}
 
 /// To take whatever is next.
 impl<P> StepResult for Taken<P> {}

@@ -22,7 +22,7 @@ pub(super) mod freeze;
 mod gate;
 pub(super) mod latency;
 pub(super) mod left;
-mod queues;
+pub(super) mod queues;
 mod readers;
 pub(super) mod request;
 mod submit;

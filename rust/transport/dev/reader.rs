@@ -32,6 +32,7 @@ use crate::{
             channel::Chan,
             forgets::Forgets,
             left::Legacy,
+            queues::Engine,
             request::Req, //
         },
         message::{
@@ -91,16 +92,16 @@ pub(super) fn read(
                 .queue
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
-        let usual = chan.step(|engine| {
-            let usual = engine.take_usual(*id);
-            if let Some(request) = &usual {
+        let taken = chan.step(|engine| match engine.take_usual(*id) {
+            Some(request) => {
                 trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+                Ok(request)
             }
-            usual
+            None => Err(take(chan, engine, *id, room)),
         });
-        let request = match usual {
-            Some(request) => request,
-            None => match take(chan, *id, room, to) {
+        let request = match taken {
+            Ok(request) => request,
+            Err((other, forgets)) => match send_other(chan, other, forgets, room, to) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
@@ -123,26 +124,39 @@ enum Next {
     Nothing,
 }
 
-/// Takes what is next, whatever it is, and sends it if it is no request. Apart, as it is nearly
-/// always a request.
+/// Takes what is next, whatever it is, with the engine's lock held. Apart, as it is nearly always a
+/// request.
 #[inline(never)]
-fn take(chan: &Chan, id: engine::DeviceId, room: usize, to: &mut impl CopyOut) -> Next {
+fn take(
+    chan: &Chan,
+    engine: &mut Engine,
+    id: engine::DeviceId,
+    room: usize,
+) -> (Taken<Req>, Forgets) {
     let mut forgets = Forgets::default();
-    let max = max_forgets(chan, room);
-    let next = chan.step(|engine| {
-        let next = engine.take(id, max, &mut forgets);
-        match &next {
-            Taken::Request(request) => {
-                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
-            }
-            Taken::Interrupt(unique) => trace::fuse_interrupt_taken(|| {
-                chan.trace_step(unique.0 & !Unique::RESEND, 0, id.number())
-            }),
-            Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
+    let taken = engine.take(id, max_forgets(chan, room), &mut forgets);
+    match &taken {
+        Taken::Request(request) => {
+            trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
         }
-        next
-    });
-    Next::Done(match next {
+        Taken::Interrupt(unique) => trace::fuse_interrupt_taken(|| {
+            chan.trace_step(unique.0 & !Unique::RESEND, 0, id.number())
+        }),
+        Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
+    }
+    (taken, forgets)
+}
+
+/// Sends what was taken, unless it is a request.
+#[inline(never)]
+fn send_other(
+    chan: &Chan,
+    taken: Taken<Req>,
+    mut forgets: Forgets,
+    room: usize,
+    to: &mut impl CopyOut,
+) -> Next {
+    Next::Done(match taken {
         Taken::Request(request) => return Next::Request(request),
         Taken::Empty => return Next::Nothing,
         Taken::Closed { with_err: true } => Err(ECONNABORTED),
