@@ -168,7 +168,8 @@ TIDY=$BUILD/out/harness-tidy
 tidy_copy() {
 	rm -rf "$TIDY"
 	mkdir -p "$TIDY"
-	tar -C "$ROOT" --exclude=target -c rust scripts selftests Documentation Kbuild Makefile README.md CONTRIBUTING.md |
+	tar -C "$ROOT" --exclude=target -c rust scripts selftests Documentation Kbuild Makefile README.md \
+		CONTRIBUTING.md |
 		tar -C "$TIDY" -x
 }
 

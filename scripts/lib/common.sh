@@ -26,12 +26,14 @@ warn() { printf 'warning: %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$1" >&2; shift; (($# == 0)) || printf '       %s\n' "$@" >&2; exit 1; }
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
-# What cannot be written to stops a run later with a message that says nothing: see now. After a run as root, a user cannot.
+# What cannot be written to stops a run later with a message that says nothing: see now. After a run as root, a user
+# cannot.
 writable_build() {
 	local why first
 	if why=$(mkdir -p "$LOGS" 2>&1); then
 		# What other runs remove meanwhile is no matter.
-		first=$(find "$BUILD" -maxdepth 2 ! -type l ! -user "$EUID" ! -writable -print -quit 2>/dev/null || true)
+		first=$(find "$BUILD" -maxdepth 2 ! -type l ! -user "$EUID" ! -writable -print -quit \
+			2>/dev/null || true)
 		[[ -n $first ]] || return 0
 	elif [[ -e $BUILD && ! -w $BUILD ]]; then
 		first=$BUILD
@@ -63,7 +65,8 @@ need_root() {
 # The lines of a log that tell why a step failed: errors first, then the end.
 log_extract() {
 	local log=$1
-	grep -aE '(^|[^[:alnum:]_-])(error|Error|ERROR|fatal|E)(\[E[0-9]+\])?:|No space left|undefined reference|panicked at' "$log" |
+	local telling='(^|[^[:alnum:]_-])(error|Error|ERROR|fatal|E)(\[E[0-9]+\])?:'
+	grep -aE "$telling|No space left|undefined reference|panicked at" "$log" |
 		tail -n 12 | sed 's/^/  | /' || true
 	say "  last lines:"
 	tail -n 15 "$log" | sed 's/^/  | /'

@@ -162,6 +162,41 @@ fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
     (0..n).map(|_| rng.u8(..)).collect()
 }
 
+/// Errors that a daemon may say, and some that none does.
+const ERRORS: &[i32] = &[
+    libc::EPERM,
+    libc::ENOENT,
+    libc::EINTR,
+    libc::EIO,
+    libc::EAGAIN,
+    libc::ENOMEM,
+    libc::EFAULT,
+    libc::EEXIST,
+    libc::EXDEV,
+    libc::ENOTDIR,
+    libc::EISDIR,
+    libc::EINVAL,
+    libc::ETXTBSY,
+    libc::ENOSPC,
+    libc::ERANGE,
+    libc::ELOOP,
+    libc::ENODATA,
+    libc::EOPNOTSUPP,
+    libc::ESTALE,
+    libc::ECONNABORTED,
+    libc::ENOTCONN,
+    libc::EOVERFLOW,
+    libc::ENAMETOOLONG,
+    libc::ENOTEMPTY,
+    libc::ENODEV,
+    libc::ENXIO,
+    libc::ECHILD,
+    85,
+    133,
+    510,
+    511,
+];
+
 /// A reply that is bad in itself. `honest` is what a good daemon would say.
 pub fn reply(rng: &mut Rng, r: &Request, honest: &Answer, world: &World) -> Bad {
     let good = match honest {
@@ -200,43 +235,10 @@ pub fn reply(rng: &mut Rng, r: &Request, honest: &Answer, world: &World) -> Bad 
             )
         }
         2 => {
-            use libc::*;
-            let mut errors = vec![
-                EPERM,
-                ENOENT,
-                EINTR,
-                EIO,
-                EAGAIN,
-                ENOMEM,
-                EFAULT,
-                EEXIST,
-                EXDEV,
-                ENOTDIR,
-                EISDIR,
-                EINVAL,
-                ETXTBSY,
-                ENOSPC,
-                ERANGE,
-                ELOOP,
-                ENODATA,
-                EOPNOTSUPP,
-                ESTALE,
-                ECONNABORTED,
-                ENOTCONN,
-                EOVERFLOW,
-                ENAMETOOLONG,
-                ENOTEMPTY,
-                ENODEV,
-                ENXIO,
-                ECHILD,
-                85,
-                133,
-                510,
-                511,
-            ];
+            let mut errors = ERRORS.to_vec();
             // Without OPENDIR C's module keeps directories in the page cache.
             if !(world.only_common && r.op == Op::OPENDIR) {
-                errors.push(ENOSYS);
+                errors.push(libc::ENOSYS);
             }
             let e = errors.pick(rng);
             make(Class::Error, format!("error -{e}"), -e, &[])

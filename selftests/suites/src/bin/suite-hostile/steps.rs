@@ -311,7 +311,8 @@ fn stat_text(s: &user::Stat) -> String {
         }
     };
     format!(
-        "ino={} mode={:o} nlink={} uid={} gid={} rdev={:x} size={} blksize={} blocks={} times={} {} {}",
+        "ino={} mode={:o} nlink={} uid={} gid={} rdev={:x} size={} blksize={} blocks={} \
+         times={} {} {}",
         s.ino,
         s.mode,
         s.nlink,

@@ -258,6 +258,11 @@ impl<'a> Cell<'a> {
                 return self.ended(outcome, End::Closed);
             }
         }
+        self.served(outcome);
+    }
+
+    /// What else the caller asks is answered, until it has its result.
+    fn served(self, outcome: Outcome) {
         let Cell {
             row,
             mut m,
