@@ -23,7 +23,6 @@ use super::{
     Released,
     Resent,
     Submitted,
-    Taken,
     TakenRequest,
     Ticket, //
 };
@@ -107,9 +106,6 @@ impl<L> StepResult for Result<Effects, L> {
 
 /// To take the usual request, or else whatever is next.
 impl<P, O> StepResult for Result<TakenRequest<P>, O> {}
-
-/// To take whatever is next.
-impl<P> StepResult for Taken<P> {}
 
 impl StepResult for MoreForgets {}
 

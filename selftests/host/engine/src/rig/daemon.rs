@@ -39,16 +39,17 @@ impl Chan {
     ) -> Read {
         loop {
             let mut forgets = Forgets::default();
-            let taken = match self.step(|engine| engine.take_usual(device)) {
-                Some(request) => Taken::Request(request),
-                None => self.step(|engine| {
-                    let taken = engine.take(device, 4, &mut forgets);
-                    if let Taken::Interrupt(unique) = &taken {
-                        self.interrupt_read(engine, all, *unique);
-                    }
-                    taken
-                }),
-            };
+            let taken = self.step(|engine| {
+                if let Some(request) = engine.take_usual(device) {
+                    return Ok(request);
+                }
+                let taken = engine.take(device, 4, &mut forgets);
+                if let Taken::Interrupt(unique) = &taken {
+                    self.interrupt_read(engine, all, *unique);
+                }
+                Err(taken)
+            });
+            let taken = taken.map_or_else(|taken| taken, Taken::Request);
             match taken {
                 Taken::Empty if nonblocking => return Read::Nothing,
                 Taken::Empty => {
