@@ -17,6 +17,7 @@ pub fn cases() -> Vec<Case> {
     let mut all = suites::cases_of(names.map(|row| row.name.to_string()), is_remembered);
     all.extend(cases![
         create,
+        list_without_opendir,
         not_remembered,
         other_errors_are_not_remembered,
         every_error_passes,
@@ -33,13 +34,18 @@ fn remembered(row: &Row) -> Option<Res<()>> {
     }
 }
 
-/// Makes the call twice while the daemon answers its operation with an error: both results and how
-/// often it was asked.
-fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
+/// Mounts for a daemon that need not know OPEN and OPENDIR.
+fn mock() -> Mock {
     let init = Init::plain()
         .with("NO_OPEN_SUPPORT")
         .with("NO_OPENDIR_SUPPORT");
-    let mut m = Mock::with(&Setup::default(), &init);
+    Mock::with(&Setup::default(), &init)
+}
+
+/// Makes the call twice while the daemon answers its operation with an error: both results and how
+/// often it was asked.
+fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
+    let mut m = mock();
     let mut fs = catalogue::sample();
     (row.files)(&mut fs);
     fs.on(row.op, Answer::Err(e));
@@ -92,6 +98,18 @@ fn create() {
         ),
         (1, 2, 2)
     );
+    m.finish();
+}
+
+/// A directory that need not be opened is read all the same.
+fn list_without_opendir() {
+    let (mut m, mut fs) = (mock(), catalogue::sample());
+    fs.on(Op::OPENDIR, Answer::Err(ENOSYS));
+    let r: (Res<()>, Res<()>) = m.run(&mut fs, |mnt| {
+        let list = || user::list(mnt).map(drop);
+        (list(), list())
+    });
+    assert_eq!((r, m.rec.count(Op::OPENDIR)), ((Ok(()), Ok(())), 1));
     m.finish();
 }
 
