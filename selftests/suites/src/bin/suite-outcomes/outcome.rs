@@ -193,6 +193,12 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// Answers as it should be.
+    fn answer(&mut self, r: &Request) {
+        let a = self.fs.handle(r);
+        self.m.answer(r, &a).expect("answer");
+    }
+
     fn run(mut self, outcome: Outcome) {
         match outcome {
             Answered => self.changed(|body| body),
@@ -217,22 +223,19 @@ impl<'a> Cell<'a> {
                 for e in [1, -512, i32::MIN] {
                     self.write(&message(r.unique, e, &[]));
                 }
-                let a = self.fs.handle(&r);
-                self.m.answer(&r, &a).expect("answer");
+                self.answer(&r);
             }
             SignalQueued => {
                 self.signal();
                 let r = self.read();
                 self.interrupt(&r);
-                let a = self.fs.handle(&r);
-                self.m.answer(&r, &a).expect("answer");
+                self.answer(&r);
             }
             SignalSent => {
                 let r = self.read();
                 self.signal();
                 self.interrupt(&r);
-                let a = self.fs.handle(&r);
-                self.m.answer(&r, &a).expect("answer");
+                self.answer(&r);
             }
             SignalObeyed => {
                 let r = self.read();
