@@ -164,7 +164,7 @@ edit oracle_others '' selftests/expected-gaps selftests/lib/mockd/src/bin/wiredi
 	scripts/suites scripts/lib/suite.sh Documentation/testing.rst
 
 # scripts/tidy sees what it is for: each rule, in a copy of the checkout with one thing that is not as it should be.
-TIDY=$BUILD/out/harness-tidy
+TIDY=$BUILD/out/harness-tidy TIDIED=0
 tidy_copy() {
 	rm -rf "$TIDY"
 	mkdir -p "$TIDY"
@@ -175,26 +175,38 @@ tidy_copy() {
 
 # tidy_sees RULE PATTERN FILE SED: with FILE changed by SED, tidy must complain by RULE, of what PATTERN matches.
 tidy_sees() {
-	local shown truth=0
+	local shown truth=0 name
+	TIDIED=$((TIDIED + 1))
+	name=tidy_$1.$TIDIED
 	if ! cp "$TIDY/$3" "$TIDY.kept" || ! sed -i -E "$4" "$TIDY/$3" || cmp -s "$TIDY/$3" "$TIDY.kept"; then
-		verdict "tidy_$1" 0 "nothing was changed in $3"
+		verdict "$name" 0 "nothing was changed in $3"
 		return
 	fi
 	shown=$(tc "$TIDY/scripts/tidy" "$TIDY" "$SOURCE") || true
 	[[ $(wc -l <<<"$shown") != 1 ]] || ! grep -qE "^$1: .*$2" <<<"$shown" || truth=1
-	verdict "tidy_$1" "$truth" "says ${shown:0:300}"
+	verdict "$name" "$truth" "says ${shown:0:300}"
 	mv "$TIDY.kept" "$TIDY/$3"
 }
 tidy_copy
 tidy_sees length 'rust/main.rs: [0-9]+ lines' rust/main.rs "\$ s/\$/$(printf '\\n%.0s' {1..600})/"
 tidy_sees columns 'rust/main.rs:2: 10[0-9] columns' rust/main.rs "2 s/\$/\/\/ $(printf 'x%.0s' {1..100})/"
+tidy_sees columns 'Documentation/index.rst:2: 1[2-9][0-9] columns' Documentation/index.rst \
+	"2 s/\$/$(printf 'x%.0s' {1..121})/"
+tidy_sees columns 'scripts/run.sh:2: 1[2-9][0-9] columns' scripts/run.sh "2 s/\$/$(printf 'x%.0s' {1..121})/"
 tidy_sees function 'planted\(\) has 83 lines' rust/main.rs "\$ s/\$/\nfn planted() {$(printf '\\n%.0s' {1..82})}/"
 tidy_sees arrow 'rust/abi/mod.rs uses fs' rust/abi/mod.rs '$ s/$/\nuse crate::fs::Registration;/'
+tidy_sees arrow 'rust/fs/ops/superblock.rs uses control' rust/fs/ops/superblock.rs \
+	'$ s/$/\nuse crate::control::connections;/'
+tidy_sees arrow 'fs/notify does not use control' scripts/tidy.layers 's/^fs\/notify:/& control/'
 tidy_sees circle 'among the files of fs: fs/dir/remove fs/dir/rename' rust/fs/dir/remove.rs \
 	'$ s/$/\nuse super::rename;/'
 tidy_sees listed 'rust/fs/mod.rs: its head does not name planted' rust/fs/mod.rs \
 	'$ s/$/\nmod planted;/'
-tidy_sees name 'neither the checkout nor the kernel has NotThereAtAll' Documentation/design.rst \
-	'$ s/$/\n``NotThereAtAll``/'
+# In two parts, lest it be found here.
+GONE=NotThere GONE+=AtAll
+tidy_sees name "has $GONE" Documentation/design.rst "\$ s/\$/\n\`\`$GONE\`\`/"
+tidy_sees name "has $GONE::new" Documentation/design.rst "\$ s/\$/\n\`\`$GONE::new\`\`/"
+tidy_sees name "has fuse_$GONE" Documentation/design.rst "\$ s/\$/\n\`\`fuse_$GONE()\`\`/"
+tidy_sees name "there is no fs/$GONE.rs" Documentation/design.rst "\$ s/\$/\n\`\`fs\/$GONE.rs\`\`/"
 tidy_sees exception 'nothing needs "length rust/main.rs"' scripts/tidy.exceptions \
 	'$ s/$/\nlength rust\/main.rs planted/'
