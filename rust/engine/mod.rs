@@ -50,8 +50,8 @@
 //! - A killed caller against a reader: Both need the lock: [`Engine::cancel`] finds the request
 //!   pending, or the reader has it and the caller leaves through the word (`leave`), which against
 //!   `finish` has one winner.
-//! - A wake-up for a request that was cancelled: One for each request, none taken back; who is
-//!   woken up for nothing looks and sleeps again.
+//! - A wake-up for a request that was cancelled: One for each request, none taken back; a
+//!   reader that is woken up for nothing looks and sleeps again.
 //! - Release of a device while a reader copies: As with abort. All readers are woken up, lest one
 //!   that leaves keeps the wake-up of another.
 //! - Resend against abort or release: Requests on their way back are on a list of the engine's,
@@ -66,7 +66,7 @@
 //!   ending and dropping requests. The engine never drops a payload.
 //! - A step that needs a slot and has none returns [`Refusal::NoSlot`]: drop the lock, allocate a
 //!   segment of that many [`Slot::new`], [`Engine::grow`], try again.
-//! - Ending a request is not the engine's: who has the right to is decided by the request's word.
+//! - Ending a request is not the engine's: the request's word decides who has the right to.
 //!   The engine just lets go of it, once.
 
 #[cfg(test)]

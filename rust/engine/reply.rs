@@ -13,15 +13,7 @@ use super::{
         State, //
     },
     table::Table,
-    DeviceId,
-    Effects,
-    Engine,
-    ForgetQueue,
-    Payload,
-    Refusal,
-    Refused,
-    ReqId, //
-    Ticket,
+    DeviceId, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, ReqId, Ticket,
 };
 use core::ops::DerefMut;
 

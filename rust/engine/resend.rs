@@ -17,13 +17,7 @@ use super::{
         State,
         NIL, //
     },
-    DeviceId,
-    Effects,
-    Engine,
-    ForgetQueue,
-    Payload,
-    ReqId, //
-    Ticket,
+    DeviceId, Effects, Engine, ForgetQueue, Payload, ReqId, Ticket,
 };
 use core::ops::DerefMut;
 

@@ -104,8 +104,8 @@ impl<L> StepResult for Result<Effects, L> {
     }
 }
 
-/// To take the usual request, or else whatever is next.
-impl<P, O> StepResult for Result<TakenRequest<P>, O> {}
+/// To take the usual request, or else whatever is next, which is not in the result.
+impl<P> StepResult for Option<TakenRequest<P>> {}
 
 impl StepResult for MoreForgets {}
 

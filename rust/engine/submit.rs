@@ -17,12 +17,7 @@ use super::{
         State,
         NIL, //
     },
-    Effects,
-    Engine,
-    ForgetQueue,
-    Payload,
-    ReqId, //
-    Ticket,
+    Effects, Engine, ForgetQueue, Payload, ReqId, Ticket,
 };
 use core::ops::DerefMut;
 

@@ -20,13 +20,7 @@ use super::{
         NIL, //
     },
     table::Table,
-    DeviceId,
-    Effects,
-    Engine,
-    ForgetQueue,
-    Payload,
-    ReqId, //
-    Ticket,
+    DeviceId, Effects, Engine, ForgetQueue, Payload, ReqId, Ticket,
 };
 use core::ops::DerefMut;
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callers that have left: how many there are of a connection, and who waits for them.
+//! Callers that have left: how many there are of a connection, and the tasks that wait
+//! for them.
 //!
 //! C counterpart: none; there a killed caller sleeps on with all it holds. What one that has left
 //! still holds is in [`held`](crate::fs::request::held), the waits for that are in
 //! [`occupied`](crate::fs::request::occupied).
 //!
-//! Takes "LeftTable::inner", a leaf.
+//! Takes "LeftTable::inner" and "LeftTable::rest", which are leaves.
 
 use super::rest::Rest;
 use crate::{

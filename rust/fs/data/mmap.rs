@@ -24,7 +24,8 @@ pub(in crate::fs) fn mmap(file: &File, vma: &VmaNew) -> Result {
         if !direct {
             // Nothing writes dirty folios back yet. C refuses files in direct I/O as well.
             kernel::pr_info_once!(
-                "a caller has asked for a shared writable mapping, which is not built: ENODEV\n"
+                "a shared mapping of a file open for writing was asked for, \
+                 which is not built: ENODEV\n"
             );
         }
         return Err(ENODEV);

@@ -10,8 +10,7 @@ use crate::{
         Fsyncdir,
         Op, //
     },
-    fs::File,
-    transport::Hold, //
+    fs::File, //
 };
 use kernel::prelude::*;
 
@@ -27,7 +26,6 @@ pub(in crate::fs) fn fsync(file: &File, datasync: bool) -> Result {
     });
     conn.unless_lacking(Fsyncdir::OPCODE, || {
         let _lock = inode.lock()?;
-        inode.await_hold(Hold::Exclusive)?;
         conn.call(file, &op)
     })
     .map(drop)

@@ -22,7 +22,6 @@ use crate::{
         Creds,
         FileHandle,
         NodeId,
-        Opcode,
         OpenOutFlags, //
     },
     fs::{
@@ -85,16 +84,6 @@ pub(in crate::fs) enum Kind {
     File,
     /// OPENDIR, RELEASEDIR.
     Dir,
-}
-
-impl Kind {
-    /// What opens it.
-    pub(super) fn open_opcode(self) -> Opcode {
-        match self {
-            Kind::File => Open::OPCODE,
-            Kind::Dir => Opendir::OPCODE,
-        }
-    }
 }
 
 /// What RELEASE needs, allocated before OPEN is sent.

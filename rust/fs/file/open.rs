@@ -23,6 +23,7 @@ use super::{
 use crate::{
     abi::{
         op::{
+            Op,
             Open,
             OpenOut,
             Opendir, //
@@ -96,10 +97,12 @@ impl FuseFile {
                 Some(Opened::new(inode, file, flags, closer))
             }
         };
-        let out = conn.unless_lacking(kind.open_opcode(), || match kind {
-            Kind::File => conn.call_then(inode, &open, then),
-            Kind::Dir => conn.call_then(inode, &Opendir(open), then),
-        })?;
+        let out = match kind {
+            Kind::File => conn.unless_lacking(Open::OPCODE, || conn.call_then(inode, &open, then)),
+            Kind::Dir => conn.unless_lacking(Opendir::OPCODE, || {
+                conn.call_then(inode, &Opendir(open), then)
+            }),
+        }?;
         let file = file.ok_or(EINTR)?;
         Ok(match out {
             Some(out) => file.opened(nodeid, out),

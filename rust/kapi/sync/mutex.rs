@@ -5,7 +5,8 @@
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
 //!
 //! The kernel crate's global locks must be initialised by an unsafe call before their first use;
-//! [`StaticMutex`] does it at that use. A mutex that was initialised must not move: it is a static.
+//! [`StaticMutex`] does it at that use. A mutex that was initialised must not move: it is a
+//! static, or pinned.
 //! `kernel::sync::Mutex` has no `mutex_lock_killable()`: [`KillableMutex`].
 
 use crate::{
@@ -162,7 +163,8 @@ impl KillableMutex {
 
     /// Takes it for as long as the guard lives (`mutex_lock()`). Sleeps.
     pub(crate) fn lock(&self) -> KillableMutexGuard<'_> {
-        // SAFETY: Initialised, and not held by this task, which has no other way to it.
+        // SAFETY: Initialised, and pinned. A task that takes it twice waits for itself, which is
+        // memory-safe.
         unsafe { bindings::mutex_lock(self.mutex.get()) };
         KillableMutexGuard(self, NotThreadSafe)
     }

@@ -81,7 +81,7 @@ impl Queues {
     }
 
     /// Looks at the engine, with its lock held: `look` must not sleep, nor end, wake up or drop
-    /// anything.
+    /// anything. What it changes of a request's own word is no change of the engine's.
     #[inline]
     pub(super) fn peek<R>(&self, look: impl FnOnce(&Engine) -> R) -> R {
         look(&self.engine.lock())
@@ -122,7 +122,7 @@ impl Queues {
 
     /// Anything but one reader.
     #[inline(never)]
-    fn carry_out_some(&self, mut effects: Effects, news: bool) {
+    fn carry_out_some(&self, mut effects: Effects, mut news: bool) {
         loop {
             if effects.readers != 0 {
                 self.readers.wake(effects.readers, news);
@@ -134,6 +134,7 @@ impl Queues {
                 return;
             }
             effects = self.change(Engine::flush_background);
+            news = true;
         }
     }
 

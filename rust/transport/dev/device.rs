@@ -328,7 +328,7 @@ impl MiscDevice for Device {
     }
 
     fn uring_cmd() -> Result<i32> {
-        // As C with its parameter enable_uring off.
+        // As without such an operation. C looks at the command, the mount and INIT first.
         Err(unbuilt!("FUSE_IO_URING_CMD", EOPNOTSUPP))
     }
 

@@ -12,7 +12,7 @@ use kernel::sync::Arc;
 
 /// A channel in a device.
 pub(super) struct Installed {
-    pub(in crate::transport) chan: Arc<Chan>,
+    pub(super) chan: Arc<Chan>,
     /// The device, towards the channel's engine.
-    pub(in crate::transport) id: engine::DeviceId,
+    pub(super) id: engine::DeviceId,
 }

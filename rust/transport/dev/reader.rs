@@ -92,16 +92,20 @@ pub(super) fn read(
                 .queue
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
-        let taken = chan.step(|engine| match engine.take_usual(*id) {
-            Some(request) => {
-                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
-                Ok(request)
+        let mut other = None;
+        let usual = chan.step(|engine| {
+            let usual = engine.take_usual(*id);
+            match &usual {
+                Some(request) => {
+                    trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+                }
+                None => take(chan, engine, *id, room, &mut other),
             }
-            None => Err(take(chan, engine, *id, room)),
+            usual
         });
-        let request = match taken {
-            Ok(request) => request,
-            Err((other, forgets)) => match send_other(chan, other, forgets, room, to) {
+        let request = match usual {
+            Some(request) => request,
+            None => match send_other(chan, &mut other, room, to) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
@@ -124,15 +128,14 @@ enum Next {
     Nothing,
 }
 
+/// What else was taken, and FORGETs if it is these.
+type Other = Option<(Taken<Req>, Forgets)>;
+
 /// Takes what is next, whatever it is, with the engine's lock held. Apart, as it is nearly always a
 /// request.
+#[cold]
 #[inline(never)]
-fn take(
-    chan: &Chan,
-    engine: &mut Engine,
-    id: engine::DeviceId,
-    room: usize,
-) -> (Taken<Req>, Forgets) {
+fn take(chan: &Chan, engine: &mut Engine, id: engine::DeviceId, room: usize, other: &mut Other) {
     let mut forgets = Forgets::default();
     let taken = engine.take(id, max_forgets(chan, room), &mut forgets);
     match &taken {
@@ -144,18 +147,16 @@ fn take(
         }),
         Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
     }
-    (taken, forgets)
+    *other = Some((taken, forgets));
 }
 
 /// Sends what was taken, unless it is a request.
+#[cold]
 #[inline(never)]
-fn send_other(
-    chan: &Chan,
-    taken: Taken<Req>,
-    mut forgets: Forgets,
-    room: usize,
-    to: &mut impl CopyOut,
-) -> Next {
+fn send_other(chan: &Chan, other: &mut Other, room: usize, to: &mut impl CopyOut) -> Next {
+    let Some((taken, mut forgets)) = other.take() else {
+        return Next::Nothing;
+    };
     Next::Done(match taken {
         Taken::Request(request) => return Next::Request(request),
         Taken::Empty => return Next::Nothing,

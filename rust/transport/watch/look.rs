@@ -8,11 +8,7 @@
 
 use crate::{
     abi::Opcode,
-    engine::{
-        Place,
-        ReqId, //
-        Seen,
-    },
+    engine::{Place, ReqId, Seen},
     kapi::{
         task::sched,
         time::jiffies::Jiffies64, //
