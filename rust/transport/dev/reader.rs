@@ -5,6 +5,7 @@
 //! C counterpart: `fuse_dev_do_read()`. Takes the engine's lock, once for a request; sleeps.
 
 use super::{
+    fault,
     installed::Installed,
     messages, //
 };
@@ -22,7 +23,6 @@ use crate::{
     kapi::fuse::{
         lend::{
             Back,
-            Ender,
             Lease, //
         },
         trace, //
@@ -53,17 +53,7 @@ use kernel::{
 const _: () = assert!(engine::ReqId::RESEND == Unique::RESEND);
 
 /// Why a request was not copied out.
-enum Failed<'a> {
-    /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args, Legacy>),
-    /// Aborted, and ended by the aborter.
-    Gone,
-    /// Its caller has left, with memory that is still to be sent: as if the daemon had not begun to
-    /// read it.
-    Left(Lease<'a, Args, Legacy>),
-    /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args, Legacy>),
-}
+type Failed<'a> = fault::Failed<'a, Lease<'a, Args, Legacy>>;
 
 /// Reads one message, for which there are `room` bytes; returns its length.
 ///
@@ -314,10 +304,9 @@ fn copy_rest_out<'a>(
     let room = to.remaining().saturating_add(cursor.bytes());
     let end = room.saturating_sub(len);
     loop {
-        let parked = lease.park().map_err(Failed::Aborted)?;
         let needed = to.remaining().saturating_sub(end);
-        let filled = to.fill(needed);
-        lease = parked.resume().map_err(|_| Failed::Gone)?;
+        let filled;
+        (lease, filled) = fault::parked(lease, || to.fill(needed))?;
         if lease.is_orphan() && lease.sends_own() {
             return Err(Failed::Left(lease));
         }

@@ -5,7 +5,13 @@
 //! C counterpart: `fuse_dev_do_write()`. Takes the engine's lock, once for a reply; sleeps where
 //! the daemon's memory must be faulted in.
 
-use super::installed::Installed;
+use super::{
+    fault::{
+        self,
+        Failed, //
+    },
+    installed::Installed, //
+};
 use crate::{
     abi::{
         Answer,
@@ -21,10 +27,7 @@ use crate::{
         Ticket, //
     },
     kapi::fuse::{
-        lend::{
-            Ender,
-            Lease, //
-        },
+        lend::Lease,
         trace, //
     },
     transport::{
@@ -48,16 +51,6 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 use zerocopy::FromBytes;
-
-/// Why a reply was not copied in.
-enum Failed<'a> {
-    /// Aborted: to be ended with this.
-    Aborted(Ender<'a, Args, Legacy>),
-    /// Aborted, and ended by the aborter.
-    Gone,
-    /// The daemon's memory is bad.
-    Fault(Error, Lease<'a, Args, Legacy>),
-}
 
 /// Writes one message of `len` bytes; returns its length.
 ///
@@ -221,9 +214,8 @@ fn copy_rest_in<'a>(
                 Err(error) => return Err(Failed::Fault(error, lease)),
             }
         }
-        let parked = lease.park().map_err(Failed::Aborted)?;
-        let filled = from.fill(from.remaining());
-        lease = parked.resume().map_err(|_| Failed::Gone)?;
+        let filled;
+        (lease, filled) = fault::parked(lease, || from.fill(from.remaining()))?;
         if lease.is_orphan() {
             // Nothing of a caller that has left is written to any more.
             let (own, _) = lease.take_own();
