@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file `expected-gaps`: tests that wait for a later issue, on our module only. It is read
+//! The file `expected-gaps`: tests that need what is not built yet, on our module only. It is read
 //! where the tests run, and is only there for our module: an edit of it changes neither the
 //! programs nor what C does.
 

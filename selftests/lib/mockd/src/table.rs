@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C's module offers or sends and ours does not yet, with the issue that will build it.
+//! What C's module offers or sends and ours does not yet, and what that needs.
 //!
 //! The only differences on the wire that `wirediff` accepts. A row whose difference is gone is
 //! itself reported, so the tables only shrink, to nothing.
 
 use crate::wire::Op;
 
-/// Flags of INIT that are not yet offered: flag, issue.
+/// Flags of INIT that are not yet offered: flag, what it needs.
 pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
-    ("POSIX_LOCKS", "locks"),
-    ("FLOCK_LOCKS", "locks"),
-    ("EXPORT_SUPPORT", "export"),
-    ("NO_EXPORT_SUPPORT", "export"),
-    ("HAS_IOCTL_DIR", "ioctl"),
-    ("AUTO_INVAL_DATA", "data"),
-    ("EXPLICIT_INVAL_DATA", "data"),
-    ("ASYNC_DIO", "data"),
-    ("WRITEBACK_CACHE", "data"),
-    ("DIRECT_IO_ALLOW_MMAP", "data"),
-    ("DO_READDIRPLUS", "directories"),
-    ("READDIRPLUS_AUTO", "directories"),
-    ("CACHE_SYMLINKS", "directories"),
-    ("HANDLE_KILLPRIV", "xattr and security"),
-    ("HANDLE_KILLPRIV_V2", "xattr and security"),
-    ("POSIX_ACL", "xattr and security"),
-    ("SETXATTR_EXT", "xattr and security"),
-    ("SECURITY_CTX", "xattr and security"),
-    ("CREATE_SUPP_GROUP", "xattr and security"),
-    ("PASSTHROUGH", "passthrough"),
-    ("ALLOW_IDMAP", "idmapped mounts"),
+    ("POSIX_LOCKS", "needs the daemon's locks"),
+    ("FLOCK_LOCKS", "needs the daemon's locks"),
+    ("EXPORT_SUPPORT", "needs file handles"),
+    ("NO_EXPORT_SUPPORT", "needs file handles"),
+    ("HAS_IOCTL_DIR", "needs ioctl(2)"),
+    ("AUTO_INVAL_DATA", "needs cached data dropped when times change"),
+    ("EXPLICIT_INVAL_DATA", "needs cached data dropped on demand only"),
+    ("ASYNC_DIO", "needs asynchronous direct I/O"),
+    ("WRITEBACK_CACHE", "needs write-back of dirty pages"),
+    ("DIRECT_IO_ALLOW_MMAP", "needs shared mappings"),
+    ("DO_READDIRPLUS", "needs READDIRPLUS"),
+    ("READDIRPLUS_AUTO", "needs READDIRPLUS"),
+    ("CACHE_SYMLINKS", "needs links in the page cache"),
+    ("HANDLE_KILLPRIV", "needs set-id bits left to the daemon"),
+    ("HANDLE_KILLPRIV_V2", "needs set-id bits left to the daemon"),
+    ("POSIX_ACL", "needs xattrs, ACLs"),
+    ("SETXATTR_EXT", "needs xattrs"),
+    ("SECURITY_CTX", "needs security contexts"),
+    ("CREATE_SUPP_GROUP", "needs supplementary groups"),
+    ("PASSTHROUGH", "needs passthrough"),
+    ("ALLOW_IDMAP", "needs idmapped mounts"),
 ];
 
-/// Requests that are not yet sent: operation, issue. The mock daemon answers them ENOSYS unasked.
+/// Requests that are not sent yet, and what they need. The mock daemon answers ENOSYS unasked.
 pub const NOT_YET_SENT: &[(Op, &str)] = &[
-    (Op::GETXATTR, "xattr and security"),
-    (Op::SETXATTR, "xattr and security"),
-    (Op::LISTXATTR, "xattr and security"),
-    (Op::REMOVEXATTR, "xattr and security"),
-    (Op::STATX, "attributes"),
+    (Op::GETXATTR, "needs xattrs"),
+    (Op::SETXATTR, "needs xattrs"),
+    (Op::LISTXATTR, "needs xattrs"),
+    (Op::REMOVEXATTR, "needs xattrs"),
+    (Op::STATX, "needs the time of birth"),
 ];
 
 /// True for what the mock daemon answers by itself.
