@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What is measured.
+
+//! What is measured. The calls are its own, not those of the suites' catalogue: loops are counted
+//! to the instruction, so they have no boxed closures and allocate nothing, and what is to be
+//! fstat(2) must be that and no other call.
 
 use crate::measure::{Daemon, Meter};
 use crate::{server, spawn};

@@ -138,7 +138,7 @@ fn stormed_as_user() {
     done(&tally);
 }
 
-/// As many as were asked for, of every class, and to every operation that there is.
+/// As many as were asked for, of every class, and to every operation of the list at the end.
 fn counted() {
     // Half of them come from there.
     ktap::needs("CONFIG_USER_NS");

@@ -6,7 +6,7 @@ use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::{user, Mock};
 
-/// Uses every operation once, and expects what is right.
+/// A call of most kinds, and what is right for each. The list is by hand: FSYNCDIR is not in it.
 pub fn check() {
     let mut fs = Memfs::new();
     fs.file("old", b"text");
