@@ -138,9 +138,9 @@ pub(super) fn do_getattr(
 
     let then = || {
         let inode = ARef::from(inode);
-        move |done: &mut Outcome<'_>| {
+        move |outcome: &mut Outcome<'_>| {
             // What is wrong with it is known by the inode then.
-            let _ = done.parse(|body, minor| {
+            let _ = outcome.parse(|body, minor| {
                 Getattr::look(body, minor, |attr, valid| {
                     take(&inode, attr, valid, asked).map(drop)
                 })

@@ -181,8 +181,8 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) ->
     let then = || {
         left = true;
         let inode = ARef::from(inode);
-        move |done: &mut Outcome<'_>| {
-            let _ = apply(&inode, done.decode(&op), attr_version);
+        move |outcome: &mut Outcome<'_>| {
+            let _ = apply(&inode, outcome.decode(&op), attr_version);
             truncates.then_some(Truncated(inode))
         }
     };

@@ -416,8 +416,10 @@ fn write_some(
     let then = || {
         *left = true;
         let inode = ARef::from(file.inode());
-        move |done: &mut Outcome<'_>| {
-            let written = done.decode(&op).map_or(0, |written| written.min(op.size));
+        move |outcome: &mut Outcome<'_>| {
+            let written = outcome
+                .decode(&op)
+                .map_or(0, |written| written.min(op.size));
             wrote_behind(&inode, start, pos, written);
         }
     };

@@ -293,9 +293,9 @@ fn data_arc(file: &File) -> Arc<FuseFile> {
 impl ReadEnd {
     /// For a caller that has left.
     fn then(self) -> impl FnOnce(&mut Outcome<'_>) + Send + 'static {
-        move |done| {
-            let payload = done.payload();
-            self.finish(done.result(), payload);
+        move |outcome| {
+            let payload = outcome.payload();
+            self.finish(outcome.result(), payload);
         }
     }
 
@@ -317,8 +317,8 @@ impl ReadEnd {
 }
 
 impl OnEnd for ReadEnd {
-    fn ended(self: KBox<Self>, mut done: Outcome<'_>) {
-        let payload = done.payload();
-        self.finish(done.result(), payload);
+    fn ended(self: KBox<Self>, mut outcome: Outcome<'_>) {
+        let payload = outcome.payload();
+        self.finish(outcome.result(), payload);
     }
 }

@@ -240,8 +240,8 @@ fn send(
     let then = || {
         *left = true;
         let inode = ARef::from(iocb.file().inode());
-        move |done: &mut Outcome<'_>| {
-            let written = done.decode(&op).unwrap_or(0);
+        move |outcome: &mut Outcome<'_>| {
+            let written = outcome.decode(&op).unwrap_or(0);
             let end = pos.saturating_add(i64::from(written.min(size)));
             attr_cache::written(&inode, end, end > start);
             inode.data().state.clear(State::SIZE_UNSTABLE);

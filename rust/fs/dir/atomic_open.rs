@@ -136,8 +136,8 @@ fn create_open(
     let then = || {
         let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));
         let (file, closer) = (new_file.take(), Closer::current(conn, None));
-        move |done: &mut Outcome<'_>| {
-            let out = done.parse(CreateOut::decode);
+        move |outcome: &mut Outcome<'_>| {
+            let out = outcome.parse(CreateOut::decode);
             created_behind(&dir, &dentry, flags, file, closer, out)
         }
     };

@@ -64,8 +64,8 @@ fn create_new_entry<O: Op<Out = Entry>>(
         left = true;
         let (dir, dentry) = (ARef::from(dir), ARef::from(dentry.dentry()));
         let linked = linked.map(ARef::from);
-        move |done: &mut Outcome<'_>| {
-            let entry = done.parse(|body, minor| Entry::decode_created(body, minor, kind));
+        move |outcome: &mut Outcome<'_>| {
+            let entry = outcome.parse(|body, minor| Entry::decode_created(body, minor, kind));
             created_behind(&dir, &dentry, linked.as_deref(), entry);
         }
     };

@@ -63,7 +63,7 @@ fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) ->
     let then = || {
         left = true;
         let (dir, entry) = (ARef::from(dir), ARef::from(entry.dentry()));
-        move |done: &mut Outcome<'_>| removed_behind(&dir, &entry, done.result().map(drop))
+        move |outcome: &mut Outcome<'_>| removed_behind(&dir, &entry, outcome.result().map(drop))
     };
     let result = dir.conn().call_then((dir, victim), op, then);
     if left {

@@ -178,8 +178,8 @@ fn send<O: Op<Out = ()>>(
         let dirs = (ARef::from(old_dir), ARef::from(new_dir));
         let entries = (ARef::from(old.dentry()), ARef::from(new.dentry()));
         let moves_dir = names.moves_dir();
-        move |done: &mut Outcome<'_>| {
-            let result = done.result().map(drop);
+        move |outcome: &mut Outcome<'_>| {
+            let result = outcome.result().map(drop);
             renamed(&dirs.0, &entries.0, &dirs.1, &entries.1, flags, result);
             let replaced = entries.1.inode().filter(|_| flags & RENAME_EXCHANGE == 0);
             if let Some(inode) = replaced.filter(|inode| result.is_ok() && inode.is_dir()) {

@@ -99,7 +99,7 @@ pub(super) struct ReleaseEnd {
 }
 
 impl OnEnd for ReleaseEnd {
-    fn ended(self: KBox<Self>, _done: Outcome<'_>) {
+    fn ended(self: KBox<Self>, _outcome: Outcome<'_>) {
         // Nobody hears of errors.
     }
 }

@@ -88,8 +88,8 @@ impl FuseFile {
             let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
             let closer = Closer::current(conn, writes.then_some(inode));
             let (file, inode) = (file.take(), ARef::from(inode));
-            move |done: &mut Outcome<'_>| {
-                let file = match done.parse(OpenOut::decode) {
+            move |outcome: &mut Outcome<'_>| {
+                let file = match outcome.parse(OpenOut::decode) {
                     Ok(out) => file?.opened(inode.nodeid(), out),
                     Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
                     Err(_) => return None,

@@ -141,8 +141,8 @@ struct ProcessReply {
 }
 
 impl OnEnd for ProcessReply {
-    fn ended(self: KBox<Self>, done: Outcome<'_>) {
-        self.process(done.decode(&self.init));
+    fn ended(self: KBox<Self>, outcome: Outcome<'_>) {
+        self.process(outcome.decode(&self.init));
     }
 }
 

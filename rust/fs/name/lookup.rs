@@ -153,10 +153,10 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     };
     let then = || {
         let dir = ARef::from(dir);
-        move |done: &mut Outcome<'_>| {
+        move |outcome: &mut Outcome<'_>| {
             // Nobody has the name: the inode takes the attributes, if somebody else has it, and is
             // given back.
-            if let Ok(LookupOut::Found(entry)) = done.parse(LookupOut::decode) {
+            if let Ok(LookupOut::Found(entry)) = outcome.parse(LookupOut::decode) {
                 let _ = dir.sb().iget(&entry, asked);
             }
         }

@@ -112,9 +112,9 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let named = NamedAt::now(conn);
     let then = || {
         let (dentry, inode) = (ARef::from(dentry), ARef::from(inode));
-        move |done: &mut Outcome<'_>| {
+        move |outcome: &mut Outcome<'_>| {
             // If it is not valid, that is for the next one to find out.
-            let _ = done.parse(|body, minor| {
+            let _ = outcome.parse(|body, minor| {
                 LookupOut::decode(body, minor).map(|out| take(&dentry, &inode, out, asked, named))
             });
         }

@@ -327,16 +327,16 @@ impl<T: FnOnce(&mut Outcome<'_>) -> A + Send, A: Afterwards> Left for LeftCall<T
         self.held.ending();
     }
 
-    fn answered(&mut self, mut done: Outcome<'_>) {
+    fn answered(&mut self, mut outcome: Outcome<'_>) {
         let step = core::mem::replace(&mut self.step, Step::Over);
         self.step = match step {
             Step::Answer(then) => {
                 let doing = self.held.doing();
-                let after = then(&mut done);
+                let after = then(&mut outcome);
                 self.rest = doing.take_rest();
                 // Not with the request, which a thread of the daemon may keep for as long as it
                 // faults: it has locked folios.
-                done.payload().let_go();
+                outcome.payload().let_go();
                 Step::Before(after)
             }
             // Nobody hears of errors.
