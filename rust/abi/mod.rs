@@ -6,8 +6,9 @@
 //! fill a `struct fuse_args` or check what came back. Takes no locks, sleeps nowhere, allocates
 //! nothing.
 //!
-//! Needs only `core` and zerocopy: the same files are built into the module and into a crate on the
-//! host (`selftests/host/abi`), where they are compared with the header and fed with garbage.
+//! Uses only `core` and zerocopy; `transport` and `fs` use it, and `main.rs` for the version. The
+//! same files are built into the module and into a crate on the host (`selftests/host/abi`), where
+//! they are compared with the header and fed with garbage.
 //!
 //! # Reading order
 //!

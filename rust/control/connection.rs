@@ -3,7 +3,7 @@
 //! A connection, as an administrator sees it.
 //!
 //! C counterpart: what `fuse_ctl_add_conn()` gives the inodes in `i_private` (control.c). Takes
-//! "control::Connection::chan", a leaf.
+//! "control::Connection::chan", a leaf; sleeps only where one is made.
 
 use crate::{
     kapi::task::uidgid::Kgid,

@@ -5,7 +5,7 @@
 //!
 //! C counterpart: `fuse_conn_list`, `fuse_control_sb`, `fuse_mutex` (inode.c, control.c).
 //! "fuse_mutex" is taken with `s_umount` held; below it come the control superblock's killsb
-//! semaphore, and the locks of its directories.
+//! semaphore, and the locks of its directories. All of it may sleep.
 
 use super::{
     connection::Connection,

@@ -2,7 +2,8 @@
 
 //! The filesystem type `fusectl`: a directory for each connection, at /sys/fs/fuse/connections.
 //!
-//! C counterpart: `fuse_ctl_fs_type` (control.c). Takes "fuse_mutex".
+//! C counterpart: `fuse_ctl_fs_type` (control.c). Takes "fuse_mutex", with `s_umount` held; may
+//! sleep.
 
 use super::{
     connections,

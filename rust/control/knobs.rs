@@ -4,7 +4,8 @@
 //! and `congestion_threshold`.
 //!
 //! C counterpart: `fuse_ctl_waiting_ops` and its like (control.c). Of a connection that has been
-//! unmounted, an open file reads as empty, and what is written is checked and has no effect.
+//! unmounted, an open file reads as empty, and what is written is checked and has no effect. Takes
+//! "control::Connection::chan" and, when it has released that, the engine's lock; may sleep.
 
 use super::FuseCtl;
 use crate::{

@@ -3,7 +3,8 @@
 //! The filesystem: superblocks, inodes, dentries, files and the page cache on top of a channel.
 //!
 //! In reading order, which is that of their use: each room uses only those before it
-//! (`scripts/tidy` checks that), and its own page says which, and who uses it.
+//! (`scripts/tidy` checks that), and its own page says which, and who uses it. All of them stand on
+//! `control`, `transport`, `kapi` and `abi`; only `main.rs`, which registers it, uses `fs`.
 //!
 //! - [`conn`]: what all mounts of one daemon share,
 //! - [`request`]: sending requests, and callers that are killed,

@@ -3,8 +3,8 @@
 //! Notifications: what a daemon writes to the device unasked.
 //!
 //! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out
-//! here, those about the filesystem are passed on ([`Notified`](crate::transport::Notified)). Takes
-//! the engine's lock; sleeps.
+//! here, those about the filesystem are passed on ([`Notified`](crate::transport::Notified), which
+//! stands with the channel that keeps it). Takes the engine's lock; sleeps.
 
 use crate::{
     abi::{

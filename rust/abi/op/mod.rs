@@ -5,6 +5,9 @@
 //! C counterpart: the places in `fs/fuse` that fill a `struct fuse_args`, and the checks that
 //! follow them. Takes no locks.
 //!
+//! Uses the files beside it in [`abi`](super). `fs` says which operation, `transport` frames it;
+//! what has no answer is `transport`'s.
+//!
 //! | about | files |
 //! |---|---|
 //! | the connection | `init`, `statfs` |

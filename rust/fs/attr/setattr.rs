@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_setattr()`, `fuse_do_setattr()`, `iattr_to_fattr()` (dir.c).
 //!
 //! The VFS holds the inode's `i_rwsem` exclusively. Takes `FuseInode::inner`, and truncates the
-//! page cache after releasing it.
+//! page cache after releasing it. May sleep, as the daemon is asked.
 
 use super::getattr;
 use crate::{

@@ -2,7 +2,8 @@
 
 //! Moving the position of regular files.
 //!
-//! C counterpart: `fuse_file_llseek()` (file.c). Takes `i_rwsem`, where the end is asked for.
+//! C counterpart: `fuse_file_llseek()` (file.c). Takes `i_rwsem`, and may sleep, where the end is
+//! asked for.
 
 use crate::{
     fs::{

@@ -2,7 +2,8 @@
 
 //! Making a directory's changes durable: FSYNCDIR.
 //!
-//! C counterpart: `fuse_dir_fsync()` (dir.c). Takes the directory's `i_rwsem` exclusively.
+//! C counterpart: `fuse_dir_fsync()` (dir.c). Takes the directory's `i_rwsem` exclusively; sleeps
+//! for the daemon's answer.
 
 use crate::{
     abi::op::{

@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()` (readdir.c).
 //!
 //! Called with the directory's `i_rwsem` held shared; takes `FuseInode::mutex` for daemons without
-//! PARALLEL_DIROPS.
+//! PARALLEL_DIROPS. Sleeps for the daemon's answer.
 
 use crate::{
     abi::{

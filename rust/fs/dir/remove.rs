@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_unlink()`, `fuse_rmdir()` (dir.c).
 //!
 //! The VFS holds `i_rwsem` of the directory, and of what is removed, exclusively; waits for callers
-//! that have left. Takes `FuseInode::inner` of what is removed.
+//! that have left. Takes `FuseInode::inner` of what is removed. Sleeps for the daemon's answer.
 
 use crate::{
     abi::op::{

@@ -2,8 +2,8 @@
 
 //! Making data safe: FLUSH when a descriptor is closed, FSYNC.
 //!
-//! C counterpart: `fuse_flush()`, `fuse_fsync()` in `file.c`. FSYNC takes
-//! `i_rwsem`.
+//! C counterpart: `fuse_flush()`, `fuse_fsync()` in `file.c`. FSYNC takes `i_rwsem`, FLUSH of a
+//! task that dies "LeftTable::inner"; both sleep for the daemon's answer.
 
 use crate::{
     abi::{

@@ -56,7 +56,9 @@ impl FuseFile {
     /// after that. May sleep.
     pub(in crate::fs) fn sync_release(self: Arc<Self>, flags: u32, mut node: Option<GivenNode>) {
         self.flags.store(flags, Relaxed);
-        // Nobody has read for it yet. If someone had, RELEASE would go when they let go.
+        // Nobody has read for it yet. If someone had, RELEASE would go when they let go, and `node`
+        // be given back here, at once. But there is one only where no inode could be made, and
+        // without an inode nobody else has the file.
         let Some(mut file) = Arc::into_unique_or_drop(self) else {
             return;
         };

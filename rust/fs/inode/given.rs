@@ -2,8 +2,9 @@
 
 //! Nodes that the daemon has given, and that are to be given back.
 //!
-//! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Takes
-//! `FuseInode::inner`.
+//! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Where an inode
+//! takes one, `FuseInode::inner` is taken; where one is given back, the engine's lock, and that may
+//! sleep.
 
 use super::fuse_inode::FuseInode;
 use crate::{

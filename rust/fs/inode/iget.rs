@@ -2,7 +2,8 @@
 
 //! Finding the inode of a node, and making it.
 //!
-//! C counterpart: `fuse_iget()`, `fuse_init_inode()` (inode.c). Takes `FuseInode::inner`.
+//! C counterpart: `fuse_iget()`, `fuse_init_inode()` (inode.c). Takes `FuseInode::inner`, and folio
+//! locks after it when the size changes; may sleep.
 
 use super::{
     attr_cache::{
@@ -82,6 +83,8 @@ impl SuperBlock {
     ) -> Result<ARef<Inode>, (Error, Given<C>)> {
         match self.find_or_make(entry, asked) {
             Ok(inode) => {
+                // Others find the inode before this is counted. But `inode` is a reference, which
+                // keeps it from being evicted until then, so that no FORGET is lost.
                 given.taken_by(inode.data());
                 Ok(inode)
             }

@@ -3,7 +3,8 @@
 //! The memory of inodes, and giving them back to the daemon.
 //!
 //! C counterpart: `fuse_alloc_inode()`, `fuse_evict_inode()`, `fuse_inode_cachep` (inode.c). Takes
-//! `FuseInode::inner`.
+//! `FuseInode::inner`, and after it the engine's lock. Making an inode may sleep; what is done here
+//! when it is evicted does not.
 
 use super::fuse_inode::FuseInode;
 use crate::{

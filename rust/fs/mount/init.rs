@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_send_init`, `process_init_reply` (inode.c). The request is sent in the
 //! background: mount(2) does not wait for it, all other requests do, and its reply is processed in
 //! the daemon's context. With FUSE_DEV_IOC_SYNC_INIT mount(2) waits and processes it. Either takes
-//! the killsb semaphore for reading.
+//! the killsb semaphore for reading, and may sleep. Sent with `s_umount` held.
 
 use crate::{
     abi::{

@@ -3,7 +3,7 @@
 //! A mount in the making: its options.
 //!
 //! C counterpart: `struct fuse_fs_context`, `fuse_parse_param` (inode.c). The VFS holds the
-//! context's mutex.
+//! context's mutex. Takes no locks; may sleep.
 
 use crate::{
     abi::{

@@ -5,7 +5,8 @@
 //! C counterpart: `fuse_lookup()`, `fuse_lookup_name()` (dir.c).
 //!
 //! The VFS holds the directory's `i_rwsem`, at least shared; waits for callers that have left.
-//! Takes `FuseInode::mutex` of the directory for daemons without PARALLEL_DIROPS.
+//! Takes `FuseInode::mutex` of the directory for daemons without PARALLEL_DIROPS. Sleeps for the
+//! daemon's answer.
 
 use super::{
     dentry::NamedAt,

@@ -2,7 +2,8 @@
 
 //! The operations of a mount in the making: which function does what.
 //!
-//! C counterpart: `fuse_context_ops` (inode.c). The VFS holds the context's mutex.
+//! C counterpart: `fuse_context_ops` (inode.c). The VFS holds the context's mutex, and to fill or
+//! reconfigure a superblock `s_umount`. Takes no locks; may sleep.
 
 use super::{
     dentry::DENTRY_OPERATIONS,

@@ -3,7 +3,7 @@
 //! A channel: the transport's half of a connection.
 //!
 //! C counterpart: `struct fuse_chan`. The queues are in [`Queues`]; all else is fixed at mount
-//! time, set once by INIT, or atomic.
+//! time, set once by INIT, or atomic. Takes the engine's lock; sleeps where it allocates.
 
 use super::{
     latency::Latency,

@@ -4,7 +4,7 @@
 //!
 //! C counterpart: none, see `caller/left.rs`. Here is what requests and their channel have of it:
 //! what a caller that leaves gives to its request, and the channel's queue of it. Takes
-//! "fuse_chan::left", a leaf.
+//! "fuse_chan::left", a leaf; does not sleep.
 
 use super::{
     channel::Chan,

@@ -3,7 +3,8 @@
 //! A channel and its requests, which need each other: a request counts in its channel until it is
 //! freed, and the channel's queues hold requests.
 //!
-//! - [`channel`]: what INIT has settled, and what the rest of a channel hangs on,
+//! - [`channel`]: what INIT has settled, and what the rest of a channel hangs on; with the trait
+//!   `Notified`, as a channel keeps what is told of notifications,
 //! - [`request`]: one request, from its caller to its end,
 //! - [`queues`]: the engine behind its lock, and how its state is changed,
 //! - [`forgets`], [`readers`], [`gate`]: messages without reply; daemon threads and callers that
