@@ -29,11 +29,11 @@ impl Gaps {
             .filter(|l| !l.trim().is_empty() && !l.starts_with('#'))
         {
             let mut f = line.split('\t').map(str::trim).filter(|s| !s.is_empty());
-            let (Some(test), Some(what), Some(issue)) = (f.next(), f.next(), f.next()) else {
+            let (Some(test), Some(what), Some(needs)) = (f.next(), f.next(), f.next()) else {
                 panic!("expected-gaps: not three fields: {line}");
             };
             if let Some(name) = test.strip_prefix(suite).and_then(|t| t.strip_prefix('.')) {
-                rows.push((name.to_string(), format!("{what}, issue {issue}")));
+                rows.push((name.to_string(), format!("{what}: {needs}")));
             }
         }
         Gaps { rows }
