@@ -39,17 +39,19 @@ impl Chan {
     ) -> Read {
         loop {
             let mut forgets = Forgets::default();
-            let taken = self.step(|engine| {
-                if let Some(request) = engine.take_usual(device) {
-                    return Ok(request);
+            let mut other = None;
+            let usual = self.step(|engine| {
+                let usual = engine.take_usual(device);
+                if usual.is_none() {
+                    let taken = engine.take(device, 4, &mut forgets);
+                    if let Taken::Interrupt(unique) = &taken {
+                        self.interrupt_read(engine, all, *unique);
+                    }
+                    other = Some(taken);
                 }
-                let taken = engine.take(device, 4, &mut forgets);
-                if let Taken::Interrupt(unique) = &taken {
-                    self.interrupt_read(engine, all, *unique);
-                }
-                Err(taken)
+                usual
             });
-            let taken = taken.map_or_else(|taken| taken, Taken::Request);
+            let taken = usual.map(Taken::Request).or(other).expect("taken");
             match taken {
                 Taken::Empty if nonblocking => return Read::Nothing,
                 Taken::Empty => {
