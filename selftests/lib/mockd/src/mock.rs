@@ -237,6 +237,19 @@ impl Mock {
         v
     }
 
+    /// Answers as `fs` does until this request comes, which is not answered.
+    #[track_caller]
+    pub fn serve_until(&mut self, op: Op, fs: &mut Memfs) -> Request {
+        loop {
+            let r = self.request();
+            if r.op == op {
+                return r;
+            }
+            let a = fs.handle(&r);
+            self.answer(&r, &a).expect("answer");
+        }
+    }
+
     /// Runs `f` as a caller on `fs`.
     #[track_caller]
     pub fn run<T: Msg>(&mut self, fs: &mut Memfs, f: impl FnOnce(&Path) -> T) -> T {

@@ -351,14 +351,7 @@ fn move_then_abort() {
             let f = user::open(p, libc::O_RDONLY, 0)?;
             user::pread(&f, N * PAGE, 0).map(|b| b.len())
         });
-        let r = loop {
-            let r = c.m.request();
-            if r.op == Op::READ {
-                break r;
-            }
-            let a = c.fs.handle(&r);
-            c.m.answer(&r, &a).expect("answer");
-        };
+        let r = c.m.serve_until(Op::READ, &mut c.fs);
         let b = match c.fs.handle(&r) {
             Answer::Ok(b) => b,
             a => panic!("{a:?}"),
@@ -443,14 +436,7 @@ fn move_after_abort() {
         let f = user::open(p, libc::O_RDONLY, 0)?;
         user::pread(&f, N * PAGE, 0).map(|b| b.len())
     });
-    let r = loop {
-        let r = c.m.request();
-        if r.op == Op::READ {
-            break r;
-        }
-        let a = c.fs.handle(&r);
-        c.m.answer(&r, &a).expect("answer");
-    };
+    let r = c.m.serve_until(Op::READ, &mut c.fs);
     let len = r.get("size") as usize;
     c.p.put(&message(r.unique, 0, &vec![0; len])[..16]);
     let w = c.p.w.as_raw_fd();

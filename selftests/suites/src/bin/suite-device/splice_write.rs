@@ -309,14 +309,7 @@ fn write_file_error() {
     let c = m.call("f", |p| {
         user::pread(&user::open(p, libc::O_RDONLY, 0)?, PAGE, 0).map(|b| b.len())
     });
-    let r = loop {
-        let r = m.request();
-        if r.op == Op::READ {
-            break r;
-        }
-        let a = fs.handle(&r);
-        m.answer(&r, &a).expect("answer");
-    };
+    let r = m.serve_until(Op::READ, &mut fs);
     std::fs::write(&path, data(PAGE)).expect("source");
     let file = user::open(&path, libc::O_RDWR, 0).expect("open");
     let p = Pipe::new(16);

@@ -164,21 +164,17 @@ impl Reading {
             let f = user::open(p, libc::O_RDONLY, 0)?;
             Ok::<_, Errno>(user::pread(&f, LEN, 0)? == data())
         });
-        loop {
-            let r = m.request();
-            match fs.handle(&r) {
-                Answer::Ok(b) if r.op == Op::READ => {
-                    let answer = message(r.unique, 0, &b);
-                    return Reading {
-                        m,
-                        fs,
-                        c,
-                        r,
-                        answer,
-                    };
-                }
-                a => m.answer(&r, &a).expect("answer"),
-            }
+        let r = m.serve_until(Op::READ, &mut fs);
+        let Answer::Ok(b) = fs.handle(&r) else {
+            panic!("no answer to {r:?}");
+        };
+        let answer = message(r.unique, 0, &b);
+        Reading {
+            m,
+            fs,
+            c,
+            r,
+            answer,
         }
     }
 
