@@ -11,6 +11,9 @@
 //! - an [`Ender`] ends the request, once,
 //! - a caller that leaves without its result gives something to whoever ends the request.
 //!
+//! Each of them is exclusive access, and goes to another thread, or is shared with one, only where
+//! `&mut T` may. What is lent is pinned, so that it is changed in place only, unless it is `Unpin`.
+//!
 //! Takes no lock, never sleeps.
 
 use crate::engine::lend_state::{
@@ -23,6 +26,7 @@ use crate::engine::lend_state::{
 };
 use core::{
     cell::UnsafeCell,
+    marker::PhantomData,
     mem::ManuallyDrop,
     ops::{
         Deref,
@@ -82,7 +86,8 @@ pub(crate) struct LendCell<T, L> {
 
 // SAFETY: Moves `T` and `L` between threads.
 unsafe impl<T: Send, L: Send> Send for LendCell<T, L> {}
-// SAFETY: `T` and `L` are accessed by one holder at a time, on any thread.
+// SAFETY: `T` and `L` are accessed by one holder at a time, on any thread; a holder is shared only
+// where `T` may be, see `Access`.
 unsafe impl<T: Send, L: Send> Sync for LendCell<T, L> {}
 
 impl<T, L> LendCell<T, L> {
@@ -119,7 +124,7 @@ impl<T, L> LendCell<T, L> {
     #[inline]
     pub(crate) fn lend(&self) -> Result<Lease<'_, T, L>, Gone> {
         self.state.lend()?;
-        Ok(Lease(self))
+        Ok(Lease(self, PhantomData))
     }
 
     /// Lends the arguments for the reply, to whoever calls [`accept`](Self::accept). With the
@@ -137,7 +142,9 @@ impl<T, L> LendCell<T, L> {
     #[inline]
     pub(crate) fn accept(&self) -> Option<Lease<'_, T, L>> {
         // INVARIANT: Claimed, so lent, and nobody else gets the lease.
-        self.claimed.xchg(false, Full).then(|| Lease(self))
+        self.claimed
+            .xchg(false, Full)
+            .then(|| Lease(self, PhantomData))
     }
 
     /// Lends the arguments of a request that the daemon has, to take out what belongs to its
@@ -145,7 +152,7 @@ impl<T, L> LendCell<T, L> {
     #[inline]
     pub(crate) fn lend_again(&self) -> Option<Lease<'_, T, L>> {
         // INVARIANT: Lent, to us.
-        self.state.lend_again().then(|| Lease(self))
+        self.state.lend_again().then(|| Lease(self, PhantomData))
     }
 
     /// See [`LendState::recall`].
@@ -159,7 +166,7 @@ impl<T, L> LendCell<T, L> {
     #[inline]
     pub(crate) fn abort_take(&self) -> Option<Ender<'_, T, L>> {
         match self.state.abort_take() {
-            AbortTake::Taken => Some(Ender(self)),
+            AbortTake::Taken => Some(Ender(self, PhantomData)),
             AbortTake::Marked | AbortTake::Gone => None,
         }
     }
@@ -201,7 +208,7 @@ impl<T, L> LendCell<T, L> {
         }
         // INVARIANT: The ender is done with the arguments, no lease is possible any more, and
         // `collected` admits one.
-        Some(Collected(self))
+        Some(Collected(self, PhantomData))
     }
 }
 
@@ -251,6 +258,9 @@ pub(crate) enum Back<'a, T, L> {
     MustEnd(Ender<'a, T, L>),
 }
 
+/// What a holder has of the cell: it may be sent and shared where the cell and a `&mut T` may be.
+type Access<'a, T> = PhantomData<&'a mut T>;
+
 /// Exclusive access to the arguments, for copying.
 ///
 /// To be given back by one of its methods; a lease that is just dropped ends the request.
@@ -258,14 +268,14 @@ pub(crate) enum Back<'a, T, L> {
 /// # Invariants
 ///
 /// The state is lent, and to nobody else.
-pub(crate) struct Lease<'a, T, L>(&'a LendCell<T, L>);
+pub(crate) struct Lease<'a, T, L>(&'a LendCell<T, L>, Access<'a, T>);
 
 impl<'a, T, L> Lease<'a, T, L> {
     fn back(lend: &'a LendCell<T, L>, returned: Returned) -> Back<'a, T, L> {
         match returned {
             Returned::Here { interrupt, orphan } => Back::Here { interrupt, orphan },
             // INVARIANT: The state says who ends the request: the lease holder.
-            Returned::MustEnd => Back::MustEnd(Ender(lend)),
+            Returned::MustEnd => Back::MustEnd(Ender(lend, PhantomData)),
         }
     }
 
@@ -299,7 +309,7 @@ impl<'a, T, L> Lease<'a, T, L> {
     pub(crate) fn end(self) -> (Ender<'a, T, L>, bool) {
         let lend = self.into_inner();
         let aborted = lend.state.end();
-        (Ender(lend), aborted)
+        (Ender(lend, PhantomData), aborted)
     }
 }
 
@@ -320,7 +330,7 @@ impl<T, L> Deref for Lease<'_, T, L> {
     }
 }
 
-impl<T, L> DerefMut for Lease<'_, T, L> {
+impl<T: Unpin, L> DerefMut for Lease<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `LendCell` and of this.
@@ -351,7 +361,7 @@ impl<'a, T, L> Parked<'a, T, L> {
     pub(crate) fn resume(self) -> Result<Lease<'a, T, L>, Gone> {
         self.0.state.resume()?;
         // INVARIANT: Lent again.
-        Ok(Lease(self.0))
+        Ok(Lease(self.0, PhantomData))
     }
 }
 
@@ -360,7 +370,7 @@ impl<'a, T, L> Parked<'a, T, L> {
 /// # Invariants
 ///
 /// The state is gone, by whoever made this.
-pub(crate) struct Ender<'a, T, L>(&'a LendCell<T, L>);
+pub(crate) struct Ender<'a, T, L>(&'a LendCell<T, L>, Access<'a, T>);
 
 impl<'a, T, L> Ender<'a, T, L> {
     /// Publishes the result. `None` if there is a caller to be woken up; else what the caller has
@@ -384,7 +394,7 @@ impl<T, L> Deref for Ender<'_, T, L> {
     }
 }
 
-impl<T, L> DerefMut for Ender<'_, T, L> {
+impl<T: Unpin, L> DerefMut for Ender<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `LendCell` and of this.
@@ -393,7 +403,7 @@ impl<T, L> DerefMut for Ender<'_, T, L> {
 }
 
 /// The arguments of a request that has ended, for the one who takes the result.
-pub(crate) struct Collected<'a, T, L>(&'a LendCell<T, L>);
+pub(crate) struct Collected<'a, T, L>(&'a LendCell<T, L>, Access<'a, T>);
 
 impl<T, L> Deref for Collected<'_, T, L> {
     type Target = T;
@@ -405,7 +415,7 @@ impl<T, L> Deref for Collected<'_, T, L> {
     }
 }
 
-impl<T, L> DerefMut for Collected<'_, T, L> {
+impl<T: Unpin, L> DerefMut for Collected<'_, T, L> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: By the invariants of `LendCell`.
