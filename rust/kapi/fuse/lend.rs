@@ -27,7 +27,10 @@ use crate::engine::lend_state::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
-    mem::ManuallyDrop,
+    mem::{
+        offset_of,
+        ManuallyDrop, //
+    },
     ops::{
         Deref,
         DerefMut, //
@@ -91,6 +94,9 @@ unsafe impl<T: Send, L: Send> Send for LendCell<T, L> {}
 unsafe impl<T: Send, L: Send> Sync for LendCell<T, L> {}
 
 impl<T, L> LendCell<T, L> {
+    /// Where in it the arguments are: an `UnsafeCell<T>` has the layout of a `T`.
+    pub(crate) const ARGS: usize = offset_of!(Self, args);
+
     /// With the arguments here.
     pub(crate) fn new(args: impl PinInit<T>) -> impl PinInit<Self> {
         use pin_init::Wrapper;

@@ -4,7 +4,10 @@
 //!
 //! C counterpart: none; C leaves such memory as it was allocated.
 
-use core::mem::MaybeUninit;
+use core::mem::{
+    offset_of,
+    MaybeUninit, //
+};
 use kernel::prelude::*;
 
 /// Room for `N` bytes.
@@ -18,6 +21,9 @@ pub(crate) struct Room<const N: usize> {
 }
 
 impl<const N: usize> Room<N> {
+    /// Where in it the bytes are.
+    pub(crate) const OFFSET: usize = offset_of!(Self, bytes);
+
     /// With no valid bytes.
     pub(crate) fn new() -> impl Init<Self> {
         // INVARIANT: None are said to be initialised.

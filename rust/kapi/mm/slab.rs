@@ -17,7 +17,10 @@ use core::{
         offset_of,
         size_of, //
     },
-    ops::Deref,
+    ops::{
+        Deref,
+        Range, //
+    },
     ptr::NonNull, //
 };
 use kernel::{
@@ -36,16 +39,21 @@ use kernel::{
 /// A cache that exists once, as a static, from [`create`](Self::create) until its guard is dropped.
 pub(crate) struct KmemCache<T> {
     name: &'static CStr,
+    /// The bytes of a `T` that user memory is copied to and from.
+    usercopy: Range<usize>,
     /// The C object, null before and after.
     cache: Atomic<*mut bindings::kmem_cache>,
     _objects: PhantomData<fn() -> T>,
 }
 
 impl<T> KmemCache<T> {
-    /// A cache of that name, not created yet.
-    pub(crate) const fn new(name: &'static CStr) -> Self {
+    /// A cache of that name, not created yet. User memory is copied to and from those bytes of its
+    /// objects alone that lie in `usercopy`.
+    pub(crate) const fn new(name: &'static CStr, usercopy: Range<usize>) -> Self {
+        build_assert!(usercopy.start <= usercopy.end && usercopy.end <= size_of::<T>());
         Self {
             name,
+            usercopy,
             cache: Atomic::new(core::ptr::null_mut()),
             _objects: PhantomData,
         }
@@ -61,9 +69,10 @@ impl<T> KmemCache<T> {
         let mut args = bindings::kmem_cache_args {
             align: align_of::<SlabObject<T>>().try_into().map_err(|_| EINVAL)?,
             useroffset: offset_of!(SlabObject<T>, data)
-                .try_into()
-                .map_err(|_| EINVAL)?,
-            usersize: size_of::<T>().try_into().map_err(|_| EINVAL)?,
+                .checked_add(self.usercopy.start)
+                .and_then(|offset| offset.try_into().ok())
+                .ok_or(EINVAL)?,
+            usersize: self.usercopy.len().try_into().map_err(|_| EINVAL)?,
             ..pin_init::zeroed()
         };
 

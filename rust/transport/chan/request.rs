@@ -51,7 +51,10 @@ use crate::{
         payload::Payload, //
     },
 };
-use core::ops::Deref;
+use core::{
+    mem::offset_of,
+    ops::Deref, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -63,8 +66,12 @@ use kernel::{
     },
 };
 
-/// Where requests come from, while the module is loaded.
-static CACHE: KmemCache<Request> = KmemCache::new(c"fuse_request");
+/// Where requests come from, while the module is loaded. Of a request only its message is copied to
+/// and from the daemon's memory.
+static CACHE: KmemCache<Request> = KmemCache::new(c"fuse_request", {
+    let args = offset_of!(Request, args) + LendCell::<Args, Legacy>::ARGS;
+    args + Args::MESSAGE.start..args + Args::MESSAGE.end
+});
 
 /// The cache of requests.
 pub(crate) struct RequestCache {

@@ -33,6 +33,10 @@ use crate::{
         lib::room::Room, //
     },
 };
+use core::{
+    mem::offset_of,
+    ops::Range, //
+};
 use kernel::prelude::*;
 use zerocopy::IntoBytes;
 
@@ -151,6 +155,13 @@ impl Cursor {
 }
 
 impl Args {
+    /// Where in it the message is, and the reply's own part later, unless they have memory of their
+    /// own.
+    pub(in crate::transport) const MESSAGE: Range<usize> = {
+        let start = offset_of!(Self, bytes) + offset_of!(Bytes, inline) + Room::<OWN>::OFFSET;
+        start..start + OWN
+    };
+
     /// Empty.
     pub(in crate::transport) fn new() -> impl Init<Self> {
         init!(Self {
