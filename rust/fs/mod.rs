@@ -64,6 +64,8 @@ type Dentry = kapi::vfs::dentry::Dentry<Fuse>;
 type File = kapi::vfs::file::File<Fuse>;
 /// A file of ours that is being opened.
 type OpeningFile = kapi::vfs::file::OpeningFile<Fuse>;
+/// A file of ours that is being released.
+type ReleasedFile = kapi::vfs::file::ReleasedFile<Fuse>;
 
 /// What the filesystem half has registered. Dropped in this order at unload, when there is no
 /// superblock left: superblocks hold the module.

@@ -27,7 +27,8 @@ use crate::{
         File,
         Fuse,
         Inode,
-        OpeningFile, //
+        OpeningFile,
+        ReleasedFile, //
     },
     kapi::{
         mm::iov::IovIter,
@@ -70,7 +71,7 @@ impl FileOperations<Fuse> for RegularFile {
         open::open(inode, file)
     }
 
-    fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {
+    fn release(_inode: &Inode, file: &ReleasedFile, data: Arc<FuseFile>) {
         data.release(file.flags());
     }
 
@@ -115,7 +116,7 @@ impl FileOperations<Fuse> for DirOperations {
         fsync::fsync(file, datasync)
     }
 
-    fn release(_inode: &Inode, file: &File, data: Arc<FuseFile>) {
+    fn release(_inode: &Inode, file: &ReleasedFile, data: Arc<FuseFile>) {
         data.release(file.flags());
     }
 }

@@ -5,8 +5,8 @@
 //! C headers: [`include/linux/fs.h`](srctree/include/linux/fs.h),
 //! [`include/linux/file.h`](srctree/include/linux/file.h).
 //!
-//! A `struct file` is an [`OpeningFile`] until `open` has succeeded, then a [`File`]: only the
-//! latter has private data. The table of operations is in
+//! A `struct file` is an [`OpeningFile`] until `open` has succeeded, then a [`File`], and in
+//! `release` a [`ReleasedFile`]: only the second has private data. The table of operations is in
 //! [`file_operations`](super::file_operations).
 
 use super::{
@@ -145,6 +145,33 @@ impl<T: Types> Drop for HeldFile<T> {
     fn drop(&mut self) {
         // SAFETY: The reference is ours.
         unsafe { bindings::fput(self.0.as_ptr().cast()) };
+    }
+}
+
+/// A `struct file` in `release`: nobody else has it, and its private data has been taken out of it.
+#[repr(transparent)]
+pub(crate) struct ReleasedFile<T: Types>(Opaque<bindings::file>, PhantomData<T>);
+
+impl<T: Types> ReleasedFile<T> {
+    /// Borrows a file, and takes its private data.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a file of a filesystem type registered for `T`, past a successful `open`, that
+    /// `release` was called with, once; it stays alive for `'a`, in which nobody makes a [`File`]
+    /// of it.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::file) -> (&'a Self, Arc<T::File>) {
+        // SAFETY: A successful `open` has left an `Arc` there, a reference of which belongs to the
+        // file; the caller promises that nobody uses or takes it any more.
+        let data = unsafe { Arc::from_raw((*ptr).private_data.cast::<T::File>()) };
+        // SAFETY: The caller promises a live file; the layout is that of `struct file`.
+        (unsafe { &*ptr.cast() }, data)
+    }
+
+    /// The flags that the file was closed with (`f_flags`).
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The file is live, and nobody has a descriptor of it by which to change them.
+        unsafe { (*self.0.get()).f_flags }
     }
 }
 

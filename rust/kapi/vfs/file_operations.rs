@@ -9,7 +9,8 @@ use super::{
     file::{
         ssize_from,
         File,
-        OpeningFile, //
+        OpeningFile,
+        ReleasedFile, //
     },
     inode::Inode,
     kiocb::Kiocb,
@@ -84,15 +85,15 @@ pub(crate) trait FileOperations<T: Types>: 'static {
     }
 
     /// Opens a file. What it returns becomes the file's private data.
-    fn open(_inode: &Inode<T>, _file: &OpeningFile<T>) -> Result<Arc<T::File>>;
+    fn open(inode: &Inode<T>, file: &OpeningFile<T>) -> Result<Arc<T::File>>;
 
     /// A descriptor of the file is closed; the error is what `close(2)` returns.
     fn flush(_file: &File<T>, _id: FlOwner) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The last reference to the file is gone.
-    fn release(_inode: &Inode<T>, _file: &File<T>, _data: Arc<T::File>);
+    /// The last reference to the file is gone. `data` is what `open` returned.
+    fn release(inode: &Inode<T>, file: &ReleasedFile<T>, data: Arc<T::File>);
 
     /// Makes the bytes from `start` to `end` (included), and unless `datasync` all that is known
     /// about the file, safe.
@@ -314,11 +315,9 @@ unsafe extern "C" fn release<T: Types, O: FileOperations<T>>(
 ) -> c_int {
     // SAFETY: A live inode of `T`, see above.
     let inode = unsafe { Inode::from_raw(inode) };
-    // SAFETY: `private_data` is what `open` stored, and `release` is the last to use it.
-    let data = unsafe { Arc::from_raw((*file).private_data.cast::<T::File>()) };
-    // SAFETY: An open file of `T`, whose data the `Arc` above keeps alive until the end of
-    // `O::release`'s use.
-    let file = unsafe { File::from_raw(file) };
+    // SAFETY: An open file of `T`, see above. `__fput()` calls this once, when the last reference
+    // is gone, and calls nothing of ours with the file afterwards.
+    let (file, data) = unsafe { ReleasedFile::from_raw(file) };
     O::release(inode, file, data);
     // The VFS ignores it.
     0
