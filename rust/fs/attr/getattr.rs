@@ -21,8 +21,8 @@ use crate::{
             },
             times::valid_until, //
         },
-        Dentry,
         File,
+        Fuse,
         Inode, //
     },
     kapi::{
@@ -31,6 +31,7 @@ use crate::{
             make_kuid, //
         },
         vfs::{
+            dentry::PositiveDentry,
             kstat::Kstat,
             mnt_idmapping::MntIdmap,
             stat::{
@@ -54,12 +55,12 @@ use kernel::{
 /// `getattr`.
 pub(in crate::fs) fn getattr(
     idmap: &MntIdmap,
-    dentry: &Dentry,
+    dentry: PositiveDentry<'_, Fuse>,
     stat: &mut Kstat,
     request_mask: u32,
     flags: u32,
 ) -> Result {
-    let inode = dentry.inode().ok_or(ENOENT)?;
+    let inode = dentry.inode();
     inode.settle();
     inode.check_bad()?;
 

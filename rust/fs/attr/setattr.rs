@@ -28,7 +28,6 @@ use crate::{
             times::valid_until, //
         },
         request::held::Afterwards,
-        Dentry,
         File,
         Fuse,
         Inode, //
@@ -43,7 +42,6 @@ use crate::{
                 Iattr,
                 ATTR_ATIME_SET,
                 ATTR_FILE,
-                ATTR_FORCE,
                 ATTR_KILL_SGID,
                 ATTR_KILL_SUID,
                 ATTR_MODE,
@@ -51,6 +49,7 @@ use crate::{
                 ATTR_OPEN,
                 ATTR_SIZE, //
             },
+            dentry::PositiveDentry,
             file_operations::FlOwner,
             mnt_idmapping::MntIdmap,
             stat::{
@@ -65,14 +64,19 @@ use crate::{
         Outcome, //
     },
 };
+use core::pin::Pin;
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
 
 /// `setattr`.
-pub(in crate::fs) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
-    let inode = entry.inode().ok_or(ENOENT)?;
+pub(in crate::fs) fn setattr(
+    idmap: &MntIdmap,
+    entry: PositiveDentry<'_, Fuse>,
+    mut attr: Pin<&mut Iattr<Fuse>>,
+) -> Result {
+    let inode = entry.inode();
     inode.check_bad()?;
     if !inode.conn().allow_current_process() {
         return Err(EACCES);
@@ -80,12 +84,12 @@ pub(in crate::fs) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<
 
     inode.await_hold(Hold::Exclusive)?;
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
-        kill_suidgid(idmap, inode, attr)?;
+        kill_suidgid(idmap, inode, attr.as_mut())?;
     }
     if attr.valid() == 0 {
         return Ok(());
     }
-    do_setattr(idmap, entry, inode, attr)?;
+    do_setattr(idmap, entry, inode, attr.as_mut())?;
 
     // Whether names in it may be used may have changed.
     if inode.is_dir() && attr.has(ATTR_MODE) {
@@ -96,8 +100,9 @@ pub(in crate::fs) fn setattr(idmap: &MntIdmap, entry: &Dentry, attr: &mut Iattr<
 
 /// Turns "clear set-id bits" into a mode to set, from what the mode is now and not from what was
 /// cached. A daemon that negotiates HANDLE_KILLPRIV does it by itself.
-fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, attr: &mut Iattr<Fuse>) -> Result {
-    attr.clear_valid(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
+fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, mut attr: Pin<&mut Iattr<Fuse>>) -> Result {
+    attr.as_mut()
+        .clear_valid(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
     getattr::do_getattr(idmap, inode, None, attr.file())?;
 
     let old = inode.i_mode();
@@ -106,20 +111,24 @@ fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, attr: &mut Iattr<Fuse>) -> Resu
     if old & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP {
         mode &= !S_ISGID;
     }
-    attr.set_mode(mode);
     if mode != old {
-        attr.set_valid(ATTR_MODE);
+        attr.set_mode(mode);
     }
     Ok(())
 }
 
 /// Asks the daemon to change attributes, and takes those that it then reports.
-fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<Fuse>) -> Result {
+fn do_setattr(
+    idmap: &MntIdmap,
+    entry: PositiveDentry<'_, Fuse>,
+    inode: &Inode,
+    mut attr: Pin<&mut Iattr<Fuse>>,
+) -> Result {
     let conn = inode.conn();
     if !conn.default_permissions() {
-        attr.set_valid(ATTR_FORCE);
+        attr.as_mut().set_force();
     }
-    attr.setattr_prepare(idmap, entry)?;
+    attr.as_mut().setattr_prepare(idmap, entry)?;
 
     let truncates = attr.has(ATTR_SIZE);
     if truncates && !inode.is_reg() {
@@ -135,7 +144,7 @@ fn do_setattr(idmap: &MntIdmap, entry: &Dentry, inode: &Inode, attr: &mut Iattr<
     if truncates {
         state.set(State::SIZE_UNSTABLE);
     }
-    let sent = send(idmap, inode, attr, truncates);
+    let sent = send(idmap, inode, &attr, truncates);
     if truncates && !sent.left {
         state.clear(State::SIZE_UNSTABLE);
     }

@@ -41,6 +41,7 @@ use crate::{
         attr::Iattr,
         dentry::{
             NamedDentry,
+            PositiveDentry,
             UnhashedDentry, //
         },
         iget::NewInode,
@@ -60,6 +61,7 @@ use crate::{
         },
     },
 };
+use core::pin::Pin;
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
@@ -209,13 +211,17 @@ impl InodeOperations<Fuse> for SymlinkOperations {
 enum Attributes {}
 
 impl AttributeOperations<Fuse> for Attributes {
-    fn setattr(idmap: &MntIdmap, dentry: &Dentry, attr: &mut Iattr<Fuse>) -> Result {
+    fn setattr(
+        idmap: &MntIdmap,
+        dentry: PositiveDentry<'_, Fuse>,
+        attr: Pin<&mut Iattr<Fuse>>,
+    ) -> Result {
         setattr::setattr(idmap, dentry, attr)
     }
 
     fn getattr(
         idmap: &MntIdmap,
-        dentry: &Dentry,
+        dentry: PositiveDentry<'_, Fuse>,
         stat: &mut Kstat,
         request_mask: u32,
         flags: u32,

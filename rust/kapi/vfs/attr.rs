@@ -3,9 +3,13 @@
 //! What `chmod`, `chown`, `truncate` and `utimes` ask of an inode.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`struct iattr`).
+//!
+//! C rule encoded here: those who call `notify_change()` set what their `ia_valid` names, and leave
+//! the rest of the structure as the stack had it. So a field is read only if its bit is set, and a
+//! bit is set only together with its field.
 
 use super::{
-    dentry::Dentry,
+    dentry::PositiveDentry,
     file::File,
     mnt_idmapping::MntIdmap,
     types::Types, //
@@ -20,7 +24,13 @@ use crate::{
         time::time64::Timespec64, //
     },
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    pin::{
+        pin,
+        Pin, //
+    },
+};
 use kernel::{
     error::to_result,
     prelude::*,
@@ -45,17 +55,36 @@ pub(crate) use bindings::{
 };
 
 /// A `struct iattr` on its way through `setattr`.
+///
+/// It is passed pinned, so that it cannot be exchanged with one whose file lives longer.
+///
+/// # Invariants
+///
+/// The fields that `ia_valid` names are initialised; with `ATTR_FILE`, `ia_file` is an open file
+/// of a filesystem registered for `T`, for as long as this lives.
 #[repr(transparent)]
 pub(crate) struct Iattr<T: Types>(Opaque<bindings::iattr>, PhantomData<T>);
+
+/// One field, which must be valid.
+macro_rules! field {
+    ($attr:expr, $bit:expr, $($field:ident).+) => {
+        $attr.has($bit).then(|| {
+            // SAFETY: By the type's invariant the field is initialised; it is only changed through
+            // an exclusive borrow.
+            unsafe { (*$attr.0.get()).$($field).+ }
+        })
+    };
+}
 
 impl<T: Types> File<T> {
     /// What `ftruncate()` of this file to `size` bytes asks for, to be passed on.
     pub(crate) fn with_truncate_attr<R>(
         &self,
         size: i64,
-        ask: impl FnOnce(&MntIdmap, &Dentry<T>, &mut Iattr<T>) -> R,
+        ask: impl FnOnce(&MntIdmap, PositiveDentry<'_, T>, Pin<&mut Iattr<T>>) -> R,
     ) -> R {
-        let mut attr = Iattr(
+        // INVARIANT: The file is open, and borrowed for longer.
+        let attr = pin!(Iattr(
             Opaque::new(bindings::iattr {
                 ia_valid: ATTR_SIZE | ATTR_FILE,
                 ia_size: size,
@@ -63,15 +92,15 @@ impl<T: Types> File<T> {
                 ..pin_init::zeroed()
             }),
             PhantomData,
-        );
-        // SAFETY: An open file has a mount and a dentry, which it pins.
+        ));
+        // SAFETY: An open file has a mount and a positive dentry, which it pins.
         let (idmap, dentry) = unsafe {
             (
                 MntIdmap::from_raw(bindings::file_mnt_idmap(self.as_ptr())),
-                Dentry::from_raw(bindings::file_dentry(self.as_ptr())),
+                PositiveDentry::from_raw(bindings::file_dentry(self.as_ptr())),
             )
         };
-        ask(idmap, dentry, &mut attr)
+        ask(idmap, dentry, attr)
     }
 }
 
@@ -80,26 +109,19 @@ impl<T: Types> Iattr<T> {
     ///
     /// # Safety
     ///
-    /// `ptr` is valid, initialised and not used otherwise for `'a`; with `ATTR_FILE` its file is an
-    /// open file of a filesystem registered for `T`.
-    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::iattr) -> &'a mut Self {
-        // SAFETY: The caller's promise; the layout is that of `struct iattr`.
-        unsafe { &mut *ptr.cast() }
-    }
-
-    fn raw(&self) -> &bindings::iattr {
-        // SAFETY: Valid and initialised, and only changed through `&mut self`.
-        unsafe { &*self.0.get() }
-    }
-
-    fn raw_mut(&mut self) -> &mut bindings::iattr {
-        // SAFETY: As above, and `&mut self` is exclusive.
-        unsafe { &mut *self.0.get() }
+    /// `ptr` is not used otherwise for `'a`. `ia_valid` is initialised, and with it the fields that
+    /// it names; with `ATTR_FILE`, `ia_file` is an open file of a filesystem registered for `T`,
+    /// for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::iattr) -> Pin<&'a mut Self> {
+        // SAFETY: The caller's promise; the layout is that of `struct iattr`, of which nothing need
+        // be initialised in an `Opaque`. The VFS does not move it.
+        unsafe { Pin::new_unchecked(&mut *ptr.cast()) }
     }
 
     /// What is asked for (`ATTR_*`).
     pub(crate) fn valid(&self) -> u32 {
-        self.raw().ia_valid
+        // SAFETY: `ia_valid` is always initialised, and only changed through an exclusive borrow.
+        unsafe { (*self.0.get()).ia_valid }
     }
 
     /// Whether any of these is asked for.
@@ -107,31 +129,36 @@ impl<T: Types> Iattr<T> {
         self.valid() & any != 0
     }
 
-    /// Asks for these too.
-    pub(crate) fn set_valid(&mut self, bits: u32) {
-        self.raw_mut().ia_valid |= bits;
+    /// Asks for the change whether or not the caller may (`ATTR_FORCE`).
+    pub(crate) fn set_force(self: Pin<&mut Self>) {
+        // SAFETY: Exclusively borrowed; no field belongs to this bit.
+        unsafe { (*self.0.get()).ia_valid |= ATTR_FORCE };
     }
 
     /// Asks for these no more.
-    pub(crate) fn clear_valid(&mut self, bits: u32) {
-        self.raw_mut().ia_valid &= !bits;
+    pub(crate) fn clear_valid(self: Pin<&mut Self>, bits: u32) {
+        // SAFETY: Exclusively borrowed.
+        unsafe { (*self.0.get()).ia_valid &= !bits };
     }
 
     /// The mode, if asked for.
     pub(crate) fn mode(&self) -> Option<u16> {
-        self.has(ATTR_MODE).then(|| self.raw().ia_mode)
+        field!(self, ATTR_MODE, ia_mode)
     }
 
-    /// The mode to set, to be asked for with `ATTR_MODE`.
-    pub(crate) fn set_mode(&mut self, mode: u16) {
-        self.raw_mut().ia_mode = mode;
+    /// Asks for this mode (`ATTR_MODE`).
+    pub(crate) fn set_mode(self: Pin<&mut Self>, mode: u16) {
+        // SAFETY: Exclusively borrowed.
+        unsafe {
+            (*self.0.get()).ia_mode = mode;
+            (*self.0.get()).ia_valid |= ATTR_MODE;
+        }
     }
 
     /// The owner, if asked for, as the filesystem sees it (`from_vfsuid()`).
     pub(crate) fn uid(&self, idmap: &MntIdmap, fs_userns: &UserNamespace) -> Option<Kuid> {
-        self.has(ATTR_UID).then(|| {
-            // SAFETY: The two members of the union are the same number.
-            let vfsuid = unsafe { self.raw().__bindgen_anon_1.ia_vfsuid };
+        // The two members of the union are the same number.
+        field!(self, ATTR_UID, __bindgen_anon_1.ia_vfsuid).map(|vfsuid| {
             // SAFETY: Mapping and namespace are alive.
             Kuid::from_raw(unsafe {
                 bindings::from_vfsuid(idmap.as_ptr(), fs_userns.as_ptr(), vfsuid)
@@ -141,9 +168,8 @@ impl<T: Types> Iattr<T> {
 
     /// The group, if asked for, as the filesystem sees it (`from_vfsgid()`).
     pub(crate) fn gid(&self, idmap: &MntIdmap, fs_userns: &UserNamespace) -> Option<Kgid> {
-        self.has(ATTR_GID).then(|| {
-            // SAFETY: The two members of the union are the same number.
-            let vfsgid = unsafe { self.raw().__bindgen_anon_2.ia_vfsgid };
+        // The two members of the union are the same number.
+        field!(self, ATTR_GID, __bindgen_anon_2.ia_vfsgid).map(|vfsgid| {
             // SAFETY: Mapping and namespace are alive.
             Kgid::from_raw(unsafe {
                 bindings::from_vfsgid(idmap.as_ptr(), fs_userns.as_ptr(), vfsgid)
@@ -153,28 +179,23 @@ impl<T: Types> Iattr<T> {
 
     /// The size in bytes, if asked for.
     pub(crate) fn size(&self) -> Option<i64> {
-        self.has(ATTR_SIZE).then(|| self.raw().ia_size)
+        field!(self, ATTR_SIZE, ia_size)
     }
 
     /// The access time, if asked for: now unless `ATTR_ATIME_SET`.
     pub(crate) fn atime(&self) -> Option<Timespec64> {
-        self.has(ATTR_ATIME)
-            .then(|| Timespec64::from_raw(self.raw().ia_atime))
+        field!(self, ATTR_ATIME, ia_atime).map(Timespec64::from_raw)
     }
 
     /// The modification time, if asked for: now unless `ATTR_MTIME_SET`.
     pub(crate) fn mtime(&self) -> Option<Timespec64> {
-        self.has(ATTR_MTIME)
-            .then(|| Timespec64::from_raw(self.raw().ia_mtime))
+        field!(self, ATTR_MTIME, ia_mtime).map(Timespec64::from_raw)
     }
 
     /// The open file that it is asked through, as by `ftruncate()`.
     pub(crate) fn file(&self) -> Option<&File<T>> {
-        if !self.has(ATTR_FILE) {
-            return None;
-        }
-        // SAFETY: With `ATTR_FILE` there is an open file, by the contract of `from_raw()`.
-        Some(unsafe { File::from_raw(self.raw().ia_file) })
+        // SAFETY: By the type's invariant this is an open file.
+        field!(self, ATTR_FILE, ia_file).map(|file| unsafe { File::from_raw(file) })
     }
 
     /// Checks whether the caller may, and whether the size is possible (`setattr_prepare()`).
@@ -184,8 +205,13 @@ impl<T: Types> Iattr<T> {
     /// # Errors
     ///
     /// EPERM, EACCES, EFBIG, ETXTBSY and what else the checks yield.
-    pub(crate) fn setattr_prepare(&mut self, idmap: &MntIdmap, dentry: &Dentry<T>) -> Result {
-        // SAFETY: All are alive.
+    pub(crate) fn setattr_prepare(
+        self: Pin<&mut Self>,
+        idmap: &MntIdmap,
+        dentry: PositiveDentry<'_, T>,
+    ) -> Result {
+        // SAFETY: All are alive, and the dentry is positive. The function reads what `ia_valid`
+        // names, and changes the mode alone.
         to_result(unsafe {
             bindings::setattr_prepare(idmap.as_ptr(), dentry.as_ptr(), self.0.get())
         })

@@ -98,10 +98,8 @@ impl<T: Types> Dentry<T> {
         unsafe { SuperBlock::from_raw((*self.as_ptr()).d_sb) }
     }
 
-    /// The inode, or `None` for a negative dentry (`d_inode()`).
-    ///
-    /// To be called where the dentry cannot change between positive and negative: with a reference
-    /// and the parent locked, or a positive dentry with a reference.
+    /// The inode, or `None` for a negative dentry (`d_inode()`). Unless the parent is locked, a
+    /// negative one may turn positive meanwhile.
     pub(crate) fn inode(&self) -> Option<&Inode<T>> {
         // SAFETY: The dentry is alive; the field is read once.
         let inode = unsafe { (&raw const (*self.as_ptr()).d_inode).read_volatile() };
@@ -148,6 +146,49 @@ impl<T: Types> Dentry<T> {
     pub(crate) fn set_op_delete(&self, ask: bool) {
         // SAFETY: The dentry is alive.
         unsafe { bindings::d_set_op_delete(self.as_ptr(), ask) };
+    }
+}
+
+/// A dentry that has an inode, and keeps it for `'a`.
+///
+/// # Invariants
+///
+/// `d_inode` is set, and for `'a` somebody has a reference who does not make the dentry negative.
+#[repr(transparent)]
+pub(crate) struct PositiveDentry<'a, T: Types>(&'a Dentry<T>);
+
+impl<T: Types> Clone for PositiveDentry<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Types> Copy for PositiveDentry<'_, T> {}
+
+impl<T: Types> Deref for PositiveDentry<'_, T> {
+    type Target = Dentry<T>;
+
+    fn deref(&self) -> &Dentry<T> {
+        self.0
+    }
+}
+
+impl<'a, T: Types> PositiveDentry<'a, T> {
+    /// Borrows a dentry that has an inode.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Dentry::from_raw`], and the dentry is positive and stays so for `'a`.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+        // SAFETY: The caller's promise.
+        // INVARIANT: As above.
+        Self(unsafe { Dentry::from_raw(ptr) })
+    }
+
+    /// The inode.
+    pub(crate) fn inode(&self) -> &'a Inode<T> {
+        // SAFETY: By the type's invariant there is one, and the dentry has a reference to it.
+        unsafe { Inode::from_raw((*self.0.as_ptr()).d_inode) }
     }
 }
 

@@ -109,8 +109,8 @@ impl<T: Types> File<T> {
 }
 
 impl<T: Types> File<T> {
-    /// A reference to the file (`get_file()`), which keeps it open, and its mount busy; `None` in
-    /// `release`.
+    /// A reference to the file (`get_file()`), which keeps it open, and its mount busy; `None` if
+    /// the last one is gone, which no operation that gets a `File` sees.
     pub(crate) fn hold(&self) -> Option<HeldFile<T>> {
         // SAFETY: The file is live; the count is raised unless it is 0.
         let held = unsafe { bindings::file_get_unless_released(self.as_ptr()) };

@@ -22,6 +22,7 @@ use super::{
         into_ptr,
         Dentry,
         NamedDentry,
+        PositiveDentry,
         UnhashedDentry, //
     },
     file::OpeningFile,
@@ -36,6 +37,7 @@ use crate::bindings;
 use core::{
     ffi::CStr,
     marker::PhantomData,
+    pin::Pin,
     ptr, //
 };
 use kernel::{
@@ -175,13 +177,14 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
 /// Both run in task context and may sleep.
 pub(crate) trait AttributeOperations<T: Types>: 'static {
     /// Changes attributes; `i_rwsem` is held exclusively.
-    fn setattr(idmap: &MntIdmap, dentry: &Dentry<T>, attr: &mut Iattr<T>) -> Result;
+    fn setattr(idmap: &MntIdmap, dentry: PositiveDentry<'_, T>, attr: Pin<&mut Iattr<T>>)
+        -> Result;
 
     /// Reports attributes: those of `request_mask` (`STATX_*`), as fresh as `flags`
     /// (`AT_STATX_*`) say.
     fn getattr(
         idmap: &MntIdmap,
-        dentry: &Dentry<T>,
+        dentry: PositiveDentry<'_, T>,
         stat: &mut Kstat,
         request_mask: u32,
         flags: u32,
@@ -483,17 +486,19 @@ unsafe extern "C" fn rename<T: Types, O: InodeOperations<T>>(
 
 /// # Safety
 ///
-/// See above; `attr` is the caller's, and with `ATTR_FILE` has an open file of this filesystem.
+/// See above; `attr` is the caller's, who has set what its `ia_valid` names. With `ATTR_FILE` it has
+/// an open file of this filesystem: `do_truncate()` takes file and dentry from one path, and those
+/// who pass on what they were asked (overlayfs, ecryptfs) drop the bit or put a file of ours there.
 unsafe extern "C" fn setattr<T: Types, A: AttributeOperations<T>>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,
     attr: *mut bindings::iattr,
 ) -> c_int {
-    // SAFETY: By the contract.
+    // SAFETY: By the contract; what is asked for something is there.
     let (idmap, dentry, attr) = unsafe {
         (
             MntIdmap::from_raw(idmap),
-            Dentry::from_raw(dentry),
+            PositiveDentry::from_raw(dentry),
             Iattr::from_raw(attr),
         )
     };
@@ -510,11 +515,11 @@ unsafe extern "C" fn getattr<T: Types, A: AttributeOperations<T>>(
     request_mask: u32,
     flags: c_uint,
 ) -> c_int {
-    // SAFETY: By the contract; a path has a dentry.
+    // SAFETY: By the contract; the path of something has its dentry.
     let (idmap, dentry, stat) = unsafe {
         (
             MntIdmap::from_raw(idmap),
-            Dentry::from_raw((*path).dentry),
+            PositiveDentry::from_raw((*path).dentry),
             Kstat::from_raw(stat),
         )
     };
