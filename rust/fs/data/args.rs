@@ -10,7 +10,10 @@ use crate::{
         Inode, //
     },
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            Direction,
+            IovIter, //
+        },
         vfs::{
             fcntl::{
                 O_DSYNC,
@@ -22,7 +25,11 @@ use crate::{
 };
 
 /// Whether a transfer goes beyond the end of the file, as far as is known (`fuse_io_past_eof()`).
-pub(super) fn past_eof(iocb: &Kiocb<'_, Fuse>, iter: &IovIter, inode: &Inode) -> bool {
+pub(super) fn past_eof<D: Direction>(
+    iocb: &Kiocb<'_, Fuse>,
+    iter: &IovIter<D>,
+    inode: &Inode,
+) -> bool {
     // Positions and counts fit: the VFS has checked them.
     let count = i64::try_from(iter.count()).unwrap_or(i64::MAX);
     iocb.pos().saturating_add(count) > inode.i_size_read()

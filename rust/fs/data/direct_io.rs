@@ -42,7 +42,12 @@ use crate::{
     },
     kapi::{
         io::direct_io::DirectIter,
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            Direction,
+            IovIter,
+            Source, //
+        },
         page_cache::pagemap::{
             self,
             page_index, //
@@ -74,7 +79,10 @@ use kernel::{
 };
 
 /// `read_iter` of a file that the daemon opened for direct I/O.
-pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+pub(super) fn direct_read_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    to: &mut IovIter<Dest>,
+) -> Result<usize> {
     if !iocb.is_sync_kiocb() {
         // The position of an asynchronous transfer is not used again.
         return direct_read(iocb, to);
@@ -87,7 +95,10 @@ pub(super) fn direct_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> 
 }
 
 /// `write_iter` of a file that the daemon opened for direct I/O.
-pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+pub(super) fn direct_write_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+) -> Result<usize> {
     let inode = iocb.file().inode();
     let lock = DioLock::new(iocb, from)?;
 
@@ -117,7 +128,10 @@ pub(super) fn direct_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) 
 }
 
 /// `direct_IO` for reading: the page cache asks for a read past it.
-pub(in crate::fs) fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+pub(in crate::fs) fn direct_read(
+    iocb: &mut Kiocb<'_, Fuse>,
+    to: &mut IovIter<Dest>,
+) -> Result<usize> {
     let mut pos = iocb.pos();
     if pos >= iocb.file().inode().i_size_read() {
         return Ok(0);
@@ -126,12 +140,19 @@ pub(in crate::fs) fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -
 }
 
 /// `direct_IO` for writing: the page cache asks for a write past it. Needs `i_rwsem`.
-pub(in crate::fs) fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+pub(in crate::fs) fn direct_write(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+) -> Result<usize> {
     write_past(iocb, from, false)
 }
 
 /// A write past the page cache; `shared`, if others may run beside it.
-fn write_past(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter, shared: bool) -> Result<usize> {
+fn write_past(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+    shared: bool,
+) -> Result<usize> {
     let file = iocb.file();
     let inode = file.inode();
     let count = i64::try_from(from.count())?;
@@ -156,7 +177,10 @@ fn write_past(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter, shared: bool) -> R
 /// A write past the page cache to a file that is in it, at the position of `iocb`, which moves
 /// (`generic_file_direct_write()`). `Ok(0)` where the cache could not be got out of the way. Needs
 /// `i_rwsem`.
-pub(super) fn write_past_cache(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+pub(super) fn write_past_cache(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(iocb.pos(), from.count());
     pagemap::filemap_write_and_wait_range(inode, start, end)?;
@@ -190,7 +214,7 @@ fn drop_written(inode: &Inode, start: i64, written: usize) -> Result {
 }
 
 /// Whether a write must keep others out (`fuse_dio_wr_exclusive_lock()`).
-fn needs_exclusive(iocb: &Kiocb<'_, Fuse>, from: &IovIter) -> bool {
+fn needs_exclusive(iocb: &Kiocb<'_, Fuse>, from: &IovIter<Source>) -> bool {
     let file = iocb.file();
     !file
         .data()
@@ -215,7 +239,7 @@ enum DioLock<'a> {
 }
 
 impl<'a> DioLock<'a> {
-    fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter) -> Result<Self> {
+    fn new(iocb: &Kiocb<'a, Fuse>, from: &IovIter<Source>) -> Result<Self> {
         let inode = iocb.file().inode();
         if !needs_exclusive(iocb, from) {
             let lock = inode.lock_shared()?;
@@ -247,7 +271,7 @@ fn range(pos: i64, count: usize) -> (i64, i64) {
 }
 
 /// READs as much as fits into `to`, at `pos`, which moves; the position of `iocb` does not.
-fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter, pos: &mut i64) -> Result<usize> {
+fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter<Dest>, pos: &mut i64) -> Result<usize> {
     let inode = iocb.file().inode();
     let (start, end) = range(*pos, to.count());
     if iocb.file().data().is_direct() {
@@ -267,7 +291,7 @@ fn read_at(iocb: &Kiocb<'_, Fuse>, to: &mut IovIter, pos: &mut i64) -> Result<us
 /// WRITEs all of `from`, at `pos`, which moves; the position of `iocb` does not.
 fn write_at(
     iocb: &Kiocb<'_, Fuse>,
-    from: &mut IovIter,
+    from: &mut IovIter<Source>,
     pos: &mut i64,
     shared: bool,
     left: &mut bool,
@@ -303,11 +327,11 @@ struct Step {
 
 /// Goes on with `step` until all is done, less is done than was tried, or it fails. A bad place in
 /// memory is an error only if nothing was done before it.
-fn transfer(
-    iter: &mut DirectIter<'_>,
+fn transfer<D: Direction>(
+    iter: &mut DirectIter<'_, D>,
     pos: &mut i64,
     max: u32,
-    mut step: impl FnMut(&mut DirectIter<'_>, i64, usize) -> Result<Step>,
+    mut step: impl FnMut(&mut DirectIter<'_, D>, i64, usize) -> Result<Step>,
 ) -> Result<usize> {
     let mut total = 0;
     while iter.count() > 0 {
@@ -330,7 +354,7 @@ fn transfer(
 }
 
 /// Bytes of the kernel's own memory that C would put into one request.
-fn kernel_bytes(iter: &DirectIter<'_>, max: usize, max_pages: u32) -> usize {
+fn kernel_bytes<D: Direction>(iter: &DirectIter<'_, D>, max: usize, max_pages: u32) -> usize {
     if iter.is_kvec() {
         max.min(iter.single_seg_count())
     } else {
@@ -341,7 +365,7 @@ fn kernel_bytes(iter: &DirectIter<'_>, max: usize, max_pages: u32) -> usize {
 /// One READ of at most `max` bytes.
 fn read_some(
     iocb: &Kiocb<'_, Fuse>,
-    iter: &mut DirectIter<'_>,
+    iter: &mut DirectIter<'_, Dest>,
     pos: i64,
     max: usize,
 ) -> Result<Step> {
@@ -387,7 +411,7 @@ fn read_some(
 /// One WRITE of at most `max` bytes.
 fn write_some(
     iocb: &Kiocb<'_, Fuse>,
-    iter: &mut DirectIter<'_>,
+    iter: &mut DirectIter<'_, Source>,
     pos: i64,
     max: usize,
     shared: bool,
@@ -471,8 +495,8 @@ impl Subject for Writing<'_> {
 }
 
 /// Moves the iterator back by what was not done.
-fn settle(
-    iter: &mut DirectIter<'_>,
+fn settle<D: Direction>(
+    iter: &mut DirectIter<'_, D>,
     tried: usize,
     rest: Result,
     result: Result<usize>,

@@ -29,7 +29,10 @@ use crate::{
         },
         mm::{
             gfp::Gfp,
-            iov::IovIter, //
+            iov::{
+                Dest,
+                IovIter, //
+            },
         },
         page_cache::folio_list::{
             FolioRead,
@@ -58,7 +61,7 @@ use kernel::{
 };
 
 /// `read(2)` and the like of a file in the page cache.
-pub(super) fn cache_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+pub(super) fn cache_read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter<Dest>) -> Result<usize> {
     let file = iocb.file();
     let inode = file.inode();
 

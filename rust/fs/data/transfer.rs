@@ -12,14 +12,21 @@ use super::{
 use crate::{
     fs::Fuse,
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
         vfs::kiocb::Kiocb, //
     },
 };
 use kernel::prelude::*;
 
 /// `read_iter`.
-pub(in crate::fs) fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+pub(in crate::fs) fn read_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    to: &mut IovIter<Dest>,
+) -> Result<usize> {
     let file = iocb.file();
     file.inode().settle();
     file.inode().check_bad()?;
@@ -31,7 +38,10 @@ pub(in crate::fs) fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> 
 }
 
 /// `write_iter`.
-pub(in crate::fs) fn write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+pub(in crate::fs) fn write_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+) -> Result<usize> {
     let file = iocb.file();
     file.inode().check_bad()?;
     if file.data().is_direct() {

@@ -28,7 +28,10 @@ use crate::{
         Inode, //
     },
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            IovIter,
+            Source, //
+        },
         page_cache::{
             folio::LockedFolio,
             folio_list::WriteFolios,
@@ -54,7 +57,10 @@ use kernel::{
 };
 
 /// `write(2)` and the like of a file in the page cache.
-pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+pub(super) fn cache_write_iter(
+    iocb: &mut Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+) -> Result<usize> {
     let written = {
         let inode = iocb.file().inode();
         let _lock = inode.lock()?;
@@ -66,7 +72,7 @@ pub(super) fn cache_write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -
     iocb.generic_write_sync(written)
 }
 
-fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Result<usize> {
     let count = iocb.generic_write_checks(from)?;
     if count == 0 {
         return Ok(0);
@@ -87,7 +93,7 @@ fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize>
 
 /// Writes through the page cache at the position of `iocb`, and moves it (`fuse_perform_write()`).
 /// Needs `i_rwsem`.
-fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Result<usize> {
     let inode = iocb.file().inode();
     let start = iocb.pos();
     let size = inode.i_size_read();
@@ -121,7 +127,12 @@ fn perform_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize
 }
 
 /// Writes request by request, until all is written or something goes wrong; moves `pos`.
-fn write_all(iocb: &Kiocb<'_, Fuse>, from: &mut IovIter, pos: &mut i64, left: &mut bool) -> Result {
+fn write_all(
+    iocb: &Kiocb<'_, Fuse>,
+    from: &mut IovIter<Source>,
+    pos: &mut i64,
+    left: &mut bool,
+) -> Result {
     let inode = iocb.file().inode();
     let conn = inode.conn();
     loop {
@@ -157,7 +168,7 @@ fn page_offset(pos: i64) -> usize {
 fn fill(
     batch: &mut WriteFolios,
     inode: &Inode,
-    from: &mut IovIter,
+    from: &mut IovIter<Source>,
     start: i64,
     max_folios: usize,
 ) -> Result {
@@ -192,7 +203,7 @@ fn fill(
 /// Copies at most `max` bytes to the folio at `pos`; returns it, the offset in it, and the bytes.
 fn copy_folio(
     inode: &Inode,
-    from: &mut IovIter,
+    from: &mut IovIter<Source>,
     pos: i64,
     max: usize,
 ) -> Result<(LockedFolio, usize, usize)> {

@@ -14,7 +14,11 @@ use crate::{
         Fuse, //
     },
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
         vfs::{
             address_space::{
                 AddressSpaceOperations,
@@ -44,11 +48,11 @@ impl AddressSpaceOperations<Fuse> for PageCache {
         read::readahead(rac);
     }
 
-    fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+    fn direct_read(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter<Dest>) -> Result<usize> {
         direct_io::direct_read(iocb, to)
     }
 
-    fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Result<usize> {
         direct_io::direct_write(iocb, from)
     }
 }

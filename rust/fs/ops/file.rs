@@ -31,7 +31,11 @@ use crate::{
         ReleasedFile, //
     },
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
         vfs::{
             dir_context::DirContext,
             file_operations::{
@@ -83,11 +87,11 @@ impl FileOperations<Fuse> for RegularFile {
         flush::fsync(file, start, end, datasync)
     }
 
-    fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter) -> Result<usize> {
+    fn read_iter(iocb: &mut Kiocb<'_, Fuse>, to: &mut IovIter<Dest>) -> Result<usize> {
         transfer::read_iter(iocb, to)
     }
 
-    fn write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter) -> Result<usize> {
+    fn write_iter(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Result<usize> {
         transfer::write_iter(iocb, from)
     }
 

@@ -22,7 +22,11 @@ use crate::{
             },
             splice::SpliceFlags, //
         },
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
         sync::wait::WaitQueue, //
     },
 };
@@ -92,10 +96,10 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     fn open() -> Result<Arc<Self>>;
 
     /// read(2) and its like.
-    fn read_iter(&self, file: &File, to: &mut IovIter) -> Result<usize>;
+    fn read_iter(&self, file: &File, to: &mut IovIter<Dest>) -> Result<usize>;
 
     /// write(2) and its like.
-    fn write_iter(&self, file: &File, from: &mut IovIter) -> Result<usize>;
+    fn write_iter(&self, file: &File, from: &mut IovIter<Source>) -> Result<usize>;
 
     /// splice(2) to a pipe, of at most `len` bytes.
     fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize>;
@@ -257,7 +261,8 @@ unsafe extern "C" fn read_iter<D: MiscDevice>(
     kiocb: *mut bindings::kiocb,
     iter: *mut bindings::iov_iter,
 ) -> isize {
-    // SAFETY: The VFS passes an open file of ours and an iterator for the time of the call.
+    // SAFETY: The VFS passes an open file of ours and an iterator for the time of the call, a
+    // destination in `read_iter`.
     let (file, data, iter) = unsafe {
         let file = (*kiocb).ki_filp;
         (
@@ -276,7 +281,7 @@ unsafe extern "C" fn write_iter<D: MiscDevice>(
     kiocb: *mut bindings::kiocb,
     iter: *mut bindings::iov_iter,
 ) -> isize {
-    // SAFETY: As in `read_iter()`.
+    // SAFETY: As in `read_iter()`; a source in `write_iter`.
     let (file, data, iter) = unsafe {
         let file = (*kiocb).ki_filp;
         (

@@ -8,15 +8,25 @@
 use crate::{
     bindings,
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            Direction,
+            IovIter,
+            Source, //
+        },
         page_cache::folio_list::{
+            DestSegs,
             Seg,
-            Segs, //
+            Segs,
+            SourceSegs, //
         },
         vfs::file::ssize_result, //
     },
 };
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
@@ -30,14 +40,14 @@ const BATCH: usize = 16;
 /// # Invariants
 ///
 /// The iterator has been advanced by `advanced` bytes since it came here.
-pub(crate) struct DirectIter<'i> {
-    iter: &'i mut IovIter,
+pub(crate) struct DirectIter<'i, D> {
+    iter: &'i mut IovIter<D>,
     advanced: usize,
 }
 
-impl<'i> DirectIter<'i> {
+impl<'i, D: Direction> DirectIter<'i, D> {
     /// Wraps an iterator.
-    pub(crate) fn new(iter: &'i mut IovIter) -> Self {
+    pub(crate) fn new(iter: &'i mut IovIter<D>) -> Self {
         Self { iter, advanced: 0 }
     }
 
@@ -97,7 +107,7 @@ impl<'i> DirectIter<'i> {
         &mut self,
         max_bytes: usize,
         max_pages: u32,
-    ) -> Result<(UserPages, Result)> {
+    ) -> Result<(UserPages<D>, Result)> {
         if !self.user_backed() {
             return Err(EINVAL);
         }
@@ -105,7 +115,8 @@ impl<'i> DirectIter<'i> {
         let mut pages = UserPages {
             segs: KVec::with_capacity(max_pages, GFP_KERNEL)?,
             bytes: 0,
-            dirty: !self.iter.is_source(),
+            dirty: D::WRITTEN,
+            _direction: PhantomData,
         };
         let mut nr_pages = 0;
         let mut rest = Ok(());
@@ -127,7 +138,7 @@ impl<'i> DirectIter<'i> {
     /// Pins the next few pages of one segment of the iterator; returns how many.
     fn pin_batch(
         &mut self,
-        pages: &mut UserPages,
+        pages: &mut UserPages<D>,
         max_bytes: usize,
         max_pages: usize,
     ) -> Result<usize> {
@@ -135,7 +146,8 @@ impl<'i> DirectIter<'i> {
         let mut ptr = batch.as_mut_ptr();
         let mut start = 0usize;
         // SAFETY: The iterator is valid, and `batch` has room for `max_pages`. Each page comes
-        // pinned, as the iterator is backed by a user's memory.
+        // pinned, as the iterator is backed by a user's memory, and for writing unless it is a
+        // source.
         let n = ssize_result(unsafe {
             bindings::iov_iter_extract_pages(
                 self.iter.as_ptr(),
@@ -155,7 +167,7 @@ impl<'i> DirectIter<'i> {
                 break;
             }
             let len = left.min(PAGE_SIZE - start);
-            // SAFETY: `page` is pinned, and we hand the pin over to the list.
+            // SAFETY: `page` is pinned as its direction wants, and we hand the pin over.
             unsafe { pages.push(page, start, len, count > 0) };
             left -= len;
             start = 0;
@@ -163,13 +175,12 @@ impl<'i> DirectIter<'i> {
         }
         Ok(count)
     }
+}
 
+impl DirectIter<'_, Source> {
     /// Copies at most `max` bytes of it to a buffer, and advances. Fails with EFAULT where nothing
     /// could be copied.
     pub(crate) fn copy_from(&mut self, max: usize) -> Result<KVVec<u8>> {
-        if !self.iter.is_source() {
-            return Err(EINVAL);
-        }
         let max = max.min(self.count());
         let mut buf = KVVec::with_capacity(max, GFP_KERNEL)?;
         let ptr = buf.spare_capacity_mut().as_mut_ptr();
@@ -183,12 +194,11 @@ impl<'i> DirectIter<'i> {
         }
         Ok(buf)
     }
+}
 
+impl DirectIter<'_, Dest> {
     /// Copies a buffer to it, and advances. Returns the bytes copied.
     pub(crate) fn copy_to(&mut self, buf: &[u8]) -> usize {
-        if self.iter.is_source() {
-            return 0;
-        }
         // SAFETY: The iterator is valid and to be written to.
         let n =
             unsafe { bindings::_copy_to_iter(buf.as_ptr().cast(), buf.len(), self.iter.as_ptr()) };
@@ -202,37 +212,26 @@ impl<'i> DirectIter<'i> {
 ///
 /// # Invariants
 ///
-/// Each piece holds one pin for each page that it touches.
-pub(crate) struct UserPages {
+/// Each piece holds one pin for each page that it touches, for writing if `D` is [`Dest`].
+pub(crate) struct UserPages<D> {
     segs: KVec<Seg>,
     bytes: usize,
+    /// To be marked dirty.
     dirty: bool,
+    _direction: PhantomData<D>,
 }
 
-impl UserPages {
+impl<D> UserPages<D> {
     /// Bytes in it.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Lets go of the pages without sleeping, for a task that cannot wait for a folio's lock.
-    ///
-    /// Pages that were read into were marked dirty when they were pinned for writing. They are
-    /// again, as long as nobody has the folio locked; else, if they were written back meanwhile,
-    /// what was read since may be lost, which is for callers that were killed.
-    pub(crate) fn unpin_nowait(mut self) {
-        if core::mem::take(&mut self.dirty) {
-            for seg in &self.segs {
-                // SAFETY: The folio is pinned.
-                unsafe { bindings::folio_mark_dirty_nowait(seg.folio()) };
-            }
-        }
-    }
-
     /// # Safety
     ///
-    /// `page` is pinned, and the pin is handed over. `start + len` is at most a page. With
-    /// `adjoins`, the piece before ends with the page that comes before in the caller's memory.
+    /// `page` is pinned, for writing if `D` is [`Dest`], and the pin is handed over. `start + len`
+    /// is at most a page. With `adjoins`, the piece before ends with the page that comes before in
+    /// the caller's memory.
     unsafe fn push(&mut self, page: *mut bindings::page, start: usize, len: usize, adjoins: bool) {
         // SAFETY: The page is pinned, so its folio stays as it is.
         let folio = unsafe { bindings::page_folio(page) };
@@ -257,13 +256,36 @@ impl UserPages {
     }
 }
 
-impl Segs for UserPages {
+impl UserPages<Dest> {
+    /// Lets go of the pages without sleeping, for a task that cannot wait for a folio's lock.
+    ///
+    /// Pages that were read into were marked dirty when they were pinned for writing. They are
+    /// again, as long as nobody has the folio locked; else, if they were written back meanwhile,
+    /// what was read since may be lost, which is for callers that were killed.
+    pub(crate) fn unpin_nowait(mut self) {
+        if core::mem::take(&mut self.dirty) {
+            for seg in &self.segs {
+                // SAFETY: The folio is pinned.
+                unsafe { bindings::folio_mark_dirty_nowait(seg.folio()) };
+            }
+        }
+    }
+}
+
+// SAFETY: By the type's invariant the folio of each piece is pinned.
+unsafe impl<D> Segs for UserPages<D> {
     fn segs(&self) -> &[Seg] {
         &self.segs
     }
 }
 
-impl Drop for UserPages {
+// SAFETY: Pinned memory may be read.
+unsafe impl SourceSegs for UserPages<Source> {}
+
+// SAFETY: By the type's invariant it is pinned for writing. Drop marks it dirty.
+unsafe impl DestSegs for UserPages<Dest> {}
+
+impl<D> Drop for UserPages<D> {
     #[inline(never)]
     fn drop(&mut self) {
         for seg in &self.segs {

@@ -17,8 +17,8 @@ use crate::{
             SegCursor, //
         },
         folio_list::{
-            ReadFolios,
-            Segs, //
+            DestSegs,
+            ReadFolios, //
         },
     },
 };
@@ -321,7 +321,7 @@ impl PipeSource<'_> {
     }
 
     /// Copies up to `max` bytes to folios as far as that goes without sleeping; returns how much.
-    pub(crate) fn get_segs<L: Segs>(
+    pub(crate) fn get_segs<L: DestSegs>(
         &mut self,
         list: &L,
         cursor: &mut SegCursor,

@@ -17,7 +17,10 @@ use crate::{
             self,
             SegCursor, //
         },
-        folio_list::Segs, //
+        folio_list::{
+            SourceSegs,
+            WriteFolios, //
+        },
     },
 };
 use kernel::{
@@ -140,7 +143,7 @@ impl<'a> PipeSink<'a> {
 
     /// Copies up to `max` bytes of folios, as much as there is room for; returns how much. Does not
     /// sleep.
-    pub(crate) fn put_segs<L: Segs>(
+    pub(crate) fn put_segs<L: SourceSegs>(
         &mut self,
         list: &L,
         cursor: &mut SegCursor,
@@ -154,9 +157,9 @@ impl<'a> PipeSink<'a> {
 
     /// References up to `max` bytes of folios, as many as there are slots for; returns how much.
     /// What the pipe's reader finds may be newer than it is now. Does not sleep.
-    pub(crate) fn put_refs<L: Segs>(
+    pub(crate) fn put_refs(
         &mut self,
-        list: &L,
+        list: &WriteFolios,
         cursor: &mut SegCursor,
         max: usize,
     ) -> usize {

@@ -9,24 +9,64 @@
 //!
 //! C rules encoded here: with page faults disabled, `copy_to_iter()` and `copy_from_iter()` stop at
 //! the first byte that is not resident and return the exact count, having advanced by it.
+//!
+//! The memory of an iterator that is a source (`data_source`) is only read: it may be constant, and
+//! what is pinned of it is pinned for reading, be it a page that its owner may not write to or the
+//! zero page. C looks at that with some kinds of iterators and not with others, and never once it
+//! has the pages; here it is in the type.
 
 use crate::bindings;
+use core::marker::PhantomData;
 use kernel::types::Opaque;
 
-/// A `struct iov_iter`, lent by the VFS for the time of a call.
-///
-/// The direction is C's: copying against it does nothing and warns.
-#[repr(transparent)]
-pub(crate) struct IovIter(Opaque<bindings::iov_iter>);
+/// Memory that is copied from (`ITER_SOURCE`).
+pub(crate) enum Source {}
 
-impl IovIter {
+/// Memory that is copied to (`ITER_DEST`).
+pub(crate) enum Dest {}
+
+/// [`Source`] or [`Dest`].
+pub(crate) trait Direction {
+    /// Whether the memory is written to.
+    const WRITTEN: bool;
+}
+
+impl Direction for Source {
+    const WRITTEN: bool = false;
+}
+
+impl Direction for Dest {
+    const WRITTEN: bool = true;
+}
+
+/// A `struct iov_iter`, lent by the VFS for the time of a call. One at a time, which stays with its
+/// thread, so that there are never two that could be exchanged for each other.
+///
+/// # Invariants
+///
+/// Its direction is `D`.
+#[repr(transparent)]
+pub(crate) struct IovIter<D>(Opaque<bindings::iov_iter>, PhantomData<D>);
+
+/// Whether an iterator is a [`Source`] (`iov_iter_rw() == WRITE`).
+///
+/// # Safety
+///
+/// `ptr` is a valid iterator.
+pub(in crate::kapi) unsafe fn is_source(ptr: *const bindings::iov_iter) -> bool {
+    // SAFETY: The caller's promise.
+    unsafe { (*ptr).data_source }
+}
+
+impl<D: Direction> IovIter<D> {
     /// Borrows an iterator.
     ///
     /// # Safety
     ///
-    /// `ptr` is a valid iterator that nobody else uses during `'a`, and the memory it describes
-    /// is valid, or is user memory, during `'a`.
+    /// `ptr` is a valid iterator of direction `D`, which nobody else uses during `'a`; the memory
+    /// that it describes is a user's, or is valid during `'a`.
     pub(in crate::kapi) unsafe fn from_raw<'a>(ptr: *mut bindings::iov_iter) -> &'a mut Self {
+        // INVARIANT: By the caller's promise.
         // SAFETY: The caller promises exclusive access; the layout is that of `struct iov_iter`.
         unsafe { &mut *ptr.cast() }
     }
@@ -57,25 +97,14 @@ impl IovIter {
         u32::from(kind) == bindings::iter_type_ITER_UBUF
             || u32::from(kind) == bindings::iter_type_ITER_IOVEC
     }
+}
 
-    /// Whether it is to be copied from (`iov_iter_rw() == WRITE`).
-    pub(in crate::kapi) fn is_source(&self) -> bool {
-        // SAFETY: Valid by the contract of `from_raw()`.
-        unsafe { (*self.as_ptr()).data_source }
-    }
-
+impl IovIter<Dest> {
     /// Copies into the iterator's memory without faulting pages in; returns the bytes copied, by
     /// which the iterator has moved forward. Does not sleep.
     pub(crate) fn copy_to_iter_atomic(&mut self, from: &[u8]) -> usize {
-        // SAFETY: The slice is readable; the iterator valid.
+        // SAFETY: The slice is readable; the iterator is valid, and a destination.
         unsafe { bindings::copy_to_iter_atomic(from.as_ptr().cast(), from.len(), self.as_ptr()) }
-    }
-
-    /// Copies from the iterator's memory without faulting pages in; returns the bytes copied, by
-    /// which the iterator has moved forward. Does not sleep.
-    pub(crate) fn copy_from_iter_atomic(&mut self, to: &mut [u8]) -> usize {
-        // SAFETY: The slice is writable; the iterator valid.
-        unsafe { bindings::copy_from_iter_atomic(to.as_mut_ptr().cast(), to.len(), self.as_ptr()) }
     }
 
     /// Faults in what comes next, as it is to be written to; a hint, errors show when copying.
@@ -83,6 +112,15 @@ impl IovIter {
     pub(crate) fn fault_in_writeable(&self, bytes: usize) {
         // SAFETY: The iterator is valid.
         unsafe { bindings::fault_in_iov_iter_writeable(self.as_ptr(), bytes.min(self.count())) };
+    }
+}
+
+impl IovIter<Source> {
+    /// Copies from the iterator's memory without faulting pages in; returns the bytes copied, by
+    /// which the iterator has moved forward. Does not sleep.
+    pub(crate) fn copy_from_iter_atomic(&mut self, to: &mut [u8]) -> usize {
+        // SAFETY: The slice is writable; the iterator is valid, and a source.
+        unsafe { bindings::copy_from_iter_atomic(to.as_mut_ptr().cast(), to.len(), self.as_ptr()) }
     }
 
     /// Faults in what comes next, as it is to be read; a hint, errors show when copying. Sleeps.

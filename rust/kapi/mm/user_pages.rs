@@ -6,12 +6,21 @@
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h).
 //!
 //! C rules encoded here: what `iov_iter_extract_pages()` took from user memory is pinned
-//! (FOLL_PIN) and given back by `unpin_user_page()`; a page that was written to is marked dirty
-//! while still pinned, which takes the folio lock and so may sleep.
+//! (FOLL_PIN), for writing (FOLL_WRITE) only if the iterator is a destination, and given back by
+//! `unpin_user_page()`; a page that was written to is marked dirty while still pinned, which takes
+//! the folio lock and so may sleep.
 
-use super::iov::IovIter;
+use super::iov::{
+    Dest,
+    Direction,
+    IovIter,
+    Source, //
+};
 use crate::bindings;
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
@@ -21,18 +30,19 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `page` is pinned; `offset + left` is at most the page's size.
-pub(crate) struct UserPage {
+/// `page` is pinned, for writing if `D` is [`Dest`]; `offset + left` is at most the page's size.
+pub(crate) struct UserPage<D> {
     page: NonNull<bindings::page>,
     offset: usize,
     left: usize,
     written: bool,
+    _direction: PhantomData<D>,
 }
 
 // SAFETY: A pin belongs to nobody in particular.
-unsafe impl Send for UserPage {}
+unsafe impl<D> Send for UserPage<D> {}
 
-impl UserPage {
+impl<D: Direction> UserPage<D> {
     /// Faults in and pins the page at the iterator's place, which moves to the end of that page (or
     /// of the segment). Sleeps.
     ///
@@ -40,7 +50,7 @@ impl UserPage {
     ///
     /// `EFAULT`, `EINVAL` for memory that is not a user's, `EIO` at the end of the iterator, and
     /// what get_user_pages returns.
-    pub(crate) fn extract(iter: &mut IovIter) -> Result<Self> {
+    pub(crate) fn extract(iter: &mut IovIter<D>) -> Result<Self> {
         if !iter.user_backed() {
             return Err(EINVAL);
         }
@@ -62,12 +72,14 @@ impl UserPage {
             return Err(Error::from_errno(len as i32));
         }
         let page = NonNull::new(page).ok_or(EIO)?;
-        // INVARIANT: Pinned, as the memory is a user's; C returns no more than lies in the page.
+        // INVARIANT: Pinned, as the memory is a user's, and for writing unless the iterator is a
+        // source; C returns no more than lies in the page.
         let page = Self {
             page,
             offset,
             left: len as usize,
             written: false,
+            _direction: PhantomData,
         };
         if page.left == 0 {
             return Err(EIO);
@@ -85,18 +97,23 @@ impl UserPage {
         self.left -= bytes;
         bytes
     }
+}
 
+impl UserPage<Dest> {
     /// Copies into the page as much as fits; returns how much. Does not sleep.
     pub(crate) fn copy_to(&mut self, from: &[u8]) -> usize {
         let bytes = from.len().min(self.left);
-        // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant.
+        // SAFETY: The page is pinned for writing and the stretch lies in it, by the type's
+        // invariant.
         unsafe {
             bindings::copy_to_page(self.page.as_ptr(), self.offset, from.as_ptr().cast(), bytes)
         };
         self.written = true;
         self.advance(bytes)
     }
+}
 
+impl UserPage<Source> {
     /// Copies from the page as much as there is; returns how much. Does not sleep.
     pub(crate) fn copy_from(&mut self, to: &mut [u8]) -> usize {
         let bytes = to.len().min(self.left);
@@ -113,7 +130,7 @@ impl UserPage {
     }
 }
 
-impl Drop for UserPage {
+impl<D> Drop for UserPage<D> {
     /// Sleeps if the page was written to.
     #[cold]
     fn drop(&mut self) {

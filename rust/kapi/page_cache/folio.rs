@@ -12,7 +12,10 @@
 use crate::{
     bindings,
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            IovIter,
+            Source, //
+        },
         sync::wait::Signals,
         vfs::{
             inode::Inode,
@@ -143,7 +146,7 @@ impl LockedFolio {
         &mut self,
         offset: usize,
         len: usize,
-        from: &mut IovIter,
+        from: &mut IovIter<Source>,
     ) -> usize {
         let len = len.min(self.0.size().saturating_sub(offset));
         // SAFETY: The range is in the folio, which is locked and in a mapping, and the iterator

@@ -10,13 +10,20 @@
 use super::{
     folio::Folio,
     folio_list::{
+        DestSegs,
         Seg,
-        Segs, //
+        Segs,
+        SourceSegs,
+        WriteFolios, //
     },
 };
 use crate::{
     bindings,
-    kapi::mm::iov::IovIter, //
+    kapi::mm::iov::{
+        Dest,
+        IovIter,
+        Source, //
+    },
 };
 
 /// A place in a list of pieces: how far copying has got.
@@ -64,7 +71,7 @@ impl SegCursor {
     }
 
     /// Bytes of the piece at the cursor that are not done.
-    pub(in crate::kapi) fn left<L: Segs + ?Sized>(&self, list: &L) -> usize {
+    pub(in crate::kapi) fn left<L: Segs>(&self, list: &L) -> usize {
         list.segs()
             .get(self.index)
             .map_or(0, |seg| seg.len().saturating_sub(self.done))
@@ -79,40 +86,37 @@ impl SegCursor {
 
 /// Copies at most `max` bytes to `to`, as far as that is resident; both advance by what is
 /// returned.
-pub(crate) fn copy_to_iter_atomic<L: Segs + ?Sized>(
+pub(crate) fn copy_to_iter_atomic<L: SourceSegs>(
     list: &L,
     at: &mut SegCursor,
     max: usize,
-    to: &mut IovIter,
+    to: &mut IovIter<Dest>,
 ) -> usize {
     at.walk(list.segs(), max, |seg, offset, _, len| {
-        // SAFETY: The list keeps the folio and the range is in it; the iterator is valid.
+        // SAFETY: The list keeps the folio and the range is in it; the iterator is valid and a
+        // destination.
         unsafe { bindings::copy_folio_to_iter_atomic(seg.folio(), offset, len, to.as_ptr()) }
     })
 }
 
 /// Copies at most `max` bytes from `from`, as far as that is resident; both advance by what is
 /// returned.
-pub(crate) fn copy_from_iter_atomic<L: Segs + ?Sized>(
+pub(crate) fn copy_from_iter_atomic<L: DestSegs>(
     list: &L,
     at: &mut SegCursor,
     max: usize,
-    from: &mut IovIter,
+    from: &mut IovIter<Source>,
 ) -> usize {
     at.walk(list.segs(), max, |seg, offset, _, len| {
-        // SAFETY: As above; the memory is being filled by this request alone, or is the memory of
-        // a user who may write to it at any time.
+        // SAFETY: The list keeps the folio, the range is in it and may be written to; the iterator
+        // is valid and a source.
         unsafe { bindings::copy_folio_from_iter_atomic(seg.folio(), offset, len, from.as_ptr()) }
     })
 }
 
 /// Copies to a kernel buffer; returns the bytes copied, fewer than asked for only at the end of
 /// the list.
-pub(crate) fn copy_to_slice<L: Segs + ?Sized>(
-    list: &L,
-    at: &mut SegCursor,
-    to: &mut [u8],
-) -> usize {
+pub(crate) fn copy_to_slice<L: SourceSegs>(list: &L, at: &mut SegCursor, to: &mut [u8]) -> usize {
     let max = to.len();
     let to = to.as_mut_ptr();
     at.walk(list.segs(), max, |seg, offset, done, len| {
@@ -124,16 +128,13 @@ pub(crate) fn copy_to_slice<L: Segs + ?Sized>(
 
 /// Copies from a kernel buffer; returns the bytes copied, fewer than asked for only at the end of
 /// the list.
-pub(crate) fn copy_from_slice<L: Segs + ?Sized>(
-    list: &L,
-    at: &mut SegCursor,
-    from: &[u8],
-) -> usize {
+pub(crate) fn copy_from_slice<L: DestSegs>(list: &L, at: &mut SegCursor, from: &[u8]) -> usize {
     at.walk(list.segs(), from.len(), |seg, offset, done, len| {
         let Some(from) = from.get(done..done + len) else {
             return 0;
         };
-        // SAFETY: The list keeps the folio and the range is in it; `from` has `len` bytes.
+        // SAFETY: The list keeps the folio, the range is in it and may be written to; `from` has
+        // `len` bytes.
         unsafe { bindings::memcpy_to_folio(seg.folio(), offset, from.as_ptr().cast(), len) };
         len
     })
@@ -145,7 +146,7 @@ pub(crate) fn copy_from_slice<L: Segs + ?Sized>(
 /// # Safety
 ///
 /// The memory lies in one folio, which the caller holds.
-pub(in crate::kapi) unsafe fn copy_to_page<L: Segs + ?Sized>(
+pub(in crate::kapi) unsafe fn copy_to_page<L: SourceSegs>(
     list: &L,
     at: &mut SegCursor,
     max: usize,
@@ -165,7 +166,7 @@ pub(in crate::kapi) unsafe fn copy_to_page<L: Segs + ?Sized>(
 /// # Safety
 ///
 /// The memory lies in one folio, which the caller holds.
-pub(in crate::kapi) unsafe fn copy_from_page<L: Segs + ?Sized>(
+pub(in crate::kapi) unsafe fn copy_from_page<L: DestSegs>(
     list: &L,
     at: &mut SegCursor,
     max: usize,
@@ -173,16 +174,18 @@ pub(in crate::kapi) unsafe fn copy_from_page<L: Segs + ?Sized>(
     page_offset: usize,
 ) -> usize {
     at.walk(list.segs(), max, |seg, offset, done, len| {
-        // SAFETY: As above.
+        // SAFETY: The list keeps the folio, the range is in it and may be written to; the caller
+        // promises the other.
         unsafe { bindings::copy_page_to_folio(page, page_offset + done, seg.folio(), offset, len) };
         len
     })
 }
 
 /// Calls `reference` with folio, offset and length of each piece of at most `max` bytes, until it
-/// refuses; returns the bytes that were taken.
-pub(in crate::kapi) fn reference<L: Segs + ?Sized>(
-    list: &L,
+/// refuses; returns the bytes that were taken. Of the page cache only: a reference does not keep a
+/// caller's pages as a pin does, and outlives its request.
+pub(in crate::kapi) fn reference(
+    list: &WriteFolios,
     at: &mut SegCursor,
     max: usize,
     mut reference: impl FnMut(&Folio, usize, usize) -> bool,
@@ -199,16 +202,16 @@ pub(in crate::kapi) fn reference<L: Segs + ?Sized>(
 }
 
 /// Zeroes from the cursor to the end of the list.
-pub(crate) fn zero_rest<L: Segs + ?Sized>(list: &L, at: &mut SegCursor) {
+pub(crate) fn zero_rest<L: DestSegs>(list: &L, at: &mut SegCursor) {
     at.walk(list.segs(), usize::MAX, |seg, offset, _, len| {
-        // SAFETY: The list keeps the folio and the range is in it.
+        // SAFETY: The list keeps the folio, the range is in it and may be written to.
         unsafe { bindings::folio_zero_range(seg.folio(), offset, len) };
         len
     });
 }
 
 /// Tells the architecture that the kernel has written to the folios (`flush_dcache_folio()`).
-pub(crate) fn flush_dcache<L: Segs + ?Sized>(list: &L) {
+pub(crate) fn flush_dcache<L: DestSegs>(list: &L) {
     for seg in list.segs() {
         // SAFETY: The list keeps the folio.
         unsafe { bindings::flush_dcache_folio(seg.folio()) };

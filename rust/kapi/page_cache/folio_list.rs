@@ -27,8 +27,8 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// A piece of a folio. It owns nothing: the list that it is in does.
-#[derive(Clone, Copy)]
+/// A piece of a folio. It owns nothing: the list that it is in does, so that it cannot be copied,
+/// and is only seen for as long as that is borrowed.
 pub(crate) struct Seg {
     folio: NonNull<bindings::folio>,
     offset: u32,
@@ -215,7 +215,7 @@ impl ReadFolios {
     /// Appends a range; gives it back where there is no room.
     pub(crate) fn push(&mut self, read: FolioRead) -> Result<(), FolioRead> {
         let len = read.len();
-        if self.segs.push_within_capacity(read.seg).is_err() {
+        if self.segs.push_within_capacity(Seg { ..read.seg }).is_err() {
             return Err(read);
         }
         // INVARIANT: Taken apart without the drop.
@@ -351,20 +351,48 @@ impl Drop for WriteFolios {
     }
 }
 
-/// A list of pieces of folios, to be copied to or from front to back.
-pub(crate) trait Segs {
+/// A list of pieces of folios, in their order.
+///
+/// # Safety
+///
+/// As long as the list is borrowed, each piece lies in its folio, to which there is a reference or
+/// a pin.
+pub(crate) unsafe trait Segs {
     /// The pieces.
     fn segs(&self) -> &[Seg];
 }
 
-impl Segs for ReadFolios {
+/// Pieces that are copied from.
+///
+/// # Safety
+///
+/// Their memory has been written before, so that there is nothing in it that is nobody's to see.
+pub(crate) unsafe trait SourceSegs: Segs {}
+
+/// Pieces that are copied to.
+///
+/// # Safety
+///
+/// Their memory may be written to: it belongs to the one who fills it, or is pinned for writing.
+pub(crate) unsafe trait DestSegs: Segs {}
+
+// SAFETY: By the type's invariant there is a reference to the folio of each piece.
+unsafe impl Segs for ReadFolios {
     fn segs(&self) -> &[Seg] {
         &self.segs
     }
 }
 
-impl Segs for WriteFolios {
+// SAFETY: The folios are locked and not up to date until the read ends: nobody else looks at, or
+// writes to, these parts of them.
+unsafe impl DestSegs for ReadFolios {}
+
+// SAFETY: By the type's invariant there is a reference to the folio of each piece.
+unsafe impl Segs for WriteFolios {
     fn segs(&self) -> &[Seg] {
         &self.segs
     }
 }
+
+// SAFETY: What is written is data that was copied into the page cache.
+unsafe impl SourceSegs for WriteFolios {}

@@ -9,7 +9,10 @@
 use crate::{
     bindings,
     kapi::{
-        mm::iov::IovIter,
+        mm::iov::{
+            IovIter,
+            Source, //
+        },
         vfs::{
             inode::Inode,
             types::Types, //
@@ -69,7 +72,7 @@ pub(crate) fn has_pages<T: Types>(inode: &Inode<T>) -> bool {
 /// `fault_in_iov_iter_readable()`: makes the next `bytes` resident, for an atomic copy to be tried
 /// again. The caller holds no folio's lock, for a fault may need it. EFAULT where not all of them
 /// could be.
-pub(crate) fn fault_in_iov_iter_readable(from: &mut IovIter, bytes: usize) -> Result {
+pub(crate) fn fault_in_iov_iter_readable(from: &mut IovIter<Source>, bytes: usize) -> Result {
     // SAFETY: The iterator is valid.
     let left = unsafe { bindings::fault_in_iov_iter_readable(from.as_ptr(), bytes) };
     if left != 0 {

@@ -16,7 +16,12 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::mm::iov::IovIter, //
+    kapi::mm::iov::{
+        is_source,
+        Dest,
+        IovIter,
+        Source, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -96,12 +101,12 @@ pub(crate) trait AddressSpaceOperations<T: Types>: 'static {
     }
 
     /// Reads around the page cache (`direct_IO`), without moving the position of `iocb`.
-    fn direct_read(_iocb: &mut Kiocb<'_, T>, _to: &mut IovIter) -> Result<usize> {
+    fn direct_read(_iocb: &mut Kiocb<'_, T>, _to: &mut IovIter<Dest>) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Writes around the page cache (`direct_IO`), without moving the position of `iocb`.
-    fn direct_write(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter) -> Result<usize> {
+    fn direct_write(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter<Source>) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -196,11 +201,12 @@ unsafe extern "C" fn direct_io<T: Types, O: AddressSpaceOperations<T>>(
 ) -> isize {
     // SAFETY: `ki_filp` is an open file of `T`, see above; the kiocb is ours for the call.
     let mut iocb = unsafe { Kiocb::from_raw(iocb) };
-    // SAFETY: `direct_IO` is called with a valid iterator, ours for the call.
-    let iter = unsafe { IovIter::from_raw(iter) };
-    ssize_from(if iter.is_source() {
-        O::direct_write(&mut iocb, iter)
+    // SAFETY: `direct_IO` is called with a valid iterator, of either direction.
+    ssize_from(if unsafe { is_source(iter) } {
+        // SAFETY: A source, ours for the call.
+        O::direct_write(&mut iocb, unsafe { IovIter::from_raw(iter) })
     } else {
-        O::direct_read(&mut iocb, iter)
+        // SAFETY: A destination, ours for the call.
+        O::direct_read(&mut iocb, unsafe { IovIter::from_raw(iter) })
     })
 }

@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::mm::iov::IovIter, //
+    kapi::mm::iov::{
+        Dest,
+        IovIter,
+        Source, //
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -65,12 +69,12 @@ pub(crate) trait FileOperations<T: Types>: 'static {
     }
 
     /// Reads at the position of `iocb`, and moves it.
-    fn read_iter(_iocb: &mut Kiocb<'_, T>, _to: &mut IovIter) -> Result<usize> {
+    fn read_iter(_iocb: &mut Kiocb<'_, T>, _to: &mut IovIter<Dest>) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Writes at the position of `iocb`, and moves it.
-    fn write_iter(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter) -> Result<usize> {
+    fn write_iter(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter<Source>) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -228,7 +232,7 @@ unsafe extern "C" fn read_iter<T: Types, O: FileOperations<T>>(
 ) -> isize {
     // SAFETY: `ki_filp` is an open file of `T`, see above; the kiocb is ours for the call.
     let mut iocb = unsafe { Kiocb::from_raw(iocb) };
-    // SAFETY: `read_iter` is called with a valid iterator to write to, ours for the call.
+    // SAFETY: `read_iter` is called with a valid iterator, a destination, ours for the call.
     let to = unsafe { IovIter::from_raw(to) };
     ssize_from(O::read_iter(&mut iocb, to))
 }
@@ -242,7 +246,7 @@ unsafe extern "C" fn write_iter<T: Types, O: FileOperations<T>>(
 ) -> isize {
     // SAFETY: `ki_filp` is an open file of `T`, see above; the kiocb is ours for the call.
     let mut iocb = unsafe { Kiocb::from_raw(iocb) };
-    // SAFETY: `write_iter` is called with a valid iterator to read from, ours for the call.
+    // SAFETY: `write_iter` is called with a valid iterator, a source, ours for the call.
     let from = unsafe { IovIter::from_raw(from) };
     ssize_from(O::write_iter(&mut iocb, from))
 }

@@ -17,7 +17,11 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::mm::iov::IovIter, //
+    kapi::mm::iov::{
+        Dest,
+        IovIter,
+        Source, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -110,14 +114,14 @@ impl<'a, T: Types> Kiocb<'a, T> {
 
     /// `generic_file_read_iter()`: reads through the page cache, or with `IOCB_DIRECT` through
     /// `direct_IO`.
-    pub(crate) fn generic_file_read_iter(&mut self, to: &mut IovIter) -> Result<usize> {
+    pub(crate) fn generic_file_read_iter(&mut self, to: &mut IovIter<Dest>) -> Result<usize> {
         // SAFETY: Both are valid and ours.
         ssize_result(unsafe { bindings::generic_file_read_iter(self.as_ptr(), to.as_ptr()) })
     }
 
     /// `generic_write_checks()`: applies O_APPEND and limits to position and length. Returns the
     /// bytes left, 0 for none. Needs `i_rwsem` (shared will do without O_APPEND).
-    pub(crate) fn generic_write_checks(&mut self, from: &mut IovIter) -> Result<usize> {
+    pub(crate) fn generic_write_checks(&mut self, from: &mut IovIter<Source>) -> Result<usize> {
         // SAFETY: Both are valid and ours.
         ssize_result(unsafe { bindings::generic_write_checks(self.as_ptr(), from.as_ptr()) })
     }
@@ -132,7 +136,7 @@ impl<'a, T: Types> Kiocb<'a, T> {
     /// cache.
     pub(crate) fn direct_write_fallback(
         &mut self,
-        from: &mut IovIter,
+        from: &mut IovIter<Source>,
         direct: usize,
         buffered: Result<usize>,
     ) -> Result<usize> {

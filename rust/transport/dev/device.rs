@@ -41,7 +41,11 @@ use crate::{
                 SpliceFlags, //
             },
         },
-        mm::iov::IovIter,
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
         sync::wait::{
             new_wait_queue,
             Signals,
@@ -247,7 +251,7 @@ impl MiscDevice for Device {
         )
     }
 
-    fn read_iter(&self, file: &File, to: &mut IovIter) -> Result<usize> {
+    fn read_iter(&self, file: &File, to: &mut IovIter<Dest>) -> Result<usize> {
         let installed = self.wait_installed()?;
         if !to.user_backed() {
             return Err(EINVAL);
@@ -257,7 +261,7 @@ impl MiscDevice for Device {
         reader::read(installed, is_nonblock(file), &mut memory, room)
     }
 
-    fn write_iter(&self, _file: &File, from: &mut IovIter) -> Result<usize> {
+    fn write_iter(&self, _file: &File, from: &mut IovIter<Source>) -> Result<usize> {
         let installed = self.installed().ok_or(EPERM)?;
         if !from.user_backed() {
             return Err(EINVAL);

@@ -14,7 +14,12 @@ use crate::kapi::{
         splice::PipeSink, //
     },
     mm::{
-        iov::IovIter,
+        iov::{
+            Dest,
+            Direction,
+            IovIter,
+            Source, //
+        },
         user_pages::UserPage, //
     },
     page_cache::{
@@ -23,8 +28,10 @@ use crate::kapi::{
             SegCursor, //
         },
         folio_list::{
+            DestSegs,
             ReadFolios,
-            Segs, //
+            SourceSegs,
+            WriteFolios, //
         },
     },
 };
@@ -44,11 +51,11 @@ pub(in crate::transport) trait CopyOut {
 
     /// Copies up to `max` bytes of folios to the daemon, as far as that goes without a fault;
     /// returns how much.
-    fn put_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize;
+    fn put_segs<L: SourceSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize;
 
     /// As [`put_segs`](Self::put_segs), for folios of the page cache, which a pipe references: that
-    /// lasts longer than the request, so it must not be done to a caller's pages.
-    fn put_folios<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    /// lasts longer than the request, so it is not done to a caller's pages.
+    fn put_folios(&mut self, list: &WriteFolios, cursor: &mut SegCursor, max: usize) -> usize {
         self.put_segs(list, cursor, max)
     }
 
@@ -92,7 +99,7 @@ pub(in crate::transport) trait CopyIn {
 
     /// Copies up to `max` bytes from the daemon to folios, as far as that goes without a fault;
     /// returns how much.
-    fn get_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize;
+    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize;
 
     /// As [`get_segs`](Self::get_segs), for folios of the page cache, which pages of a pipe may
     /// replace.
@@ -144,11 +151,11 @@ impl CopyOut for PipeSink<'_> {
         self.put(from)
     }
 
-    fn put_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn put_segs<L: SourceSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
         self.put_segs(list, cursor, max)
     }
 
-    fn put_folios<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn put_folios(&mut self, list: &WriteFolios, cursor: &mut SegCursor, max: usize) -> usize {
         self.put_refs(list, cursor, max)
     }
 
@@ -163,7 +170,7 @@ impl CopyIn for PipeSource<'_> {
         self.get(to)
     }
 
-    fn get_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
         self.get_segs(list, cursor, max)
     }
 
@@ -177,16 +184,16 @@ impl CopyIn for PipeSource<'_> {
 }
 
 /// Memory of the daemon's: read(2) and write(2) on the device.
-pub(in crate::transport) struct Memory<'a> {
-    iter: &'a mut IovIter,
+pub(in crate::transport) struct Memory<'a, D> {
+    iter: &'a mut IovIter<D>,
     /// The pinned page, in front of what the iterator has left. When used up it stays until
     /// nothing is lent, as letting go of it may sleep.
-    page: Option<UserPage>,
+    page: Option<UserPage<D>>,
 }
 
-impl<'a> Memory<'a> {
+impl<'a, D: Direction> Memory<'a, D> {
     /// That of a read or write on the device.
-    pub(in crate::transport) fn new(iter: &'a mut IovIter) -> Self {
+    pub(in crate::transport) fn new(iter: &'a mut IovIter<D>) -> Self {
         Self { iter, page: None }
     }
 
@@ -216,7 +223,7 @@ impl<'a> Memory<'a> {
     fn bounce(
         &mut self,
         max: usize,
-        mut piece: impl FnMut(&mut UserPage, &mut [u8]) -> usize,
+        mut piece: impl FnMut(&mut UserPage<D>, &mut [u8]) -> usize,
     ) -> (usize, usize) {
         let mut done = 0usize;
         let Some(page) = &mut self.page else {
@@ -238,7 +245,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-impl CopyOut for Memory<'_> {
+impl CopyOut for Memory<'_, Dest> {
     #[inline(always)]
     fn put(&mut self, from: &[u8]) -> usize {
         let Some(page) = &mut self.page else {
@@ -251,7 +258,7 @@ impl CopyOut for Memory<'_> {
         }
     }
 
-    fn put_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn put_segs<L: SourceSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
         let (done, rest) = self.bounce(max, |page, part| {
             let got = folio_copy::copy_to_slice(list, cursor, part);
             page.copy_to(part.get(..got).unwrap_or_default())
@@ -279,7 +286,7 @@ impl CopyOut for Memory<'_> {
     }
 }
 
-impl CopyIn for Memory<'_> {
+impl CopyIn for Memory<'_, Source> {
     #[inline(always)]
     fn get(&mut self, to: &mut [u8]) -> usize {
         let Some(page) = &mut self.page else {
@@ -292,7 +299,7 @@ impl CopyIn for Memory<'_> {
         }
     }
 
-    fn get_segs<L: Segs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
         let (done, rest) = self.bounce(max, |page, part| {
             page.copy_from(part);
             folio_copy::copy_from_slice(list, cursor, part)

@@ -12,6 +12,10 @@ use super::copy::{
 };
 use crate::kapi::{
     io::direct_io::UserPages,
+    mm::iov::{
+        Dest,
+        Source, //
+    },
     page_cache::{
         folio_copy::{
             flush_dcache,
@@ -40,9 +44,9 @@ pub(crate) enum Payload {
     /// Data of the page cache to the daemon.
     WriteFolios(WriteFolios),
     /// Data of a caller to the daemon.
-    UserIn(UserPages),
+    UserIn(UserPages<Source>),
     /// Data from the daemon to a caller.
-    UserOut(UserPages),
+    UserOut(UserPages<Dest>),
     /// At most so many bytes from the daemon, for nobody: whoever wanted them has left.
     Nowhere(usize),
 }
