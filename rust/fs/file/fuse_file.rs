@@ -139,7 +139,8 @@ pub(in crate::fs) struct NewFile {
 }
 
 impl NewFile {
-    /// Allocates all that a file and its release will need. May sleep.
+    /// Allocates all that a file and its release will need, charged to the current task's memory
+    /// cgroup as in C: a task may open as many files as it likes. May sleep.
     pub(in crate::fs) fn new(conn: &RcuArc<Conn>, kind: Kind) -> Result<Self> {
         // Without an OPENDIR there is no RELEASEDIR, and no inode to be kept for it. With files it
         // is kept anyhow, for as long as there are READs: should the daemon cause reclaim while it
@@ -151,7 +152,7 @@ impl NewFile {
                     ReleaseEnd {
                         inode: InodeHold::new(),
                     },
-                    GFP_KERNEL,
+                    GFP_KERNEL_ACCOUNT,
                 )?,
             })
         } else {
@@ -160,7 +161,7 @@ impl NewFile {
         Ok(Self {
             conn: conn.clone(),
             kind,
-            file: UniqueArc::new_uninit(GFP_KERNEL)?,
+            file: UniqueArc::new_uninit(GFP_KERNEL_ACCOUNT)?,
             release,
         })
     }

@@ -42,7 +42,7 @@ impl InodeLifecycle<Fuse> for Lifecycle {
     }
 
     fn alloc_inode(_sb: &SuperBlock) -> Result<impl PinInit<FuseInode>> {
-        Ok(FuseInode::new(Forget::new(GFP_KERNEL)?))
+        Ok(FuseInode::new(Forget::new(GFP_KERNEL_ACCOUNT)?))
     }
 
     /// Gives the daemon's references back; at unmount it knows without being told.

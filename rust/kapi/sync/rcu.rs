@@ -16,6 +16,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    alloc::Flags,
     prelude::*,
     sync::{
         rcu::rcu_barrier,
@@ -101,18 +102,18 @@ impl<T: Send + Sync> RcuArc<T> {
     where
         Error: From<E>,
     {
-        let object = alloc(init)?;
+        let object = alloc(init, GFP_KERNEL)?;
         // INVARIANT: `refs` starts with the reference that this owns.
         Ok(Self(object))
     }
 }
 
 /// Memory for an object, its payload initialised in place.
-fn alloc<T, E>(init: impl PinInit<T, E>) -> Result<NonNull<RcuObject<T>>>
+fn alloc<T, E>(init: impl PinInit<T, E>, flags: Flags) -> Result<NonNull<RcuObject<T>>>
 where
     Error: From<E>,
 {
-    let memory = KBox::<RcuObject<T>>::new_uninit(GFP_KERNEL)?;
+    let memory = KBox::<RcuObject<T>>::new_uninit(flags)?;
     let object: *mut RcuObject<T> = KBox::into_raw(memory).cast();
     // SAFETY: Fresh memory of the right layout; every field is written, and it is never moved.
     unsafe {
@@ -174,9 +175,9 @@ impl<T: Send + Sync> RcuBox<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(in crate::kapi) fn new(data: T) -> Result<Self> {
+    pub(in crate::kapi) fn new(data: T, flags: Flags) -> Result<Self> {
         // INVARIANT: Nobody else knows the object.
-        Ok(Self(alloc(data)?))
+        Ok(Self(alloc(data, flags)?))
     }
 
     /// Gives the object to C (`d_fsdata` and the like), which reads the payload there.

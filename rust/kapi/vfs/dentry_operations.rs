@@ -167,7 +167,9 @@ unsafe extern "C" fn d_init<T: Types, O: DentryOperations<T>>(
     dentry: *mut bindings::dentry,
 ) -> c_int {
     from_result(|| {
-        let object = RcuBox::new(DentryObject::<T>::new(O::d_init(), dentry))?.into_raw();
+        // Charged as the dentry itself is: names are as many as a task looks up.
+        let object = DentryObject::<T>::new(O::d_init(), dentry);
+        let object = RcuBox::new(object, GFP_KERNEL_ACCOUNT)?.into_raw();
         // SAFETY: Nobody else knows the object.
         unsafe { DentryObject::init(object) };
         // SAFETY: Nobody else sees the dentry.

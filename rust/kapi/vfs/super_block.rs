@@ -83,7 +83,7 @@ impl<T: Types> SuperObject<T> {
     /// Wraps a filesystem's data for `s_fs_info`.
     pub(super) fn new(data: T::Super) -> Result<RcuBox<Self>> {
         let live = Arc::pin_init(LiveSuper::new(), GFP_KERNEL)?;
-        RcuBox::new(Self { data, live })
+        RcuBox::new(Self { data, live }, GFP_KERNEL)
     }
 }
 

@@ -52,7 +52,8 @@ impl Chan {
     #[cold]
     pub(crate) fn forget_one(&self, node: NodeId) {
         let forget = loop {
-            match Forget::new(GFP_KERNEL) {
+            // A task that dies in a cgroup without room gets nothing that is charged to it.
+            match Forget::new(GFP_KERNEL_ACCOUNT).or_else(|_| Forget::new(GFP_KERNEL)) {
                 Ok(forget) => break forget,
                 Err(_) => sched::sleep_a_moment(),
             }
