@@ -47,6 +47,7 @@ enum FuseCtl {}
 impl Types for FuseCtl {
     type Super = ();
     type Inode = Nothing;
+    type InodeInner = Nothing;
     type Dentry = Nothing;
     type File = Nothing;
 }

@@ -50,6 +50,7 @@ enum Fuse {}
 impl kapi::vfs::types::Types for Fuse {
     type Super = mount::superblock::Mount;
     type Inode = inode::fuse_inode::FuseInode;
+    type InodeInner = inode::fuse_inode::Inner;
     type Dentry = name::dentry::FuseDentry;
     type File = file::fuse_file::FuseFile;
 }

@@ -3,7 +3,7 @@
 //! Reporting attributes: GETATTR.
 //!
 //! C counterpart: `fuse_getattr()`, `fuse_update_get_attr()`, `fuse_do_getattr()` (dir.c). Takes
-//! `FuseInode::inner` when attributes change, and folio locks after it when the size does. May
+//! `Inode::inner` when attributes change, and folio locks after it when the size does. May
 //! sleep, as the daemon is asked.
 
 use crate::{

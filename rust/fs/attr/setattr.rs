@@ -4,7 +4,7 @@
 //!
 //! C counterpart: `fuse_setattr()`, `fuse_do_setattr()`, `iattr_to_fattr()` (dir.c).
 //!
-//! The VFS holds the inode's `i_rwsem` exclusively. Takes `FuseInode::inner`, and truncates the
+//! The VFS holds the inode's `i_rwsem` exclusively. Takes `Inode::inner`, and truncates the
 //! page cache after releasing it. May sleep, as the daemon is asked.
 
 use super::getattr;
@@ -136,7 +136,7 @@ fn do_setattr(
     }
     if attr.has(ATTR_OPEN) && conn.agreed(InitFlags::ATOMIC_O_TRUNC) {
         // OPEN has truncated the file; the page cache is left.
-        inode.i_size_write(0);
+        inode.lock_inner().i_size_write(0);
         return pages::truncate(inode, 0);
     }
 
@@ -221,16 +221,16 @@ fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version:
     };
 
     let old_size = {
-        let mut inner = fi.inner.lock();
+        let mut inner = inode.lock_inner();
         // A stale reply is applied, for those that look right now, but it times out at once.
         let valid = if inner.attr_version > attr_version {
             Timeout::ZERO
         } else {
             reply.valid
         };
-        attr_cache::change_locked(inode, &mut inner, reply.attr(), valid_until(valid), 0);
+        attr_cache::change_locked(&mut inner, inode, reply.attr(), valid_until(valid), 0);
         let old_size = inode.i_size_read();
-        inode.i_size_write(reply.attr().size());
+        inner.i_size_write(reply.attr().size());
         old_size
     };
 

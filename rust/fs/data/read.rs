@@ -120,13 +120,13 @@ fn read_op(fh: FileHandle, flags: u32, pos: i64, bytes: usize) -> Result<Read> {
 /// longer, and nothing has changed since, shorten it (`fuse_short_read()`).
 fn short_read(inode: &Inode, attr_version: u64, end: i64) {
     let fi = inode.data();
-    let mut inner = fi.inner.lock();
+    let mut inner = inode.lock_inner();
     if attr_version >= inner.attr_version
         && end < inode.i_size_read()
         && !fi.state.test(State::SIZE_UNSTABLE)
     {
         inner.attr_version = inode.conn().bump_attr_version();
-        inode.i_size_write(end);
+        inner.i_size_write(end);
     }
 }
 

@@ -5,7 +5,7 @@
 //! C counterpart: `fuse_unlink()`, `fuse_rmdir()` (dir.c).
 //!
 //! The VFS holds `i_rwsem` of the directory, and of what is removed, exclusively; waits for callers
-//! that have left. Takes `FuseInode::inner` of what is removed. Sleeps for the daemon's answer.
+//! that have left. Takes `Inode::inner` of what is removed. Sleeps for the daemon's answer.
 
 use crate::{
     abi::op::{
@@ -115,13 +115,13 @@ pub(super) fn entry_unlinked(entry: &Dentry) {
         return;
     };
     {
-        let mut inner = inode.data().inner.lock();
+        let mut inner = inode.lock_inner();
         inner.attr_version = inode.conn().bump_attr_version();
         // Links as the daemon counts them need not add up.
         if inode.is_dir() {
-            inode.clear_nlink();
+            inner.clear_nlink();
         } else {
-            inode.drop_nlink();
+            inner.drop_nlink();
         }
     }
     entry.invalidate_entry_cache();

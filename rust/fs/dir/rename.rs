@@ -6,7 +6,7 @@
 //!
 //! The VFS holds `i_rwsem` of the directories, and of what is replaced, exclusively, and of two
 //! directories the superblock's rename lock; waits for callers that have left. Takes
-//! `FuseInode::inner` of what is replaced.
+//! `Inode::inner` of what is replaced.
 
 use super::remove::{
     await_removal,

@@ -7,7 +7,7 @@
 //!
 //! # Locks
 //!
-//! Takes `FuseInode::inner`; truncates the page cache after releasing it.
+//! Takes `Inode::inner`; truncates the page cache after releasing it.
 //!
 //! # Stale replies
 //!
@@ -18,15 +18,15 @@
 //! and made again meanwhile has lost its number; `evict_ctr` is for that.
 
 use super::{
-    fuse_inode::{
-        Inner,
-        State, //
-    },
+    fuse_inode::State,
     pages, //
 };
 use crate::{
     abi::Attr,
-    fs::Inode,
+    fs::{
+        Fuse,
+        Inode, //
+    },
     kapi::{
         task::uidgid::{
             make_kgid,
@@ -34,7 +34,10 @@ use crate::{
         },
         time::jiffies::Jiffies64,
         vfs::{
-            inode::Attributes,
+            inode_inner::{
+                Attributes,
+                InodeInner, //
+            },
             stat::{
                 STATX_ATIME,
                 STATX_BASIC_STATS,
@@ -43,7 +46,6 @@ use crate::{
                 STATX_MTIME,
                 STATX_NLINK,
                 STATX_SIZE,
-                S_IFMT,
                 S_ISVTX, //
             },
         },
@@ -87,15 +89,15 @@ pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, ask
     let fi = inode.data();
 
     let old_size = {
-        let mut inner = fi.inner.lock();
+        let mut inner = inode.lock_inner();
         if (asked.attr_version != 0 && inner.attr_version > asked.attr_version)
             || fi.state.test(State::SIZE_UNSTABLE)
         {
             return;
         }
-        change_locked(inode, &mut inner, attr, valid, asked.evict_ctr);
+        change_locked(&mut inner, inode, attr, valid, asked.evict_ctr);
         let old_size = inode.i_size_read();
-        inode.i_size_write(attr.size());
+        inner.i_size_write(attr.size());
         old_size
     };
 
@@ -106,8 +108,8 @@ pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, ask
 
 /// Takes all attributes but the size (`fuse_change_attributes_common()`). `inner` is the inode's.
 pub(in crate::fs) fn change_locked(
+    inner: &mut InodeInner<'_, Fuse>,
     inode: &Inode,
-    inner: &mut Inner,
     attr: Attr<'_>,
     valid: Jiffies64,
     evict_ctr: u64,
@@ -122,24 +124,21 @@ pub(in crate::fs) fn change_locked(
     inner.attr_version = conn.bump_attr_version();
     fi.i_time.store(valid.to_u64(), Relaxed);
 
-    // The type stays: the callers of this have checked that it is the same.
-    let orig_mode = (inode.i_mode() & S_IFMT) | attr.perm();
-    let mode = if conn.default_permissions() {
-        orig_mode
+    let perm = if conn.default_permissions() {
+        attr.perm()
     } else {
         // Else the VFS would refuse by it to remove names, which the daemon may allow.
-        orig_mode & !S_ISVTX
+        attr.perm() & !S_ISVTX
     };
-    fi.orig_mode.store(orig_mode.into(), Relaxed);
     fi.orig_ino.store(attr.ino(), Relaxed);
     fi.blkbits.store(
         attr.blkbits().unwrap_or_else(|| inode.i_blkbits()).into(),
         Relaxed,
     );
 
-    inode.set_attributes(&Attributes {
+    let kind = inner.set_attributes(&Attributes {
         ino: attr.ino(),
-        mode,
+        perm,
         uid: make_kuid(&conn.user_ns, attr.uid()),
         gid: make_kgid(&conn.user_ns, attr.gid()),
         blocks: attr.blocks(),
@@ -147,9 +146,11 @@ pub(in crate::fs) fn change_locked(
         mtime: attr.mtime().into(),
         ctime: attr.ctime().into(),
     });
-    inode.set_nlink(attr.nlink());
+    // The type stays: the callers of this have checked that it is the same.
+    fi.orig_mode.store((kind | attr.perm()).into(), Relaxed);
+    inner.set_nlink(attr.nlink());
     // Someone else may have made it set-id, or given it capabilities.
-    inode.clear_nosec();
+    inner.clear_nosec();
 }
 
 impl Inode {
@@ -207,9 +208,9 @@ impl Inode {
 /// OPEN has truncated the file (`fuse_truncate_update_attr()`).
 pub(in crate::fs) fn truncated_by_open(inode: &Inode) {
     {
-        let mut inner = inode.data().inner.lock();
+        let mut inner = inode.lock_inner();
         inner.attr_version = inode.conn().bump_attr_version();
-        inode.i_size_write(0);
+        inner.i_size_write(0);
     }
     inode.invalidate_attr_mask(STATX_MODSIZE);
 }
@@ -218,10 +219,10 @@ pub(in crate::fs) fn truncated_by_open(inode: &Inode) {
 /// for before are stale (`fuse_write_update_attr()`).
 pub(in crate::fs) fn written(inode: &Inode, end: i64, written: bool) {
     {
-        let mut inner = inode.data().inner.lock();
+        let mut inner = inode.lock_inner();
         inner.attr_version = inode.conn().bump_attr_version();
         if written && end > inode.i_size_read() {
-            inode.i_size_write(end);
+            inner.i_size_write(end);
         }
     }
     inode.invalidate_attr_mask(STATX_MODSIZE);

@@ -6,7 +6,8 @@
 //!
 //! # Locks
 //!
-//! `FuseInode::inner` (`fi->lock` in C) is a leaf: attributes, size and link count change under it.
+//! `Inode::inner` (`fi->lock` in C) is a leaf: attributes, size and link count change under it, and
+//! [`Inner`]. It lies beside a [`FuseInode`], in the same slab object ([`Inode::lock_inner`]).
 //! `FuseInode::mutex` is held around LOOKUP and READDIR of daemons that cannot take them in
 //! parallel.
 
@@ -51,12 +52,9 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        SpinLock, //
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     },
 };
 
@@ -98,8 +96,6 @@ pub(in crate::fs) struct FuseInode {
     /// Serialises LOOKUP and READDIR for daemons without PARALLEL_DIROPS.
     #[pin]
     mutex: KillableMutex,
-    #[pin]
-    pub(in crate::fs) inner: SpinLock<Inner>,
 }
 
 /// What `fi->lock` protects in C.
@@ -116,8 +112,19 @@ pub(in crate::fs) struct Inner {
     pub(super) io_cache_ctr: i32,
 }
 
+impl Inner {
+    pub(super) fn new(forget: Forget) -> Self {
+        Self {
+            nlookup: 0,
+            forget: Some(forget),
+            attr_version: 0,
+            io_cache_ctr: 0,
+        }
+    }
+}
+
 impl FuseInode {
-    pub(super) fn new(forget: Forget) -> impl PinInit<Self> {
+    pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             nodeid: Atomic::new(0),
             state: AtomicBits::new(0),
@@ -129,15 +136,6 @@ impl FuseInode {
             blkbits: Atomic::new(0),
             direct_io_waitq <- new_wait_queue!("FuseInode::direct_io_waitq"),
             mutex <- new_killable_mutex!("FuseInode::mutex"),
-            inner <- kernel::new_spinlock!(
-                Inner {
-                    nlookup: 0,
-                    forget: Some(forget),
-                    attr_version: 0,
-                    io_cache_ctr: 0,
-                },
-                "FuseInode::inner"
-            ),
         })
     }
 
@@ -162,12 +160,6 @@ impl FuseInode {
     pub(in crate::fs) fn is_outdated(&self, mask: u32) -> bool {
         self.inval_mask.test(mask) || Jiffies64::from_u64(self.i_time.load(Relaxed)).has_passed()
     }
-
-    /// Counts a reference that the daemon has given us with an entry.
-    pub(super) fn inc_nlookup(&self) {
-        let mut inner = self.inner.lock();
-        inner.nlookup = inner.nlookup.wrapping_add(1);
-    }
 }
 
 impl Inode {
@@ -179,6 +171,12 @@ impl Inode {
     /// The daemon's name for the inode.
     pub(in crate::fs) fn nodeid(&self) -> NodeId {
         self.data().nodeid()
+    }
+
+    /// Counts a reference that the daemon has given us with an entry.
+    pub(super) fn inc_nlookup(&self) {
+        let mut inner = self.lock_inner();
+        inner.nlookup = inner.nlookup.wrapping_add(1);
     }
 
     /// EIO for a bad inode (`fuse_is_bad()`).

@@ -3,13 +3,15 @@
 //! Nodes that the daemon has given, and that are to be given back.
 //!
 //! C counterpart: `fuse_chan_queue_forget()` where an entry cannot be kept (dir.c). Where an inode
-//! takes one, `FuseInode::inner` is taken; where one is given back, the engine's lock, and that may
+//! takes one, `Inode::inner` is taken; where one is given back, the engine's lock, and that may
 //! sleep.
 
-use super::fuse_inode::FuseInode;
 use crate::{
     abi::NodeId,
-    fs::conn::connection::Conn,
+    fs::{
+        conn::connection::Conn,
+        Inode, //
+    },
     kapi::sync::rcu::RcuArc, //
 };
 use core::ops::Deref;
@@ -35,7 +37,7 @@ impl<C: Deref<Target = Conn>> Given<C> {
 
     /// The inode of the node takes it.
     #[inline]
-    pub(in crate::fs) fn taken_by(mut self, inode: &FuseInode) {
+    pub(in crate::fs) fn taken_by(mut self, inode: &Inode) {
         self.node = None;
         inode.inc_nlookup();
     }

@@ -2,7 +2,7 @@
 
 //! Finding the inode of a node, and making it.
 //!
-//! C counterpart: `fuse_iget()`, `fuse_init_inode()` (inode.c). Takes `FuseInode::inner`, and folio
+//! C counterpart: `fuse_iget()`, `fuse_init_inode()` (inode.c). Takes `Inode::inner`, and folio
 //! locks after it when the size changes; may sleep.
 
 use super::{
@@ -31,7 +31,9 @@ use crate::{
         iget::{
             Iget,
             InodeKey,
-            NewInode, //
+            InodeKind,
+            NewInode,
+            ReadyInode, //
         },
         types::Types, //
     },
@@ -85,7 +87,7 @@ impl SuperBlock {
             Ok(inode) => {
                 // Others find the inode before this is counted. But `inode` is a reference, which
                 // keeps it from being evicted until then, so that no FORGET is lost.
-                given.taken_by(inode.data());
+                given.taken_by(&inode);
                 Ok(inode)
             }
             Err(e) => Err((e, given)),
@@ -96,34 +98,27 @@ impl SuperBlock {
     fn find_or_make(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
         let key = Key(entry.node);
 
-        let found = loop {
+        let old = loop {
             match self.iget5_locked(entry.node.get(), &key)? {
                 Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr()) => {
                     // The node was given to another object: I/O on the old one is to fail.
                     inode.data().make_bad();
                     if entry.node.is_root() {
-                        break Iget::Old(inode);
+                        break inode;
                     }
                     // The next round finds a new one, unless someone else was faster.
                     inode.remove_inode_hash();
                 }
-                Iget::New(mut new) => {
-                    init_inode(&mut new, entry);
-                    break Iget::New(new);
+                Iget::Old(inode) => break inode,
+                Iget::New(new) => {
+                    let new = init_inode(new, entry);
+                    attr_cache::change(&new, entry.attr(), valid_until(entry.attr_valid), asked);
+                    return Ok(new.unlock_new_inode());
                 }
-                old => break old,
             }
         };
-
-        let inode: &Inode = match &found {
-            Iget::Old(inode) => inode,
-            Iget::New(new) => new,
-        };
-        attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
-        Ok(match found {
-            Iget::Old(inode) => inode,
-            Iget::New(new) => new.unlock_new_inode(),
-        })
+        attr_cache::change(&old, entry.attr(), valid_until(entry.attr_valid), asked);
+        Ok(old)
     }
 
     /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
@@ -134,30 +129,29 @@ impl SuperBlock {
     /// ENOMEM.
     pub(in crate::fs) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
         let root = self.find_or_make(&Entry::root(kind, perm), AskedAt::CREATED)?;
-        root.data().inc_nlookup();
+        root.inc_nlookup();
         Ok(root)
     }
 }
 
 /// Gives inodes their operations. [`Fuse`] does it on top of all that the operations use (`ops`),
 /// so that an inode names none of them.
-pub(in crate::fs) trait SetOperations: Types {
-    /// Attaches the tables for a new inode of this type; to a device node, also its number.
-    fn set_operations(new: &mut NewInode<Self>, attr: Attr<'_>);
+pub(in crate::fs) trait Operations: Types {
+    /// What a new inode is: its type and the tables for it; of a device node, also its number.
+    fn inode_kind(attr: Attr<'_>) -> InodeKind<Self>;
 }
 
 /// Sets a new inode up, by its type (`fuse_init_inode()`).
-fn init_inode(new: &mut NewInode<Fuse>, entry: &Entry) {
+fn init_inode(mut new: NewInode<Fuse>, entry: &Entry) -> ReadyInode<Fuse> {
     let attr = entry.attr();
 
     new.set_noatime();
     new.set_nocmtime();
     new.set_generation(entry.generation.get());
-    new.set_type(attr.mode() as u16);
     new.i_size_write(attr.size());
     new.inode_set_mtime(attr.mtime().into());
     new.inode_set_ctime(attr.ctime().into());
-    Fuse::set_operations(new, attr);
     // Daemons without POSIX_ACL, which is not offered, keep their ACLs to themselves.
     new.set_acl_dont_cache();
+    new.set_up(Fuse::inode_kind(attr))
 }

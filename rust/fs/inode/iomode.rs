@@ -10,10 +10,7 @@
 //! exclusively instead.
 
 use super::{
-    fuse_inode::{
-        FuseInode,
-        State, //
-    },
+    fuse_inode::State,
     pages::signals, //
 };
 use crate::{
@@ -49,9 +46,7 @@ pub(in crate::fs) fn open(file: &CachedUse, flags: OpenOutFlags, inode: &Inode) 
     if try_open(file, flags, inode)? {
         return Ok(());
     }
-    let inode = inode.data();
-    inode
-        .direct_io_waitq
+    (inode.data().direct_io_waitq)
         .wait_event(signals(), || cached_open(file, inode))
         .map_err(|_| EINTR)
 }
@@ -69,22 +64,23 @@ pub(in crate::fs) fn try_open(
     }
     // With O_DIRECT alone the file counts as cached: fcntl(2) may remove O_DIRECT.
     let cached = !flags.contains(OpenOutFlags::DIRECT_IO);
-    Ok(!cached || cached_open(file, inode.data()))
+    Ok(!cached || cached_open(file, inode))
 }
 
 /// Enters cached use on behalf of a file, once, unless there are direct writes
 /// (`fuse_file_cached_io_open()`).
-fn cached_open(file: &CachedUse, inode: &FuseInode) -> bool {
-    let mut inner = inode.inner.lock();
+fn cached_open(file: &CachedUse, inode: &Inode) -> bool {
+    let state = &inode.data().state;
+    let mut inner = inode.lock_inner();
     if inner.io_cache_ctr < 0 {
         // Tells new direct writes to be exclusive: else this might take forever.
-        inode.state.set(State::CACHE_IO_MODE);
+        state.set(State::CACHE_IO_MODE);
         return false;
     }
     if !file.0.load(Relaxed) {
         file.0.store(true, Relaxed);
         if inner.io_cache_ctr == 0 {
-            inode.state.set(State::CACHE_IO_MODE);
+            state.set(State::CACHE_IO_MODE);
         }
         inner.io_cache_ctr += 1;
     }
@@ -96,12 +92,11 @@ pub(in crate::fs) fn release(file: &CachedUse, inode: &Inode) {
     if !file.0.load(Relaxed) {
         return;
     }
-    let inode = inode.data();
-    let mut inner = inode.inner.lock();
+    let mut inner = inode.lock_inner();
     file.0.store(false, Relaxed);
     inner.io_cache_ctr -= 1;
     if inner.io_cache_ctr == 0 {
-        inode.state.clear(State::CACHE_IO_MODE);
+        inode.data().state.clear(State::CACHE_IO_MODE);
     }
 }
 
@@ -112,7 +107,7 @@ impl<I: Deref<Target = Inode>> UncachedIo<I> {
     /// Starts one (`fuse_inode_uncached_io_start()`); `None` if the inode is in cached use.
     pub(in crate::fs) fn start(inode: I) -> Option<Self> {
         {
-            let mut inner = inode.data().inner.lock();
+            let mut inner = inode.lock_inner();
             if inner.io_cache_ctr > 0 {
                 return None;
             }
@@ -126,7 +121,7 @@ impl<I: Deref<Target = Inode>> Drop for UncachedIo<I> {
     fn drop(&mut self) {
         let inode = &*self.0;
         let last = {
-            let mut inner = inode.data().inner.lock();
+            let mut inner = inode.lock_inner();
             inner.io_cache_ctr += 1;
             inner.io_cache_ctr == 0
         };

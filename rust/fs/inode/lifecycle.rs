@@ -3,10 +3,13 @@
 //! The memory of inodes, and giving them back to the daemon.
 //!
 //! C counterpart: `fuse_alloc_inode()`, `fuse_evict_inode()`, `fuse_inode_cachep` (inode.c). Takes
-//! `FuseInode::inner`, and after it the engine's lock. Making an inode may sleep; what is done here
+//! `Inode::inner`, and after it the engine's lock. Making an inode may sleep; what is done here
 //! when it is evicted does not.
 
-use super::fuse_inode::FuseInode;
+use super::fuse_inode::{
+    FuseInode,
+    Inner, //
+};
 use crate::{
     fs::{
         Fuse,
@@ -41,8 +44,9 @@ impl InodeLifecycle<Fuse> for Lifecycle {
         &INODE_CACHE
     }
 
-    fn alloc_inode(_sb: &SuperBlock) -> Result<impl PinInit<FuseInode>> {
-        Ok(FuseInode::new(Forget::new(GFP_KERNEL_ACCOUNT)?))
+    fn alloc_inode(_sb: &SuperBlock) -> Result<(impl PinInit<FuseInode>, Inner)> {
+        let forget = Forget::new(GFP_KERNEL_ACCOUNT)?;
+        Ok((FuseInode::new(), Inner::new(forget)))
     }
 
     /// Gives the daemon's references back; at unmount it knows without being told.
@@ -54,7 +58,7 @@ impl InodeLifecycle<Fuse> for Lifecycle {
         let conn = &inode.sb().data().conn;
 
         let (nlookup, forget) = {
-            let mut inner = fi.inner.lock();
+            let mut inner = inode.lock_inner();
             match inner.nlookup {
                 0 => (0, None),
                 nlookup => (nlookup, inner.forget.take()),

@@ -143,7 +143,7 @@ fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: N
     if node != inode.nodeid() || is_automount != inode.is_automount() {
         return false;
     }
-    given.taken_by(inode.data());
+    given.taken_by(inode);
 
     let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
         return false;

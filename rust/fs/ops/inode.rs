@@ -30,7 +30,7 @@ use crate::{
             remove,
             rename, //
         },
-        inode::iget::SetOperations,
+        inode::iget::Operations,
         name::lookup,
         Dentry,
         Fuse,
@@ -44,7 +44,10 @@ use crate::{
             PositiveDentry,
             UnhashedDentry, //
         },
-        iget::NewInode,
+        iget::{
+            InodeKind,
+            SpecialNode, //
+        },
         inode_operations::{
             AtomicOpen,
             AttributeOperations,
@@ -67,23 +70,30 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-impl SetOperations for Fuse {
-    fn set_operations(new: &mut NewInode<Self>, attr: Attr<'_>) {
+impl Operations for Fuse {
+    fn inode_kind(attr: Attr<'_>) -> InodeKind<Self> {
+        let rdev = || new_decode_dev(attr.rdev().get());
+        let special = |node| InodeKind::Special {
+            iops: &COMMON_INODE_OPERATIONS,
+            node,
+        };
         match attr.kind() {
-            FileType::Regular => {
-                new.set_iops(&COMMON_INODE_OPERATIONS);
-                new.set_fops(&FILE_OPERATIONS);
-                new.set_aops(&ADDRESS_SPACE_OPERATIONS);
-            }
-            FileType::Directory => {
-                new.set_iops(&DIR_INODE_OPERATIONS);
-                new.set_fops(&DIR_OPERATIONS);
-            }
-            FileType::Symlink => new.set_iops(&SYMLINK_INODE_OPERATIONS),
-            FileType::CharDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket => {
-                new.set_iops(&COMMON_INODE_OPERATIONS);
-                new.init_special_inode(new_decode_dev(attr.rdev().get()));
-            }
+            FileType::Regular => InodeKind::Regular {
+                iops: &COMMON_INODE_OPERATIONS,
+                fops: &FILE_OPERATIONS,
+                aops: &ADDRESS_SPACE_OPERATIONS,
+            },
+            FileType::Directory => InodeKind::Directory {
+                iops: &DIR_INODE_OPERATIONS,
+                fops: &DIR_OPERATIONS,
+            },
+            FileType::Symlink => InodeKind::Symlink {
+                iops: &SYMLINK_INODE_OPERATIONS,
+            },
+            FileType::CharDevice => special(SpecialNode::CharDevice(rdev())),
+            FileType::BlockDevice => special(SpecialNode::BlockDevice(rdev())),
+            FileType::Fifo => special(SpecialNode::Fifo),
+            FileType::Socket => special(SpecialNode::Socket),
         }
     }
 }

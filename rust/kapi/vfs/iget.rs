@@ -10,7 +10,9 @@
 //!   find but wait for. The latter belongs to the caller until `unlock_new_inode()`: [`NewInode`].
 //! - The `test` and `set` callbacks run under spinlocks and see the private data alone.
 //! - `set` runs before anyone else can find the inode.
-//! - The operation tables of an inode do not change once others can see it.
+//! - The type of an inode and its tables of operations belong together, and do not change once
+//!   others can see it: they are set at once ([`NewInode::set_up`]), after which there is a
+//!   [`ReadyInode`].
 
 use super::{
     address_space::AddressSpaceOperationsTable,
@@ -21,7 +23,10 @@ use super::{
     super_block::SuperBlock,
     types::Types, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    kapi::time::time64::Timespec64, //
+};
 use core::{
     ffi::{
         c_int,
@@ -53,7 +58,60 @@ pub(crate) trait InodeKey<T: Types>: Sync {
     fn set(&self, inode: &T::Inode);
 }
 
-/// A new inode, `I_NEW`: others that find it wait until
+/// What a new inode is, with the tables of operations that such a thing has.
+pub(crate) enum InodeKind<T: Types> {
+    /// A regular file.
+    Regular {
+        /// The inode operations.
+        iops: &'static InodeOperationsTable<T>,
+        /// The file operations.
+        fops: &'static FileOperationsTable<T>,
+        /// The operations of the page cache.
+        aops: &'static AddressSpaceOperationsTable<T>,
+    },
+    /// A directory.
+    Directory {
+        /// The inode operations.
+        iops: &'static InodeOperationsTable<T>,
+        /// The file operations.
+        fops: &'static FileOperationsTable<T>,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// The inode operations.
+        iops: &'static InodeOperationsTable<T>,
+    },
+    /// What the kernel has file operations for.
+    Special {
+        /// The inode operations.
+        iops: &'static InodeOperationsTable<T>,
+        /// Which.
+        node: SpecialNode,
+    },
+}
+
+/// A device node, in the kernel's own encoding, a fifo or a socket.
+#[derive(Clone, Copy)]
+pub(crate) enum SpecialNode {
+    /// `S_IFCHR`.
+    CharDevice(u32),
+    /// `S_IFBLK`.
+    BlockDevice(u32),
+    /// `S_IFIFO`.
+    Fifo,
+    /// `S_IFSOCK`.
+    Socket,
+}
+
+/// A new inode, `I_NEW`, that is to be set up. Nobody else can get at it.
+///
+/// # Invariants
+///
+/// `I_NEW` is set, and this owns the reference that came with it. Nobody else has used the inode
+/// since.
+pub(crate) struct NewInode<T: Types>(ReadyInode<T>);
+
+/// A new inode, `I_NEW`, that has been set up: others that find it wait until
 /// [`unlock_new_inode`](Self::unlock_new_inode).
 ///
 /// Dropping it is `iget_failed()`.
@@ -61,9 +119,9 @@ pub(crate) trait InodeKey<T: Types>: Sync {
 /// # Invariants
 ///
 /// `I_NEW` is set, and this owns the reference that came with it.
-pub(crate) struct NewInode<T: Types>(ManuallyDrop<ARef<Inode<T>>>);
+pub(crate) struct ReadyInode<T: Types>(ManuallyDrop<ARef<Inode<T>>>);
 
-impl<T: Types> Deref for NewInode<T> {
+impl<T: Types> Deref for ReadyInode<T> {
     type Target = Inode<T>;
 
     fn deref(&self) -> &Inode<T> {
@@ -71,14 +129,14 @@ impl<T: Types> Deref for NewInode<T> {
     }
 }
 
-impl<T: Types> Drop for NewInode<T> {
+impl<T: Types> Drop for ReadyInode<T> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant the inode is new and its reference ours to give up.
         unsafe { bindings::iget_failed(self.as_ptr()) };
     }
 }
 
-impl<T: Types> NewInode<T> {
+impl<T: Types> ReadyInode<T> {
     /// Lets others use the inode (`unlock_new_inode()`).
     pub(crate) fn unlock_new_inode(self) -> ARef<Inode<T>> {
         let mut me = ManuallyDrop::new(self);
@@ -88,61 +146,112 @@ impl<T: Types> NewInode<T> {
         unsafe { bindings::unlock_new_inode(inode.as_ptr()) };
         inode
     }
+}
 
-    /// Sets the inode's type; permissions come with
-    /// [`set_attributes`](Inode::set_attributes).
-    pub(crate) fn set_type(&mut self, mode: u16) {
-        // SAFETY: The inode is alive, and others wait for `I_NEW` before they look.
-        unsafe { (*self.as_ptr()).i_mode = mode & stat::S_IFMT };
+impl<T: Types> NewInode<T> {
+    fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.as_ptr()
+    }
+
+    /// Makes the inode what it is. Permissions come with its
+    /// [attributes](super::inode_inner::Attributes).
+    pub(crate) fn set_up(self, kind: InodeKind<T>) -> ReadyInode<T> {
+        let inode = self.as_ptr();
+        let (mode, iops) = match &kind {
+            InodeKind::Regular { iops, .. } => (stat::S_IFREG, iops),
+            InodeKind::Directory { iops, .. } => (stat::S_IFDIR, iops),
+            InodeKind::Symlink { iops } => (stat::S_IFLNK, iops),
+            InodeKind::Special { iops, node } => (node.mode(), iops),
+        };
+        // SAFETY: The inode is alive, and others wait for `I_NEW` before they look. The tables here
+        // and below are static and made for the same `T`.
+        unsafe {
+            (*inode).i_mode = mode;
+            (*inode).i_op = iops.as_ptr();
+        }
+        match kind {
+            InodeKind::Regular { fops, aops, .. } => {
+                // SAFETY: As above.
+                unsafe {
+                    (*inode).__bindgen_anon_3.i_fop = fops.as_ptr();
+                    (*inode).i_data.a_ops = aops.as_ptr();
+                }
+            }
+            // SAFETY: As above.
+            InodeKind::Directory { fops, .. } => unsafe {
+                (*inode).__bindgen_anon_3.i_fop = fops.as_ptr();
+            },
+            InodeKind::Symlink { .. } => {}
+            // SAFETY: As above; the mode is one that the function knows.
+            InodeKind::Special { node, .. } => unsafe {
+                bindings::init_special_inode(inode, mode, node.rdev());
+            },
+        }
+        self.0
     }
 
     /// Sets `i_generation`.
     pub(crate) fn set_generation(&mut self, generation: u32) {
-        // SAFETY: As for `set_type()`.
+        // SAFETY: The inode is alive, and others wait for `I_NEW` before they look.
         unsafe { (*self.as_ptr()).i_generation = generation };
+    }
+
+    /// Sets the size in bytes.
+    pub(crate) fn i_size_write(&mut self, size: i64) {
+        // SAFETY: As for `set_generation()`.
+        unsafe { bindings::i_size_write(self.as_ptr(), size) };
+    }
+
+    /// `inode_set_mtime_to_ts()`.
+    pub(crate) fn inode_set_mtime(&mut self, time: Timespec64) {
+        // SAFETY: As for `set_generation()`.
+        unsafe {
+            (*self.as_ptr()).i_mtime_sec = time.sec;
+            (*self.as_ptr()).i_mtime_nsec = time.nsec;
+        }
+    }
+
+    /// `inode_set_ctime_to_ts()`.
+    pub(crate) fn inode_set_ctime(&mut self, time: Timespec64) {
+        // SAFETY: As for `set_generation()`.
+        unsafe { bindings::inode_set_ctime_to_ts(self.as_ptr(), time.into_raw()) };
     }
 
     /// Sets `S_NOATIME`: the VFS leaves atime alone.
     pub(crate) fn set_noatime(&mut self) {
-        // SAFETY: As for `set_type()`.
+        // SAFETY: As for `set_generation()`.
         unsafe { (*self.as_ptr()).i_flags |= bindings::S_NOATIME };
     }
 
     /// Sets `S_NOCMTIME`: the VFS leaves mtime and ctime alone.
     pub(crate) fn set_nocmtime(&mut self) {
-        // SAFETY: As for `set_type()`.
+        // SAFETY: As for `set_generation()`.
         unsafe { (*self.as_ptr()).i_flags |= bindings::S_NOCMTIME };
     }
 
     /// Makes the VFS ask `get_inode_acl` each time instead of keeping ACLs (`ACL_DONT_CACHE`).
     pub(crate) fn set_acl_dont_cache(&mut self) {
-        // SAFETY: As for `set_type()`; the fields hold `ACL_NOT_CACHED`, which is not counted.
+        // SAFETY: As for `set_generation()`; the fields hold `ACL_NOT_CACHED`, which is no
+        // reference.
         unsafe { bindings::inode_set_acl_dont_cache(self.as_ptr()) };
     }
+}
 
-    /// Attaches the inode operations.
-    pub(crate) fn set_iops(&mut self, table: &'static InodeOperationsTable<T>) {
-        // SAFETY: As for `set_type()`; the table is static and made for the same `T`.
-        unsafe { (*self.as_ptr()).i_op = table.as_ptr() };
+impl SpecialNode {
+    fn mode(self) -> u16 {
+        match self {
+            Self::CharDevice(_) => stat::S_IFCHR,
+            Self::BlockDevice(_) => stat::S_IFBLK,
+            Self::Fifo => stat::S_IFIFO,
+            Self::Socket => stat::S_IFSOCK,
+        }
     }
 
-    /// Attaches the file operations.
-    pub(crate) fn set_fops(&mut self, table: &'static FileOperationsTable<T>) {
-        // SAFETY: As for `set_type()`; the table is static and made for the same `T`.
-        unsafe { (*self.as_ptr()).__bindgen_anon_3.i_fop = table.as_ptr() };
-    }
-
-    /// Attaches the operations of the page cache.
-    pub(crate) fn set_aops(&mut self, table: &'static AddressSpaceOperationsTable<T>) {
-        // SAFETY: As for `set_type()`; the table is static and made for the same `T`.
-        unsafe { (*self.as_ptr()).i_data.a_ops = table.as_ptr() };
-    }
-
-    /// Makes this a device node, fifo or socket, and attaches the file operations for that
-    /// (`init_special_inode()`). `rdev` is in the kernel's own encoding.
-    pub(crate) fn init_special_inode(&mut self, rdev: u32) {
-        // SAFETY: As for `set_type()`. For other types the function says so and does nothing else.
-        unsafe { bindings::init_special_inode(self.as_ptr(), self.i_mode(), rdev) };
+    fn rdev(self) -> u32 {
+        match self {
+            Self::CharDevice(rdev) | Self::BlockDevice(rdev) => rdev,
+            Self::Fifo | Self::Socket => 0,
+        }
     }
 }
 
@@ -196,8 +305,8 @@ impl<T: Types> SuperBlock<T> {
 
         // SAFETY: The inode is alive.
         if unsafe { bindings::inode_is_new(inode.as_ptr()) } {
-            // INVARIANT: `I_NEW` is set.
-            Ok(Iget::New(NewInode(ManuallyDrop::new(inode))))
+            // INVARIANT: `I_NEW` is set, and `iget5_locked()` has just made the inode.
+            Ok(Iget::New(NewInode(ReadyInode(ManuallyDrop::new(inode)))))
         } else {
             Ok(Iget::Old(inode))
         }

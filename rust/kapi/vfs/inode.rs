@@ -8,10 +8,11 @@
 //!
 //! - RCU walk reads inodes without a reference, so their memory, private data included, is freed
 //!   by `free_inode`, a grace period after eviction ([`super::inode_cache`]).
-//! - The attribute fields are read without locks all over the VFS. Writers are serialised by the
-//!   filesystem, by a lock of its own or by `i_rwsem`; the fields are machine words, and both
-//!   sides use single accesses. `i_size` needs a sequence count on 32-bit machines, which
-//!   [`Inode::i_size_read`] and [`Inode::i_size_write`] take care of.
+//! - The attribute fields are read without locks all over the VFS, and written under the lock of
+//!   [`super::inode_inner`]; both sides use single accesses. Where a field is wider than a machine
+//!   word (`i_ino`, `i_blocks` and the seconds of times on 32 bits), that is two of them, and a
+//!   reader may see half of each, as in C: a number that is wrong for once. `i_size` has a sequence
+//!   count there, which [`Inode::i_size_read`] and `i_size_write()` take care of.
 //! - A new inode (`I_NEW`) is set up by the task that allocated it and by nobody else:
 //!   [`super::iget`].
 
@@ -24,13 +25,7 @@ use super::{
     },
     types::Types, //
 };
-use crate::{
-    bindings,
-    kapi::{
-        task::uidgid::Kgid,
-        time::time64::Timespec64, //
-    },
-};
+use crate::bindings;
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -38,9 +33,14 @@ use core::{
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::aref::AlwaysRefCounted,
-    task::Kuid,
-    types::Opaque, //
+    sync::{
+        aref::AlwaysRefCounted,
+        SpinLock, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 /// What all slab objects begin with: `struct inode` first, as `alloc_inode_sb()` and
@@ -57,19 +57,21 @@ pub(super) struct InodeHead {
 pub(super) struct InodeObject<T: Types> {
     head: InodeHead,
     pub(super) data: T::Inode,
+    /// See [`super::inode_inner`].
+    pub(super) inner: SpinLock<T::InodeInner>,
 }
 
 /// A `struct inode` of a filesystem with the private types `T`.
 ///
 /// # Invariants
 ///
-/// The inode is the first field of an [`InodeObject<T>`], whose data is initialised by
+/// The inode is the first field of an [`InodeObject<T>`], the rest of which is initialised by
 /// `alloc_inode` and dropped by `free_inode`, after a grace period.
 #[repr(transparent)]
 pub(crate) struct Inode<T: Types>(Opaque<bindings::inode>, PhantomData<T>);
 
-// SAFETY: `struct inode` is shared between threads by design, `T::Inode` is `Send` and `Sync`, and
-// what this type offers takes the locks it needs.
+// SAFETY: `struct inode` is shared between threads by design, `T::Inode` is `Send` and `Sync`,
+// `T::InodeInner` is `Send` and behind a lock, and what this type offers takes the locks it needs.
 unsafe impl<T: Types> Send for Inode<T> {}
 // SAFETY: As above.
 unsafe impl<T: Types> Sync for Inode<T> {}
@@ -94,40 +96,12 @@ impl<T: Types> PartialEq for Inode<T> {
     }
 }
 
-/// What a filesystem tells the VFS about an inode, apart from size and link count.
-pub(crate) struct Attributes {
-    /// `i_ino`.
-    pub(crate) ino: u64,
-    /// `i_mode`, type included.
-    pub(crate) mode: u16,
-    /// `i_uid`.
-    pub(crate) uid: Kuid,
-    /// `i_gid`.
-    pub(crate) gid: Kgid,
-    /// `i_blocks`, in units of 512 bytes.
-    pub(crate) blocks: u64,
-    /// `i_atime`.
-    pub(crate) atime: Timespec64,
-    /// `i_mtime`.
-    pub(crate) mtime: Timespec64,
-    /// `i_ctime`.
-    pub(crate) ctime: Timespec64,
-}
-
 /// One read of a field that others may write (`READ_ONCE()`).
 macro_rules! read_once {
     ($inode:expr, $field:ident) => {
-        // SAFETY: The inode is alive by the type's invariant; the field is a machine word that is
-        // read and written by single accesses.
+        // SAFETY: The inode is alive by the type's invariant; the field is a number that is read
+        // and written by single accesses, see above.
         unsafe { (&raw const (*$inode.as_ptr()).$field).read_volatile() }
-    };
-}
-
-/// One write of a field that others may read (`WRITE_ONCE()`).
-macro_rules! write_once {
-    ($inode:expr, $field:ident, $value:expr) => {
-        // SAFETY: As for `read_once!`; the caller is serialised with other writers.
-        unsafe { (&raw mut (*$inode.as_ptr()).$field).write_volatile($value) }
     };
 }
 
@@ -154,6 +128,12 @@ impl<T: Types> Inode<T> {
         // SAFETY: By the type's invariant the inode lies in an `InodeObject<T>`, initialised and
         // alive as long as the inode.
         unsafe { &(*self.as_ptr().cast::<InodeObject<T>>()).data }
+    }
+
+    /// The lock beside that data.
+    pub(super) fn inner(&self) -> &SpinLock<T::InodeInner> {
+        // SAFETY: As for `data()`; the slab object does not move.
+        unsafe { &(*self.as_ptr().cast::<InodeObject<T>>()).inner }
     }
 
     /// The superblock (`i_sb`).
@@ -189,7 +169,7 @@ impl<T: Types> Inode<T> {
 
     /// `i_nlink`.
     pub(crate) fn i_nlink(&self) -> u32 {
-        // SAFETY: The inode is alive; the link count is a machine word.
+        // SAFETY: The inode is alive; the link count is 32 bits, read at once.
         unsafe {
             (&raw const (*self.as_ptr()).__bindgen_anon_1.i_nlink)
                 .cast::<u32>()
@@ -208,25 +188,24 @@ impl<T: Types> Inode<T> {
         unsafe { bindings::i_size_read(self.as_ptr()) }
     }
 
-    /// Sets the size in bytes (`i_size_write()`). Callers are serialised by the filesystem.
-    pub(crate) fn i_size_write(&self, size: i64) {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::i_size_write(self.as_ptr(), size) }
-    }
-
     /// log2 of the superblock's block size (`i_blkbits`).
     pub(crate) fn i_blkbits(&self) -> u8 {
         read_once!(self, i_blkbits)
     }
 
+    /// `i_flags` (`S_*`).
+    pub(super) fn i_flags(&self) -> u32 {
+        read_once!(self, i_flags)
+    }
+
     /// `IS_NOCMTIME()`: the VFS leaves mtime and ctime to the filesystem.
     pub(crate) fn is_nocmtime(&self) -> bool {
-        read_once!(self, i_flags) & bindings::S_NOCMTIME != 0
+        self.i_flags() & bindings::S_NOCMTIME != 0
     }
 
     /// `IS_DEADDIR()`: the directory has been removed.
     pub(crate) fn is_deaddir(&self) -> bool {
-        read_once!(self, i_flags) & bindings::S_DEAD != 0
+        self.i_flags() & bindings::S_DEAD != 0
     }
 
     /// Marks a directory as removed (`S_DEAD`), as `vfs_rmdir()` does.
@@ -244,7 +223,7 @@ impl<T: Types> Inode<T> {
 
     /// `IS_AUTOMOUNT()`.
     pub(crate) fn is_automount(&self) -> bool {
-        read_once!(self, i_flags) & bindings::S_AUTOMOUNT != 0
+        self.i_flags() & bindings::S_AUTOMOUNT != 0
     }
 
     /// `IS_RDONLY()`: whether the superblock is read-only.
@@ -256,33 +235,6 @@ impl<T: Types> Inode<T> {
     pub(super) fn s_flags(&self) -> usize {
         // SAFETY: The superblock outlives its inodes; the field is a machine word.
         unsafe { (&raw const (*(*self.as_ptr()).i_sb).s_flags).read_volatile() }
-    }
-
-    /// Sets what the filesystem knows of the inode's attributes.
-    ///
-    /// Callers are serialised by the filesystem. Nanoseconds are below 10^9.
-    pub(crate) fn set_attributes(&self, attr: &Attributes) {
-        write_once!(self, i_ino, attr.ino);
-        write_once!(self, i_mode, attr.mode);
-        write_once!(self, i_uid, attr.uid.into_raw());
-        write_once!(self, i_gid, attr.gid.into_raw());
-        write_once!(self, i_blocks, attr.blocks);
-        write_once!(self, i_atime_sec, attr.atime.sec);
-        write_once!(self, i_atime_nsec, attr.atime.nsec);
-        self.inode_set_mtime(attr.mtime);
-        self.inode_set_ctime(attr.ctime);
-    }
-
-    /// `inode_set_mtime_to_ts()`.
-    pub(crate) fn inode_set_mtime(&self, time: Timespec64) {
-        write_once!(self, i_mtime_sec, time.sec);
-        write_once!(self, i_mtime_nsec, time.nsec);
-    }
-
-    /// `inode_set_ctime_to_ts()`.
-    pub(crate) fn inode_set_ctime(&self, time: Timespec64) {
-        // SAFETY: The inode is alive; the function writes the time fields only.
-        unsafe { bindings::inode_set_ctime_to_ts(self.as_ptr(), time.into_raw()) };
     }
 
     /// `inode_set_ctime_current()`.
@@ -301,34 +253,6 @@ impl<T: Types> Inode<T> {
     pub(crate) fn sync_inode_metadata(&self) -> Result {
         // SAFETY: The inode is alive and referenced.
         to_result(unsafe { bindings::sync_inode_metadata(self.as_ptr(), 1) })
-    }
-
-    /// `set_nlink()`. Callers are serialised by the filesystem.
-    pub(crate) fn set_nlink(&self, nlink: u32) {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::set_nlink(self.as_ptr(), nlink) };
-    }
-
-    /// `drop_nlink()`, and nothing when the count is zero already.
-    ///
-    /// Callers are serialised by the filesystem.
-    pub(crate) fn drop_nlink(&self) {
-        if self.i_nlink() > 0 {
-            // SAFETY: The inode is alive, its link count is not zero.
-            unsafe { bindings::drop_nlink(self.as_ptr()) };
-        }
-    }
-
-    /// `clear_nlink()`. Callers are serialised by the filesystem.
-    pub(crate) fn clear_nlink(&self) {
-        // SAFETY: The inode is alive.
-        unsafe { bindings::clear_nlink(self.as_ptr()) };
-    }
-
-    /// Clears `S_NOSEC`: whether writes must strip privileges is to be asked again.
-    pub(crate) fn clear_nosec(&self) {
-        let flags = read_once!(self, i_flags);
-        write_once!(self, i_flags, flags & !bindings::S_NOSEC);
     }
 
     /// Remembers a change of the directory's contents (`inode_maybe_inc_iversion(inode, false)`).
@@ -368,7 +292,7 @@ impl<T: Types> Inode<T> {
     pub(crate) fn inode_lock(&self) -> InodeLock<'_, T> {
         // SAFETY: The inode is alive, its lock initialised.
         unsafe { bindings::down_write(self.i_rwsem()) };
-        InodeLock(self)
+        InodeLock(self, NotThreadSafe)
     }
 
     /// As [`inode_lock`](Self::inode_lock), unless killed (`inode_lock_killable()`).
@@ -379,7 +303,7 @@ impl<T: Types> Inode<T> {
     pub(crate) fn inode_lock_killable(&self) -> Result<InodeLock<'_, T>> {
         // SAFETY: The inode is alive, its lock initialised.
         to_result(unsafe { bindings::down_write_killable(self.i_rwsem()) })?;
-        Ok(InodeLock(self))
+        Ok(InodeLock(self, NotThreadSafe))
     }
 
     /// Takes `i_rwsem` together with others who do, for as long as the guard lives
@@ -387,7 +311,7 @@ impl<T: Types> Inode<T> {
     pub(crate) fn inode_lock_shared(&self) -> InodeLockShared<'_, T> {
         // SAFETY: The inode is alive, its lock initialised.
         unsafe { bindings::down_read(self.i_rwsem()) };
-        InodeLockShared(self)
+        InodeLockShared(self, NotThreadSafe)
     }
 
     /// As [`inode_lock_shared`](Self::inode_lock_shared), unless killed
@@ -399,12 +323,13 @@ impl<T: Types> Inode<T> {
     pub(crate) fn inode_lock_shared_killable(&self) -> Result<InodeLockShared<'_, T>> {
         // SAFETY: The inode is alive, its lock initialised.
         to_result(unsafe { bindings::down_read_killable(self.i_rwsem()) })?;
-        Ok(InodeLockShared(self))
+        Ok(InodeLockShared(self, NotThreadSafe))
     }
 }
 
-/// An inode whose `i_rwsem` we hold exclusively; dropping it releases the lock.
-pub(crate) struct InodeLock<'a, T: Types>(&'a Inode<T>);
+/// An inode whose `i_rwsem` we hold exclusively; dropping it releases the lock. It stays with the
+/// task that took it, as the lock's owner.
+pub(crate) struct InodeLock<'a, T: Types>(&'a Inode<T>, NotThreadSafe);
 
 impl<T: Types> Drop for InodeLock<'_, T> {
     fn drop(&mut self) {
@@ -413,8 +338,9 @@ impl<T: Types> Drop for InodeLock<'_, T> {
     }
 }
 
-/// An inode whose `i_rwsem` we hold shared; dropping it releases the lock.
-pub(crate) struct InodeLockShared<'a, T: Types>(&'a Inode<T>);
+/// An inode whose `i_rwsem` we hold shared; dropping it releases the lock. It stays with the task
+/// that took it, as lockdep and an `-rt` kernel expect.
+pub(crate) struct InodeLockShared<'a, T: Types>(&'a Inode<T>, NotThreadSafe);
 
 impl<T: Types> Drop for InodeLockShared<'_, T> {
     fn drop(&mut self) {

@@ -20,6 +20,10 @@ use super::{
         Inode,
         InodeObject, //
     },
+    inode_inner::{
+        new_inner,
+        InodeInner, //
+    },
     super_block::{
         SuperBlock,
         SB_ACTIVE, //
@@ -45,14 +49,15 @@ pub(crate) trait InodeLifecycle<T: Types>: 'static {
     /// The cache that this filesystem's inodes come from.
     fn cache() -> &'static InodeCache<T>;
 
-    /// Makes the private data of an inode that is being allocated. May sleep.
+    /// Makes the private data of an inode that is being allocated, and what its lock is for. May
+    /// sleep.
     ///
-    /// Dropping the data must not sleep, see the rules above.
+    /// Dropping either must not sleep, see the rules above.
     ///
     /// # Errors
     ///
     /// Any; the VFS makes it ENOMEM.
-    fn alloc_inode(sb: &SuperBlock<T>) -> Result<impl PinInit<T::Inode>>;
+    fn alloc_inode(sb: &SuperBlock<T>) -> Result<(impl PinInit<T::Inode>, T::InodeInner)>;
 
     /// The last thing that happens to an inode in process context: its page cache is gone, nobody
     /// can find it any more. May sleep.
@@ -66,6 +71,11 @@ impl<'a, T: Types> Evicting<'a, T> {
     /// The filesystem's own data.
     pub(crate) fn data(&self) -> &'a T::Inode {
         self.0.data()
+    }
+
+    /// Takes the inode's lock for as long as the guard lives.
+    pub(crate) fn lock_inner(&self) -> InodeInner<'a, T> {
+        self.0.lock_inner()
     }
 
     /// The superblock.
@@ -161,7 +171,7 @@ pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle
     }
 
     // SAFETY: The VFS passes a live superblock.
-    let Ok(init) = I::alloc_inode(unsafe { SuperBlock::from_raw(sb) }) else {
+    let Ok((data, inner)) = I::alloc_inode(unsafe { SuperBlock::from_raw(sb) }) else {
         return ptr::null_mut();
     };
 
@@ -178,9 +188,12 @@ pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle
         return ptr::null_mut();
     }
 
-    // SAFETY: The slot is valid for writes, lies in a slab object that does not move, and is
+    // SAFETY: Both slots are valid for writes, lie in a slab object that does not move, and are
     // dropped by `free_inode_callback()` only.
-    unsafe { pin_init::raw_init(&raw mut (*object).data, init) };
+    unsafe {
+        pin_init::raw_init(&raw mut (*object).data, data);
+        pin_init::raw_init(&raw mut (*object).inner, new_inner::<T>(inner));
+    }
     object.cast()
 }
 
@@ -194,8 +207,11 @@ pub(super) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeLifecycle<
 ) {
     let object = inode.cast::<InodeObject<T>>();
 
-    // SAFETY: The data was initialised by `alloc_inode()`, nobody reads it any more.
-    unsafe { ptr::drop_in_place(&raw mut (*object).data) };
+    // SAFETY: Both were initialised by `alloc_inode_callback()`, nobody uses them any more.
+    unsafe {
+        ptr::drop_in_place(&raw mut (*object).data);
+        ptr::drop_in_place(&raw mut (*object).inner);
+    }
     // SAFETY: The object came from this cache, which exists as long as inodes wait to be freed.
     unsafe { bindings::kmem_cache_free(I::cache().as_ptr(), object.cast()) };
 }

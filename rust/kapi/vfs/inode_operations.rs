@@ -486,9 +486,10 @@ unsafe extern "C" fn rename<T: Types, O: InodeOperations<T>>(
 
 /// # Safety
 ///
-/// See above; `attr` is the caller's, who has set what its `ia_valid` names. With `ATTR_FILE` it has
-/// an open file of this filesystem: `do_truncate()` takes file and dentry from one path, and those
-/// who pass on what they were asked (overlayfs, ecryptfs) drop the bit or put a file of ours there.
+/// See above; `attr` is the caller's, who has set what its `ia_valid` names. With `ATTR_FILE` it
+/// has an open file of this filesystem: `do_truncate()` takes file and dentry from one path, and
+/// those who pass on what they were asked (overlayfs, ecryptfs) drop the bit or put a file of ours
+/// there.
 unsafe extern "C" fn setattr<T: Types, A: AttributeOperations<T>>(
     idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,

@@ -8,8 +8,9 @@
 //!
 //! - [`types`]: the filesystem's own data behind each object ([`types::Types`]),
 //! - [`super_block`]: `struct super_block` and how it is set up and reached,
-//! - [`inode`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; finding and making it,
-//!   its memory, references that may be dropped anywhere,
+//! - [`inode`], [`inode_inner`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; its
+//!   lock and the attributes that change under it; finding and making it, its memory, references
+//!   that may be dropped anywhere,
 //! - [`write_access`]: writers of a file (`i_writecount`),
 //! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
 //!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
@@ -58,6 +59,7 @@ pub(crate) mod iget;
 pub(crate) mod inode;
 pub(crate) mod inode_cache;
 pub(crate) mod inode_hold;
+pub(crate) mod inode_inner;
 pub(crate) mod inode_operations;
 pub(crate) mod kiocb;
 pub(crate) mod kstat;

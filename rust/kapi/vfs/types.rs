@@ -19,6 +19,10 @@ pub(crate) trait Types: Sized + 'static {
     /// In the slab object around `struct inode`, from `alloc_inode` to `free_inode`.
     type Inode: Send + Sync + 'static;
 
+    /// Beside it, behind the lock under which the inode's attributes change
+    /// ([`inode_inner`](super::inode_inner)).
+    type InodeInner: Send + Unpin + 'static;
+
     /// Behind `dentry::d_fsdata`, from `d_init` until a grace period after `d_release`.
     type Dentry: Send + Sync + 'static;
 
