@@ -56,8 +56,11 @@ use crate::{
             O_NOCTTY,
             O_TRUNC, //
         },
-        inode_operations::AtomicOpen,
-        open::FinishOpen, //
+        open::{
+            AtomicFile,
+            AtomicOpen,
+            FinishOpen, //
+        },
     },
     transport::Outcome, //
 };
@@ -67,39 +70,41 @@ use kernel::{
 };
 
 /// `atomic_open`.
-pub(in crate::fs) fn atomic_open(
+pub(in crate::fs) fn atomic_open<'a>(
     dir: &Inode,
-    entry: NamedDentry<'_, Fuse>,
-    file: &OpeningFile,
+    mut file: AtomicFile<'a, Fuse>,
     flags: u32,
     mode: u16,
-) -> Result<AtomicOpen<Fuse>> {
+) -> Result<AtomicOpen<'a, Fuse>> {
     dir.check_bad()?;
     let conn = dir.conn();
+    let entry = file.dentry();
 
     dir.await_lookup(entry.name())?;
-    if let Some(unhashed) = entry.in_lookup() {
+    if let Some(unhashed) = file.in_lookup() {
         let other = lookup(dir, unhashed)?;
         if other.is_some() || entry.inode().is_some() {
-            return Ok(AtomicOpen::NoOpen(other));
+            return file.finish_no_open(other);
         }
     }
     if flags & O_CREAT == 0 {
-        return Ok(AtomicOpen::NoOpen(None));
+        return file.finish_no_open(None);
     }
 
     // From here on the file is made or nothing is opened.
     file.set_created();
+    let mut file = Some(file);
     let created = conn
         .unless_lacking(Create::OPCODE, || {
-            create_open(dir, entry, file, flags, mode)
+            create_open(dir, entry, &mut file, flags, mode)
         })
         .inspect_err(|e| entry.change_failed(Change::Makes, *e))?;
-    if created.is_some() {
-        return Ok(AtomicOpen::Opened);
+    if let Some(done) = created {
+        return Ok(done);
     }
-    create::mknod(dir, entry, mode, 0)?;
-    Ok(AtomicOpen::NoOpen(None))
+    let mut file = file.ok_or(EIO)?;
+    create::mknod(dir, file.negative().ok_or(EEXIST)?, mode, 0)?;
+    file.finish_no_open(None)
 }
 
 /// The end of the open, when the VFS has set the file up.
@@ -111,14 +116,14 @@ impl FinishOpen<Fuse> for Finish {
     }
 }
 
-/// Sends CREATE (`fuse_create_open()`).
-fn create_open(
+/// Sends CREATE (`fuse_create_open()`). Takes the file once the daemon has opened one.
+fn create_open<'a>(
     dir: &Inode,
-    entry: NamedDentry<'_, Fuse>,
-    file: &OpeningFile,
+    entry: NamedDentry<'a, Fuse>,
+    file: &mut Option<AtomicFile<'a, Fuse>>,
     flags: u32,
     mode: u16,
-) -> Result {
+) -> Result<AtomicOpen<'a, Fuse>> {
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);
@@ -157,7 +162,12 @@ fn create_open(
     data.attach(&inode);
     let keep_cache = data.open_flags.contains(OpenOutFlags::KEEP_CACHE);
 
-    if let Err(e) = entry.d_instantiate(inode.clone()) {
+    let Some(mut file) = file.take() else {
+        data.sync_release(flags, None);
+        return Err(EIO);
+    };
+    let new = file.negative().ok_or(EEXIST);
+    if let Err(e) = new.and_then(|new| new.d_instantiate(inode.clone())) {
         data.sync_release(flags, None);
         return Err(e);
     }
@@ -168,19 +178,22 @@ fn create_open(
         data.sync_release(flags, None);
         return Err(e);
     }
-    if let Err((e, data)) = file.finish_open::<Finish>(entry.dentry(), data) {
-        if let Some(data) = data {
-            data.sync_release(flags, None);
+    let done = match file.finish_open::<Finish>(data) {
+        Ok(done) => done,
+        Err((e, data)) => {
+            if let Some(data) = data {
+                data.sync_release(flags, None);
+            }
+            return Err(e);
         }
-        return Err(e);
-    }
+    };
     // Should this fail, the VFS closes the file.
     if conn.agreed(InitFlags::ATOMIC_O_TRUNC) && flags & O_TRUNC != 0 {
         pages::truncate(&inode, 0)?;
     } else if !keep_cache {
         pages::drop_clean(&inode)?;
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Takes the answer in place of a caller that has left. Nobody has the name.

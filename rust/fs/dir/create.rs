@@ -33,7 +33,10 @@ use crate::{
         Inode, //
     },
     kapi::vfs::{
-        dentry::NamedDentry,
+        dentry::{
+            NegativeDentry,
+            PositiveDentry, //
+        },
         stat::new_encode_dev, //
     },
     transport::{
@@ -51,7 +54,7 @@ use kernel::{
 fn create_new_entry<O: Op<Out = Entry>>(
     dir: &Inode,
     linked: Option<&Inode>,
-    dentry: NamedDentry<'_, Fuse>,
+    dentry: NegativeDentry<'_, Fuse>,
     op: &O,
     kind: FileType,
 ) -> Result<Option<ARef<Dentry>>> {
@@ -114,7 +117,7 @@ fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: R
 fn create_new_nondir<O: Op<Out = Entry>>(
     dir: &Inode,
     linked: Option<&Inode>,
-    dentry: NamedDentry<'_, Fuse>,
+    dentry: NegativeDentry<'_, Fuse>,
     op: &O,
     kind: FileType,
 ) -> Result {
@@ -124,7 +127,7 @@ fn create_new_nondir<O: Op<Out = Entry>>(
 /// `mknod`, and `create` without an open.
 pub(in crate::fs) fn mknod(
     dir: &Inode,
-    dentry: NamedDentry<'_, Fuse>,
+    dentry: NegativeDentry<'_, Fuse>,
     mode: u16,
     rdev: u32,
 ) -> Result {
@@ -144,7 +147,7 @@ pub(in crate::fs) fn mknod(
 /// `mkdir`.
 pub(in crate::fs) fn mkdir(
     dir: &Inode,
-    dentry: NamedDentry<'_, Fuse>,
+    dentry: NegativeDentry<'_, Fuse>,
     mode: u16,
 ) -> Result<Option<ARef<Dentry>>> {
     dir.await_names()?;
@@ -158,7 +161,11 @@ pub(in crate::fs) fn mkdir(
 }
 
 /// `symlink`.
-pub(in crate::fs) fn symlink(dir: &Inode, dentry: NamedDentry<'_, Fuse>, target: &[u8]) -> Result {
+pub(in crate::fs) fn symlink(
+    dir: &Inode,
+    dentry: NegativeDentry<'_, Fuse>,
+    target: &[u8],
+) -> Result {
     dir.await_names()?;
     let op = Symlink {
         name: wire_name(dentry.name())?,
@@ -168,9 +175,13 @@ pub(in crate::fs) fn symlink(dir: &Inode, dentry: NamedDentry<'_, Fuse>, target:
 }
 
 /// `link`.
-pub(in crate::fs) fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Result {
+pub(in crate::fs) fn link(
+    old: PositiveDentry<'_, Fuse>,
+    dir: &Inode,
+    new: NegativeDentry<'_, Fuse>,
+) -> Result {
     let conn = dir.conn();
-    let inode = old.inode().ok_or(ENOENT)?;
+    let inode = old.inode();
 
     dir.await_names()?;
     // A caller that had left may have removed the last link.

@@ -34,13 +34,13 @@ use crate::{
         name::lookup,
         Dentry,
         Fuse,
-        Inode,
-        OpeningFile, //
+        Inode, //
     },
     kapi::vfs::{
         attr::Iattr,
         dentry::{
             NamedDentry,
+            NegativeDentry,
             PositiveDentry,
             UnhashedDentry, //
         },
@@ -49,7 +49,6 @@ use crate::{
             SpecialNode, //
         },
         inode_operations::{
-            AtomicOpen,
             AttributeOperations,
             InodeOperations,
             InodeOperationsTable, //
@@ -57,6 +56,10 @@ use crate::{
         kstat::Kstat,
         mnt_idmapping::MntIdmap,
         namei::LookupFlags,
+        open::{
+            AtomicFile,
+            AtomicOpen, //
+        },
         rcu_walk::RcuInode,
         stat::{
             new_decode_dev,
@@ -122,24 +125,28 @@ impl InodeOperations<Fuse> for DirInodeOperations {
         lookup::lookup(dir, dentry)
     }
 
-    fn atomic_open(
+    fn atomic_open<'a>(
         dir: &Inode,
-        dentry: NamedDentry<'_, Fuse>,
-        file: &OpeningFile,
+        file: AtomicFile<'a, Fuse>,
         flags: u32,
         mode: u16,
-    ) -> Result<AtomicOpen<Fuse>> {
-        atomic_open::atomic_open(dir, dentry, file, flags, mode)
+    ) -> Result<AtomicOpen<'a, Fuse>> {
+        atomic_open::atomic_open(dir, file, flags, mode)
     }
 
-    fn create(_idmap: &MntIdmap, dir: &Inode, dentry: NamedDentry<'_, Fuse>, mode: u16) -> Result {
+    fn create(
+        _idmap: &MntIdmap,
+        dir: &Inode,
+        dentry: NegativeDentry<'_, Fuse>,
+        mode: u16,
+    ) -> Result {
         create::mknod(dir, dentry, mode | S_IFREG, 0)
     }
 
     fn mknod(
         _idmap: &MntIdmap,
         dir: &Inode,
-        dentry: NamedDentry<'_, Fuse>,
+        dentry: NegativeDentry<'_, Fuse>,
         mode: u16,
         rdev: u32,
     ) -> Result {
@@ -149,7 +156,7 @@ impl InodeOperations<Fuse> for DirInodeOperations {
     fn mkdir(
         _idmap: &MntIdmap,
         dir: &Inode,
-        dentry: NamedDentry<'_, Fuse>,
+        dentry: NegativeDentry<'_, Fuse>,
         mode: u16,
     ) -> Result<Option<ARef<Dentry>>> {
         create::mkdir(dir, dentry, mode)
@@ -158,13 +165,13 @@ impl InodeOperations<Fuse> for DirInodeOperations {
     fn symlink(
         _idmap: &MntIdmap,
         dir: &Inode,
-        dentry: NamedDentry<'_, Fuse>,
+        dentry: NegativeDentry<'_, Fuse>,
         target: &[u8],
     ) -> Result {
         create::symlink(dir, dentry, target)
     }
 
-    fn link(old: &Dentry, dir: &Inode, new: NamedDentry<'_, Fuse>) -> Result {
+    fn link(old: PositiveDentry<'_, Fuse>, dir: &Inode, new: NegativeDentry<'_, Fuse>) -> Result {
         create::link(old, dir, new)
     }
 

@@ -9,10 +9,16 @@
 //! - A dentry's name and parent change under a rename; they are stable for whoever holds the
 //!   parent's `i_rwsem`, as the VFS does around the operations that change or look up a directory:
 //!   [`NamedDentry`].
-//! - `d_splice_alias()` takes an unhashed dentry, hashes it, and may be called until it has
-//!   succeeded: [`UnhashedDentry`].
-//! - A positive dentry does not turn negative while someone else has a reference to it; a negative
-//!   one turns positive under the parent's lock only.
+//! - A positive dentry does not turn negative while someone else has a reference to it:
+//!   [`PositiveDentry`]. A negative one turns positive under the parent's lock: held exclusively by
+//!   the one who has it so ([`NegativeDentry`]), held shared by the one who looks it up, as the
+//!   others wait for that ([`UnhashedDentry`]). An inode's list of dentries is corrupt once a
+//!   dentry is on it twice (`d_instantiate()`, `d_splice_alias()`), so there is one of these for a
+//!   dentry at a time, and it is used up.
+//! - `d_splice_alias()` takes an unhashed, negative dentry, hashes it, and may be called until it
+//!   has succeeded.
+//! - A dentry and its inode are of one superblock. A directory has one dentry, which
+//!   `d_splice_alias()` sees to, and `d_instantiate()` does not.
 
 use super::{
     dentry_tree::DentryObject,
@@ -106,6 +112,12 @@ impl<T: Types> Dentry<T> {
         // SAFETY: A positive dentry holds a reference to its inode, and does not turn negative
         // while someone else holds a reference to the dentry.
         (!inode.is_null()).then(|| unsafe { Inode::from_raw(inode) })
+    }
+
+    /// Whether `inode` may be this dentry's.
+    fn is_of_one_sb(&self, inode: &Inode<T>) -> bool {
+        // SAFETY: Both are alive; these fields do not change.
+        unsafe { (*self.as_ptr()).d_sb == (*inode.as_ptr()).i_sb }
     }
 
     /// Unhashes the dentry and what is below it, and detaches what is mounted there
@@ -235,38 +247,73 @@ impl<'a, T: Types> NamedDentry<'a, T> {
         // SAFETY: The parent is locked, so that the name does not change and is not freed.
         unsafe { qstr_bytes(&raw const (*self.0.as_ptr()).__bindgen_anon_1.d_name) }
     }
+}
 
-    /// Unhashes the dentry (`d_drop()`), so that it can be spliced again.
+/// A [`NamedDentry`] that is negative, and that nobody else can give an inode.
+///
+/// # Invariants
+///
+/// The parent's `i_rwsem` is held exclusively for `'a`. The dentry is negative and not being looked
+/// up. There is no other of these for it, nor an [`UnhashedDentry`].
+pub(crate) struct NegativeDentry<'a, T: Types>(NamedDentry<'a, T>);
+
+impl<'a, T: Types> Deref for NegativeDentry<'a, T> {
+    type Target = NamedDentry<'a, T>;
+
+    fn deref(&self) -> &NamedDentry<'a, T> {
+        &self.0
+    }
+}
+
+impl<'a, T: Types> NegativeDentry<'a, T> {
+    /// Borrows a dentry that is to be made.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Dentry::from_raw`], and the parent's `i_rwsem` is held exclusively for `'a`. The
+    /// dentry is negative and not being looked up, and nobody else gives it an inode for `'a`.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
+        // SAFETY: The caller's promise.
+        // INVARIANT: As above.
+        Self(unsafe { NamedDentry::from_raw(ptr) })
+    }
+
+    /// Unhashes the dentry (`d_drop()`), so that it can be spliced.
     pub(crate) fn d_drop(self) -> UnhashedDentry<'a, T> {
-        // SAFETY: The dentry is alive.
-        unsafe { bindings::d_drop(self.0.as_ptr()) };
-        UnhashedDentry(self)
+        self.unhash();
+        // INVARIANT: Negative and ours alone, by this type; nobody hashes a negative dentry without
+        // the parent's lock.
+        UnhashedDentry(self.0)
     }
 
-    /// If the dentry is being looked up, by us: it is not hashed yet (`d_in_lookup()`).
-    pub(crate) fn in_lookup(self) -> Option<UnhashedDentry<'a, T>> {
-        // SAFETY: The dentry is alive; with the parent locked, the state is ours to change.
-        unsafe { bindings::d_in_lookup(self.0.as_ptr()) }.then_some(UnhashedDentry(self))
-    }
-
-    /// Makes a negative dentry positive (`d_instantiate()`), and takes over the reference.
+    /// Gives the dentry an inode (`d_instantiate()`), and takes over the reference.
     ///
     /// # Errors
     ///
-    /// EEXIST if it is positive.
-    pub(crate) fn d_instantiate(&self, inode: ARef<Inode<T>>) -> Result {
-        if self.inode().is_some() {
-            return Err(EEXIST);
+    /// EISDIR for a directory, which may have a dentry already; EXDEV if the inode is another
+    /// superblock's.
+    pub(crate) fn d_instantiate(self, inode: ARef<Inode<T>>) -> Result {
+        if inode.is_dir() {
+            return Err(EISDIR);
+        }
+        if !self.is_of_one_sb(&inode) {
+            return Err(EXDEV);
         }
         let inode = ARef::into_raw(inode).cast().as_ptr();
-        // SAFETY: The dentry is negative and, with the parent locked, stays so until now. The
-        // dentry takes over the reference.
+        // SAFETY: The dentry is negative, by this type; the inode is no directory and of the same
+        // superblock. The dentry takes over the reference.
         unsafe { bindings::d_instantiate(self.0.as_ptr(), inode) };
         Ok(())
     }
 }
 
-/// A [`NamedDentry`] that is not hashed: nobody finds it by its name yet.
+/// A [`NamedDentry`] that is negative and not hashed: nobody finds it by its name, or those who do
+/// wait for it to be looked up.
+///
+/// # Invariants
+///
+/// The dentry is negative and not hashed, and nobody else hashes it or gives it an inode. There is
+/// no other of these for it, nor a [`NegativeDentry`].
 pub(crate) struct UnhashedDentry<'a, T: Types>(NamedDentry<'a, T>);
 
 impl<'a, T: Types> UnhashedDentry<'a, T> {
@@ -274,9 +321,11 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     ///
     /// # Safety
     ///
-    /// As for [`NamedDentry::from_raw`], and the dentry is not hashed, and nobody else hashes it.
+    /// As for [`NamedDentry::from_raw`], and for `'a` the dentry is negative and not hashed, and
+    /// nobody else hashes it or gives it an inode.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The caller's promise.
+        // INVARIANT: As above.
         Self(unsafe { NamedDentry::from_raw(ptr) })
     }
 
@@ -293,15 +342,22 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     /// # Errors
     ///
     /// ELOOP if the directory would end up below itself; ESTALE if it could not be moved, while
-    /// others have its old parent locked or the superblock's rename lock. Gives the dentry back, to
-    /// try again.
+    /// others have its old parent locked or the superblock's rename lock; EXDEV if the inode is
+    /// another superblock's. Gives the dentry back, to try again.
     pub(crate) fn d_splice_alias(
         self,
         inode: Option<ARef<Inode<T>>>,
     ) -> Result<Option<ARef<Dentry<T>>>, (Error, Self)> {
+        if inode
+            .as_ref()
+            .is_some_and(|inode| !self.0.is_of_one_sb(inode))
+        {
+            return Err((EXDEV, self));
+        }
         let inode = inode.map_or(ptr::null_mut(), |i| ARef::into_raw(i).cast().as_ptr());
-        // SAFETY: The dentry is not hashed, by this type; the function takes over the reference to
-        // the inode even when it fails.
+        // SAFETY: The dentry is negative and not hashed, by this type, and stays so when the
+        // function fails; the inode is of the same superblock. Its reference is taken over even
+        // then.
         match from_err_ptr(unsafe { bindings::d_splice_alias(inode, self.0.as_ptr()) }) {
             // SAFETY: A reference comes with what is returned.
             Ok(alias) => Ok(NonNull::new(alias.cast()).map(|a| unsafe { ARef::from_raw(a) })),
@@ -334,10 +390,32 @@ pub(crate) fn full_name_hash<T: Types>(dir: &Inode<T>, name: &[u8]) -> u32 {
     unsafe { bindings::full_name_hash(dir.as_ptr().cast(), name.as_ptr().cast(), len) }
 }
 
-/// A dentry or an error as C returns them in one pointer (`ERR_PTR()`); a reference goes along.
-pub(super) fn into_ptr<T: Types>(result: Result<Option<ARef<Dentry<T>>>>) -> *mut bindings::dentry {
+/// What a directory operation returns in C for `dentry`: null, or the dentry to use in its place,
+/// or an error (`ERR_PTR()`). A reference goes along.
+///
+/// The VFS goes on with what it gets as if it had found it in the directory. So one that is not in
+/// there, which is none that `d_splice_alias()` has returned, is not passed on: EIO.
+///
+/// # Safety
+///
+/// `dentry` is alive, and its parent's `i_rwsem` held.
+pub(super) unsafe fn into_ptr<T: Types>(
+    dentry: *mut bindings::dentry,
+    result: Result<Option<ARef<Dentry<T>>>>,
+) -> *mut bindings::dentry {
     match result {
-        Ok(Some(dentry)) => ARef::into_raw(dentry).cast().as_ptr(),
+        Ok(Some(other)) => {
+            // SAFETY: Both are alive. A dentry with a locked parent stays there; of another one the
+            // parent is only compared.
+            let same = unsafe {
+                (*dentry).d_parent == (&raw const (*other.as_ptr()).d_parent).read_volatile()
+            };
+            if same {
+                ARef::into_raw(other).cast().as_ptr()
+            } else {
+                EIO.to_ptr()
+            }
+        }
         Ok(None) => ptr::null_mut(),
         Err(e) => e.to_ptr(),
     }

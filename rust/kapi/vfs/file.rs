@@ -88,9 +88,17 @@ impl<T: Types> File<T> {
         loff_result(unsafe { bindings::generic_file_llseek(self.as_ptr(), offset, whence) })
     }
 
-    /// `generic_file_mmap()`: the mapping is served from the page cache. Only `mmap` may call it.
+    /// `generic_file_mmap()`: the mapping is served from the page cache.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if the mapping is another file's.
     pub(crate) fn generic_file_mmap(&self, vma: &VmaNew) -> Result {
-        // SAFETY: `vma` is being set up to map a file, which is this one, as only `mmap` has it.
+        // SAFETY: `vma` is being set up, and its file does not change meanwhile.
+        if unsafe { (*vma.as_ptr()).vm_file } != self.as_ptr() {
+            return Err(EINVAL);
+        }
+        // SAFETY: `vma` is being set up to map this file.
         to_result(unsafe { bindings::generic_file_mmap(self.as_ptr(), vma.as_ptr()) })
     }
 

@@ -11,7 +11,9 @@
 //! - The VFS holds the directory's `i_rwsem` around the operations that look up or change it,
 //!   shared for `lookup` and (without `O_CREAT`) `atomic_open`, exclusively for the others; so the
 //!   names of the dentries are stable: [`NamedDentry`]. It is not ours to release.
-//! - `lookup` gets a dentry that is not hashed and not known to anyone else: [`UnhashedDentry`].
+//! - What is to be made has a negative dentry: [`NegativeDentry`].
+//! - `lookup` gets a dentry that is negative and not hashed; others that know it wait:
+//!   [`UnhashedDentry`].
 //! - `permission` with `MAY_NOT_BLOCK` and `get_link` without a dentry run in RCU walk:
 //!   [`super::rcu_walk`].
 //! - `mkdir` returns another dentry if the directory is spliced elsewhere.
@@ -22,14 +24,18 @@ use super::{
         into_ptr,
         Dentry,
         NamedDentry,
+        NegativeDentry,
         PositiveDentry,
         UnhashedDentry, //
     },
-    file::OpeningFile,
     inode::Inode,
     kstat::Kstat,
     mnt_idmapping::MntIdmap,
     namei::LookupFlags,
+    open::{
+        AtomicFile,
+        AtomicOpen, //
+    },
     rcu_walk::RcuInode,
     types::Types, //
 };
@@ -54,16 +60,6 @@ use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
-
-/// What `atomic_open` has done, to be returned by it.
-#[must_use]
-pub(crate) enum AtomicOpen<T: Types> {
-    /// The file is open ([`OpeningFile::finish_open`](super::open)).
-    Opened,
-    /// The name was looked up or made, and the VFS is to open it (`finish_no_open()`); with the
-    /// dentry to use in place of the one passed, if another.
-    NoOpen(Option<ARef<Dentry<T>>>),
-}
 
 /// `struct inode_operations`, apart from [`AttributeOperations`]. All run in task context and may
 /// sleep unless said otherwise.
@@ -97,14 +93,14 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     fn create(
         _idmap: &MntIdmap,
         _dir: &Inode<T>,
-        _dentry: NamedDentry<'_, T>,
+        _dentry: NegativeDentry<'_, T>,
         _mode: u16,
     ) -> Result {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Makes another name, `new`, for the inode of `old`.
-    fn link(_old: &Dentry<T>, _dir: &Inode<T>, _new: NamedDentry<'_, T>) -> Result {
+    fn link(_old: PositiveDentry<'_, T>, _dir: &Inode<T>, _new: NegativeDentry<'_, T>) -> Result {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -117,7 +113,7 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     fn symlink(
         _idmap: &MntIdmap,
         _dir: &Inode<T>,
-        _dentry: NamedDentry<'_, T>,
+        _dentry: NegativeDentry<'_, T>,
         _target: &[u8],
     ) -> Result {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
@@ -127,7 +123,7 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     fn mkdir(
         _idmap: &MntIdmap,
         _dir: &Inode<T>,
-        _dentry: NamedDentry<'_, T>,
+        _dentry: NegativeDentry<'_, T>,
         _mode: u16,
     ) -> Result<Option<ARef<Dentry<T>>>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
@@ -142,7 +138,7 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     fn mknod(
         _idmap: &MntIdmap,
         _dir: &Inode<T>,
-        _dentry: NamedDentry<'_, T>,
+        _dentry: NegativeDentry<'_, T>,
         _mode: u16,
         _rdev: u32,
     ) -> Result {
@@ -161,14 +157,14 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Looks up, makes if `flags` (`O_*`) say so, and opens, in one.
-    fn atomic_open(
+    /// Looks up the dentry that comes with the file, makes it if `flags` (`O_*`) say so, and opens,
+    /// in one.
+    fn atomic_open<'a>(
         _dir: &Inode<T>,
-        _dentry: NamedDentry<'_, T>,
-        _file: &OpeningFile<T>,
+        _file: AtomicFile<'a, T>,
         _flags: u32,
         _mode: u16,
-    ) -> Result<AtomicOpen<T>> {
+    ) -> Result<AtomicOpen<'a, T>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -252,9 +248,12 @@ unsafe extern "C" fn lookup<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     flags: c_uint,
 ) -> *mut bindings::dentry {
-    // SAFETY: By the contract; the dentry is not hashed yet.
-    let (dir, dentry) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
-    into_ptr(O::lookup(dir, dentry, LookupFlags::from_raw(flags)))
+    // SAFETY: By the contract; the dentry is new (`lookup_one_qstr_excl()`), or others who know it
+    // wait for this call (`d_alloc_parallel()`).
+    let (dir, new) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
+    let result = O::lookup(dir, new, LookupFlags::from_raw(flags));
+    // SAFETY: By the contract.
+    unsafe { into_ptr(dentry, result) }
 }
 
 /// # Safety
@@ -347,12 +346,12 @@ unsafe extern "C" fn create<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked.
+    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
             Inode::from_raw(dir),
-            NamedDentry::from_raw(dentry),
+            NegativeDentry::from_raw(dentry),
         )
     };
     from_result(|| O::create(idmap, dir, dentry, mode).map(|()| 0))
@@ -366,12 +365,12 @@ unsafe extern "C" fn link<T: Types, O: InodeOperations<T>>(
     dir: *mut bindings::inode,
     new: *mut bindings::dentry,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked.
+    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
     let (old, dir, new) = unsafe {
         (
-            Dentry::from_raw(old),
+            PositiveDentry::from_raw(old),
             Inode::from_raw(dir),
-            NamedDentry::from_raw(new),
+            NegativeDentry::from_raw(new),
         )
     };
     from_result(|| O::link(old, dir, new).map(|()| 0))
@@ -398,12 +397,12 @@ unsafe extern "C" fn symlink<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     target: *const c_char,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked.
+    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
             Inode::from_raw(dir),
-            NamedDentry::from_raw(dentry),
+            NegativeDentry::from_raw(dentry),
         )
     };
     // SAFETY: By the contract.
@@ -420,15 +419,17 @@ unsafe extern "C" fn mkdir<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> *mut bindings::dentry {
-    // SAFETY: By the contract; the directory is locked.
-    let (idmap, dir, dentry) = unsafe {
+    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    let (idmap, dir, new) = unsafe {
         (
             MntIdmap::from_raw(idmap),
             Inode::from_raw(dir),
-            NamedDentry::from_raw(dentry),
+            NegativeDentry::from_raw(dentry),
         )
     };
-    into_ptr(O::mkdir(idmap, dir, dentry, mode))
+    let result = O::mkdir(idmap, dir, new, mode);
+    // SAFETY: By the contract.
+    unsafe { into_ptr(dentry, result) }
 }
 
 /// # Safety
@@ -453,12 +454,12 @@ unsafe extern "C" fn mknod<T: Types, O: InodeOperations<T>>(
     mode: bindings::umode_t,
     rdev: bindings::dev_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked.
+    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
             Inode::from_raw(dir),
-            NamedDentry::from_raw(dentry),
+            NegativeDentry::from_raw(dentry),
         )
     };
     from_result(|| O::mknod(idmap, dir, dentry, mode, rdev).map(|()| 0))
@@ -537,16 +538,13 @@ unsafe extern "C" fn atomic_open<T: Types, O: InodeOperations<T>>(
     flags: c_uint,
     mode: bindings::umode_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked.
-    let (dir, named) = unsafe { (Inode::from_raw(dir), NamedDentry::from_raw(dentry)) };
-    // SAFETY: By the contract.
-    let opening = unsafe { OpeningFile::from_raw(file) };
-    from_result(|| match O::atomic_open(dir, named, opening, flags, mode)? {
-        AtomicOpen::Opened => Ok(0),
-        AtomicOpen::NoOpen(other) => {
-            let other = into_ptr(Ok(other));
-            // SAFETY: The file is not open; the function takes over the reference.
-            Ok(unsafe { bindings::finish_no_open(file, other) })
-        }
-    })
+    // SAFETY: By the contract; the directory is locked, with `O_CREAT` exclusively
+    // (`lookup_open()`; `dentry_create()` in any case).
+    let (dir, file) = unsafe {
+        (
+            Inode::from_raw(dir),
+            AtomicFile::from_raw(file, dentry, flags),
+        )
+    };
+    from_result(|| O::atomic_open(dir, file, flags, mode).map(|_done| 0))
 }

@@ -2,30 +2,49 @@
 
 //! Opening a file from within `atomic_open`.
 //!
-//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`finish_open()`).
+//! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`finish_open()`,
+//! `finish_no_open()`).
 //!
 //! Rules of C encoded here:
 //!
-//! - `finish_open()` is called at most once for a file, which is not open before it
-//!   (`FMODE_OPENED` makes it BUG).
+//! - `atomic_open` ends with one call of either function, or fails. The first is for a file that
+//!   is not open (`FMODE_OPENED` makes it BUG) nor being opened by `open`. So an [`AtomicFile`] is
+//!   used up by either, and what they return is what `atomic_open` returns.
+//! - `finish_open()` calls the function that it is given in place of the `open` of the inode's
+//!   table, and the file gets that table: of a fifo or a device it would be one that takes our
+//!   private data for its own.
 //! - When it fails after the file counts as open, `release` runs in the end all the same, and the
 //!   private data stays with the file; when it fails before that, `release` does not run.
 
 use super::{
-    dentry::Dentry,
+    dentry::{
+        into_ptr,
+        Dentry,
+        NamedDentry,
+        NegativeDentry,
+        UnhashedDentry, //
+    },
+    fcntl::O_CREAT,
     file::OpeningFile,
     inode::Inode,
     types::Types, //
 };
 use crate::bindings;
-use core::ffi::c_int;
+use core::{
+    ffi::c_int,
+    marker::PhantomData,
+    ops::Deref, //
+};
 use kernel::{
     error::{
         from_result,
         to_result, //
     },
     prelude::*,
-    sync::Arc, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// The end of an open, once the VFS has set the file up.
@@ -36,6 +55,27 @@ pub(crate) trait FinishOpen<T: Types> {
 
 /// Why a file was not opened, and its data unless that has gone to the file.
 pub(crate) type NotOpened<T> = (Error, Option<Arc<<T as Types>::File>>);
+
+/// The file that `atomic_open` is called with, and the dentry that it is to be of.
+///
+/// # Invariants
+///
+/// The file is not open, and there is no other of these for it. `dentry` is the one that
+/// `atomic_open` was called with; with `exclusive`, the parent's `i_rwsem` is held exclusively for
+/// `'a`.
+pub(crate) struct AtomicFile<'a, T: Types> {
+    file: &'a OpeningFile<T>,
+    dentry: NamedDentry<'a, T>,
+    exclusive: bool,
+}
+
+/// `atomic_open` has ended: the file is open, or the VFS is to open what was found or made.
+///
+/// # Invariants
+///
+/// `finish_open()` or `finish_no_open()` was called for the file of `'a`, and succeeded.
+#[must_use]
+pub(crate) struct AtomicOpen<'a, T: Types>(PhantomData<&'a OpeningFile<T>>);
 
 /// # Safety
 ///
@@ -55,40 +95,112 @@ unsafe extern "C" fn finish<T: Types, O: FinishOpen<T>>(
     from_result(|| O::finish_open(inode, opening, data).map(|()| 0))
 }
 
-impl<T: Types> OpeningFile<T> {
+impl<T: Types> Deref for AtomicFile<'_, T> {
+    type Target = OpeningFile<T>;
+
+    fn deref(&self) -> &OpeningFile<T> {
+        self.file
+    }
+}
+
+impl<'a, T: Types> AtomicFile<'a, T> {
+    /// Borrows what `atomic_open` was called with.
+    ///
+    /// # Safety
+    ///
+    /// To be called once by each `atomic_open`, with the file, the dentry and the flags that it has
+    /// got; the first two are of a filesystem type registered for `T`, and `'a` ends with the call.
+    pub(super) unsafe fn from_raw(
+        file: *mut bindings::file,
+        dentry: *mut bindings::dentry,
+        flags: u32,
+    ) -> Self {
+        Self {
+            // SAFETY: The caller's promise.
+            file: unsafe { OpeningFile::from_raw(file) },
+            // SAFETY: The caller's promise; the parent is locked at least shared.
+            dentry: unsafe { NamedDentry::from_raw(dentry) },
+            // INVARIANT: With `O_CREAT` the VFS has locked the parent exclusively.
+            exclusive: flags & O_CREAT != 0,
+        }
+    }
+
+    /// The dentry.
+    pub(crate) fn dentry(&self) -> NamedDentry<'a, T> {
+        self.dentry
+    }
+
+    /// The dentry, if it is being looked up, by us (`d_in_lookup()`).
+    pub(crate) fn in_lookup(&mut self) -> Option<UnhashedDentry<'_, T>> {
+        let dentry = self.dentry.as_ptr();
+        // SAFETY: The dentry is alive. Of one that is being looked up, which is negative and not
+        // hashed, others wait for the end of that, which is ours to bring about; and `self` is
+        // borrowed, so that this is the only one.
+        unsafe { bindings::d_in_lookup(dentry).then(|| UnhashedDentry::from_raw(dentry)) }
+    }
+
+    /// The dentry, if it is negative, and the name may be made (`O_CREAT`).
+    pub(crate) fn negative(&mut self) -> Option<NegativeDentry<'_, T>> {
+        let dentry = self.dentry.as_ptr();
+        // SAFETY: The dentry is alive.
+        let in_lookup = unsafe { bindings::d_in_lookup(dentry) };
+        let negative = self.exclusive && !in_lookup && self.dentry.inode().is_none();
+        // SAFETY: The parent is locked exclusively, so that nobody else gives it an inode; and
+        // `self` is borrowed, so that this is the only one.
+        negative.then(|| unsafe { NegativeDentry::from_raw(dentry) })
+    }
+
     /// Notes that the file was created by this open (`FMODE_CREATED`).
     pub(crate) fn set_created(&self) {
         // SAFETY: The file is not shared before it is open.
         unsafe { (*self.as_ptr()).f_mode |= bindings::FUSE_CONST_FMODE_CREATED };
     }
 
-    /// Opens the file on `dentry`, which is positive, with `data` (`finish_open()`).
+    /// Opens the file on its dentry with `data` (`finish_open()`).
     ///
     /// # Errors
     ///
-    /// What `O` or the VFS says, and the data, unless it has gone to the file, which is to be
-    /// released then.
+    /// EINVAL if the dentry is not a regular file's; else what `O` or the VFS says. The data comes
+    /// back, unless it has gone to the file, which is to be released then.
     pub(crate) fn finish_open<O: FinishOpen<T>>(
-        &self,
-        dentry: &Dentry<T>,
+        self,
         data: Arc<T::File>,
-    ) -> Result<(), NotOpened<T>> {
-        if self.is_opened() || dentry.inode().is_none() {
+    ) -> Result<AtomicOpen<'a, T>, NotOpened<T>> {
+        if !self.dentry.inode().is_some_and(Inode::is_reg) {
             return Err((EINVAL, Some(data)));
         }
-        // SAFETY: The file is not open yet; see below for failures.
+        // SAFETY: The file is not open yet, by this type; see below for failures.
         unsafe { self.set_private(data) };
-        // SAFETY: The file is not open, the dentry positive.
-        let ret =
-            unsafe { bindings::finish_open(self.as_ptr(), dentry.as_ptr(), Some(finish::<T, O>)) };
-        to_result(ret).map_err(|e| {
-            if self.is_opened() {
-                (e, None)
-            } else {
-                // SAFETY: The data was set above, and nobody sees the file as open.
-                (e, Some(unsafe { self.take_private() }))
-            }
-        })
+        // SAFETY: The file is not open, by this type. The dentry is positive, and its inode a
+        // regular file, whose table (`InodeKind::Regular`) was made for `T`.
+        let ret = unsafe {
+            bindings::finish_open(self.as_ptr(), self.dentry.as_ptr(), Some(finish::<T, O>))
+        };
+        match to_result(ret) {
+            // INVARIANT: As above.
+            Ok(()) => Ok(AtomicOpen(PhantomData)),
+            Err(e) if self.is_opened() => Err((e, None)),
+            // SAFETY: The data was set above, and nobody sees the file as open.
+            Err(e) => Err((e, Some(unsafe { self.take_private() }))),
+        }
+    }
+
+    /// Leaves it to the VFS to open what the dentry is now, or `other` in its place
+    /// (`finish_no_open()`).
+    ///
+    /// # Errors
+    ///
+    /// EIO if `other` is not in the same directory.
+    pub(crate) fn finish_no_open(
+        self,
+        other: Option<ARef<Dentry<T>>>,
+    ) -> Result<AtomicOpen<'a, T>> {
+        // SAFETY: The dentry is alive, its parent locked.
+        let other = unsafe { into_ptr(self.dentry.as_ptr(), Ok(other)) };
+        // SAFETY: The file is not open, by this type; the function takes over the reference.
+        to_result(unsafe { bindings::finish_no_open(self.as_ptr(), other) })?;
+        // INVARIANT: As above.
+        Ok(AtomicOpen(PhantomData))
     }
 
     /// `FMODE_OPENED`.
