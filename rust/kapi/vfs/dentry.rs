@@ -149,7 +149,7 @@ impl<T: Types> Dentry<T> {
 
     /// Whether the last `dput()` asks `d_delete` (`DCACHE_OP_DELETE`). A hint, which may be stale.
     pub(crate) fn has_op_delete(&self) -> bool {
-        // SAFETY: The dentry is alive; the field is a machine word.
+        // SAFETY: The dentry is alive; the field is 32 bits, read at once.
         let flags = unsafe { (&raw const (*self.as_ptr()).d_flags).read_volatile() };
         flags & bindings::FUSE_CONST_DCACHE_OP_DELETE != 0
     }
