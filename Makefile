@@ -20,7 +20,7 @@ help:
 	@echo 'make quick SUITE=name     the fastest way to a verdict: our module, plain, on User Mode Linux'
 	@echo 'make cases SUITE=name     the names of the cases in SUITE, without a virtual machine'
 	@echo 'make check-quick          format, unsafe report, pages, scripts, tidy; clippy of what changed'
-	@echo 'make check                all of check-quick, rustdoc, host tests'
+	@echo 'make check                all of check-quick, rustdoc, what must not compile, host tests'
 	@echo 'make doc                  rustdoc and the pages of Documentation, in build/doc'
 	@echo 'make shell                a virtual machine with the module loaded; IMPL=c for the C module'
 	@echo '                          FILES="path...": there, too; MODULE=fuse.ko: a module of your own'

@@ -35,6 +35,11 @@
 
 mod abi;
 mod bindings;
+// Uses of `kapi` that must not compile: scripts/compile-fail.
+#[cfg(compile_fail)]
+mod compile_fail {
+    include!(env!("RUST_FUSE_COMPILE_FAIL"));
+}
 mod control;
 mod engine;
 mod fs;

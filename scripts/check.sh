@@ -78,6 +78,9 @@ check_scripts() {
 	tc shellcheck -x -S warning -e SC1091,SC2034 "${files[@]}"
 }
 
+# What the wrappers forbid, each case with a result of its own.
+check_compile_fail() { compile_fail "$ROOT/rust/compile_fail" "$BUILD/out/compile-fail.results"; }
+
 check_tidy() { tc "$ROOT/scripts/tidy" "$ROOT" "$SOURCE"; }
 
 # state_of PATH...: a hash of the files there, of the toolchain and the kernel, and of this script.
@@ -122,6 +125,8 @@ kernel plain
 if [[ -z $quick ]]; then
 	module rust plain
 	check rustdoc doc_rustdoc
+	check compile-fail check_compile_fail
+	[[ ! -e $BUILD/out/compile-fail.results ]] || cat "$BUILD/out/compile-fail.results" >>"$results"
 fi
 passed_before clippy rust Kbuild || lint clippy check_clippy_module
 if ! passed_before clippy-selftests rust selftests; then

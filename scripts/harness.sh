@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Does the machinery see what it has to see? Machines that go wrong in every way must all fail, and for the
-# right reason; so must KTAP that is not as planned. And C's results are kept by what decides them, and nothing else.
+# right reason; so must KTAP that is not as planned. C's results are kept by what decides them, and nothing else. And
+# scripts/tidy and scripts/compile-fail see what they are for.
 # harness.sh RESULTS
 . "$(dirname "$0")/lib/all.sh"
 
@@ -210,3 +211,49 @@ tidy_sees name "has fuse_$GONE" Documentation/design.rst "\$ s/\$/\n\`\`fuse_$GO
 tidy_sees name "there is no fs/$GONE.rs" Documentation/design.rst "\$ s/\$/\n\`\`fs\/$GONE.rs\`\`/"
 tidy_sees exception 'nothing needs "length rust/main.rs"' scripts/tidy.exceptions \
 	'$ s/$/\nlength rust\/main.rs planted/'
+
+# What must not compile: cases that do, or fail in another way than they say, must all fail, each for its own reason.
+PLANTED=$BUILD/out/harness-compile-fail
+rm -rf "$PLANTED"
+mkdir -p "$PLANTED"
+declare -A REASONS
+
+# planted NAME REASON LINE...: a case whose function has these lines, the first of which is the file's second one; and
+# why it must fail, a pattern, empty if it passes.
+planted() {
+	local name=$1
+	REASONS[$name]=$2
+	shift 2
+	printf '%s\n' 'fn case() {' "$@" '}' >"$PLANTED/$name.rs"
+}
+planted mismatch '' 'let _: u32 = "";  // error[E0308]'
+planted borrow '' 'struct S; let s = S;' 'drop(s);' \
+	'drop(s);  // error[E0382]'
+planted name '' 'use crate::nowhere;  // error[E0432]'
+planted unsafe_code '' 'unsafe { core::hint::unreachable_unchecked() }  // error[unsafe_code]'
+planted compiles '^compiles$' 'let _: u32 = 1;  // error[E0308]'
+planted other_code '^E0308 on line 2: .*; not E0277 on line 2$' 'let _: u32 = "";  // error[E0277]'
+planted other_line '^E0382 on line 4: .*; not E0382 on line 3$' \
+	'struct S; let s = S;' 'drop(s);  // error[E0382]' 'drop(s);'
+planted second_error '^E0308 on line 4: .*; not E0308 on line 3$' 'let x = 1;' 'let x: &str = 1;  // error[E0308]' \
+	'let _: u32 = x;'
+planted fails_anyway '^does not compile without its line 2: E0308 on line 3: ' 'let _: u32 = "";  // error[E0308]' \
+	'let _: u32 = "";'
+planted warned '^does not compile without its line 2: unreachable_code on line 4: ' \
+	'let _: u32 = "";  // error[E0308]' '#[warn(unreachable_code)] { return;' '(); }'
+planted unmarked '^has 0 marked lines' 'let _: u32 = "";'
+planted marked_twice '^has 2 marked lines' 'let _: u32 = "";  // error[E0308]' 'let _: u32 = "";  // error[E0308]'
+kernel plain
+module rust plain
+compile_fail "$PLANTED" "$PLANTED.results" >"$PLANTED.log" 2>&1 && truth=0 || truth=1
+verdict compile_fail_status "$truth" "ended with 0"
+for name in "${!REASONS[@]}"; do
+	said=$(awk -F'\t' -v name="compile-fail $name" '$2 == name { print $1 "\t" $3 }' "$PLANTED.results" || true)
+	truth=0
+	if [[ -z ${REASONS[$name]} ]]; then
+		[[ $said != pass* ]] || truth=1
+	else
+		[[ $said != fail* ]] || ! grep -qE "${REASONS[$name]}" <<<"${said#*$'\t'}" || truth=1
+	fi
+	verdict "compile_fail_$name" "$truth" "says $said: see $PLANTED.log"
+done

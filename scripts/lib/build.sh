@@ -34,6 +34,21 @@ module() {
 	[[ -f $MODULE ]] || die "$MODULE was not built"
 }
 
+# Prints the command by which Kbuild has compiled the plain module, less what it emits and where.
+saved_rustc() {
+	sed -n 's/^savedcmd_rust\/main.o := //p' "$BUILD/module/plain/rust/.main.o.cmd" |
+		sed -E 's/ ;.*//; s/ --emit=[^ ]+//g; s/ --out-dir [^ ]+//g'
+}
+
+# as_kbuild COMMAND...: runs it in the toolchain root, in the folder and with the variables that Kbuild gave rustc.
+as_kbuild() {
+	local out=$BUILD/module/plain
+	# shellcheck disable=SC2016
+	tc bash -c 'cd "$0" && exec "$@"' "$out" env RUSTC_BOOTSTRAP=1 \
+		"RUST_FUSE_BINDINGS=$out/rust/bindings/bindings_generated.rs" \
+		"RUST_FUSE_HELPERS=$out/rust/bindings/bindings_helpers_generated.rs" "$@"
+}
+
 # Takes the lock under which cargo works in the cache. It tells a package of ours from the same one in another checkout
 # by the age of its files only, and would take what it has made there for fresh: with another checkout, our packages are
 # made anew, and those of others, which take the time, are not.
@@ -131,4 +146,14 @@ kselftests() {
 	key=$( (echo "1 $KSELFTESTS $SOURCE_ID"; basename "$TOOLCHAIN") | hash_of)
 	cache_entry kselftests "$key" kselftests_fill
 	KSELFTESTS_DIR=$ENTRY/bin
+}
+
+# compile_fail CASES RESULTS [NAME...]: compiles the cases of a folder, or these of them, which must fail as they say:
+# scripts/compile-fail. The plain module has been built.
+compile_fail() {
+	local cases=$1 results=$2
+	shift 2
+	rm -rf "$results" "$results.work"
+	mkdir -p "$results.work"
+	as_kbuild "$ROOT/scripts/compile-fail" "$cases" "$results.work" "$results" "$(saved_rustc)" "$@"
 }
