@@ -33,7 +33,10 @@ use crate::{
             Source, //
         },
         page_cache::{
-            folio::LockedFolio,
+            folio::{
+                LockedFolio,
+                WrittenFolio, //
+            },
             folio_list::WriteFolios,
             pagemap::{
                 fault_in_iov_iter_readable,
@@ -178,50 +181,40 @@ fn fill(
     let mut pos = start;
 
     while left > 0 && batch.count() < max_folios {
-        let (folio, offset, copied) = match copy_folio(inode, from, pos, left) {
-            Ok(done) => done,
+        let written = match copy_folio(inode, from, pos, left) {
+            Ok(written) => written,
             // What there is goes first; the next round fails.
             Err(_) if batch.count() > 0 => break,
             Err(e) => return Err(e),
         };
-        left -= copied;
-        pos = pos.saturating_add(i64::try_from(copied)?);
+        left -= written.len();
+        pos = pos.saturating_add(i64::try_from(written.len())?);
 
-        let folio_size = folio.folio().size();
-        if !folio.folio().is_uptodate() {
-            batch.push_locked(folio, offset, copied)?;
-            break;
-        }
-        batch.push(folio.unlock(), offset, copied)?;
-        if !big_writes || offset + copied != folio_size {
+        let to_end = written.is_to_end();
+        let goes_on = batch.push(written)?;
+        if !goes_on || !big_writes || !to_end {
             break;
         }
     }
     Ok(())
 }
 
-/// Copies at most `max` bytes to the folio at `pos`; returns it, the offset in it, and the bytes.
+/// Copies at most `max` bytes to the folio at `pos`.
 fn copy_folio(
     inode: &Inode,
     from: &mut IovIter<Source>,
     pos: i64,
     max: usize,
-) -> Result<(LockedFolio, usize, usize)> {
+) -> Result<WrittenFolio> {
     loop {
-        let mut folio = LockedFolio::write_begin(inode, page_index(pos), pages::signals())?;
+        let folio = LockedFolio::write_begin(inode, page_index(pos), pages::signals())?;
         let offset = folio.offset_of(pos);
-        let size = folio.folio().size();
-        let bytes = max.min(size.saturating_sub(offset));
+        let bytes = max.min(folio.folio().size().saturating_sub(offset));
 
-        let copied = folio.copy_from_iter_atomic(offset, bytes, from);
-        if copied > 0 {
-            if copied == size {
-                folio.mark_uptodate();
-            }
-            return Ok((folio, offset, copied));
+        if let Some(written) = folio.copy_from_iter_atomic(offset, bytes, from) {
+            return Ok(written);
         }
-        // The data may lie in this very folio, so fault it in without the lock.
-        drop(folio);
+        // The data may lie in this very folio, which is why it is not locked any more.
         fault_in_iov_iter_readable(from, bytes)?;
     }
 }

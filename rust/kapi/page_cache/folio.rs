@@ -6,8 +6,8 @@
 //! [`include/linux/mm.h`](srctree/include/linux/mm.h),
 //! [`include/linux/pagemap.h`](srctree/include/linux/pagemap.h).
 //!
-//! A [`LockedFolio`] is unlocked by its drop. Memory is reached by copying only, as others may
-//! write to it at any time.
+//! A [`LockedFolio`] is unlocked by its drop; once data was copied to it, it is a [`WrittenFolio`].
+//! Memory is reached by copying only, as others may write to it at any time.
 
 use crate::{
     bindings,
@@ -141,27 +141,40 @@ impl LockedFolio {
         unsafe { bindings::offset_in_folio(self.0.as_ptr(), pos) }
     }
 
-    /// Copies to the folio what is resident of `from`, at most `len` bytes, and advances `from`.
+    /// Copies to the folio what is resident of `from`, at most `len` bytes, and advances `from`. A
+    /// folio that was written as a whole is valid (`iomap_folio_mark_uptodate()`). Nothing could be
+    /// copied: `None`, and the folio is unlocked.
     pub(crate) fn copy_from_iter_atomic(
-        &mut self,
+        self,
         offset: usize,
         len: usize,
         from: &mut IovIter<Source>,
-    ) -> usize {
-        let len = len.min(self.0.size().saturating_sub(offset));
-        // SAFETY: The range is in the folio, which is locked and in a mapping, and the iterator
-        // is valid.
-        unsafe { bindings::filemap_copy_from_iter(self.0.as_ptr(), offset, len, from.as_ptr()) }
-    }
-
-    /// The whole folio has been written (`iomap_folio_mark_uptodate()`).
-    pub(crate) fn mark_uptodate(&mut self) {
-        // SAFETY: The folio is locked, of a mapping that uses iomap.
-        unsafe { bindings::iomap_folio_mark_uptodate(self.0.as_ptr()) };
+    ) -> Option<WrittenFolio> {
+        let size = self.0.size();
+        let len = len.min(size.saturating_sub(offset));
+        // SAFETY: The range is in the folio, which is locked and in a mapping; the iterator is
+        // valid, and a source.
+        let copied = unsafe {
+            bindings::filemap_copy_from_iter(self.0.as_ptr(), offset, len, from.as_ptr())
+        };
+        if copied == 0 {
+            return None;
+        }
+        if copied == size {
+            // SAFETY: The folio is locked, of a mapping that uses iomap, and written from its
+            // beginning to its end.
+            unsafe { bindings::iomap_folio_mark_uptodate(self.0.as_ptr()) };
+        }
+        // INVARIANT: Written just now, under the lock. C copies no more than it is asked to.
+        Some(WrittenFolio {
+            folio: self,
+            offset,
+            len: copied,
+        })
     }
 
     /// Unlocks it and keeps the reference.
-    pub(crate) fn unlock(self) -> ARef<Folio> {
+    pub(super) fn unlock(self) -> ARef<Folio> {
         let folio = ManuallyDrop::new(self);
         // SAFETY: We hold the lock, and it is forgotten with `folio`.
         unsafe { bindings::folio_unlock(folio.0.as_ptr()) };
@@ -174,5 +187,34 @@ impl Drop for LockedFolio {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant we hold the lock.
         unsafe { bindings::folio_unlock(self.0.as_ptr()) };
+    }
+}
+
+/// A folio of the page cache that data was copied to, locked.
+///
+/// # Invariants
+///
+/// The `len` bytes from `offset` on lie in the folio and have been written since it was locked.
+pub(crate) struct WrittenFolio {
+    folio: LockedFolio,
+    offset: usize,
+    len: usize,
+}
+
+impl WrittenFolio {
+    /// Bytes that were copied.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether they go up to the folio's end.
+    pub(crate) fn is_to_end(&self) -> bool {
+        // By the type's invariant there is no overflow.
+        self.offset + self.len == self.folio.0.size()
+    }
+
+    /// The folio, offset and length of what was written.
+    pub(super) fn into_parts(self) -> (LockedFolio, usize, usize) {
+        (self.folio, self.offset, self.len)
     }
 }

@@ -11,7 +11,7 @@
 
 use super::folio::{
     Folio,
-    LockedFolio, //
+    WrittenFolio, //
 };
 use crate::{
     bindings,
@@ -23,8 +23,7 @@ use core::{
 };
 use kernel::{
     page::PAGE_SIZE,
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
 /// A piece of a folio. It owns nothing: the list that it is in does, so that it cannot be copied,
@@ -269,7 +268,8 @@ impl Drop for ReadFolios {
 ///
 /// # Invariants
 ///
-/// We own a reference to the folio of each piece, and if `locked`, the lock of the last one.
+/// Each piece comes from a [`WrittenFolio`]: it lies in its folio and has been written. We own a
+/// reference to the folio, and if `locked`, the lock of the last one.
 pub(crate) struct WriteFolios {
     segs: KVec<Seg>,
     bytes: usize,
@@ -286,34 +286,38 @@ impl WriteFolios {
         })
     }
 
-    fn push_seg(&mut self, folio: &Folio, offset: usize, len: usize) -> Result {
-        let end = offset.checked_add(len).ok_or(EINVAL)?;
-        if self.locked || end > folio.size() {
+    /// Appends what was written of a folio, which is unlocked if all of it is valid. If not, it
+    /// stays locked until the list is dropped, so that nobody reads the rest of it, and is the last
+    /// one: false.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no room, `EINVAL` behind the last one.
+    pub(crate) fn push(&mut self, written: WrittenFolio) -> Result<bool> {
+        let (folio, offset, len) = written.into_parts();
+        if self.locked {
             return Err(EINVAL);
         }
-        let (offset, len32) = (u32::try_from(offset)?, u32::try_from(len)?);
-        // SAFETY: The range is in the folio, and the callers hand a reference over.
-        let seg = unsafe { Seg::new(NonNull::from(folio).cast(), offset, len32) };
+        // SAFETY: The range is in the folio, whose reference becomes the list's. A folio is smaller
+        // than 4 GiB.
+        let seg = unsafe {
+            Seg::new(
+                NonNull::from(folio.folio()).cast(),
+                offset as u32,
+                len as u32,
+            )
+        };
         self.segs.push_within_capacity(seg).map_err(|_| ENOMEM)?;
         self.bytes = self.bytes.saturating_add(len);
-        Ok(())
-    }
-
-    /// Appends a range of a folio that need not stay locked.
-    pub(crate) fn push(&mut self, folio: ARef<Folio>, offset: usize, len: usize) -> Result {
-        self.push_seg(&folio, offset, len)?;
-        // INVARIANT: The reference is the list's now.
-        core::mem::forget(folio);
-        Ok(())
-    }
-
-    /// Appends a range of a folio that stays locked until the list is dropped: the last one.
-    pub(crate) fn push_locked(&mut self, folio: LockedFolio, offset: usize, len: usize) -> Result {
-        self.push_seg(folio.folio(), offset, len)?;
-        // INVARIANT: The reference and the lock are the list's now.
-        core::mem::forget(folio);
-        self.locked = true;
-        Ok(())
+        let uptodate = folio.folio().is_uptodate();
+        // INVARIANT: The reference, and the lock if it is not unlocked, are the list's now.
+        if uptodate {
+            core::mem::forget(folio.unlock());
+        } else {
+            core::mem::forget(folio);
+            self.locked = true;
+        }
+        Ok(uptodate)
     }
 
     /// Ranges in it.
@@ -394,5 +398,5 @@ unsafe impl Segs for WriteFolios {
     }
 }
 
-// SAFETY: What is written is data that was copied into the page cache.
+// SAFETY: By the type's invariant.
 unsafe impl SourceSegs for WriteFolios {}
