@@ -14,9 +14,10 @@ use crate::{
             IovIter,
             Source, //
         },
-        page_cache::folio_list::{
+        page_cache::segs::{
             DestSegs,
             Seg,
+            SegCursor,
             Segs,
             SourceSegs, //
         },
@@ -112,15 +113,17 @@ impl<'i, D: Direction> DirectIter<'i, D> {
             return Err(EINVAL);
         }
         let max_pages = max_pages as usize;
+        let max_bytes = max_bytes.min(u32::MAX as usize);
         let mut pages = UserPages {
             segs: KVec::with_capacity(max_pages, GFP_KERNEL)?,
             bytes: 0,
+            filled: SegCursor::default(),
             dirty: D::WRITTEN,
             _direction: PhantomData,
         };
         let mut nr_pages = 0;
         let mut rest = Ok(());
-        while pages.bytes < max_bytes && nr_pages < max_pages {
+        while pages.bytes() < max_bytes && nr_pages < max_pages {
             match self.pin_batch(&mut pages, max_bytes, BATCH.min(max_pages - nr_pages)) {
                 Ok(0) => break,
                 Ok(n) => nr_pages += n,
@@ -152,7 +155,7 @@ impl<'i, D: Direction> DirectIter<'i, D> {
             bindings::iov_iter_extract_pages(
                 self.iter.as_ptr(),
                 &mut ptr,
-                max_bytes - pages.bytes,
+                max_bytes - pages.bytes(),
                 // At most `BATCH`.
                 max_pages as u32,
                 0,
@@ -215,7 +218,9 @@ impl DirectIter<'_, Dest> {
 /// Each piece holds one pin for each page that it touches, for writing if `D` is [`Dest`].
 pub(crate) struct UserPages<D> {
     segs: KVec<Seg>,
-    bytes: usize,
+    bytes: u32,
+    /// How far those of a destination have been written to.
+    filled: SegCursor,
     /// To be marked dirty.
     dirty: bool,
     _direction: PhantomData<D>,
@@ -224,7 +229,7 @@ pub(crate) struct UserPages<D> {
 impl<D> UserPages<D> {
     /// Bytes in it.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes as usize
     }
 
     /// # Safety
@@ -237,7 +242,8 @@ impl<D> UserPages<D> {
         let folio = unsafe { bindings::page_folio(page) };
         // SAFETY: As above.
         let offset = unsafe { bindings::page_offset_in_folio(folio, page) } + start;
-        self.bytes += len;
+        // No more than a `u32` was asked for.
+        self.bytes += len as u32;
         // Pages that follow each other in one folio make one piece.
         if let Some(last) = self.segs.last_mut().filter(|_| adjoins) {
             if last.folio() == folio && last.offset() + last.len() == offset {
@@ -251,7 +257,7 @@ impl<D> UserPages<D> {
             // Not reached: there is room for as many pieces as pages were asked for.
             // SAFETY: We own the pin.
             unsafe { bindings::unpin_user_folio(folio, 1) };
-            self.bytes -= len;
+            self.bytes -= len as u32;
         }
     }
 }
@@ -283,7 +289,11 @@ unsafe impl<D> Segs for UserPages<D> {
 unsafe impl SourceSegs for UserPages<Source> {}
 
 // SAFETY: By the type's invariant it is pinned for writing. Drop marks it dirty.
-unsafe impl DestSegs for UserPages<Dest> {}
+unsafe impl DestSegs for UserPages<Dest> {
+    unsafe fn to_fill(&mut self) -> (&[Seg], &mut SegCursor) {
+        (&self.segs, &mut self.filled)
+    }
+}
 
 impl<D> Drop for UserPages<D> {
     #[inline(never)]

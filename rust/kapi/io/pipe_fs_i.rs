@@ -12,14 +12,9 @@
 use crate::{
     bindings,
     kapi::page_cache::{
-        folio_copy::{
-            self,
-            SegCursor, //
-        },
-        folio_list::{
-            DestSegs,
-            ReadFolios, //
-        },
+        folio_copy,
+        folio_list::ReadFolios,
+        segs::DestSegs, //
     },
 };
 use core::{
@@ -321,56 +316,43 @@ impl PipeSource<'_> {
     }
 
     /// Copies up to `max` bytes to folios as far as that goes without sleeping; returns how much.
-    pub(crate) fn get_segs<L: DestSegs>(
-        &mut self,
-        list: &L,
-        cursor: &mut SegCursor,
-        max: usize,
-    ) -> usize {
+    pub(crate) fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize {
         self.walk(max, |page, offset, _, len| {
             // SAFETY: The range lies in the buffer, hence in one folio.
-            unsafe { folio_copy::copy_from_page(list, cursor, len, page, offset) }
+            unsafe { folio_copy::copy_from_page(list, len, page, offset) }
         })
     }
 
     /// As [`get_segs`](Self::get_segs), for folios of the page cache, which are replaced by pages
     /// of the pipe where both sides allow it.
-    pub(crate) fn get_folios(
-        &mut self,
-        list: &mut ReadFolios,
-        cursor: &mut SegCursor,
-        max: usize,
-    ) -> usize {
+    pub(crate) fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
         if !self.may_move {
-            return self.get_segs(list, cursor, max);
+            return self.get_segs(list, max);
         }
         let mut done = 0;
         while done < max {
-            let whole = cursor
-                .fresh()
-                .filter(|index| list.is_replaceable(*index, max - done));
-            match (whole, &self.current) {
-                (Some(index), Current::Stolen(folio)) => {
+            match (list.is_replaceable(max - done), &self.current) {
+                (true, Current::Stolen(folio)) => {
                     let folio = *folio;
-                    // SAFETY: Stolen, so locked, ours alone, and in no mapping.
-                    if !unsafe { list.replace(index, folio) } {
+                    // SAFETY: Stolen, so locked, ours alone, in no mapping; a whole page of what
+                    // was in the pipe.
+                    if !unsafe { list.replace(folio) } {
                         self.unsteal();
                         continue;
                     }
                     self.current = Current::None;
                     self.moved(folio);
-                    cursor.skip();
                     done += PAGE_SIZE;
                 }
-                (Some(_), Current::None | Current::Copy { left: 0, .. }) => {
+                (true, Current::None | Current::Copy { left: 0, .. }) => {
                     // Whether the next buffer can be stolen shows while nothing is lent.
                     self.wanted = true;
                     break;
                 }
                 _ => {
                     // To the end of this piece, if the buffer at hand has as much.
-                    let part = cursor.left(list).min(max - done);
-                    let n = self.get_segs(list, cursor, part);
+                    let part = list.left_of_piece().min(max - done);
+                    let n = self.get_segs(list, part);
                     done += n;
                     if n < part || part == 0 {
                         break;

@@ -13,13 +13,11 @@ use super::pipe_fs_i::LockedPipe;
 use crate::{
     bindings,
     kapi::page_cache::{
-        folio_copy::{
-            self,
-            SegCursor, //
-        },
-        folio_list::{
-            SourceSegs,
-            WriteFolios, //
+        folio_copy,
+        folio_list::WriteFolios,
+        segs::{
+            SegCursor,
+            SourceSegs, //
         },
     },
 };

@@ -9,12 +9,13 @@
 
 use super::{
     folio::Folio,
-    folio_list::{
+    folio_list::WriteFolios,
+    segs::{
         DestSegs,
         Seg,
+        SegCursor,
         Segs,
-        SourceSegs,
-        WriteFolios, //
+        SourceSegs, //
     },
 };
 use crate::{
@@ -26,62 +27,15 @@ use crate::{
     },
 };
 
-/// A place in a list of pieces: how far copying has got.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct SegCursor {
-    /// The piece.
-    index: usize,
-    /// Bytes of it that are done.
-    done: usize,
-}
-
-impl SegCursor {
-    /// Calls `copy` with piece, offset in the folio, offset in the transfer and length, until `max`
-    /// bytes are done, the list is at its end, or `copy` does less than it was asked to. Returns
-    /// the bytes done.
-    fn walk(
-        &mut self,
-        segs: &[Seg],
-        max: usize,
-        mut copy: impl FnMut(&Seg, usize, usize, usize) -> usize,
-    ) -> usize {
-        let mut total = 0;
-        while let Some(seg) = segs.get(self.index) {
-            let len = seg.len().saturating_sub(self.done).min(max - total);
-            if len > 0 {
-                let n = copy(seg, seg.offset() + self.done, total, len).min(len);
-                self.done += n;
-                total += n;
-                if n < len {
-                    break;
-                }
-            }
-            if self.done < seg.len() {
-                break;
-            }
-            self.index += 1;
-            self.done = 0;
-        }
-        total
-    }
-
-    /// The piece at the cursor, if nothing of it is done.
-    pub(in crate::kapi) fn fresh(&self) -> Option<usize> {
-        (self.done == 0).then_some(self.index)
-    }
-
-    /// Bytes of the piece at the cursor that are not done.
-    pub(in crate::kapi) fn left<L: Segs>(&self, list: &L) -> usize {
-        list.segs()
-            .get(self.index)
-            .map_or(0, |seg| seg.len().saturating_sub(self.done))
-    }
-
-    /// Goes on to the next piece.
-    pub(in crate::kapi) fn skip(&mut self) {
-        self.index += 1;
-        self.done = 0;
-    }
+/// Fills what is next of a list, by `copy`, as [`SegCursor::walk`] calls it.
+fn fill<L: DestSegs>(
+    list: &mut L,
+    max: usize,
+    copy: impl FnMut(&Seg, usize, usize, usize) -> usize,
+) -> usize {
+    // SAFETY: Only `walk` has the cursor, and the functions below have written what they say.
+    let (segs, at) = unsafe { list.to_fill() };
+    at.walk(segs, max, copy)
 }
 
 /// Copies at most `max` bytes to `to`, as far as that is resident; both advance by what is
@@ -102,12 +56,11 @@ pub(crate) fn copy_to_iter_atomic<L: SourceSegs>(
 /// Copies at most `max` bytes from `from`, as far as that is resident; both advance by what is
 /// returned.
 pub(crate) fn copy_from_iter_atomic<L: DestSegs>(
-    list: &L,
-    at: &mut SegCursor,
+    list: &mut L,
     max: usize,
     from: &mut IovIter<Source>,
 ) -> usize {
-    at.walk(list.segs(), max, |seg, offset, _, len| {
+    fill(list, max, |seg, offset, _, len| {
         // SAFETY: The list keeps the folio, the range is in it and may be written to; the iterator
         // is valid and a source.
         unsafe { bindings::copy_folio_from_iter_atomic(seg.folio(), offset, len, from.as_ptr()) }
@@ -128,8 +81,8 @@ pub(crate) fn copy_to_slice<L: SourceSegs>(list: &L, at: &mut SegCursor, to: &mu
 
 /// Copies from a kernel buffer; returns the bytes copied, fewer than asked for only at the end of
 /// the list.
-pub(crate) fn copy_from_slice<L: DestSegs>(list: &L, at: &mut SegCursor, from: &[u8]) -> usize {
-    at.walk(list.segs(), from.len(), |seg, offset, done, len| {
+pub(crate) fn copy_from_slice<L: DestSegs>(list: &mut L, from: &[u8]) -> usize {
+    fill(list, from.len(), |seg, offset, done, len| {
         let Some(from) = from.get(done..done + len) else {
             return 0;
         };
@@ -167,13 +120,12 @@ pub(in crate::kapi) unsafe fn copy_to_page<L: SourceSegs>(
 ///
 /// The memory lies in one folio, which the caller holds.
 pub(in crate::kapi) unsafe fn copy_from_page<L: DestSegs>(
-    list: &L,
-    at: &mut SegCursor,
+    list: &mut L,
     max: usize,
     page: *mut bindings::page,
     page_offset: usize,
 ) -> usize {
-    at.walk(list.segs(), max, |seg, offset, done, len| {
+    fill(list, max, |seg, offset, done, len| {
         // SAFETY: The list keeps the folio, the range is in it and may be written to; the caller
         // promises the other.
         unsafe { bindings::copy_page_to_folio(page, page_offset + done, seg.folio(), offset, len) };
@@ -202,8 +154,8 @@ pub(in crate::kapi) fn reference(
 }
 
 /// Zeroes from the cursor to the end of the list.
-pub(crate) fn zero_rest<L: DestSegs>(list: &L, at: &mut SegCursor) {
-    at.walk(list.segs(), usize::MAX, |seg, offset, _, len| {
+pub(crate) fn zero_rest<L: DestSegs>(list: &mut L) {
+    fill(list, usize::MAX, |seg, offset, _, len| {
         // SAFETY: The list keeps the folio, the range is in it and may be written to.
         unsafe { bindings::folio_zero_range(seg.folio(), offset, len) };
         len

@@ -9,9 +9,18 @@
 //! What must happen to a folio is a type whose drop does it: a [`FolioRead`] ends a read into the
 //! page cache. Memory is reached by copying only, as others may write to it at any time.
 
-use super::folio::{
-    Folio,
-    WrittenFolio, //
+use super::{
+    folio::{
+        Folio,
+        WrittenFolio, //
+    },
+    segs::{
+        DestSegs,
+        Seg,
+        SegCursor,
+        Segs,
+        SourceSegs, //
+    },
 };
 use crate::{
     bindings,
@@ -25,51 +34,6 @@ use kernel::{
     page::PAGE_SIZE,
     prelude::*, //
 };
-
-/// A piece of a folio. It owns nothing: the list that it is in does, so that it cannot be copied,
-/// and is only seen for as long as that is borrowed.
-pub(crate) struct Seg {
-    folio: NonNull<bindings::folio>,
-    offset: u32,
-    len: u32,
-}
-
-// SAFETY: A pointer to a folio, which may be used from any thread.
-unsafe impl Send for Seg {}
-// SAFETY: As above.
-unsafe impl Sync for Seg {}
-
-impl Seg {
-    /// # Safety
-    ///
-    /// The range lies within the folio, and the list that the piece is put into keeps the folio.
-    pub(in crate::kapi) unsafe fn new(
-        folio: NonNull<bindings::folio>,
-        offset: u32,
-        len: u32,
-    ) -> Self {
-        Self { folio, offset, len }
-    }
-
-    pub(in crate::kapi) fn folio(&self) -> *mut bindings::folio {
-        self.folio.as_ptr()
-    }
-
-    pub(in crate::kapi) fn offset(&self) -> usize {
-        self.offset as usize
-    }
-
-    /// Bytes of it.
-    pub(in crate::kapi) fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Adds the `bytes` that follow in the same folio.
-    pub(in crate::kapi) fn grow(&mut self, bytes: usize) {
-        // A folio is smaller than 4 GiB.
-        self.len += bytes as u32;
-    }
-}
 
 /// A range of a folio of the page cache that has to be read, the folio being locked. Drop ends the
 /// read with EIO; afterwards the folio may be unlocked, and waiters may find it not up to date.
@@ -136,10 +100,13 @@ unsafe fn finish_read(seg: &Seg, error: i32) {
 ///
 /// # Invariants
 ///
-/// Each piece is a [`FolioRead`] that was taken apart.
+/// Each piece is a [`FolioRead`] that was taken apart. What lies before `filled` has been written
+/// to, or is a folio that took the place of the piece.
 pub(crate) struct ReadFolios {
     segs: KVec<Seg>,
-    bytes: usize,
+    /// Fewer than 4 GiB: no request has more than 65,535 pages.
+    bytes: u32,
+    filled: SegCursor,
     replaceable: bool,
 }
 
@@ -149,6 +116,7 @@ impl ReadFolios {
         Ok(Self {
             segs: KVec::with_capacity(pieces, GFP_KERNEL)?,
             bytes: 0,
+            filled: SegCursor::default(),
             replaceable: false,
         })
     }
@@ -159,34 +127,44 @@ impl ReadFolios {
         self.replaceable = true;
     }
 
-    /// Whether piece `index` may be replaced by another folio: a whole page, of at most `max`
-    /// bytes.
-    pub(in crate::kapi) fn is_replaceable(&self, index: usize, max: usize) -> bool {
-        let whole = |seg: &Seg| {
-            // SAFETY: By the type's invariant the folio is live.
-            let folio = unsafe { Folio::from_raw(seg.folio()) };
-            seg.offset == 0 && seg.len() == PAGE_SIZE && folio.size() == PAGE_SIZE
+    /// The next piece to be filled, if it may be replaced by another folio: a whole page of at most
+    /// `max` bytes.
+    fn replaceable(&self, max: usize) -> Option<usize> {
+        let whole = |index: &usize| {
+            self.segs.get(*index).is_some_and(|seg| {
+                // SAFETY: By the type's invariant the folio is live.
+                let folio = unsafe { Folio::from_raw(seg.folio()) };
+                seg.offset == 0 && seg.len() == PAGE_SIZE && folio.size() == PAGE_SIZE
+            })
         };
-        self.replaceable && max >= PAGE_SIZE && self.segs.get(index).is_some_and(whole)
+        if !self.replaceable || max < PAGE_SIZE {
+            return None;
+        }
+        self.filled.fresh().filter(whole)
     }
 
-    /// Puts a folio into the page cache in place of piece `index`, whole
+    /// Whether the next piece to be filled may be replaced by another folio: a whole page, of at
+    /// most `max` bytes.
+    pub(in crate::kapi) fn is_replaceable(&self, max: usize) -> bool {
+        self.replaceable(max).is_some()
+    }
+
+    /// Bytes left of the piece that is being filled.
+    pub(in crate::kapi) fn left_of_piece(&self) -> usize {
+        self.filled.left(&self.segs)
+    }
+
+    /// Puts a folio into the page cache in place of the next piece to be filled, whole
     /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its
     /// lock. False if nothing was done. Does not sleep.
     ///
     /// # Safety
     ///
-    /// The caller holds lock and reference of `new`, a page of its own in no mapping, and hands the
-    /// lock over. It puts the folio on the LRU where it is not.
-    pub(in crate::kapi) unsafe fn replace(
-        &mut self,
-        index: usize,
-        new: NonNull<bindings::folio>,
-    ) -> bool {
-        if !self.is_replaceable(index, PAGE_SIZE) {
-            return false;
-        }
-        let Some(seg) = self.segs.get_mut(index) else {
+    /// The caller holds lock and reference of `new`, a page of its own in no mapping that has what
+    /// the piece is to have, and hands the lock over. It puts the folio on the LRU where it is not.
+    pub(in crate::kapi) unsafe fn replace(&mut self, new: NonNull<bindings::folio>) -> bool {
+        let index = self.replaceable(PAGE_SIZE);
+        let Some(seg) = index.and_then(|index| self.segs.get_mut(index)) else {
             return false;
         };
         let old = seg.folio();
@@ -208,12 +186,13 @@ impl ReadFolios {
             bindings::folio_unlock(old);
             bindings::folio_put(old);
         }
+        self.filled.skip();
         true
     }
 
     /// Appends a range; gives it back where there is no room.
     pub(crate) fn push(&mut self, read: FolioRead) -> Result<(), FolioRead> {
-        let len = read.len();
+        let len = read.seg.len;
         if self.segs.push_within_capacity(Seg { ..read.seg }).is_err() {
             return Err(read);
         }
@@ -238,13 +217,17 @@ impl ReadFolios {
 
     /// Bytes to be read.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes as usize
     }
 
-    /// Ends all the reads. The memory must have been filled, and what the daemon did not send
-    /// zeroed, where `result` is well.
+    /// Ends all the reads, with EIO if they have not all been filled, with what the daemon has sent
+    /// or zeroes: readers would find there what was in the memory before.
     pub(crate) fn finish(mut self, result: Result) {
-        self.end(result.err().map_or(0, Error::to_errno));
+        self.end(match result {
+            Ok(()) if self.filled.is_at_end(&self.segs) => 0,
+            Ok(()) => EIO.to_errno(),
+            Err(error) => error.to_errno(),
+        });
     }
 
     fn end(&mut self, error: i32) {
@@ -355,31 +338,6 @@ impl Drop for WriteFolios {
     }
 }
 
-/// A list of pieces of folios, in their order.
-///
-/// # Safety
-///
-/// As long as the list is borrowed, each piece lies in its folio, to which there is a reference or
-/// a pin.
-pub(crate) unsafe trait Segs {
-    /// The pieces.
-    fn segs(&self) -> &[Seg];
-}
-
-/// Pieces that are copied from.
-///
-/// # Safety
-///
-/// Their memory has been written before, so that there is nothing in it that is nobody's to see.
-pub(crate) unsafe trait SourceSegs: Segs {}
-
-/// Pieces that are copied to.
-///
-/// # Safety
-///
-/// Their memory may be written to: it belongs to the one who fills it, or is pinned for writing.
-pub(crate) unsafe trait DestSegs: Segs {}
-
 // SAFETY: By the type's invariant there is a reference to the folio of each piece.
 unsafe impl Segs for ReadFolios {
     fn segs(&self) -> &[Seg] {
@@ -389,7 +347,11 @@ unsafe impl Segs for ReadFolios {
 
 // SAFETY: The folios are locked and not up to date until the read ends: nobody else looks at, or
 // writes to, these parts of them.
-unsafe impl DestSegs for ReadFolios {}
+unsafe impl DestSegs for ReadFolios {
+    unsafe fn to_fill(&mut self) -> (&[Seg], &mut SegCursor) {
+        (&self.segs, &mut self.filled)
+    }
+}
 
 // SAFETY: By the type's invariant there is a reference to the folio of each piece.
 unsafe impl Segs for WriteFolios {

@@ -3,6 +3,7 @@
 //! The page cache: copying to and from its folios, writing them back, dropping them.
 //!
 //! - [`folio`]: `struct folio`,
+//! - [`segs`]: pieces of folios, and what a list of them is,
 //! - [`folio_list`]: lists of pieces of folios that a request carries,
 //! - [`folio_copy`]: copying to and from such lists (`highmem.h`),
 //! - [`pagemap`]: an inode's `struct address_space`: writing it back, waiting for it,
@@ -14,4 +15,5 @@ pub(crate) mod folio;
 pub(crate) mod folio_copy;
 pub(crate) mod folio_list;
 pub(crate) mod pagemap;
+pub(crate) mod segs;
 pub(crate) mod truncate;

@@ -23,15 +23,15 @@ use crate::kapi::{
         user_pages::UserPage, //
     },
     page_cache::{
-        folio_copy::{
-            self,
-            SegCursor, //
-        },
+        folio_copy,
         folio_list::{
-            DestSegs,
             ReadFolios,
-            SourceSegs,
             WriteFolios, //
+        },
+        segs::{
+            DestSegs,
+            SegCursor,
+            SourceSegs, //
         },
     },
 };
@@ -99,12 +99,12 @@ pub(in crate::transport) trait CopyIn {
 
     /// Copies up to `max` bytes from the daemon to folios, as far as that goes without a fault;
     /// returns how much.
-    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize;
+    fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize;
 
     /// As [`get_segs`](Self::get_segs), for folios of the page cache, which pages of a pipe may
     /// replace.
-    fn get_folios(&mut self, list: &mut ReadFolios, cursor: &mut SegCursor, max: usize) -> usize {
-        self.get_segs(list, cursor, max)
+    fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
+        self.get_segs(list, max)
     }
 
     /// What the daemon's memory holds from here on; 0 for a pipe.
@@ -170,12 +170,12 @@ impl CopyIn for PipeSource<'_> {
         self.get(to)
     }
 
-    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
-        self.get_segs(list, cursor, max)
+    fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize {
+        self.get_segs(list, max)
     }
 
-    fn get_folios(&mut self, list: &mut ReadFolios, cursor: &mut SegCursor, max: usize) -> usize {
-        self.get_folios(list, cursor, max)
+    fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
+        self.get_folios(list, max)
     }
 
     fn fill(&mut self, _needed: usize) -> Result {
@@ -299,16 +299,14 @@ impl CopyIn for Memory<'_, Source> {
         }
     }
 
-    fn get_segs<L: DestSegs>(&mut self, list: &L, cursor: &mut SegCursor, max: usize) -> usize {
+    fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize {
         let (done, rest) = self.bounce(max, |page, part| {
             page.copy_from(part);
-            folio_copy::copy_from_slice(list, cursor, part)
+            folio_copy::copy_from_slice(list, part)
         });
         match rest {
             0 => done,
-            rest => done.saturating_add(folio_copy::copy_from_iter_atomic(
-                list, cursor, rest, self.iter,
-            )),
+            rest => done.saturating_add(folio_copy::copy_from_iter_atomic(list, rest, self.iter)),
         }
     }
 

@@ -19,13 +19,13 @@ use crate::kapi::{
     page_cache::{
         folio_copy::{
             flush_dcache,
-            zero_rest,
-            SegCursor, //
+            zero_rest, //
         },
         folio_list::{
             ReadFolios,
             WriteFolios, //
         },
+        segs::SegCursor,
     },
 };
 use kernel::prelude::*;
@@ -55,6 +55,7 @@ pub(crate) enum Payload {
 #[derive(Default)]
 pub(super) struct PayloadCursor {
     bytes: usize,
+    /// Of what goes to the daemon; what comes from there knows itself how far it is filled.
     segs: SegCursor,
 }
 
@@ -181,8 +182,8 @@ impl Payload {
         let copied = match self {
             _ if rest == 0 => 0,
             Payload::Out(bytes, _) => from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
-            Payload::ReadFolios(folios) => from.get_folios(folios, &mut cursor.segs, rest),
-            Payload::UserOut(pages) => from.get_segs(pages, &mut cursor.segs, rest),
+            Payload::ReadFolios(folios) => from.get_folios(folios, rest),
+            Payload::UserOut(pages) => from.get_segs(pages, rest),
             Payload::Nowhere(_) => rest,
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
         };
@@ -192,7 +193,7 @@ impl Payload {
         }
         match self {
             Payload::ReadFolios(folios) => {
-                zero_rest(folios, &mut cursor.segs);
+                zero_rest(folios);
                 flush_dcache(folios);
             }
             Payload::UserOut(pages) => flush_dcache(pages),
