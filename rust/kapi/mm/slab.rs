@@ -72,7 +72,9 @@ impl<T> KmemCache<T> {
                 .checked_add(self.usercopy.start)
                 .and_then(|offset| offset.try_into().ok())
                 .ok_or(EINVAL)?,
-            usersize: self.usercopy.len().try_into().map_err(|_| EINVAL)?,
+            usersize: (self.usercopy.end - self.usercopy.start)
+                .try_into()
+                .map_err(|_| EINVAL)?,
             ..pin_init::zeroed()
         };
 
