@@ -82,6 +82,7 @@ pub(in crate::fs) fn update_attributes(inode: &Inode, file: Option<&File>, mask:
 }
 
 /// Reports attributes, after asking the daemon if those that are asked for are outdated.
+#[inline]
 fn update_get_attr(
     idmap: &MntIdmap,
     inode: &Inode,

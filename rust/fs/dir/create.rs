@@ -34,6 +34,7 @@ use crate::{
     },
     kapi::vfs::{
         dentry::{
+            Alias,
             NegativeDentry,
             PositiveDentry, //
         },
@@ -51,13 +52,13 @@ use kernel::{
 
 /// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry
 /// its inode (`create_new_entry()`). Returns the dentry to use in place of `dentry`, if another.
-fn create_new_entry<O: Op<Out = Entry>>(
+fn create_new_entry<'a, O: Op<Out = Entry>>(
     dir: &Inode,
     linked: Option<&Inode>,
-    dentry: NegativeDentry<'_, Fuse>,
+    dentry: NegativeDentry<'a, Fuse>,
     op: &O,
     kind: FileType,
-) -> Result<Option<ARef<Dentry>>> {
+) -> Result<Option<Alias<'a, Fuse>>> {
     dir.check_bad()?;
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
@@ -145,11 +146,11 @@ pub(in crate::fs) fn mknod(
 }
 
 /// `mkdir`.
-pub(in crate::fs) fn mkdir(
+pub(in crate::fs) fn mkdir<'a>(
     dir: &Inode,
-    dentry: NegativeDentry<'_, Fuse>,
+    dentry: NegativeDentry<'a, Fuse>,
     mode: u16,
-) -> Result<Option<ARef<Dentry>>> {
+) -> Result<Option<Alias<'a, Fuse>>> {
     dir.await_names()?;
     let (perm, umask) = dir.conn().masked_perm(mode);
     let op = Mkdir {

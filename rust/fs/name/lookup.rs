@@ -29,7 +29,6 @@ use crate::{
             },
             held::Held, //
         },
-        Dentry,
         Fuse,
         Inode, //
     },
@@ -39,7 +38,10 @@ use crate::{
             sleep_a_moment, //
         },
         time::jiffies::Jiffies64,
-        vfs::dentry::UnhashedDentry, //
+        vfs::dentry::{
+            Alias,
+            UnhashedDentry, //
+        },
     },
     transport::Outcome, //
 };
@@ -57,10 +59,10 @@ struct Found {
 }
 
 /// `lookup`.
-pub(in crate::fs) fn lookup(
+pub(in crate::fs) fn lookup<'a>(
     dir: &Inode,
-    entry: UnhashedDentry<'_, Fuse>,
-) -> Result<Option<ARef<Dentry>>> {
+    entry: UnhashedDentry<'a, Fuse>,
+) -> Result<Option<Alias<'a, Fuse>>> {
     dir.check_bad()?;
     let name = entry.named().name();
     dir.await_lookup(name)?;
@@ -87,12 +89,12 @@ pub(in crate::fs) fn lookup(
 ///
 /// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and one
 /// of those that was quicker would take the name for outdated and look it up once more.
-pub(in crate::fs) fn splice(
-    entry: UnhashedDentry<'_, Fuse>,
+pub(in crate::fs) fn splice<'a>(
+    entry: UnhashedDentry<'a, Fuse>,
     inode: Option<ARef<Inode>>,
     asked: NamedAt,
     valid: Timeout,
-) -> Result<Option<ARef<Dentry>>> {
+) -> Result<Option<Alias<'a, Fuse>>> {
     entry.named().dentry().set_named(asked, valid);
 
     let other = match inode {
@@ -116,10 +118,10 @@ const PATIENCE: u64 = 100;
 /// and the rename lock, which cannot be waited for with this directory's lock held: the task that
 /// has one may wait for this one. So it is tried for a while.
 #[cold]
-fn splice_moved(
-    mut entry: UnhashedDentry<'_, Fuse>,
+fn splice_moved<'a>(
+    mut entry: UnhashedDentry<'a, Fuse>,
     inode: ARef<Inode>,
-) -> Result<Option<ARef<Dentry>>> {
+) -> Result<Option<Alias<'a, Fuse>>> {
     let since = Jiffies64::now();
     loop {
         let e = match entry.d_splice_alias(Some(inode.clone())) {

@@ -39,6 +39,7 @@ use crate::{
     kapi::vfs::{
         attr::Iattr,
         dentry::{
+            Alias,
             NamedDentry,
             NegativeDentry,
             PositiveDentry,
@@ -68,10 +69,7 @@ use crate::{
     },
 };
 use core::pin::Pin;
-use kernel::{
-    prelude::*,
-    sync::aref::ARef, //
-};
+use kernel::prelude::*;
 
 impl Operations for Fuse {
     fn inode_kind(attr: Attr<'_>) -> InodeKind<Self> {
@@ -117,11 +115,11 @@ enum DirInodeOperations {}
 
 #[vtable]
 impl InodeOperations<Fuse> for DirInodeOperations {
-    fn lookup(
+    fn lookup<'a>(
         dir: &Inode,
-        dentry: UnhashedDentry<'_, Fuse>,
+        dentry: UnhashedDentry<'a, Fuse>,
         _flags: LookupFlags,
-    ) -> Result<Option<ARef<Dentry>>> {
+    ) -> Result<Option<Alias<'a, Fuse>>> {
         lookup::lookup(dir, dentry)
     }
 
@@ -153,12 +151,12 @@ impl InodeOperations<Fuse> for DirInodeOperations {
         create::mknod(dir, dentry, mode, rdev)
     }
 
-    fn mkdir(
+    fn mkdir<'a>(
         _idmap: &MntIdmap,
         dir: &Inode,
-        dentry: NegativeDentry<'_, Fuse>,
+        dentry: NegativeDentry<'a, Fuse>,
         mode: u16,
-    ) -> Result<Option<ARef<Dentry>>> {
+    ) -> Result<Option<Alias<'a, Fuse>>> {
         create::mkdir(dir, dentry, mode)
     }
 

@@ -347,7 +347,7 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
     pub(crate) fn d_splice_alias(
         self,
         inode: Option<ARef<Inode<T>>>,
-    ) -> Result<Option<ARef<Dentry<T>>>, (Error, Self)> {
+    ) -> Result<Option<Alias<'a, T>>, (Error, Self)> {
         if inode
             .as_ref()
             .is_some_and(|inode| !self.0.is_of_one_sb(inode))
@@ -359,10 +359,29 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
         // function fails; the inode is of the same superblock. Its reference is taken over even
         // then.
         match from_err_ptr(unsafe { bindings::d_splice_alias(inode, self.0.as_ptr()) }) {
-            // SAFETY: A reference comes with what is returned.
-            Ok(alias) => Ok(NonNull::new(alias.cast()).map(|a| unsafe { ARef::from_raw(a) })),
+            Ok(alias) => Ok(NonNull::new(alias.cast()).map(|alias| {
+                // SAFETY: A reference comes with what is returned.
+                // INVARIANT: As above.
+                Alias(unsafe { ARef::from_raw(alias) }, PhantomData)
+            })),
             Err(e) => Err((e, self)),
         }
+    }
+}
+
+/// The dentry of a directory that takes the place of one that was to be spliced.
+///
+/// # Invariants
+///
+/// `d_splice_alias()` has returned it for an [`UnhashedDentry`] of `'a`, and moved it there: the
+/// VFS goes on with it as if it had found it in the directory that the operation of `'a` is about.
+pub(crate) struct Alias<'a, T: Types>(ARef<Dentry<T>>, PhantomData<&'a Dentry<T>>);
+
+impl<T: Types> Deref for Alias<'_, T> {
+    type Target = Dentry<T>;
+
+    fn deref(&self) -> &Dentry<T> {
+        &self.0
     }
 }
 
@@ -390,32 +409,11 @@ pub(crate) fn full_name_hash<T: Types>(dir: &Inode<T>, name: &[u8]) -> u32 {
     unsafe { bindings::full_name_hash(dir.as_ptr().cast(), name.as_ptr().cast(), len) }
 }
 
-/// What a directory operation returns in C for `dentry`: null, or the dentry to use in its place,
-/// or an error (`ERR_PTR()`). A reference goes along.
-///
-/// The VFS goes on with what it gets as if it had found it in the directory. So one that is not in
-/// there, which is none that `d_splice_alias()` has returned, is not passed on: EIO.
-///
-/// # Safety
-///
-/// `dentry` is alive, and its parent's `i_rwsem` held.
-pub(super) unsafe fn into_ptr<T: Types>(
-    dentry: *mut bindings::dentry,
-    result: Result<Option<ARef<Dentry<T>>>>,
-) -> *mut bindings::dentry {
+/// What a directory operation returns in C: null, or the dentry to use in place of the one that it
+/// got, or an error (`ERR_PTR()`). A reference goes along.
+pub(super) fn into_ptr<T: Types>(result: Result<Option<Alias<'_, T>>>) -> *mut bindings::dentry {
     match result {
-        Ok(Some(other)) => {
-            // SAFETY: Both are alive. A dentry with a locked parent stays there; of another one the
-            // parent is only compared.
-            let same = unsafe {
-                (*dentry).d_parent == (&raw const (*other.as_ptr()).d_parent).read_volatile()
-            };
-            if same {
-                ARef::into_raw(other).cast().as_ptr()
-            } else {
-                EIO.to_ptr()
-            }
-        }
+        Ok(Some(alias)) => ARef::into_raw(alias.0).cast().as_ptr(),
         Ok(None) => ptr::null_mut(),
         Err(e) => e.to_ptr(),
     }

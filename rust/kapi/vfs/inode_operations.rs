@@ -22,6 +22,7 @@ use super::{
     attr::Iattr,
     dentry::{
         into_ptr,
+        Alias,
         Dentry,
         NamedDentry,
         NegativeDentry,
@@ -57,8 +58,7 @@ use kernel::{
         c_uint,
         c_void, //
     },
-    prelude::*,
-    sync::aref::ARef, //
+    prelude::*, //
 };
 
 /// `struct inode_operations`, apart from [`AttributeOperations`]. All run in task context and may
@@ -66,11 +66,11 @@ use kernel::{
 #[vtable]
 pub(crate) trait InodeOperations<T: Types>: 'static {
     /// Finds a name in a directory. Returns the dentry to use in place of `dentry`, if another.
-    fn lookup(
+    fn lookup<'a>(
         _dir: &Inode<T>,
-        _dentry: UnhashedDentry<'_, T>,
+        _dentry: UnhashedDentry<'a, T>,
         _flags: LookupFlags,
-    ) -> Result<Option<ARef<Dentry<T>>>> {
+    ) -> Result<Option<Alias<'a, T>>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -120,12 +120,12 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     }
 
     /// Makes a directory. Returns the dentry to use in place of `dentry`, if another.
-    fn mkdir(
+    fn mkdir<'a>(
         _idmap: &MntIdmap,
         _dir: &Inode<T>,
-        _dentry: NegativeDentry<'_, T>,
+        _dentry: NegativeDentry<'a, T>,
         _mode: u16,
-    ) -> Result<Option<ARef<Dentry<T>>>> {
+    ) -> Result<Option<Alias<'a, T>>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -250,10 +250,8 @@ unsafe extern "C" fn lookup<T: Types, O: InodeOperations<T>>(
 ) -> *mut bindings::dentry {
     // SAFETY: By the contract; the dentry is new (`lookup_one_qstr_excl()`), or others who know it
     // wait for this call (`d_alloc_parallel()`).
-    let (dir, new) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
-    let result = O::lookup(dir, new, LookupFlags::from_raw(flags));
-    // SAFETY: By the contract.
-    unsafe { into_ptr(dentry, result) }
+    let (dir, dentry) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
+    into_ptr(O::lookup(dir, dentry, LookupFlags::from_raw(flags)))
 }
 
 /// # Safety
@@ -420,16 +418,14 @@ unsafe extern "C" fn mkdir<T: Types, O: InodeOperations<T>>(
     mode: bindings::umode_t,
 ) -> *mut bindings::dentry {
     // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
-    let (idmap, dir, new) = unsafe {
+    let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
             Inode::from_raw(dir),
             NegativeDentry::from_raw(dentry),
         )
     };
-    let result = O::mkdir(idmap, dir, new, mode);
-    // SAFETY: By the contract.
-    unsafe { into_ptr(dentry, result) }
+    into_ptr(O::mkdir(idmap, dir, dentry, mode))
 }
 
 /// # Safety

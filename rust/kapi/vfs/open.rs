@@ -19,7 +19,7 @@
 use super::{
     dentry::{
         into_ptr,
-        Dentry,
+        Alias,
         NamedDentry,
         NegativeDentry,
         UnhashedDentry, //
@@ -41,10 +41,7 @@ use kernel::{
         to_result, //
     },
     prelude::*,
-    sync::{
-        aref::ARef,
-        Arc, //
-    },
+    sync::Arc, //
 };
 
 /// The end of an open, once the VFS has set the file up.
@@ -62,11 +59,12 @@ pub(crate) type NotOpened<T> = (Error, Option<Arc<<T as Types>::File>>);
 ///
 /// The file is not open, and there is no other of these for it. `dentry` is the one that
 /// `atomic_open` was called with; with `exclusive`, the parent's `i_rwsem` is held exclusively for
-/// `'a`.
+/// `'a`. Without `taken` there is no [`UnhashedDentry`] for it.
 pub(crate) struct AtomicFile<'a, T: Types> {
     file: &'a OpeningFile<T>,
     dentry: NamedDentry<'a, T>,
     exclusive: bool,
+    taken: bool,
 }
 
 /// `atomic_open` has ended: the file is open, or the VFS is to open what was found or made.
@@ -122,6 +120,7 @@ impl<'a, T: Types> AtomicFile<'a, T> {
             dentry: unsafe { NamedDentry::from_raw(dentry) },
             // INVARIANT: With `O_CREAT` the VFS has locked the parent exclusively.
             exclusive: flags & O_CREAT != 0,
+            taken: false,
         }
     }
 
@@ -130,13 +129,19 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         self.dentry
     }
 
-    /// The dentry, if it is being looked up, by us (`d_in_lookup()`).
-    pub(crate) fn in_lookup(&mut self) -> Option<UnhashedDentry<'_, T>> {
+    /// The dentry, if it is being looked up, by us (`d_in_lookup()`). To be had once.
+    pub(crate) fn in_lookup(&mut self) -> Option<UnhashedDentry<'a, T>> {
         let dentry = self.dentry.as_ptr();
-        // SAFETY: The dentry is alive. Of one that is being looked up, which is negative and not
-        // hashed, others wait for the end of that, which is ours to bring about; and `self` is
-        // borrowed, so that this is the only one.
-        unsafe { bindings::d_in_lookup(dentry).then(|| UnhashedDentry::from_raw(dentry)) }
+        // SAFETY: The dentry is alive.
+        if self.taken || !unsafe { bindings::d_in_lookup(dentry) } {
+            return None;
+        }
+        // INVARIANT: There is one now.
+        self.taken = true;
+        // SAFETY: Of a dentry that is being looked up, which is negative and not hashed, others
+        // wait for the end of that, which is ours to bring about. This is the only one by the
+        // type's invariant, and as there is no `NegativeDentry` as long as it is looked up.
+        Some(unsafe { UnhashedDentry::from_raw(dentry) })
     }
 
     /// The dentry, if it is negative, and the name may be made (`O_CREAT`).
@@ -146,7 +151,8 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         let in_lookup = unsafe { bindings::d_in_lookup(dentry) };
         let negative = self.exclusive && !in_lookup && self.dentry.inode().is_none();
         // SAFETY: The parent is locked exclusively, so that nobody else gives it an inode; and
-        // `self` is borrowed, so that this is the only one.
+        // `self` is borrowed, so that this is the only one. An `UnhashedDentry` that there was has
+        // been used up, as the dentry is not being looked up any more.
         negative.then(|| unsafe { NegativeDentry::from_raw(dentry) })
     }
 
@@ -186,18 +192,11 @@ impl<'a, T: Types> AtomicFile<'a, T> {
     }
 
     /// Leaves it to the VFS to open what the dentry is now, or `other` in its place
-    /// (`finish_no_open()`).
-    ///
-    /// # Errors
-    ///
-    /// EIO if `other` is not in the same directory.
-    pub(crate) fn finish_no_open(
-        self,
-        other: Option<ARef<Dentry<T>>>,
-    ) -> Result<AtomicOpen<'a, T>> {
-        // SAFETY: The dentry is alive, its parent locked.
-        let other = unsafe { into_ptr(self.dentry.as_ptr(), Ok(other)) };
-        // SAFETY: The file is not open, by this type; the function takes over the reference.
+    /// (`finish_no_open()`). Never fails.
+    pub(crate) fn finish_no_open(self, other: Option<Alias<'a, T>>) -> Result<AtomicOpen<'a, T>> {
+        let other = into_ptr(Ok(other));
+        // SAFETY: The file is not open, by this type. What takes the dentry's place is in the same
+        // directory; the function takes over the reference.
         to_result(unsafe { bindings::finish_no_open(self.as_ptr(), other) })?;
         // INVARIANT: As above.
         Ok(AtomicOpen(PhantomData))
