@@ -121,8 +121,9 @@ impl ReadFolios {
         })
     }
 
-    /// Lets other folios take the place of these in the page cache. Only for a reader who looks
-    /// at none of them again (C: `fuse_args::page_replace`).
+    /// Lets other folios take the place of these in the page cache (C: `fuse_args::page_replace`).
+    /// That is for readahead: who has asked for one folio looks at that one, and would find it not
+    /// read.
     pub(crate) fn set_replaceable(&mut self) {
         self.replaceable = true;
     }
@@ -178,8 +179,9 @@ impl ReadFolios {
             bindings::replace_page_cache_folio(old, new.as_ptr());
             bindings::folio_get(new.as_ptr());
         }
-        // INVARIANT: The read that is to be finished is that of the new folio now, as iomap does
-        // not keep anything about a folio of one page.
+        // INVARIANT: The read that is to be finished is that of the new folio now: iomap does not
+        // look again at a folio that it has handed out as a whole, nor keeps anything about one of
+        // one page.
         seg.folio = new;
         // SAFETY: The old folio has left the page cache: its lock and our reference to it end here.
         unsafe {
