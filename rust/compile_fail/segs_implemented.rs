@@ -10,4 +10,10 @@ use crate::kapi::page_cache::segs::{
 
 struct Kept<'a>(&'a [Seg]);
 
-impl Segs for Kept<'_> { fn segs(&self) -> &[Seg] { self.0 } } // error[E0200]
+// In one line, to be left out.
+#[rustfmt::skip]
+mod implemented {
+    use super::*;
+
+    impl Segs for Kept<'_> { fn segs(&self) -> &[Seg] { self.0 } } // error[E0200]
+}
