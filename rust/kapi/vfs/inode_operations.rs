@@ -344,7 +344,8 @@ unsafe extern "C" fn create<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // `may_create_dentry()` has seen to.
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
@@ -363,7 +364,8 @@ unsafe extern "C" fn link<T: Types, O: InodeOperations<T>>(
     dir: *mut bindings::inode,
     new: *mut bindings::dentry,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // `may_create_dentry()` has seen to.
     let (old, dir, new) = unsafe {
         (
             PositiveDentry::from_raw(old),
@@ -395,7 +397,8 @@ unsafe extern "C" fn symlink<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     target: *const c_char,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // `may_create_dentry()` has seen to.
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
@@ -417,7 +420,8 @@ unsafe extern "C" fn mkdir<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> *mut bindings::dentry {
-    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // `may_create_dentry()` has seen to.
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
@@ -450,7 +454,8 @@ unsafe extern "C" fn mknod<T: Types, O: InodeOperations<T>>(
     mode: bindings::umode_t,
     rdev: bindings::dev_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, the dentry negative (`may_create()`).
+    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // `may_create_dentry()` has seen to.
     let (idmap, dir, dentry) = unsafe {
         (
             MntIdmap::from_raw(idmap),
