@@ -81,8 +81,9 @@ pub(in crate::fs) fn update_attributes(inode: &Inode, file: Option<&File>, mask:
     update_get_attr(MntIdmap::nop(), inode, file, None, mask, 0)
 }
 
-/// Reports attributes, after asking the daemon if those that are asked for are outdated.
-#[inline]
+/// Reports attributes, after asking the daemon if those that are asked for are outdated. Inlined,
+/// as each stat(2) comes here.
+#[inline(always)]
 fn update_get_attr(
     idmap: &MntIdmap,
     inode: &Inode,

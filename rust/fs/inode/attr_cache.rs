@@ -108,7 +108,7 @@ pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, ask
 
 /// Takes all attributes but the size (`fuse_change_attributes_common()`). `inner` is the inode's.
 /// Inlined, so that the guard stays in registers.
-#[inline]
+#[inline(always)]
 pub(in crate::fs) fn change_locked(
     inner: &mut InodeInner<'_, Fuse>,
     inode: &Inode,
