@@ -8,8 +8,14 @@
 //! The kernel crate's `MiscDevice` has dynamic minors only, no splice, poll or fasync. Its
 //! `PollTable` registers a `PollCondVar` only, whose waits are those of a condition variable (see
 //! [`wait`](crate::kapi::sync::wait)), and whose end costs a grace period. C rules encoded here:
-//! `private_data` is the driver's from a successful `open` to `release`, around which no other
-//! operation runs; a wait queue that was given to `poll_wait()` outlives the file.
+//!
+//! - `private_data` is the driver's from a successful `open` to `release`, around which no other
+//!   operation runs.
+//! - A wait queue that was given to `poll_wait()` outlives the file.
+//! - `fasync` takes a file off the list that it has put it on: always the same one.
+//! - read(2) and write(2) of a device run under `fdget_pos()` without `f_pos_lock`, also in several
+//!   threads at once: such a file is neither a `kernel::fs::File` nor a `LocalFile` (their
+//!   invariants), so the operations get what they want to know of it.
 
 use super::fasync::Fasync;
 use crate::{
@@ -32,7 +38,11 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    ops::BitOr, //
+    ops::{
+        BitOr,
+        Deref, //
+    },
+    ptr, //
 };
 use kernel::{
     error::{
@@ -46,10 +56,7 @@ use kernel::{
         c_ulong,
         c_void, //
     },
-    fs::{
-        File,
-        LocalFile, //
-    },
+    fs::LocalFile,
     module::{
         this_module,
         ModuleMetadata, //
@@ -57,6 +64,11 @@ use kernel::{
     prelude::*,
     seq_file::SeqFile,
     sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Full, //
+        },
         Arc,
         ArcBorrow, //
     },
@@ -87,32 +99,34 @@ impl BitOr for PollEvents {
     }
 }
 
-/// A device's operations. `Self` is what each open file has.
+/// A device's operations. `Self` is what each open file has. It is only ever borrowed as long as
+/// the file is open, so that what is borrowed from it stays where it is.
 pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     /// The module that must stay while files are open.
     type OwnerModule: ModuleMetadata;
 
     /// The file's data. Anything else that the file needs is made later.
-    fn open() -> Result<Arc<Self>>;
+    fn open() -> impl PinInit<Self>;
 
-    /// read(2) and its like.
-    fn read_iter(&self, file: &File, to: &mut IovIter<Dest>) -> Result<usize>;
+    /// read(2) and its like. `nonblock` is `O_NONBLOCK`.
+    fn read_iter(&self, nonblock: bool, to: &mut IovIter<Dest>) -> Result<usize>;
 
     /// write(2) and its like.
-    fn write_iter(&self, file: &File, from: &mut IovIter<Source>) -> Result<usize>;
+    fn write_iter(&self, from: &mut IovIter<Source>) -> Result<usize>;
 
-    /// splice(2) to a pipe, of at most `len` bytes.
-    fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize>;
+    /// splice(2) to a pipe, of at most `len` bytes. `nonblock` is `O_NONBLOCK` of the device's
+    /// file.
+    fn splice_read(&self, nonblock: bool, to: &LockedPipe, len: usize) -> Result<usize>;
 
     /// splice(2) from a pipe.
     fn splice_write(&self, from: &Pipe, len: usize, flags: SpliceFlags) -> Result<usize>;
 
-    /// Who gets SIGIO when the result of [`poll`](Self::poll) changes. May sleep.
+    /// Who gets SIGIO when the result of [`poll`](Self::poll) changes. The first list that is named
+    /// is the file's for good. May sleep.
     fn fasync(&self) -> Result<&Fasync>;
 
-    /// The queue whose waiters are to be woken when the result of [`poll`](Self::poll) changes.
-    ///
-    /// Stays where it is as long as `self` is not dropped. May sleep.
+    /// The queue whose waiters are to be woken when the result of [`poll`](Self::poll) changes. May
+    /// sleep.
     fn poll_queue(&self) -> Option<&WaitQueue>;
 
     /// What would not block.
@@ -128,7 +142,47 @@ pub(crate) trait MiscDevice: Send + Sync + Sized + 'static {
     fn show_fdinfo(&self, m: &SeqFile);
 
     /// The file is closed; no other operation runs or will run.
-    fn release(this: Arc<Self>);
+    fn release(&self);
+}
+
+/// What an open file has: the device's part, and what is remembered here.
+///
+/// # Invariants
+///
+/// `list` is null or was borrowed from `data`, and does not change any more.
+#[pin_data]
+pub(crate) struct MiscFile<D> {
+    /// The list on which the file is if its owner wants SIGIO.
+    list: Atomic<*mut Fasync>,
+    #[pin]
+    data: D,
+}
+
+impl<D> Deref for MiscFile<D> {
+    type Target = D;
+
+    #[inline]
+    fn deref(&self) -> &D {
+        &self.data
+    }
+}
+
+impl<D: MiscDevice> MiscFile<D> {
+    /// The list that the file is on or will be: always the same.
+    fn fasync_list(&self) -> Result<&Fasync> {
+        let mut list = self.list.load(Acquire);
+        if list.is_null() {
+            let named = ptr::from_ref(self.data.fasync()?).cast_mut();
+            // Two threads at once: the first one decides.
+            list = match self.list.cmpxchg(list, named, Full) {
+                Ok(_) => named,
+                Err(first) => first,
+            };
+        }
+        // SAFETY: By the type's invariant it was borrowed from the data, which is only borrowed as
+        // long as it exists.
+        Ok(unsafe { &*list })
+    }
 }
 
 /// A registered device.
@@ -204,27 +258,39 @@ fn operations<D: MiscDevice>() -> &'static bindings::file_operations {
     }
 }
 
-/// The data of a file, if it is open on this device.
-pub(crate) fn file_data<D: MiscDevice>(file: &LocalFile) -> Option<Arc<D>> {
+/// What a file has, if it is open on this device.
+pub(crate) fn file_data<D: MiscDevice>(file: &LocalFile) -> Option<Arc<MiscFile<D>>> {
     let file = file.as_ptr();
     // SAFETY: The file is valid. Its operations do not change after open.
-    if unsafe { (*file).f_op } != core::ptr::from_ref(operations::<D>()) {
+    if unsafe { (*file).f_op } != ptr::from_ref(operations::<D>()) {
         return None;
     }
     // SAFETY: Our operations, so `open()` has set the data, and the reference to the file keeps
     // `release()` away.
-    let data = unsafe { Arc::<D>::borrow((*file).private_data) };
+    let data = unsafe { Arc::<MiscFile<D>>::borrow((*file).private_data) };
     Some(data.into())
 }
 
-/// The file's data.
+/// What the file has.
 ///
 /// # Safety
 ///
 /// `file` is open on the device of `D`, during `'a`.
-unsafe fn borrow<'a, D: MiscDevice>(file: *mut bindings::file) -> ArcBorrow<'a, D> {
+unsafe fn borrow<'a, D: MiscDevice>(file: *mut bindings::file) -> ArcBorrow<'a, MiscFile<D>> {
     // SAFETY: By the contract; `open()` has set it.
-    unsafe { Arc::<D>::borrow((*file).private_data) }
+    unsafe { Arc::<MiscFile<D>>::borrow((*file).private_data) }
+}
+
+/// `O_NONBLOCK` of a file.
+///
+/// # Safety
+///
+/// `file` is open.
+unsafe fn is_nonblock(file: *mut bindings::file) -> bool {
+    // SAFETY: By the contract. The field is 32 bits, read at once, as C reads it: fcntl(2) may
+    // change it meanwhile.
+    let flags = unsafe { (&raw const (*file).f_flags).read_volatile() };
+    flags & bindings::O_NONBLOCK != 0
 }
 
 /// # Safety
@@ -235,7 +301,14 @@ unsafe extern "C" fn open<D: MiscDevice>(
     file: *mut bindings::file,
 ) -> c_int {
     from_result(|| {
-        let data: *mut c_void = D::open()?.into_foreign().cast();
+        let data = Arc::pin_init(
+            pin_init!(MiscFile {
+                list: Atomic::new(ptr::null_mut()),
+                data <- D::open(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let data: *mut c_void = data.into_foreign().cast();
         // SAFETY: The VFS lets `open` set the field.
         unsafe { (*file).private_data = data };
         Ok(0)
@@ -250,7 +323,8 @@ unsafe extern "C" fn release<D: MiscDevice>(
     file: *mut bindings::file,
 ) -> c_int {
     // SAFETY: Set by `open()`; the last call for this file.
-    D::release(unsafe { Arc::<D>::from_foreign((*file).private_data) });
+    let data = unsafe { Arc::<MiscFile<D>>::from_foreign((*file).private_data) };
+    data.release();
     0
 }
 
@@ -263,15 +337,20 @@ unsafe extern "C" fn read_iter<D: MiscDevice>(
 ) -> isize {
     // SAFETY: The VFS passes an open file of ours and an iterator for the time of the call, a
     // destination in `read_iter`.
-    let (file, data, iter) = unsafe {
+    let (nonblock, data, iter) = unsafe {
         let file = (*kiocb).ki_filp;
         (
-            File::from_raw_file(file),
+            is_nonblock(file),
             borrow::<D>(file),
             IovIter::from_raw(iter),
         )
     };
-    from_result(|| Ok(data.read_iter(file, iter)?.try_into().unwrap_or(isize::MAX)))
+    from_result(|| {
+        Ok(data
+            .read_iter(nonblock, iter)?
+            .try_into()
+            .unwrap_or(isize::MAX))
+    })
 }
 
 /// # Safety
@@ -282,20 +361,8 @@ unsafe extern "C" fn write_iter<D: MiscDevice>(
     iter: *mut bindings::iov_iter,
 ) -> isize {
     // SAFETY: As in `read_iter()`; a source in `write_iter`.
-    let (file, data, iter) = unsafe {
-        let file = (*kiocb).ki_filp;
-        (
-            File::from_raw_file(file),
-            borrow::<D>(file),
-            IovIter::from_raw(iter),
-        )
-    };
-    from_result(|| {
-        Ok(data
-            .write_iter(file, iter)?
-            .try_into()
-            .unwrap_or(isize::MAX))
-    })
+    let (data, iter) = unsafe { (borrow::<D>((*kiocb).ki_filp), IovIter::from_raw(iter)) };
+    from_result(|| Ok(data.write_iter(iter)?.try_into().unwrap_or(isize::MAX)))
 }
 
 /// # Safety
@@ -310,16 +377,16 @@ unsafe extern "C" fn splice_read<D: MiscDevice>(
 ) -> isize {
     // SAFETY: The VFS passes an open file of ours and a pipe, which it has locked, or which is the
     // current task's own.
-    let (file, data, pipe) = unsafe {
+    let (nonblock, data, pipe) = unsafe {
         (
-            File::from_raw_file(file),
+            is_nonblock(file),
             borrow::<D>(file),
             LockedPipe::from_raw(pipe),
         )
     };
     from_result(|| {
         Ok(data
-            .splice_read(file, pipe, len)?
+            .splice_read(nonblock, pipe, len)?
             .try_into()
             .unwrap_or(isize::MAX))
     })
@@ -356,9 +423,9 @@ unsafe extern "C" fn fasync<D: MiscDevice>(
     // SAFETY: The VFS passes an open file of ours.
     let data = unsafe { borrow::<D>(file) };
     from_result(|| {
-        // SAFETY: As above; the list lives as long as the file's data, and the VFS takes the file
-        // off it before `release()`.
-        unsafe { data.fasync()?.helper(fd, file, on) }
+        // SAFETY: As above; the list is borrowed from the file's data, and always the same, so that
+        // the VFS takes the file off it before `release()`.
+        unsafe { data.fasync_list()?.helper(fd, file, on) }
     })
 }
 
@@ -372,8 +439,8 @@ unsafe extern "C" fn poll<D: MiscDevice>(
     // SAFETY: The VFS passes an open file of ours.
     let data = unsafe { borrow::<D>(file) };
     if let Some(queue) = data.poll_queue() {
-        // SAFETY: File and table are valid; the queue lives as long as the file's data, which is
-        // longer than the file can be polled.
+        // SAFETY: File and table are valid; the queue is borrowed from the file's data, which is
+        // there for longer than the file can be polled.
         unsafe { bindings::poll_wait(file, queue.as_ptr(), table) };
     }
     data.poll().0

@@ -24,6 +24,7 @@ use crate::{
                 file_data,
                 MiscDevice,
                 MiscDeviceRegistration,
+                MiscFile,
                 PollEvents, //
             },
         },
@@ -59,10 +60,7 @@ use crate::{
     },
 };
 use kernel::{
-    fs::{
-        File,
-        LocalFile, //
-    },
+    fs::LocalFile,
     ioctl::{
         _IO,
         _IOR,
@@ -95,8 +93,11 @@ const FUSE_DEV_IOC_BACKING_CLOSE: u32 = _IOW::<u32>(FUSE_DEV_IOC_MAGIC, 2);
 const FUSE_DEV_IOC_SYNC_INIT: u32 = _IO(FUSE_DEV_IOC_MAGIC, 3);
 
 /// An open file of `/dev/fuse`.
+pub(crate) type Device = MiscFile<DeviceData>;
+
+/// What it has.
 #[pin_data]
-pub(crate) struct Device {
+pub(crate) struct DeviceData {
     installed: SetOnce<Installed>,
     /// Has the file been closed? A mount may still hold the device.
     #[pin]
@@ -114,10 +115,12 @@ impl Device {
     /// # Errors
     ///
     /// `EINVAL` if the file is not one of `/dev/fuse`.
-    pub(crate) fn from_file(file: &File) -> Result<Arc<Self>> {
+    pub(crate) fn from_file(file: &LocalFile) -> Result<Arc<Self>> {
         file_data(file).ok_or(EINVAL)
     }
+}
 
+impl DeviceData {
     pub(super) fn installed(&self) -> Option<&Installed> {
         self.installed.as_ref()
     }
@@ -212,7 +215,7 @@ impl Device {
     }
 }
 
-impl Device {
+impl DeviceData {
     /// Makes this device serve the channel of another one, whose file descriptor is at `arg`.
     ///
     /// # Errors
@@ -224,7 +227,7 @@ impl Device {
             .reader()
             .read()?;
         let file = LocalFile::fget(fd).map_err(|_| EINVAL)?;
-        let other: Arc<Self> = file_data(&file).ok_or(EINVAL)?;
+        let other = Device::from_file(&file)?;
         if !self.install(&other.wait_installed()?.chan)? {
             return Err(EINVAL);
         }
@@ -232,36 +235,29 @@ impl Device {
     }
 }
 
-fn is_nonblock(file: &File) -> bool {
-    file.flags() & kernel::fs::file::flags::O_NONBLOCK != 0
-}
-
-impl MiscDevice for Device {
+impl MiscDevice for DeviceData {
     type OwnerModule = crate::LocalModule;
 
-    fn open() -> Result<Arc<Self>> {
-        Arc::pin_init(
-            pin_init!(Self {
-                installed: SetOnce::new(),
-                closed <- new_spinlock!(false, "fuse_dev::closed"),
-                sync_init: Atomic::new(false),
-                mounted <- new_wait_queue!("fuse_dev::mounted"),
-            }),
-            GFP_KERNEL,
-        )
+    fn open() -> impl PinInit<Self> {
+        pin_init!(Self {
+            installed: SetOnce::new(),
+            closed <- new_spinlock!(false, "fuse_dev::closed"),
+            sync_init: Atomic::new(false),
+            mounted <- new_wait_queue!("fuse_dev::mounted"),
+        })
     }
 
-    fn read_iter(&self, file: &File, to: &mut IovIter<Dest>) -> Result<usize> {
+    fn read_iter(&self, nonblock: bool, to: &mut IovIter<Dest>) -> Result<usize> {
         let installed = self.wait_installed()?;
         if !to.user_backed() {
             return Err(EINVAL);
         }
         let room = to.count();
         let mut memory = Memory::new(to);
-        reader::read(installed, is_nonblock(file), &mut memory, room)
+        reader::read(installed, nonblock, &mut memory, room)
     }
 
-    fn write_iter(&self, _file: &File, from: &mut IovIter<Source>) -> Result<usize> {
+    fn write_iter(&self, from: &mut IovIter<Source>) -> Result<usize> {
         let installed = self.installed().ok_or(EPERM)?;
         if !from.user_backed() {
             return Err(EINVAL);
@@ -271,10 +267,10 @@ impl MiscDevice for Device {
         writer::write(installed, &mut memory, len)
     }
 
-    fn splice_read(&self, file: &File, to: &LockedPipe, len: usize) -> Result<usize> {
+    fn splice_read(&self, nonblock: bool, to: &LockedPipe, len: usize) -> Result<usize> {
         let installed = self.wait_installed()?;
         let mut sink = PipeSink::new(to)?;
-        reader::read(installed, is_nonblock(file), &mut sink, len)?;
+        reader::read(installed, nonblock, &mut sink, len)?;
         sink.commit()
     }
 
@@ -342,9 +338,9 @@ impl MiscDevice for Device {
         }
     }
 
-    fn release(this: Arc<Self>) {
-        *this.closed.lock() = true;
-        let Some(Installed { chan, id }) = this.installed() else {
+    fn release(&self) {
+        *self.closed.lock() = true;
+        let Some(Installed { chan, id }) = self.installed() else {
             return;
         };
         let Released { last, .. } = chan.step(|engine| {
@@ -376,7 +372,7 @@ impl Chan {
 }
 
 /// The registered device.
-pub(crate) type Registration = MiscDeviceRegistration<Device>;
+pub(crate) type Registration = MiscDeviceRegistration<DeviceData>;
 
 /// Registers the device; C: a part of `fuse_dev_init()`.
 ///
