@@ -34,7 +34,6 @@ pub(super) static DENTRY_OPERATIONS: DentryOperationsTable<Fuse> =
 
 enum Operations {}
 
-#[vtable]
 impl DentryOperations<Fuse> for Operations {
     fn d_revalidate(dir: &Inode, name: &[u8], dentry: &Dentry, flags: LookupFlags) -> Result<bool> {
         revalidate::revalidate(dir, name, dentry, flags)

@@ -156,7 +156,8 @@ impl<T: Types> Dentry<T> {
 
     /// Makes the last `dput()` ask `d_delete`, or not ask. Takes `d_lock`.
     pub(crate) fn set_op_delete(&self, ask: bool) {
-        // SAFETY: The dentry is alive.
+        // SAFETY: The dentry is alive, and its table has `d_delete`, as all do that
+        // `DentryOperationsTable` makes.
         unsafe { bindings::d_set_op_delete(self.as_ptr(), ask) };
     }
 }

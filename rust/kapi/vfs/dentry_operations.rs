@@ -41,15 +41,11 @@ use core::{
     ptr, //
 };
 use kernel::{
-    error::{
-        from_result,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::from_result,
     prelude::*, //
 };
 
 /// `struct dentry_operations`.
-#[vtable]
 pub(crate) trait DentryOperations<T: Types> {
     /// Whether a cached dentry may be used, with references held. May sleep.
     ///
@@ -76,10 +72,9 @@ pub(crate) trait DentryOperations<T: Types> {
         flags: LookupFlags,
     ) -> Result<bool>;
 
-    /// Whether the dentry is to be dropped when its last reference goes. Must not sleep.
-    fn d_delete(_data: &T::Dentry) -> bool {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    /// Whether the dentry is to be dropped when its last reference goes. Must not sleep. Not
+    /// optional: a dentry whose flag says that it is asked must have it.
+    fn d_delete(data: &T::Dentry) -> bool;
 
     /// Makes the private data of a new dentry, which is dropped a grace period after the dentry.
     fn d_init() -> T::Dentry;
@@ -98,11 +93,7 @@ impl<T: Types> DentryOperationsTable<T> {
         Self(
             bindings::dentry_operations {
                 d_revalidate: Some(d_revalidate::<T, O>),
-                d_delete: if O::HAS_D_DELETE {
-                    Some(d_delete::<T, O>)
-                } else {
-                    None
-                },
+                d_delete: Some(d_delete::<T, O>),
                 d_init: Some(d_init::<T, O>),
                 d_release: Some(d_release::<T>),
                 ..pin_init::zeroed()
