@@ -9,10 +9,7 @@
 //! static, or pinned.
 //! `kernel::sync::Mutex` has no `mutex_lock_killable()`: [`KillableMutex`].
 
-use crate::{
-    bindings,
-    kapi::task::sched, //
-};
+use crate::bindings;
 use core::{
     cell::UnsafeCell,
     ops::{
@@ -26,9 +23,7 @@ use kernel::{
     sync::{
         atomic::{
             Acquire,
-            Atomic,
-            Relaxed,
-            Release, //
+            Atomic, //
         },
         LockClassKey, //
     },
@@ -38,21 +33,14 @@ use kernel::{
     },
 };
 
-/// Nobody has used it.
-const RAW: u32 = 0;
-/// Its first user initialises it.
-const MAKING: u32 = 1;
-/// Can be taken.
-const READY: u32 = 2;
-
 /// A value behind a `struct mutex`, both in a static.
 ///
 /// # Invariants
 ///
-/// `mutex` is initialised once, by the task that moved `state` from `RAW` to `MAKING`, and before
-/// it is `READY`. `data` is accessed with the mutex held.
+/// `mutex` is initialised if `ready`, and not written by us any more. `data` is accessed with the
+/// mutex held.
 pub(crate) struct StaticMutex<T: 'static> {
-    state: Atomic<u32>,
+    ready: Atomic<bool>,
     mutex: Opaque<bindings::mutex>,
     key: Opaque<bindings::lock_class_key>,
     name: &'static CStr,
@@ -66,7 +54,7 @@ impl<T: Send> StaticMutex<T> {
     /// A mutex that lockdep knows by `name`.
     pub(crate) const fn new(name: &'static CStr, data: T) -> Self {
         Self {
-            state: Atomic::new(RAW),
+            ready: Atomic::new(false),
             mutex: Opaque::uninit(),
             key: Opaque::zeroed(),
             name,
@@ -76,7 +64,7 @@ impl<T: Send> StaticMutex<T> {
 
     /// Takes it; sleeps, not interruptibly (`mutex_lock()`).
     pub(crate) fn lock(&'static self) -> StaticMutexGuard<T> {
-        while self.state.load(Acquire) != READY {
+        if !self.ready.load(Acquire) {
             self.make();
         }
         // SAFETY: Initialised, by the type's invariant.
@@ -84,20 +72,20 @@ impl<T: Send> StaticMutex<T> {
         StaticMutexGuard(self, NotThreadSafe)
     }
 
-    /// Initialises it, or lets the task that does so go on.
+    /// Initialises it, unless another task has just done so.
     #[cold]
     fn make(&'static self) {
-        if self.state.cmpxchg(RAW, MAKING, Relaxed).is_err() {
-            sched::cond_resched();
-            return;
-        }
-        // SAFETY: We alone came from `RAW` to `MAKING`, and nobody takes it before it is `READY`.
-        // The memory does not move, as it is a static's, and that is also what lockdep wants of a
-        // key.
+        // SAFETY: Nobody takes it before it is ready, which C sets afterwards, and initialises it
+        // but here, where a mutex of C's lets one task at a time see to it. The memory does not
+        // move, as it is a static's, and that is also what lockdep wants of a key.
         unsafe {
-            bindings::__mutex_init(self.mutex.get(), self.name.as_char_ptr(), self.key.get())
+            bindings::mutex_init_once(
+                self.mutex.get(),
+                self.name.as_char_ptr(),
+                self.key.get(),
+                self.ready.as_ptr(),
+            )
         };
-        self.state.store(READY, Release);
     }
 }
 
