@@ -13,11 +13,17 @@
 //!   who may be waiting for a page of its buffer.
 //! - `start` and `next` of a sequence file return a non-null pointer or the end, and leave the
 //!   position where the piece is to be found again; all four run with the file's mutex held.
+//! - Removing a directory removes all below it, whose dentries nobody may use afterwards: what is
+//!   in the module's directory keeps it.
 //! - A failure to make a file is no reason to fail: nothing depends on debugfs.
 
-use crate::bindings;
+use crate::{
+    bindings,
+    kapi::sync::mutex::StaticMutex, //
+};
 use core::{
     marker::PhantomData,
+    mem,
     ptr, //
 };
 use kernel::{
@@ -38,8 +44,7 @@ use kernel::{
     seq_file::SeqFile,
     sync::{
         Arc,
-        ArcBorrow,
-        SetOnce, //
+        ArcBorrow, //
     },
     uaccess::{
         UserPtr,
@@ -91,6 +96,13 @@ unsafe impl Send for Entry {}
 // SAFETY: As above.
 unsafe impl Sync for Entry {}
 
+impl Entry {
+    /// Nothing is made in it.
+    fn none() -> Self {
+        Self(ENODEV.to_ptr())
+    }
+}
+
 /// Makes a directory; in the root of debugfs if the parent is null.
 fn create_dir(name: &CStr, parent: Entry) -> Entry {
     // SAFETY: A valid name, and a directory or an error.
@@ -126,7 +138,7 @@ unsafe fn create_file<F: DebugFile>(name: &CStr, parent: Entry, data: *const F) 
 ///
 /// # Safety
 ///
-/// Once for each entry.
+/// Once for each entry, and before the one that it is in.
 unsafe fn remove(entry: Entry) {
     // SAFETY: An entry of ours or an error; and by the contract.
     #[cfg(CONFIG_DEBUG_FS)]
@@ -137,26 +149,40 @@ unsafe fn remove(entry: Entry) {
     let _ = entry;
 }
 
-static ROOT: SetOnce<Entry> = SetOnce::new();
+/// The module's directory; goes with the last one that is in it.
+struct RootDir(Entry);
 
-/// The module's directory, while this lives.
+impl Drop for RootDir {
+    fn drop(&mut self) {
+        // SAFETY: This is dropped once, and whatever is in it has a reference.
+        unsafe { remove(self.0) };
+    }
+}
+
+static ROOT: StaticMutex<Option<Arc<RootDir>>> = StaticMutex::new(c"debugfs_root", None);
+
+/// While this lives there is the module's directory, if it could be made, for new ones to be in.
 pub(crate) struct Root(());
 
 impl Root {
-    /// Makes the directory. To be called once, when the module is loaded.
+    /// Makes the directory. Of two the older one gets no new ones any more.
     pub(crate) fn new(name: &'static CStr) -> Self {
-        ROOT.populate(create_dir(name, Entry(ptr::null_mut())));
+        let dir = Arc::new(
+            RootDir(create_dir(name, Entry(ptr::null_mut()))),
+            GFP_KERNEL,
+        );
+        let old = mem::replace(&mut *ROOT.lock(), dir.ok());
+        // Without the lock.
+        drop(old);
         Self(())
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Some(root) = ROOT.as_ref() {
-            // SAFETY: The module is unloaded once. Directories of connections are gone, as these
-            // hold the module.
-            unsafe { remove(*root) };
-        }
+        let dir = ROOT.lock().take();
+        // As in `new()`.
+        drop(dir);
     }
 }
 
@@ -170,15 +196,18 @@ pub(crate) struct Dir {
     entry: Entry,
     /// What the files point to.
     kept: KVec<Arc<dyn Keep>>,
+    /// What it is in.
+    _root: Option<Arc<RootDir>>,
 }
 
 impl Dir {
-    /// Makes one.
+    /// Makes one, of which nothing is seen if there is no [`Root`].
     pub(crate) fn new(name: &CStr) -> Self {
-        let parent = ROOT.as_ref().map_or(Entry(ptr::null_mut()), |root| *root);
+        let root = ROOT.lock().clone();
         Self {
-            entry: create_dir(name, parent),
+            entry: create_dir(name, root.as_ref().map_or(Entry::none(), |root| root.0)),
             kept: KVec::new(),
+            _root: root,
         }
     }
 
@@ -198,8 +227,8 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
-        // SAFETY: This is dropped once. No `open` runs afterwards, so what the files point to may
-        // go.
+        // SAFETY: This is dropped once, and the module's directory afterwards. No `open` runs any
+        // more then, so what the files point to may go.
         unsafe { remove(self.entry) };
     }
 }
