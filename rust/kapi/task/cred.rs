@@ -6,9 +6,10 @@
 //! [`include/linux/capability.h`](srctree/include/linux/capability.h).
 //!
 //! The kernel crate's `Credential` has no namespace and no ids for filesystems, and there is none
-//! of the current task. C rule: `current->cred` is replaced by the current task alone, so that it
+//! of the current task. C rules: `current->cred` is replaced by the current task alone, so that it
 //! is read without locks or reference, and stays valid as long as nothing in between commits or
-//! overrides credentials.
+//! overrides credentials. Ids do not change once credentials are in use; other fields do, such as
+//! the count of references, so that there is no `&cred`.
 
 use super::{
     uidgid::Kgid,
@@ -38,14 +39,14 @@ fn current_cred() -> *const bindings::cred {
 /// The uid that the current task acts with on filesystems.
 #[inline]
 pub(crate) fn current_fsuid() -> Kuid {
-    // SAFETY: See the rule above.
+    // SAFETY: They are valid until this task replaces them, and the field does not change.
     Kuid::from_raw(unsafe { (*current_cred()).fsuid })
 }
 
 /// The gid that the current task acts with on filesystems.
 #[inline]
 pub(crate) fn current_fsgid() -> Kgid {
-    // SAFETY: See the rule above.
+    // SAFETY: As in `current_fsuid()`.
     Kgid::from_raw(unsafe { (*current_cred()).fsgid })
 }
 
@@ -53,15 +54,16 @@ pub(crate) fn current_fsgid() -> Kgid {
 /// user through and through, and is not in the middle of a set-id program.
 #[inline]
 pub(crate) fn current_ids_all_are(uid: Kuid, gid: Kgid) -> bool {
-    // SAFETY: See the rule above. Credentials do not change once they are in use.
-    let cred = unsafe { &*current_cred() };
     let (uid, gid) = (uid.into_raw().val, gid.into_raw().val);
-    [cred.euid, cred.suid, cred.uid]
-        .iter()
-        .all(|id| id.val == uid)
-        && [cred.egid, cred.sgid, cred.gid]
-            .iter()
-            .all(|id| id.val == gid)
+    let cred = current_cred();
+    // SAFETY: As in `current_fsuid()`.
+    let (uids, gids) = unsafe {
+        (
+            [(*cred).euid, (*cred).suid, (*cred).uid],
+            [(*cred).egid, (*cred).sgid, (*cred).gid],
+        )
+    };
+    uids.iter().all(|id| id.val == uid) && gids.iter().all(|id| id.val == gid)
 }
 
 /// Whether the current task has a capability in the initial user namespace. Notes that it was used
