@@ -9,6 +9,7 @@
 
 #[cfg(CONFIG_LOCKDEP)]
 use crate::bindings;
+use kernel::types::NotThreadSafe;
 
 /// The current task may now wait for what callers have left.
 #[inline]
@@ -22,7 +23,7 @@ pub(crate) fn might_wait_for_left() {
 }
 
 /// The current task does what a caller has left, for as long as this lives.
-pub(crate) struct DoingLeft(());
+pub(crate) struct DoingLeft(NotThreadSafe);
 
 impl DoingLeft {
     /// From now on.
@@ -32,14 +33,14 @@ impl DoingLeft {
         unsafe {
             bindings::left_map_acquire();
         }
-        Self(())
+        Self(NotThreadSafe)
     }
 }
 
 impl Drop for DoingLeft {
     fn drop(&mut self) {
         #[cfg(CONFIG_LOCKDEP)]
-        // SAFETY: As in `new()`.
+        // SAFETY: Acquired in `new()`, by this task.
         unsafe {
             bindings::left_map_release();
         }
