@@ -31,25 +31,23 @@ static const struct ctl_table fuse_sysctl_table[] = {
 	FUSE_SYSCTL(max_request_timeout, SYSCTL_ZERO),
 };
 
-static struct ctl_table_header *fuse_sysctl_header;
-
-int fuse_helper_register_sysctls(void)
+int fuse_helper_register_sysctls(void **header)
 {
-	fuse_sysctl_header = register_sysctl("fs/fuse", fuse_sysctl_table);
-	return fuse_sysctl_header ? 0 : -ENOMEM;
+	*header = register_sysctl("fs/fuse", fuse_sysctl_table);
+	return *header ? 0 : -ENOMEM;
 }
 
-void fuse_helper_unregister_sysctls(void)
+void fuse_helper_unregister_sysctls(void *header)
 {
-	unregister_sysctl_table(fuse_sysctl_header);
+	unregister_sysctl_table(header);
 }
 #else
-int fuse_helper_register_sysctls(void)
+int fuse_helper_register_sysctls(void **header)
 {
 	return 0;
 }
 
-void fuse_helper_unregister_sysctls(void)
+void fuse_helper_unregister_sysctls(void *header)
 {
 }
 #endif

@@ -10,32 +10,44 @@
 //! registration.
 
 use crate::bindings;
+use core::ffi::c_void;
 use kernel::{
     error::to_result,
     prelude::*, //
 };
 
 /// The registered table. Dropping it takes it off, which sleeps.
-pub(crate) struct SysctlTable(());
+///
+/// # Invariants
+///
+/// `register_sysctl()` has returned the header, to this one alone; null without CONFIG_SYSCTL.
+pub(crate) struct SysctlTable(*mut c_void);
+
+// SAFETY: It may be taken off by another task than the one that registered it.
+unsafe impl Send for SysctlTable {}
+// SAFETY: Offers nothing by shared reference.
+unsafe impl Sync for SysctlTable {}
 
 impl SysctlTable {
-    /// Makes `/proc/sys/fs/fuse`, if the kernel has sysctls. To be called once, when the module is
-    /// loaded.
+    /// Makes `/proc/sys/fs/fuse`, if the kernel has sysctls.
     ///
     /// # Errors
     ///
     /// ENOMEM, also if the names are taken.
     pub(crate) fn register() -> Result<Self> {
-        // SAFETY: The table and what it points to are static, and it is not registered.
-        to_result(unsafe { bindings::register_sysctls() })?;
-        Ok(Self(()))
+        let mut header = core::ptr::null_mut();
+        // SAFETY: The table and what it points to are static. The kernel refuses it if there is
+        // one with these names.
+        to_result(unsafe { bindings::register_sysctls(&mut header) })?;
+        // INVARIANT: As said.
+        Ok(Self(header))
     }
 }
 
 impl Drop for SysctlTable {
     fn drop(&mut self) {
-        // SAFETY: Registered by `register()`, and taken off once.
-        unsafe { bindings::unregister_sysctls() };
+        // SAFETY: By the type's invariant; this is dropped once.
+        unsafe { bindings::unregister_sysctls(self.0) };
     }
 }
 
