@@ -24,10 +24,14 @@ use kernel::{
     },
 };
 
-pub(crate) use bindings::{
-    CAP_FSETID,
-    CAP_SYS_ADMIN, //
-};
+/// A capability that there is: `capable()` is a BUG for any other number.
+#[derive(Clone, Copy)]
+pub(crate) struct Capability(u32);
+
+/// May set what chmod(2) would clear.
+pub(crate) const CAP_FSETID: Capability = Capability(bindings::CAP_FSETID);
+/// The administrator's.
+pub(crate) const CAP_SYS_ADMIN: Capability = Capability(bindings::CAP_SYS_ADMIN);
 
 /// `current_cred()`, for this file only: nothing called while it is in use changes credentials.
 #[inline]
@@ -68,9 +72,9 @@ pub(crate) fn current_ids_all_are(uid: Kuid, gid: Kgid) -> bool {
 
 /// Whether the current task has a capability in the initial user namespace. Notes that it was used
 /// (`PF_SUPERPRIV`), so ask only where the answer matters.
-pub(crate) fn capable(cap: u32) -> bool {
-    // SAFETY: May be called in any task context.
-    unsafe { bindings::capable(cap as i32) }
+pub(crate) fn capable(cap: Capability) -> bool {
+    // SAFETY: May be called in any task context, with a capability that there is.
+    unsafe { bindings::capable(cap.0 as i32) }
 }
 
 /// The user namespace that a file's opener was in (`file->f_cred->user_ns`).
