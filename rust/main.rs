@@ -67,8 +67,7 @@ pub(crate) struct FuseModule {
     device: transport::Registration,
     filesystem: fs::Registration,
     suspend: transport::suspend::Registration,
-    /// Callbacks of ours may be queued still; they need the caches, which go after it.
-    barrier: kapi::sync::rcu::RcuBarrier,
+    /// Goes after `filesystem`, which waits for what may still use it (`kapi/vfs/unload.rs`).
     requests: transport::RequestCache,
 }
 
@@ -81,7 +80,6 @@ impl kernel::InPlaceModule for FuseModule {
         );
         try_pin_init!(Self {
             requests: transport::RequestCache::new()?,
-            barrier: kapi::sync::rcu::RcuBarrier,
             suspend: transport::suspend::register()?,
             filesystem: fs::Registration::new()?,
             device <- transport::register(),

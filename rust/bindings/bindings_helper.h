@@ -41,6 +41,7 @@ const unsigned long FUSE_CONST_SB_POSIXACL = SB_POSIXACL;
 const unsigned long FUSE_CONST_SB_I_VERSION = SB_I_VERSION;
 const unsigned long FUSE_CONST_SB_NOSEC = SB_NOSEC;
 const unsigned long FUSE_CONST_SB_ACTIVE = SB_ACTIVE;
+const unsigned long FUSE_CONST_SB_DYING = SB_DYING;
 const loff_t FUSE_CONST_MAX_LFS_FILESIZE = MAX_LFS_FILESIZE;
 const int FUSE_CONST_IOCB_APPEND = IOCB_APPEND;
 const int FUSE_CONST_IOCB_SYNC = IOCB_SYNC;

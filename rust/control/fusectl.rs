@@ -10,21 +10,21 @@ use super::{
     FuseCtl, //
 };
 use crate::kapi::vfs::{
-    file_system_type::{
+    file_system::{
         FileSystem,
-        FileSystemType, //
+        Single,
+        Tree, //
     },
-    fs_context::{
-        FsContext,
-        FsContextOperations, //
-    },
+    file_system_type::FileSystemType,
+    fs_context::FsContext,
     fs_parser::{
         FsParameterSpec,
         FsParameterTable, //
     },
-    super_block::{
-        NewSuperBlock,
-        SuperBlock, //
+    new_super::{
+        DyingSuper,
+        FilledSuper,
+        NewSuperBlock, //
     },
 };
 use kernel::{
@@ -37,10 +37,14 @@ use kernel::{
 const FUSE_CTL_SUPER_MAGIC: u32 = 0x6573_5543;
 
 /// Type `fusectl`.
-pub(super) static FUSE_CTL_FS_TYPE: FileSystemType<FuseCtl> =
+pub(super) static FUSE_CTL_FS_TYPE: FileSystemType<Fusectl> =
     FileSystemType::new(this_module::<crate::FuseModule>());
 
-impl FileSystem for FuseCtl {
+/// The type, as the VFS uses it.
+pub(super) enum Fusectl {}
+
+#[vtable]
+impl FileSystem for Fusectl {
     const NAME: &'static CStr = c"fusectl";
     const FS_FLAGS: u32 = 0;
     const PARAMETERS: FsParameterTable = {
@@ -48,30 +52,29 @@ impl FileSystem for FuseCtl {
         FsParameterTable::new(&ROWS)
     };
 
-    type Context = Context;
-
-    fn init_fs_context() -> Result<KBox<Context>> {
-        Ok(KBox::new(Context, GFP_KERNEL)?)
-    }
-
-    fn kill_sb(_sb: &SuperBlock<Self>) {
-        connections::hide_all();
-    }
-}
-
-/// A mount of it in the making.
-pub(super) struct Context;
-
-#[vtable]
-impl FsContextOperations for Context {
     type Types = FuseCtl;
+    type Making = Single;
+    type Context = ();
 
-    fn get_tree(&mut self, fc: &FsContext<Self>) -> Result {
-        fc.get_tree_single(self, ())
+    fn init_fs_context(_fc: &FsContext) -> Result<KBox<()>> {
+        Ok(KBox::new((), GFP_KERNEL)?)
     }
 
-    fn fill_super(&mut self, _fc: &FsContext<Self>, sb: &mut NewSuperBlock<'_, FuseCtl>) -> Result {
-        sb.simple_fill_super(FUSE_CTL_SUPER_MAGIC)?;
-        connections::show_all(sb)
+    fn get_tree(_ctx: &mut (), _fc: &FsContext) -> Result<Tree<()>> {
+        Ok(Tree::Make(()))
+    }
+
+    fn fill_super<'a>(
+        _ctx: &mut (),
+        _fc: &FsContext,
+        sb: NewSuperBlock<'a, FuseCtl>,
+    ) -> Result<FilledSuper<'a, FuseCtl>> {
+        let sb = sb.simple_fill_super(FUSE_CTL_SUPER_MAGIC)?;
+        connections::show_all(&sb)?;
+        Ok(sb)
+    }
+
+    fn kill_sb(_sb: DyingSuper<'_, FuseCtl>) {
+        connections::hide_all();
     }
 }

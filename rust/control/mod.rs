@@ -32,11 +32,11 @@ use crate::kapi::{
     },
     vfs::{
         file_system_type,
-        libfs::{
-            Nothing,
-            SimpleTypes, //
+        libfs::SimpleTypes,
+        types::{
+            kind,
+            SuperTypes, //
         },
-        types::Types, //
     },
 };
 use kernel::prelude::*;
@@ -44,12 +44,9 @@ use kernel::prelude::*;
 /// The types of the control filesystem.
 enum FuseCtl {}
 
-impl Types for FuseCtl {
+impl SuperTypes for FuseCtl {
     type Super = ();
-    type Inode = Nothing;
-    type InodeInner = Nothing;
-    type Dentry = Nothing;
-    type File = Nothing;
+    type Kind = kind::Simple;
 }
 
 impl SimpleTypes for FuseCtl {
@@ -58,7 +55,7 @@ impl SimpleTypes for FuseCtl {
 
 /// What is registered while the module is loaded. Dropped in this order at unload.
 pub(crate) struct Registration {
-    _fusectl: file_system_type::Registration<FuseCtl>,
+    _fusectl: file_system_type::Registration,
     _mount_point: SysfsMountPoint,
     _sysctls: SysctlTable,
     _debug: Root,

@@ -38,8 +38,7 @@ use crate::kapi::{
     fuse::inval_wq::InvalWorker,
     vfs::{
         file_system_type,
-        inode_cache::InodeCacheGuard,
-        inode_hold::InodeHoldQueue, //
+        unload::Unload, //
     },
 };
 use kernel::prelude::*;
@@ -47,8 +46,12 @@ use kernel::prelude::*;
 /// The private types of this filesystem.
 enum Fuse {}
 
-impl kapi::vfs::types::Types for Fuse {
+impl kapi::vfs::types::SuperTypes for Fuse {
     type Super = mount::superblock::Mount;
+    type Kind = kapi::vfs::types::kind::Own;
+}
+
+impl kapi::vfs::types::Types for Fuse {
     type Inode = inode::fuse_inode::FuseInode;
     type InodeInner = inode::fuse_inode::Inner;
     type Dentry = name::dentry::FuseDentry;
@@ -71,11 +74,10 @@ type ReleasedFile = kapi::vfs::file::ReleasedFile<Fuse>;
 /// What the filesystem half has registered. Dropped in this order at unload, when there is no
 /// superblock left: superblocks hold the module.
 pub(crate) struct Registration {
-    _type: file_system_type::Registration<Fuse>,
+    _type: file_system_type::Registration,
     _expiry: InvalWorker,
-    _holds: InodeHoldQueue,
-    /// Waits for inodes that are being freed.
-    _inodes: InodeCacheGuard<Fuse>,
+    /// Waits for what is to be done later, and frees the inodes' memory.
+    _unload: Unload<Fuse>,
 }
 
 impl Registration {
@@ -85,14 +87,12 @@ impl Registration {
     ///
     /// ENOMEM, EBUSY.
     pub(crate) fn new() -> Result<Self> {
-        let inodes = inode::lifecycle::init()?;
-        let holds = InodeHoldQueue::new(c"fuse-iput")?;
+        let unload = inode::lifecycle::init()?;
         let expiry = name::expiry::start()?;
         Ok(Self {
             _type: ops::fs_type::FUSE_FS_TYPE.register()?,
             _expiry: expiry,
-            _holds: holds,
-            _inodes: inodes,
+            _unload: unload,
         })
     }
 }

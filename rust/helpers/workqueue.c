@@ -18,8 +18,3 @@ void fuse_helper_queue_work(struct workqueue_struct *wq,
 {
 	queue_work(wq, work);
 }
-
-void fuse_helper_flush_workqueue(struct workqueue_struct *wq)
-{
-	flush_workqueue(wq);
-}

@@ -2,9 +2,11 @@
 
 //! A connection: what all mounts served through one channel share.
 //!
-//! C counterpart: `struct fuse_conn`. Read in RCU walk, so it is freed after a grace period
-//! ([`RcuArc`](crate::kapi::sync::rcu::RcuArc)), and dropping it does not sleep. Takes no locks:
-//! everything here is fixed at mount time, set once by INIT, or atomic.
+//! C counterpart: `struct fuse_conn`. Read in RCU walk, through a superblock's data: that has
+//! a reference which goes a grace period after the superblock
+//! ([`Mount`](crate::fs::mount::superblock::Mount)), from softirq context, so that dropping a
+//! connection must not sleep. Takes no locks: everything here is fixed at mount time, set once by
+//! INIT, or atomic.
 
 use super::left::LeftTable;
 use crate::{

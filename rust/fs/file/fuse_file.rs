@@ -35,7 +35,6 @@ use crate::{
     },
     kapi::{
         mm::gfp::Gfp,
-        sync::rcu::RcuArc,
         task::sched::is_kthread,
         vfs::inode_hold::InodeHold, //
     },
@@ -62,7 +61,7 @@ use kernel::{
 
 /// An open file's or directory's data.
 pub(in crate::fs) struct FuseFile {
-    pub(in crate::fs) conn: RcuArc<Conn>,
+    pub(in crate::fs) conn: Arc<Conn>,
     pub(in crate::fs) fh: FileHandle,
     pub(in crate::fs) nodeid: NodeId,
     pub(in crate::fs) open_flags: OpenOutFlags,
@@ -132,7 +131,7 @@ fn send_release(
 
 /// A file's memory, before the daemon has given a handle (`fuse_file_alloc()`).
 pub(in crate::fs) struct NewFile {
-    conn: RcuArc<Conn>,
+    conn: Arc<Conn>,
     kind: Kind,
     file: UniqueArc<MaybeUninit<FuseFile>>,
     release: Option<ReleaseMemory>,
@@ -141,7 +140,7 @@ pub(in crate::fs) struct NewFile {
 impl NewFile {
     /// Allocates all that a file and its release will need, charged to the current task's memory
     /// cgroup as in C: a task may open as many files as it likes. May sleep.
-    pub(in crate::fs) fn new(conn: &RcuArc<Conn>, kind: Kind) -> Result<Self> {
+    pub(in crate::fs) fn new(conn: &Arc<Conn>, kind: Kind) -> Result<Self> {
         // Without an OPENDIR there is no RELEASEDIR, and no inode to be kept for it. With files it
         // is kept anyhow, for as long as there are READs: should the daemon cause reclaim while it
         // serves one, the inode must not be evicted.

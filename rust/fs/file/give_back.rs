@@ -30,7 +30,6 @@ use crate::{
             },
         },
     },
-    kapi::sync::rcu::RcuArc,
     transport::{
         How,
         Message,
@@ -48,7 +47,7 @@ use kernel::{
 };
 
 /// A node that no inode has taken.
-type GivenNode = Given<RcuArc<Conn>>;
+type GivenNode = Given<Arc<Conn>>;
 
 impl FuseFile {
     /// Takes an open of a file back that failed after all, and waits until the daemon knows
@@ -113,7 +112,7 @@ impl FuseFile {
 
 /// A file that could not be opened after all for a task that has left.
 pub(in crate::fs) struct GivenBack {
-    conn: RcuArc<Conn>,
+    conn: Arc<Conn>,
     node: NodeId,
     caller: Creds,
     release: Release,

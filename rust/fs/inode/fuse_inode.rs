@@ -32,7 +32,6 @@ use crate::{
                 KillableMutex,
                 KillableMutexGuard, //
             },
-            rcu::RcuArc,
             wait::{
                 new_wait_queue,
                 WaitQueue, //
@@ -52,9 +51,12 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
 };
 
@@ -164,7 +166,7 @@ impl FuseInode {
 
 impl Inode {
     /// The connection.
-    pub(in crate::fs) fn conn(&self) -> &RcuArc<Conn> {
+    pub(in crate::fs) fn conn(&self) -> &Arc<Conn> {
         &self.sb().data().conn
     }
 

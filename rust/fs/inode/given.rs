@@ -12,9 +12,9 @@ use crate::{
         conn::connection::Conn,
         Inode, //
     },
-    kapi::sync::rcu::RcuArc, //
 };
 use core::ops::Deref;
+use kernel::sync::Arc;
 
 /// A reference to a node, which came with an entry and which the daemon counts. An inode takes it,
 /// to give it back when it is evicted; dropped, it is given back at once by FORGET, which may sleep
@@ -43,7 +43,7 @@ impl<C: Deref<Target = Conn>> Given<C> {
     }
 
     /// The same, to be kept for longer.
-    pub(in crate::fs) fn keep(mut self, conn: RcuArc<Conn>) -> Given<RcuArc<Conn>> {
+    pub(in crate::fs) fn keep(mut self, conn: Arc<Conn>) -> Given<Arc<Conn>> {
         Given {
             conn,
             node: self.node.take(),

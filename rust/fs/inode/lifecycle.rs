@@ -15,35 +15,34 @@ use crate::{
         Fuse,
         SuperBlock, //
     },
-    kapi::vfs::inode_cache::{
-        Evicting,
-        InodeCache,
-        InodeCacheGuard,
-        InodeLifecycle, //
+    kapi::vfs::{
+        inode_cache::{
+            Evicting,
+            InodeCache,
+            InodeLifecycle, //
+        },
+        unload::Unload,
     },
     transport::Forget, //
 };
 use kernel::prelude::*;
 
-static INODE_CACHE: InodeCache<Fuse> = InodeCache::new();
+/// What all our inodes come from.
+pub(in crate::fs) static INODE_CACHE: InodeCache<Fuse> = InodeCache::new();
 
-/// Makes the cache of inodes. The guard must outlive all superblocks.
+/// Makes what inodes need before there is one.
 ///
 /// # Errors
 ///
 /// ENOMEM.
-pub(in crate::fs) fn init() -> Result<InodeCacheGuard<Fuse>> {
-    INODE_CACHE.create(c"fuse_inode")
+pub(in crate::fs) fn init() -> Result<Unload<Fuse>> {
+    Unload::new(&INODE_CACHE, c"fuse_inode", c"fuse-iput")
 }
 
 /// The life of our inodes.
 pub(in crate::fs) enum Lifecycle {}
 
 impl InodeLifecycle<Fuse> for Lifecycle {
-    fn cache() -> &'static InodeCache<Fuse> {
-        &INODE_CACHE
-    }
-
     fn alloc_inode(_sb: &SuperBlock) -> Result<(impl PinInit<FuseInode>, Inner)> {
         let forget = Forget::new(GFP_KERNEL_ACCOUNT)?;
         Ok((FuseInode::new(), Inner::new(forget)))

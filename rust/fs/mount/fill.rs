@@ -20,18 +20,21 @@ use crate::{
         },
         name::expiry,
         notify::notified,
-        Fuse,
-        SuperBlock, //
+        Fuse, //
     },
     kapi::{
         fuse::numbers::FUSE_SUPER_MAGIC,
         lib::random::get_random_u32s,
-        sync::rcu::RcuArc,
         vfs::{
+            file_system::Tree,
             fs_context::FsContext,
-            inode_hold,
-            super_block::{
+            new_super::{
+                DyingSuper,
+                FilledSuper,
                 NewSuperBlock,
+                RootlessSuper, //
+            },
+            super_block::{
                 MAX_LFS_FILESIZE,
                 SB_I_IMA_UNVERIFIABLE_SIGNATURE,
                 SB_I_NOIDMAP,
@@ -61,36 +64,41 @@ use kernel::{
 const BDI_MAX_RATIO: u32 = 1;
 
 impl MountContext {
-    /// `get_tree`.
-    pub(in crate::fs) fn get_tree(&mut self, fc: &FsContext<Self>) -> Result {
-        let Some(dev) = self.dev.clone() else {
+    /// `get_tree`: which superblock it is to be.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, ENOMEM.
+    pub(in crate::fs) fn get_tree(&self, fc: &FsContext) -> Result<Tree<Mount>> {
+        let Some(dev) = &self.dev else {
             return Err(EINVAL);
         };
         if dev.is_installed() {
             // A further mount of what the device serves already.
-            return fc.get_tree_existing(|sb| dev.is(&sb.data().conn.chan), ENOTCONN);
+            return Ok(Tree::Existing(ENOTCONN));
         }
-        let conn = RcuArc::new(Conn::new(
+        let conn = Conn::new(
             Chan::new()?,
             self.conn_params(fc.sb_flags()),
             fc.user_ns().into(),
             get_random_u32s(),
             LeftTable::new()?,
-        ))?;
-        fc.get_tree_nodev(self, Mount { conn })
+        );
+        let conn = Arc::new(conn, GFP_KERNEL)?;
+        Ok(Tree::Make(Mount { conn }))
     }
 
-    /// Whether a superblock can be made of it.
+    /// Whether a superblock is what the device serves.
+    pub(in crate::fs) fn is_for(&self, mount: &Mount) -> bool {
+        let mut dev = self.dev.iter();
+        dev.any(|dev| dev.is(&mount.conn.chan))
+    }
+
+    /// What no mount goes without: the device, and the root's type and permissions.
     ///
     /// # Errors
     ///
     /// EINVAL.
-    pub(in crate::fs) fn check(&self, sb: &NewSuperBlock<'_, Fuse>) -> Result {
-        self.required()?;
-        check_flags(sb.s_flags())
-    }
-
-    /// What no mount goes without: the device, and the root's type and permissions.
     fn required(&self) -> Result<(&Arc<Device>, (FileType, u16))> {
         match (&self.dev, self.rootmode, self.user_id, self.group_id) {
             (Some(dev), Some(root), Some(_), Some(_)) => Ok((dev, root)),
@@ -98,11 +106,14 @@ impl MountContext {
         }
     }
 
-    /// Sets up the superblock, which has its operations already, and sends INIT
-    /// (`fuse_fill_super_common()`).
-    pub(in crate::fs) fn fill_super(&mut self, sb: &mut NewSuperBlock<'_, Fuse>) -> Result {
-        let subtype = self.subtype.take();
-        let (dev, (kind, perm)) = self.required()?;
+    /// Sets a superblock's fields, before it gets its operations.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if something is missing, or a flag is not for us; ENOMEM.
+    pub(in crate::fs) fn set_up(&mut self, sb: &mut NewSuperBlock<'_, Fuse>) -> Result {
+        self.required()?;
+        check_flags(sb.s_flags())?;
 
         sb.set_s_magic(FUSE_SUPER_MAGIC);
         sb.set_s_maxbytes(MAX_LFS_FILESIZE);
@@ -114,17 +125,25 @@ impl MountContext {
         // The umask is ours to apply, or the daemon's: the VFS keeps off.
         sb.change_s_flags(SB_NOSEC | SB_I_VERSION, SB_POSIXACL);
         sb.set_s_blocksize_bits(PAGE_SHIFT as u8);
-        sb.set_s_subtype(subtype);
-        sb.setup_bdi(BDI_MAX_RATIO)?;
+        sb.set_s_subtype(self.subtype.take());
+        sb.setup_bdi(BDI_MAX_RATIO)
+    }
 
-        expiry::add(sb)?;
+    /// Gives the superblock its root, and sends INIT (`fuse_fill_super_common()`).
+    pub(in crate::fs) fn fill<'a>(
+        &self,
+        sb: RootlessSuper<'a, Fuse>,
+    ) -> Result<FilledSuper<'a, Fuse>> {
+        let (dev, (kind, perm)) = self.required()?;
+
+        expiry::add(&sb)?;
         let conn = sb.data().conn.clone();
         suspend::add(conn.chan.clone())?;
         let root = sb.root_inode(kind, perm)?;
         let root = sb.d_make_root(root)?;
 
         conn.chan.set_connection(sb.s_dev());
-        notified::set_up(sb)?;
+        notified::set_up(&sb)?;
         let (uid, gid) = (conn.params.user_id, conn.params.group_id);
         connections::add(sb.s_dev(), uid, gid, &conn.chan)?;
         let sync_init = dev.is_sync_init();
@@ -133,8 +152,9 @@ impl MountContext {
             connections::remove(sb.s_dev());
             return Err(e);
         }
-        sb.set_s_root(root);
-        init::send(sb, &conn, sync_init)
+        let sb = sb.set_s_root(root);
+        init::send(&sb, &conn, sync_init)?;
+        Ok(sb)
     }
 }
 
@@ -151,9 +171,9 @@ pub(in crate::fs) fn check_flags(sb_flags: usize) -> Result {
 }
 
 /// `kill_sb`.
-pub(in crate::fs) fn kill_sb(sb: &SuperBlock) {
+pub(in crate::fs) fn kill_sb(sb: &DyingSuper<'_, Fuse>) {
     let chan = &sb.data().conn.chan;
-    expiry::remove(sb);
+    expiry::remove(sb.live());
     suspend::remove(chan);
     // Without a root the device was never installed: there is nobody to talk to.
     if !sb.has_root() {
@@ -162,6 +182,4 @@ pub(in crate::fs) fn kill_sb(sb: &SuperBlock) {
     chan.abort();
     chan.wait_aborted();
     connections::remove(sb.s_dev());
-    // Inodes of files whose RELEASE has just ended.
-    inode_hold::flush();
 }

@@ -34,7 +34,6 @@ use crate::{
             sysctl, //
         },
         mm::gfp::Gfp,
-        sync::rcu::RcuArc,
         task::cred::{
             capable,
             CAP_SYS_ADMIN, //
@@ -84,7 +83,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
 /// `ENOTCONN` if the device was closed meanwhile; with `sync` also if the daemon has refused or has
 /// died, or the mounter was killed; without `ENOMEM`, and whatever else goes wrong shows in the
 /// requests that follow.
-pub(in crate::fs) fn send(sb: &SuperBlock, conn: &RcuArc<Conn>, sync: bool) -> Result {
+pub(in crate::fs) fn send(sb: &SuperBlock, conn: &Arc<Conn>, sync: bool) -> Result {
     let init = init(sb);
     let end = ProcessReply {
         conn: conn.clone(),
@@ -133,7 +132,7 @@ fn init(sb: &SuperBlock) -> Init {
 
 /// What is done with the reply (`process_init_reply()`).
 struct ProcessReply {
-    conn: RcuArc<Conn>,
+    conn: Arc<Conn>,
     live: Arc<LiveSuper<Fuse>>,
     init: Init,
     /// As it was at the time of the mount.

@@ -19,9 +19,11 @@ use crate::{
             Kgid, //
         },
         vfs::{
-            fs_context::FsContext,
+            fs_context::{
+                FsContext,
+                Purpose, //
+            },
             fs_parameter::{
-                self,
                 FsParameter,
                 ParamString, //
             },
@@ -113,7 +115,7 @@ impl MountContext {
     }
 
     /// The device whose reader will be the daemon.
-    fn set_dev(&mut self, fc: &FsContext<Self>, file: &File) -> Result {
+    fn set_dev(&mut self, fc: &FsContext, file: &File) -> Result {
         if self.dev.is_some() {
             return Err(fc.invalfc(c"Multiple fd specified"));
         }
@@ -142,12 +144,8 @@ impl MountContext {
     }
 
     /// `parse_param`.
-    pub(in crate::fs) fn parse_param(
-        &mut self,
-        fc: &FsContext<Self>,
-        param: &mut FsParameter,
-    ) -> Result {
-        if fc.is_reconfigure() {
+    pub(in crate::fs) fn parse_param(&mut self, fc: &FsContext, param: FsParameter<'_>) -> Result {
+        if fc.purpose() == Purpose::Reconfigure {
             // mount(2) with MS_REMOUNT has always ignored the options.
             return if fc.oldapi() {
                 Ok(())
@@ -156,10 +154,10 @@ impl MountContext {
             };
         }
 
-        let (opt, result) = fs_parse(fc, PARAMETERS, param)?;
-        match opt {
+        let parsed = fs_parse(fc, PARAMETERS, param)?;
+        match parsed.opt() {
             OPT_SOURCE => {
-                if let Some(source) = param.take_string() {
+                if let Some(source) = parsed.into_string() {
                     if fc.set_source(source).is_err() {
                         return Err(fc.invalfc(c"Multiple sources specified"));
                     }
@@ -169,34 +167,31 @@ impl MountContext {
                 if self.subtype.is_some() {
                     return Err(fc.invalfc(c"Multiple subtypes specified"));
                 }
-                self.subtype = param.take_string();
+                self.subtype = parsed.into_string();
             }
-            OPT_FD => match param.file() {
-                Some(file) => self.set_dev(fc, file)?,
-                None => self.set_dev(fc, &*fs_parameter::fget(result.uint_32())?)?,
-            },
+            OPT_FD => parsed.with_file(|file| self.set_dev(fc, file))?,
             OPT_ROOTMODE => {
-                let mode = result.uint_32();
+                let mode = parsed.uint_32();
                 let Some(kind) = FileType::from_mode(mode) else {
                     return Err(fc.invalfc(c"Invalid rootmode"));
                 };
                 self.rootmode = Some((kind, (mode & S_IALLUGO) as u16));
             }
             OPT_USER_ID => {
-                if !kuid_has_mapping(fc.user_ns(), result.uid()) {
+                if !kuid_has_mapping(fc.user_ns(), parsed.uid()) {
                     return Err(fc.invalfc(c"Invalid user_id"));
                 }
-                self.user_id = Some(result.uid());
+                self.user_id = Some(parsed.uid());
             }
             OPT_GROUP_ID => {
-                if !kgid_has_mapping(fc.user_ns(), result.gid()) {
+                if !kgid_has_mapping(fc.user_ns(), parsed.gid()) {
                     return Err(fc.invalfc(c"Invalid group_id"));
                 }
-                self.group_id = Some(result.gid());
+                self.group_id = Some(parsed.gid());
             }
             OPT_DEFAULT_PERMISSIONS => self.default_permissions = true,
             OPT_ALLOW_OTHER => self.allow_other = true,
-            OPT_MAX_READ => self.max_read = result.uint_32(),
+            OPT_MAX_READ => self.max_read = parsed.uint_32(),
             OPT_BLKSIZE => return Err(fc.invalfc(c"blksize only supported for fuseblk")),
             _ => return Err(EINVAL),
         }

@@ -13,7 +13,6 @@ use crate::{
     },
     kapi::{
         fuse::numbers::FUSE_SUPER_MAGIC,
-        sync::rcu::RcuArc,
         task::uidgid::{
             from_kgid_munged,
             from_kuid_munged, //
@@ -30,11 +29,13 @@ use kernel::{
         seq_print,
         SeqFile, //
     },
+    sync::Arc, //
 };
 
-/// A superblock's data, freed a grace period after `kill_sb`.
+/// A superblock's data, freed a grace period after `kill_sb`, and with it the reference to the
+/// connection, which RCU walk reads through this.
 pub(in crate::fs) struct Mount {
-    pub(in crate::fs) conn: RcuArc<Conn>,
+    pub(in crate::fs) conn: Arc<Conn>,
 }
 
 /// `statfs`.

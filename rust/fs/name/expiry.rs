@@ -39,9 +39,9 @@ pub(in crate::fs) fn add(sb: &SuperBlock) -> Result {
 }
 
 /// A superblock is being unmounted, or was not mounted after all.
-pub(in crate::fs) fn remove(sb: &SuperBlock) {
+pub(in crate::fs) fn remove(live: &Arc<LiveSuper<Fuse>>) {
     let mut supers = SUPERS.lock();
-    if let Some(index) = supers.iter().position(|s| Arc::ptr_eq(s, sb.live())) {
+    if let Some(index) = supers.iter().position(|s| Arc::ptr_eq(s, live)) {
         let _ = supers.remove(index);
     }
     // No memory stays behind at unload.

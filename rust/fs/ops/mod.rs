@@ -5,8 +5,7 @@
 //!
 //! In reading order:
 //!
-//! - [`fs_type`]: of the filesystem type,
-//! - [`fs_context`]: of a mount in the making,
+//! - [`fs_type`]: of the filesystem type, and of a mount in the making,
 //! - [`superblock`]: of the superblock,
 //! - [`dentry`]: of dentries,
 //! - [`inode`]: of inodes, and which inode has which,
@@ -16,7 +15,6 @@
 mod address_space;
 mod dentry;
 mod file;
-mod fs_context;
 pub(in crate::fs) mod fs_type;
 mod inode;
 mod superblock;

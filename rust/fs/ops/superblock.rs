@@ -6,7 +6,10 @@
 
 use crate::{
     fs::{
-        inode::lifecycle::Lifecycle,
+        inode::lifecycle::{
+            Lifecycle,
+            INODE_CACHE, //
+        },
         mount::superblock,
         Dentry,
         Fuse,
@@ -27,7 +30,7 @@ use kernel::{
 
 /// The superblock's operations.
 pub(super) static SUPER_OPERATIONS: SuperOperationsTable<Fuse> =
-    SuperOperationsTable::new::<Operations, Lifecycle>();
+    SuperOperationsTable::new::<Operations, Lifecycle>(&INODE_CACHE);
 
 enum Operations {}
 

@@ -37,8 +37,7 @@ use core::{
         c_int,
         c_uint, //
     },
-    marker::PhantomData,
-    ptr, //
+    marker::PhantomData, //
 };
 use kernel::{
     error::from_result,
@@ -160,11 +159,14 @@ unsafe extern "C" fn d_init<T: Types, O: DentryOperations<T>>(
     from_result(|| {
         // Charged as the dentry itself is: names are as many as a task looks up.
         let object = DentryObject::<T>::new(O::d_init(), dentry);
-        let object = RcuBox::new(object, GFP_KERNEL_ACCOUNT)?.into_raw();
+        let object = RcuBox::pin_init(object, GFP_KERNEL_ACCOUNT)?.into_raw();
         // SAFETY: Nobody else knows the object.
         unsafe { DentryObject::init(object) };
         // SAFETY: Nobody else sees the dentry.
         unsafe { (*dentry).d_fsdata = object.cast() };
+        // SAFETY: A dentry is made of a live superblock, which has its tables.
+        let sb: &SuperBlock<T> = unsafe { SuperBlock::from_raw((*dentry).d_sb) };
+        sb.objects().add();
         Ok(0)
     })
 }
@@ -175,16 +177,13 @@ unsafe extern "C" fn d_init<T: Types, O: DentryOperations<T>>(
 unsafe extern "C" fn d_release<T: Types>(dentry: *mut bindings::dentry) {
     // SAFETY: The dentry is alive.
     let object = unsafe { (*dentry).d_fsdata }.cast::<DentryObject<T>>();
-    if !ptr::eq(object, ptr::null()) {
-        // SAFETY: The superblock outlives its dentries, and nobody has a reference to this one.
-        unsafe {
-            SuperBlock::<T>::from_raw((*dentry).d_sb)
-                .live()
-                .tree()
-                .remove(object)
-        };
-        // SAFETY: The pointer came from `into_raw()` in `d_init()`, and is not used any more but by
-        // RCU walk, which the box waits for.
-        drop(unsafe { RcuBox::from_raw(object) });
-    }
+    // SAFETY: The superblock waits for its dentries.
+    let sb: &SuperBlock<T> = unsafe { SuperBlock::from_raw((*dentry).d_sb) };
+    // SAFETY: Past `d_init`, and nobody has a reference to the dentry.
+    unsafe { sb.live().tree().remove(object) };
+    // SAFETY: The pointer came from `into_raw()` in `d_init()`, and is not used any more but by
+    // RCU walk, which the box waits for.
+    drop(unsafe { RcuBox::from_raw(object) });
+    // The last use of the superblock.
+    sb.objects().remove();
 }

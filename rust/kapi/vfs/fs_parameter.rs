@@ -6,7 +6,8 @@
 //! (`struct fs_parameter`).
 //!
 //! C rule encoded here: a parameter's string may be taken out of it; `vfs_parse_fs_param()` frees
-//! what is left.
+//! what is left. What is parsed must still have it, so [`fs_parse`](super::fs_parser::fs_parse)
+//! consumes the parameter, and the string can be taken from what was parsed.
 
 use crate::bindings;
 use core::ptr::{
@@ -24,30 +25,42 @@ use kernel::{
 };
 
 /// A `struct fs_parameter`: a key and a value of some type.
-#[repr(transparent)]
-pub(crate) struct FsParameter(bindings::fs_parameter);
+///
+/// # Invariants
+///
+/// Lent by the VFS for `'a`, with its value as the user gave it; a string is kmalloc'ed.
+pub(crate) struct FsParameter<'a>(&'a mut bindings::fs_parameter);
 
-impl FsParameter {
-    /// The C object.
-    pub(super) fn as_ptr(&mut self) -> *mut bindings::fs_parameter {
-        &raw mut self.0
+impl<'a> FsParameter<'a> {
+    /// # Safety
+    ///
+    /// The type's invariant holds.
+    pub(super) unsafe fn from_raw(ptr: *mut bindings::fs_parameter) -> Self {
+        // SAFETY: By the contract.
+        // INVARIANT: As above.
+        Self(unsafe { &mut *ptr })
     }
 
-    /// Takes the value out, if it is a string and has not been taken.
-    pub(crate) fn take_string(&mut self) -> Option<ParamString> {
+    /// The C object.
+    pub(super) fn as_ptr(&mut self) -> *mut bindings::fs_parameter {
+        &raw mut *self.0
+    }
+
+    /// The value, if it is a string.
+    pub(super) fn into_string(self) -> Option<ParamString> {
         if self.0.type_() != bindings::fs_value_type_fs_value_is_string {
             return None;
         }
         // SAFETY: The value is a string, so this is the union's member.
         let slot = unsafe { &mut self.0.__bindgen_anon_1.string };
-        // A string parameter owns a kmalloc'ed string, unless it has been taken.
+        // By the type's invariant the string is there, and no one gets at the parameter again.
         let string = NonNull::new(*slot).map(ParamString)?;
         *slot = ptr::null_mut();
         Some(string)
     }
 
     /// The file, if the value is one.
-    pub(crate) fn file(&self) -> Option<&File> {
+    pub(super) fn file(&self) -> Option<&File> {
         if self.0.type_() != bindings::fs_value_type_fs_value_is_file {
             return None;
         }
@@ -63,7 +76,7 @@ impl FsParameter {
 /// # Errors
 ///
 /// EBADF.
-pub(crate) fn fget(fd: u32) -> Result<ARef<File>> {
+pub(super) fn fget(fd: u32) -> Result<ARef<File>> {
     let file = LocalFile::fget(fd)?;
     // SAFETY: Neither mount(2) nor fsconfig(2), where descriptors are parameters, has taken
     // `fdget_pos()` on anything.
@@ -72,6 +85,9 @@ pub(crate) fn fget(fd: u32) -> Result<ARef<File>> {
 
 /// A string of a parameter: kmalloc'ed, ends with a zero byte.
 pub(crate) struct ParamString(NonNull<c_char>);
+
+// SAFETY: Memory of its own, which any thread may free.
+unsafe impl Send for ParamString {}
 
 impl ParamString {
     /// Gives up the string to someone who will `kfree()` it.

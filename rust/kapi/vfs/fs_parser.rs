@@ -5,11 +5,12 @@
 //! C header: [`include/linux/fs_parser.h`](srctree/include/linux/fs_parser.h).
 
 use super::{
-    fs_context::{
-        FsContext,
-        FsContextOperations, //
+    fs_context::FsContext,
+    fs_parameter::{
+        fget,
+        FsParameter,
+        ParamString, //
     },
-    fs_parameter::FsParameter, //
 };
 use crate::{
     bindings,
@@ -18,6 +19,7 @@ use crate::{
 use core::ptr;
 use kernel::{
     error::to_result,
+    fs::File,
     prelude::*,
     str::as_char_ptr_in_const_context,
     task::Kuid, //
@@ -110,55 +112,82 @@ impl FsParameterTable {
     }
 }
 
-/// The value of a parameter that has matched a row.
+/// A parameter that has matched a row, and its value.
 ///
-/// Each method is for rows of one type; for others it gives a meaningless number.
-pub(crate) struct FsParseResult(bindings::fs_parse_result);
+/// Each method is for rows of one type; for others it gives a meaningless number, or nothing.
+pub(crate) struct Parsed<'a> {
+    opt: u8,
+    result: bindings::fs_parse_result,
+    param: FsParameter<'a>,
+}
 
-impl FsParseResult {
-    /// For [`fsparam_u32`] and [`fsparam_u32oct`]; for [`fsparam_fd`] given as a number.
+impl Parsed<'_> {
+    /// The row's number.
+    pub(crate) fn opt(&self) -> u8 {
+        self.opt
+    }
+
+    /// For [`fsparam_u32`] and [`fsparam_u32oct`].
     pub(crate) fn uint_32(&self) -> u32 {
         // SAFETY: `__fs_parse()` zeroes the union before it fills a member, and all members are
         // integers.
-        unsafe { *self.0.__bindgen_anon_1.uint_32 }
+        unsafe { *self.result.__bindgen_anon_1.uint_32 }
     }
 
     /// For [`fsparam_uid`].
     pub(crate) fn uid(&self) -> Kuid {
         // SAFETY: As for `uint_32()`.
-        Kuid::from_raw(unsafe { *self.0.__bindgen_anon_1.uid })
+        Kuid::from_raw(unsafe { *self.result.__bindgen_anon_1.uid })
     }
 
     /// For [`fsparam_gid`].
     pub(crate) fn gid(&self) -> Kgid {
         // SAFETY: As for `uint_32()`.
-        Kgid::from_raw(unsafe { *self.0.__bindgen_anon_1.gid })
+        Kgid::from_raw(unsafe { *self.result.__bindgen_anon_1.gid })
+    }
+
+    /// For [`fsparam_string`]: the string.
+    pub(crate) fn into_string(self) -> Option<ParamString> {
+        self.param.into_string()
+    }
+
+    /// For [`fsparam_fd`]: calls `f` with the file, given as such or by its number.
+    ///
+    /// # Errors
+    ///
+    /// EBADF, and those of `f`.
+    pub(crate) fn with_file<R>(&self, f: impl FnOnce(&File) -> Result<R>) -> Result<R> {
+        match self.param.file() {
+            Some(file) => f(file),
+            None => f(&*fget(self.uint_32())?),
+        }
     }
 }
 
-/// Finds a parameter's row and parses its value. Gives the row's number.
+/// Finds a parameter's row and parses its value.
 ///
 /// # Errors
 ///
 /// `ENOPARAM` (which the VFS turns into EINVAL and a message of its own) if there is no such row,
 /// EINVAL, with a message in the context's log, for a value that does not fit.
-pub(crate) fn fs_parse<C: FsContextOperations>(
-    fc: &FsContext<C>,
+pub(crate) fn fs_parse<'a>(
+    fc: &FsContext,
     desc: FsParameterTable,
-    param: &mut FsParameter,
-) -> Result<(u8, FsParseResult)> {
+    mut param: FsParameter<'a>,
+) -> Result<Parsed<'a>> {
     // SAFETY: All members are integers: zeroes are valid.
-    let mut result = FsParseResult(unsafe { core::mem::zeroed() });
+    let mut result: bindings::fs_parse_result = unsafe { core::mem::zeroed() };
     // SAFETY: The context is alive and this task's; the table ends with a nameless row; `param` is
-    // borrowed alone, `result` is on our stack.
+    // ours, with its value; `result` is on our stack.
     let opt = unsafe {
         bindings::__fs_parse(
             &raw mut (*fc.as_ptr()).log,
             desc.as_ptr(),
             param.as_ptr(),
-            &raw mut result.0,
+            &raw mut result,
         )
     };
     to_result(opt)?;
-    Ok((u8::try_from(opt).map_err(|_| EINVAL)?, result))
+    let opt = u8::try_from(opt).map_err(|_| EINVAL)?;
+    Ok(Parsed { opt, result, param })
 }

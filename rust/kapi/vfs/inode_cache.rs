@@ -13,7 +13,10 @@
 //!   `free_inode` drops it in any case.
 //! - `free_inode` runs a grace period after eviction, in softirq context: what it drops must not
 //!   sleep (porting.rst: inodes must be freed by RCU). What may sleep belongs into `evict_inode`.
-//! - Before the cache goes, the callbacks in flight must have run: `rcu_barrier()`.
+//! - `destroy_inode` follows eviction, or an allocation that failed halfway: what does not use the
+//!   superblock any more is counted there.
+//! - Before the cache goes, the callbacks in flight must have run: [`super::unload`]. `kfree()`
+//!   takes objects of any cache.
 
 use super::{
     inode::{
@@ -40,15 +43,13 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
+        Relaxed,
         Release, //
     },
 };
 
 /// The part of `struct super_operations` that is about the life of inodes.
 pub(crate) trait InodeLifecycle<T: Types>: 'static {
-    /// The cache that this filesystem's inodes come from.
-    fn cache() -> &'static InodeCache<T>;
-
     /// Makes the private data of an inode that is being allocated, and what its lock is for. May
     /// sleep.
     ///
@@ -96,10 +97,12 @@ impl<'a, T: Types> Evicting<'a, T> {
 
 /// A slab cache of inodes with a filesystem's own data around them.
 ///
-/// A static; its memory exists while the guard from [`create`](Self::create) does.
+/// A static; its memory exists while an [`Unload`](super::unload::Unload) for it does.
 pub(crate) struct InodeCache<T: Types> {
-    /// `struct kmem_cache *`, as a number: null until created, and after the guard.
-    cache: Atomic<usize>,
+    /// Null until created, and after it was destroyed.
+    cache: Atomic<*mut bindings::kmem_cache>,
+    /// How many superblocks there are whose inodes come from it.
+    users: Atomic<usize>,
     _types: PhantomData<fn(T)>,
 }
 
@@ -107,71 +110,83 @@ impl<T: Types> InodeCache<T> {
     /// A cache that does not exist yet.
     pub(crate) const fn new() -> Self {
         Self {
-            cache: Atomic::new(0),
+            cache: Atomic::new(ptr::null_mut()),
+            users: Atomic::new(0),
             _types: PhantomData,
         }
     }
 
     /// Makes the cache.
     ///
-    /// Whoever registers the filesystem type keeps the guard until no superblock of it is left,
-    /// which at module unload the module's own reference count guarantees.
-    ///
     /// # Errors
     ///
-    /// ENOMEM; EBUSY if it exists.
-    pub(crate) fn create(&'static self, name: &'static CStr) -> Result<InodeCacheGuard<T>> {
+    /// ENOMEM; EEXIST if it exists.
+    pub(super) fn create(&'static self, name: &'static CStr) -> Result {
         let size = u32::try_from(size_of::<InodeObject<T>>()).map_err(|_| EINVAL)?;
         let align = u32::try_from(align_of::<InodeObject<T>>()).map_err(|_| EINVAL)?;
 
-        if self.cache.load(Acquire) != 0 {
-            return Err(EBUSY);
-        }
         // SAFETY: The name is static; the constructor, `inode_init_once()`, initialises a
         // `struct inode`, which is the first field of the objects.
         let cache = unsafe { bindings::kmem_cache_create_inodes(name.as_char_ptr(), size, align) };
         if cache.is_null() {
             return Err(ENOMEM);
         }
-        self.cache.store(cache as usize, Release);
-        Ok(InodeCacheGuard(self))
+        if self.cache.cmpxchg(ptr::null_mut(), cache, Release).is_err() {
+            // SAFETY: Just created, no object of it exists.
+            unsafe { bindings::kmem_cache_destroy(cache) };
+            return Err(EEXIST);
+        }
+        Ok(())
+    }
+
+    /// Destroys the cache.
+    ///
+    /// # Safety
+    ///
+    /// No superblock uses it, nor will, and no inode waits to be freed.
+    pub(super) unsafe fn destroy(&self) {
+        let cache = self.cache.xchg(ptr::null_mut(), Relaxed);
+        // SAFETY: The pointer is null or came from `kmem_cache_create()`; the caller promises that
+        // there is no object.
+        unsafe { bindings::kmem_cache_destroy(cache) };
+    }
+
+    /// How many superblocks there are whose inodes come from it.
+    pub(super) const fn users(&self) -> &Atomic<usize> {
+        &self.users
     }
 
     /// The C object, null if there is none.
     fn as_ptr(&self) -> *mut bindings::kmem_cache {
-        self.cache.load(Acquire) as *mut bindings::kmem_cache
+        self.cache.load(Acquire)
     }
 }
 
-/// Keeps an [`InodeCache`] in existence.
-pub(crate) struct InodeCacheGuard<T: Types>(&'static InodeCache<T>);
-
-impl<T: Types> Drop for InodeCacheGuard<T> {
-    fn drop(&mut self) {
-        kernel::sync::rcu::rcu_barrier();
-        let cache = self.0.as_ptr();
-        self.0.cache.store(0, Release);
-        // SAFETY: No superblock is left, by the contract of `create()`, and after the barrier no
-        // inode that waits to be freed. The pointer came from `kmem_cache_create()`.
-        unsafe { bindings::kmem_cache_destroy(cache) };
-    }
+/// A `struct super_operations`, and the cache that its `alloc_inode` takes inodes from.
+#[repr(C)]
+pub(super) struct OperationsWithCache<T: Types> {
+    pub(super) table: bindings::super_operations,
+    pub(super) cache: &'static InodeCache<T>,
 }
 
 /// `super_operations::alloc_inode`.
 ///
 /// # Safety
 ///
-/// Called by the VFS with a live superblock of a filesystem type registered for `T`.
+/// Called by the VFS with a live superblock for `T`, whose table lies in an
+/// [`OperationsWithCache`].
 pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle<T>>(
-    sb: *mut bindings::super_block,
+    ptr: *mut bindings::super_block,
 ) -> *mut bindings::inode {
-    let cache = I::cache().as_ptr();
+    // SAFETY: The VFS passes a live superblock with such a table, which is the first field.
+    let with_cache = unsafe { &*(*ptr).s_op.cast::<OperationsWithCache<T>>() };
+    let cache = with_cache.cache.as_ptr();
     if cache.is_null() {
         return ptr::null_mut();
     }
-
-    // SAFETY: The VFS passes a live superblock.
-    let Ok((data, inner)) = I::alloc_inode(unsafe { SuperBlock::from_raw(sb) }) else {
+    // SAFETY: A live superblock, which has its tables, as the VFS has called one.
+    let sb = unsafe { SuperBlock::from_raw(ptr) };
+    let Ok((data, inner)) = I::alloc_inode(sb) else {
         return ptr::null_mut();
     };
 
@@ -179,7 +194,7 @@ pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle
     let object = unsafe {
         bindings::kmem_cache_alloc_lru_noprof(
             cache,
-            &raw mut (*sb).s_inode_lru,
+            &raw mut (*ptr).s_inode_lru,
             bindings::GFP_KERNEL,
         )
     }
@@ -194,7 +209,20 @@ pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle
         pin_init::raw_init(&raw mut (*object).data, data);
         pin_init::raw_init(&raw mut (*object).inner, new_inner::<T>(inner));
     }
+    sb.objects().add();
     object.cast()
+}
+
+/// `super_operations::destroy_inode`: the superblock may go now.
+///
+/// # Safety
+///
+/// Called by the VFS, once, for an inode from `alloc_inode_callback()` that nobody can find any
+/// more, which does not use its superblock any more.
+pub(super) unsafe extern "C" fn destroy_inode_callback<T: Types>(inode: *mut bindings::inode) {
+    // SAFETY: The superblock waits for this inode.
+    let sb: &SuperBlock<T> = unsafe { SuperBlock::from_raw((*inode).i_sb) };
+    sb.objects().remove();
 }
 
 /// `super_operations::free_inode`.
@@ -202,9 +230,7 @@ pub(super) unsafe extern "C" fn alloc_inode_callback<T: Types, I: InodeLifecycle
 /// # Safety
 ///
 /// Called by the VFS, a grace period after nobody can find the inode any more, once.
-pub(super) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeLifecycle<T>>(
-    inode: *mut bindings::inode,
-) {
+pub(super) unsafe extern "C" fn free_inode_callback<T: Types>(inode: *mut bindings::inode) {
     let object = inode.cast::<InodeObject<T>>();
 
     // SAFETY: Both were initialised by `alloc_inode_callback()`, nobody uses them any more.
@@ -212,8 +238,8 @@ pub(super) unsafe extern "C" fn free_inode_callback<T: Types, I: InodeLifecycle<
         ptr::drop_in_place(&raw mut (*object).data);
         ptr::drop_in_place(&raw mut (*object).inner);
     }
-    // SAFETY: The object came from this cache, which exists as long as inodes wait to be freed.
-    unsafe { bindings::kmem_cache_free(I::cache().as_ptr(), object.cast()) };
+    // SAFETY: The object came from a cache, which exists as long as inodes wait to be freed.
+    unsafe { bindings::kfree(object.cast()) };
 }
 
 /// `super_operations::evict_inode`: drops the page cache, as every filesystem must, then calls

@@ -7,9 +7,10 @@
 //!
 //! C rule encoded here: `iput()` of the last reference evicts the inode, which sleeps and takes
 //! locks, so it has no place where a request ends. `iput_if_not_last()` is safe anywhere; the last
-//! reference goes to a workqueue of the module, which must be empty before a superblock goes
-//! ([`flush`]) and before the module does ([`InodeHoldQueue`]). The work item lies beside the
-//! inode: there is one last reference, so one is enough, and nothing has to be allocated.
+//! reference goes to a workqueue of the module. A superblock waits for the inode
+//! ([`SuperObjects`](super::super_objects::SuperObjects)), and so for the work; the module waits
+//! for what then is left of that ([`super::unload`]). The work item lies beside the inode: there is
+//! one last reference, so one is enough, and nothing has to be allocated.
 
 use super::{
     inode::{
@@ -41,43 +42,31 @@ unsafe impl Sync for Queue {}
 
 static QUEUE: SetOnce<Queue> = SetOnce::new();
 
-/// The workqueue, while this lives.
-pub(crate) struct InodeHoldQueue(());
-
-impl InodeHoldQueue {
-    /// Makes the workqueue. To be called once, when the module is loaded.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM; EEXIST if there is one.
-    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
-        // SAFETY: A valid name.
-        let wq = unsafe { bindings::alloc_unbound_workqueue(name.as_char_ptr()) };
-        if !QUEUE.populate(Queue(NonNull::new(wq).ok_or(ENOMEM)?)) {
-            // Not reached: the module is loaded once.
-            // SAFETY: We have just made it.
-            unsafe { bindings::destroy_workqueue(wq) };
-            return Err(EEXIST);
-        }
-        Ok(Self(()))
+/// Makes the workqueue.
+///
+/// # Errors
+///
+/// ENOMEM; EEXIST if there is one.
+pub(super) fn create_queue(name: &'static CStr) -> Result {
+    // SAFETY: A valid name.
+    let wq = unsafe { bindings::alloc_unbound_workqueue(name.as_char_ptr()) };
+    if !QUEUE.populate(Queue(NonNull::new(wq).ok_or(ENOMEM)?)) {
+        // SAFETY: We have just made it.
+        unsafe { bindings::destroy_workqueue(wq) };
+        return Err(EEXIST);
     }
+    Ok(())
 }
 
-impl Drop for InodeHoldQueue {
-    fn drop(&mut self) {
-        if let Some(queue) = QUEUE.as_ref() {
-            // SAFETY: The queue is valid, and at module exit there are no more holds, so nothing
-            // is queued afterwards. This waits for what is queued.
-            unsafe { bindings::destroy_workqueue(queue.0.as_ptr()) };
-        }
-    }
-}
-
-/// Waits until what has been dropped so far is gone. Sleeps.
-pub(crate) fn flush() {
+/// Waits for what is queued, and destroys the workqueue, if there is one. Sleeps.
+///
+/// # Safety
+///
+/// Nobody queues anything any more. Called once, at unload.
+pub(super) unsafe fn destroy_queue() {
     if let Some(queue) = QUEUE.as_ref() {
-        // SAFETY: The queue is valid until module exit.
-        unsafe { bindings::flush_workqueue(queue.0.as_ptr()) };
+        // SAFETY: The queue is valid, and by the contract not used any more.
+        unsafe { bindings::destroy_workqueue(queue.0.as_ptr()) };
     }
 }
 

@@ -10,18 +10,22 @@
 //!   `kill_anon_super()` takes all.
 //! - `i_private` belongs to whoever makes the inode. It is an `Arc` that `evict_inode` drops, so
 //!   that an operation on an open file, which holds the inode, can borrow it.
-//! - Making and removing directories and files is serialised by the filesystem.
+//! - A directory's link count changes with its `i_rwsem` held, as `simple_remove_by_name()` has it.
 
 use super::{
+    new_super::{
+        FilledSuper,
+        NewSuperBlock, //
+    },
     stat::{
         S_IFDIR,
         S_IFREG, //
     },
-    super_block::{
-        NewSuperBlock,
-        SuperBlock, //
+    super_block::SuperBlock,
+    types::{
+        kind,
+        SuperTypes, //
     },
-    types::Types, //
 };
 use crate::{
     bindings,
@@ -66,14 +70,8 @@ use kernel::{
     },
 };
 
-/// What a filesystem that lives in the dcache has for inodes, dentries and files: nothing of the
-/// kinds that [`Types`] describes.
-pub(crate) enum Nothing {}
-
-/// A filesystem that lives in the dcache.
-pub(crate) trait SimpleTypes:
-    Types<Inode = Nothing, Dentry = Nothing, File = Nothing>
-{
+/// A filesystem that lives in the dcache, without inodes and dentries of its own.
+pub(crate) trait SimpleTypes: SuperTypes<Kind = kind::Simple> {
     /// Behind `inode::i_private` of its directories and files, the root excepted.
     type Node: Send + Sync + 'static;
 }
@@ -89,29 +87,28 @@ impl<T: SimpleTypes> SuperOperations<T> {
     };
 }
 
-impl<T: SimpleTypes> NewSuperBlock<'_, T> {
-    /// Gives the superblock an empty root directory and operations (`simple_fill_super()`).
+impl<'a, T: SimpleTypes> NewSuperBlock<'a, T> {
+    /// Gives the superblock an empty root directory and operations (`simple_fill_super()`), and
+    /// lets others reach it. Sleeps.
     ///
     /// # Errors
     ///
-    /// EBUSY if it has a root; ENOMEM.
-    pub(crate) fn simple_fill_super(&mut self, magic: u32) -> Result {
+    /// ENOMEM.
+    pub(crate) fn simple_fill_super(self, magic: u32) -> Result<FilledSuper<'a, T>> {
         let mut no_files = bindings::tree_descr {
             name: c"".as_char_ptr(),
             ops: ptr::null(),
             mode: 0,
         };
-        if self.has_root() {
-            return Err(EBUSY);
-        }
         let sb = self.as_ptr();
         // SAFETY: A superblock that is being set up, without root; the name that is empty ends the
         // list of files, which is used during the call only.
         to_result(unsafe { bindings::simple_fill_super(sb, magic as usize, &raw mut no_files) })?;
-        // SAFETY: Only the mounter uses this field of a superblock that is being set up. The root's
-        // inode, the only one, was allocated by the default, as ours are.
+        // SAFETY: Nobody else uses the superblock. The root's inode, the only one, was allocated by
+        // the default, as ours are.
         unsafe { (*sb).s_op = SuperOperations::<T>::TABLE };
-        Ok(())
+        // SAFETY: It has its tables (dentries have none), and its root.
+        Ok(unsafe { FilledSuper::new(self.with_tables()) })
     }
 }
 
@@ -178,9 +175,14 @@ impl<'a, T: SimpleTypes> SimpleDir<'a, T> {
                 bindings::inc_nlink(inode);
             }
         })?;
-        // SAFETY: A positive dentry, by the type's invariant; changes are serialised by the
-        // callers.
-        unsafe { bindings::inc_nlink((*self.dentry.as_ptr()).d_inode) };
+        // SAFETY: A positive dentry, by the type's invariant, whose inode is locked for the change,
+        // as it is where directories are removed.
+        unsafe {
+            let inode = (*self.dentry.as_ptr()).d_inode;
+            bindings::down_write(&raw mut (*inode).i_rwsem);
+            bindings::inc_nlink(inode);
+            bindings::up_write(&raw mut (*inode).i_rwsem);
+        }
         Ok(dir)
     }
 

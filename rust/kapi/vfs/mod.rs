@@ -7,7 +7,8 @@
 //! and what they carry for a filesystem:
 //!
 //! - [`types`]: the filesystem's own data behind each object ([`types::Types`]),
-//! - [`super_block`]: `struct super_block` and how it is set up and reached,
+//! - [`super_block`], [`new_super`], [`super_objects`]: `struct super_block` and how it is reached;
+//!   while it is set up and shut down; how many inodes and dentries it has,
 //! - [`inode`], [`inode_inner`], [`iget`], [`inode_cache`], [`inode_hold`]: `struct inode`; its
 //!   lock and the attributes that change under it; finding and making it, its memory, references
 //!   that may be dropped anywhere,
@@ -27,8 +28,10 @@
 //!
 //! Mounting:
 //!
-//! - [`file_system_type`], [`fs_context`], [`fs_parameter`], [`fs_parser`]: the C structs of those
-//!   names.
+//! - [`file_system`], [`file_system_type`]: what a type of filesystem is, and registering it,
+//! - [`fs_context`], [`fs_context_operations`], [`fs_parameter`], [`fs_parser`]: the C structs of
+//!   those names,
+//! - [`unload`]: what is left to be done when the last superblock is gone.
 //!
 //! Values that the calls carry:
 //!
@@ -51,8 +54,10 @@ pub(crate) mod dir_context;
 pub(crate) mod fcntl;
 pub(crate) mod file;
 pub(crate) mod file_operations;
+pub(crate) mod file_system;
 pub(crate) mod file_system_type;
 pub(crate) mod fs_context;
+mod fs_context_operations;
 pub(crate) mod fs_parameter;
 pub(crate) mod fs_parser;
 pub(crate) mod iget;
@@ -66,11 +71,14 @@ pub(crate) mod kstat;
 pub(crate) mod libfs;
 pub(crate) mod mnt_idmapping;
 pub(crate) mod namei;
+pub(crate) mod new_super;
 pub(crate) mod open;
 pub(crate) mod rcu_walk;
 pub(crate) mod stat;
 pub(crate) mod statfs;
 pub(crate) mod super_block;
+mod super_objects;
 pub(crate) mod super_operations;
 pub(crate) mod types;
+pub(crate) mod unload;
 pub(crate) mod write_access;

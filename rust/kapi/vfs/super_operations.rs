@@ -4,23 +4,33 @@
 //!
 //! C header: [`include/linux/fs/super_types.h`](srctree/include/linux/fs/super_types.h),
 //! `struct super_operations`; Documentation/filesystems/vfs.rst.
+//!
+//! C rules encoded here:
+//! - `alloc_inode`, `d_init` and their ends are called by the tables that superblock and dentry had
+//!   at that moment, so both tables are set together, before there is an inode
+//!   ([`NewSuperBlock::set_operations`]).
+//! - `put_super` is called when all dentries and inodes are gone that nobody has a reference to,
+//!   before the superblock goes; there it waits for the others
+//!   ([`SuperObjects`](super::super_objects::SuperObjects)).
 
 use super::{
     dentry::Dentry,
     dentry_operations::DentryOperationsTable,
     inode_cache::{
         self,
-        InodeLifecycle, //
+        InodeCache,
+        InodeLifecycle,
+        OperationsWithCache, //
+    },
+    new_super::{
+        NewSuperBlock,
+        RootlessSuper, //
     },
     statfs::KStatFs,
-    super_block::{
-        NewSuperBlock,
-        SuperBlock, //
-    },
+    super_block::SuperBlock,
     types::Types, //
 };
 use crate::bindings;
-use core::marker::PhantomData;
 use kernel::{
     error::from_result,
     ffi::c_int,
@@ -43,48 +53,62 @@ pub(crate) trait SuperOperations<T: Types>: 'static {
 }
 
 /// A `struct super_operations` of a filesystem.
-pub(crate) struct SuperOperationsTable<T: Types>(bindings::super_operations, PhantomData<T>);
+pub(crate) struct SuperOperationsTable<T: Types>(OperationsWithCache<T>);
 
 // SAFETY: The table is never written.
 unsafe impl<T: Types> Sync for SuperOperationsTable<T> {}
 
 impl<T: Types> SuperOperationsTable<T> {
-    /// Makes the table.
-    pub(crate) const fn new<O: SuperOperations<T>, I: InodeLifecycle<T>>() -> Self {
-        Self(
-            bindings::super_operations {
+    /// Makes the table; inodes come from `cache`.
+    pub(crate) const fn new<O: SuperOperations<T>, I: InodeLifecycle<T>>(
+        cache: &'static InodeCache<T>,
+    ) -> Self {
+        Self(OperationsWithCache {
+            table: bindings::super_operations {
                 alloc_inode: Some(inode_cache::alloc_inode_callback::<T, I>),
-                free_inode: Some(inode_cache::free_inode_callback::<T, I>),
+                destroy_inode: Some(inode_cache::destroy_inode_callback::<T>),
+                free_inode: Some(inode_cache::free_inode_callback::<T>),
                 evict_inode: Some(inode_cache::evict_inode_callback::<T, I>),
                 drop_inode: Some(bindings::inode_just_drop),
+                put_super: Some(put_super_callback::<T>),
                 statfs: Some(statfs_callback::<T, O>),
                 umount_begin: Some(umount_begin_callback::<T, O>),
                 show_options: Some(show_options_callback::<T, O>),
                 ..pin_init::zeroed()
             },
-            PhantomData,
-        )
-    }
-
-    /// The C table.
-    fn as_ptr(&'static self) -> *const bindings::super_operations {
-        &raw const self.0
+            cache,
+        })
     }
 }
 
-impl<T: Types> NewSuperBlock<'_, T> {
-    /// Sets the operations.
-    pub(crate) fn set_s_op(&mut self, ops: &'static SuperOperationsTable<T>) {
-        // SAFETY: Only the mounter uses this field of a superblock that is being set up; the table
-        // is static.
-        unsafe { (*self.as_ptr()).s_op = ops.as_ptr() };
+impl<'a, T: Types> NewSuperBlock<'a, T> {
+    /// Sets the operations of the superblock, and of its dentries to come (`set_default_d_op()`).
+    pub(crate) fn set_operations(
+        self,
+        ops: &'static SuperOperationsTable<T>,
+        dentry_ops: &'static DentryOperationsTable<T>,
+    ) -> RootlessSuper<'a, T> {
+        self.object().use_cache(ops.0.cache.users());
+        // SAFETY: A new superblock, which nobody else uses, without inode and dentry; both tables
+        // are static, and for `T`.
+        unsafe {
+            (*self.as_ptr()).s_op = &raw const ops.0.table;
+            bindings::set_default_d_op(self.as_ptr(), dentry_ops.as_ptr());
+        }
+        // SAFETY: Both tables were set above.
+        unsafe { RootlessSuper::new(self.with_tables()) }
     }
+}
 
-    /// Sets the operations of the dentries to come (`set_default_d_op()`).
-    pub(crate) fn set_default_d_op(&mut self, ops: &'static DentryOperationsTable<T>) {
-        // SAFETY: The superblock has no dentry yet; the table is static.
-        unsafe { bindings::set_default_d_op(self.as_ptr(), ops.as_ptr()) };
-    }
+/// `super_operations::put_super`.
+///
+/// # Safety
+///
+/// Called by the VFS, once, with a superblock with this table that is being shut down.
+unsafe extern "C" fn put_super_callback<T: Types>(sb: *mut bindings::super_block) {
+    // SAFETY: By the contract above.
+    let sb: &SuperBlock<T> = unsafe { SuperBlock::from_raw(sb) };
+    sb.objects().wait();
 }
 
 /// `super_operations::statfs`.
