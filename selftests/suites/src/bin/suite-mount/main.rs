@@ -6,11 +6,13 @@ mod device;
 mod init;
 mod lifetime;
 mod options;
+mod unload;
 
 fn main() {
     let mut all = options::cases();
     all.extend(init::cases());
     all.extend(device::cases());
     all.extend(lifetime::cases());
+    all.extend(unload::cases());
     ktap::run("mount", all);
 }
