@@ -178,7 +178,8 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         // SAFETY: The file is not open yet, by this type; see below for failures.
         unsafe { self.set_private(data) };
         // SAFETY: The file is not open, by this type. The dentry is positive, and its inode a
-        // regular file, whose table (`InodeKind::Regular`) was made for `T`.
+        // regular file, whose table (`InodeKind::Regular`) was made for `T`; or a bad inode, whose
+        // table looks at no private data.
         let ret = unsafe {
             bindings::finish_open(self.as_ptr(), self.dentry.as_ptr(), Some(finish::<T, O>))
         };
