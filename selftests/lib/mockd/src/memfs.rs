@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
 use crate::reply::{
-    attr_out, dirent, open_out, write_out, Answer, Attr, Entry, Statfs, Valid, LONG,
+    attr_out, dirent, getxattr_out, open_out, write_out, Answer, Attr, Entry, Statfs, Valid, LONG,
 };
 use crate::request::Request;
 use crate::wire::*;
@@ -25,6 +25,8 @@ pub struct Node {
     pub lookups: u64,
     /// Flags given with each open of it, beside those of [`Memfs::open_flags`].
     pub open_flags: u32,
+    /// Extended attributes, which [`Memfs::xattrs`] switches on.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// The file system.
@@ -36,6 +38,8 @@ pub struct Memfs {
     pub open_flags: u32,
     /// Flags given with each open of a directory.
     pub opendir_flags: u32,
+    /// It knows extended attributes; off, it says ENOSYS.
+    pub xattrs: bool,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
     /// Panic if a FORGET gives back more than was given; off where replies are changed on their
@@ -60,6 +64,7 @@ impl Memfs {
             parent: ROOT,
             lookups: 1,
             open_flags: 0,
+            xattrs: BTreeMap::new(),
         };
         Memfs {
             nodes: HashMap::from([(ROOT, root)]),
@@ -67,6 +72,7 @@ impl Memfs {
             attr_valid: LONG,
             open_flags: 0,
             opendir_flags: 0,
+            xattrs: false,
             fixed: HashMap::new(),
             check_forgets: true,
             next: 2,
@@ -96,6 +102,7 @@ impl Memfs {
             parent,
             lookups: 0,
             open_flags: 0,
+            xattrs: BTreeMap::new(),
         };
         self.nodes.insert(id, n);
         if let Some(p) = self.nodes.get_mut(&parent) {
@@ -267,6 +274,9 @@ impl Memfs {
             }
             .bytes()),
             Op::READDIR => self.readdir(r),
+            Op::GETXATTR | Op::LISTXATTR | Op::SETXATTR | Op::REMOVEXATTR if self.xattrs => {
+                self.xattr(r, name)
+            }
             Op::RELEASE
             | Op::RELEASEDIR
             | Op::FSYNC
@@ -275,6 +285,31 @@ impl Memfs {
             | Op::ACCESS
             | Op::DESTROY => Ok(vec![]),
             _ => Err(ENOSYS),
+        }
+    }
+
+    fn xattr(&mut self, r: &Request, name: &str) -> Result<Vec<u8>, Errno> {
+        let xattrs = &mut self.node(r.node)?.xattrs;
+        let value = match r.op {
+            Op::GETXATTR => xattrs.get(name).ok_or(ENODATA)?.clone(),
+            Op::LISTXATTR => xattrs
+                .keys()
+                .flat_map(|n| format!("{n}\0").into_bytes())
+                .collect(),
+            Op::SETXATTR => {
+                match (r.get("flags") as i32, xattrs.contains_key(name)) {
+                    (libc::XATTR_CREATE, true) => return Err(EEXIST),
+                    (libc::XATTR_REPLACE, false) => return Err(ENODATA),
+                    _ => xattrs.insert(name.into(), r.tail()[name.len() + 1..].to_vec()),
+                };
+                return Ok(vec![]);
+            }
+            _ => return xattrs.remove(name).ok_or(ENODATA).map(|_| vec![]),
+        };
+        match r.get("size") as usize {
+            0 => Ok(getxattr_out(value.len() as u32)),
+            size if size < value.len() => Err(ERANGE),
+            _ => Ok(value),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::record::Recorder;
 pub use crate::reply::Answer;
 use crate::reply::{message, Init};
 use crate::request::Request;
-use crate::table::is_not_yet_sent;
+use crate::table::is_unasked;
 use crate::wire::Op;
 
 /// A mounted file system whose daemon is the test.
@@ -135,12 +135,12 @@ impl Mock {
             .unwrap_or_else(|e| panic!("read of the device: {e}, expected {what}"))
     }
 
-    /// True if taken care of here: FORGETs, and what ours does not yet send.
+    /// True if taken care of here: FORGETs, and what comes unasked, which gets ENOSYS.
     fn noise(&self, r: &Request, want: &[Op]) -> bool {
         if want.contains(&r.op) {
             return false;
         }
-        if is_not_yet_sent(r.op) {
+        if is_unasked(r) {
             self.fail(r, crate::errno::ENOSYS);
             return true;
         }

@@ -234,6 +234,11 @@ pub fn write_out(size: u32) -> Vec<u8> {
     Bytes::default().u32(size).u32(0).0
 }
 
+/// Answer to GETXATTR and LISTXATTR that ask for a length.
+pub fn getxattr_out(size: u32) -> Vec<u8> {
+    Bytes::default().u32(size).u32(0).0
+}
+
 /// Answer to STATFS.
 #[derive(Clone, Copy, Debug)]
 pub struct Statfs {

@@ -5,6 +5,7 @@
 //! The only differences on the wire that `wirediff` accepts. A row whose difference is gone is
 //! itself reported, so the tables only shrink, to nothing.
 
+use crate::request::Request;
 use crate::wire::Op;
 
 /// Flags of INIT that are not yet offered: flag, what it needs.
@@ -32,7 +33,7 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("ALLOW_IDMAP", "needs idmapped mounts"),
 ];
 
-/// Requests that are not sent yet, and what they need. The mock daemon answers ENOSYS unasked.
+/// Requests that are not sent yet, and what they need.
 pub const NOT_YET_SENT: &[(Op, &str)] = &[
     (Op::GETXATTR, "needs xattrs"),
     (Op::SETXATTR, "needs xattrs"),
@@ -41,7 +42,14 @@ pub const NOT_YET_SENT: &[(Op, &str)] = &[
     (Op::STATX, "needs the time of birth"),
 ];
 
-/// True for what the mock daemon answers by itself.
+/// True for what only C's module sends.
 pub fn is_not_yet_sent(op: Op) -> bool {
     NOT_YET_SENT.iter().any(|r| r.0 == op)
+}
+
+/// True for a request that comes beside those that a test is about: before a file's data change the
+/// kernel asks whether it has capabilities, and who asks for the time of birth has it asked for.
+/// The daemons of the tests answer it by themselves, unless the test says that it expects it.
+pub fn is_unasked(r: &Request) -> bool {
+    r.op == Op::STATX || (r.op == Op::GETXATTR && r.name() == "security.capability")
 }

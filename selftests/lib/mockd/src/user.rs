@@ -286,6 +286,56 @@ pub fn fgetxattr(f: &impl AsRawFd, name: &str, size: usize) -> Res<Vec<u8>> {
     Ok(b)
 }
 
+/// lgetxattr(2) with a buffer of `size`; none asks for the value's length, which is what comes
+/// then.
+pub fn getxattr(p: &Path, name: &str, size: usize) -> Res<(usize, Vec<u8>)> {
+    let (p, name) = (path(p), CString::new(name).expect("no NUL"));
+    // SAFETY: C strings, and the place has as many bytes as is said.
+    sized(size, |at, size| unsafe {
+        libc::lgetxattr(p.as_ptr(), name.as_ptr(), at, size)
+    })
+}
+
+/// llistxattr(2), likewise: names, each with a NUL.
+pub fn listxattr(p: &Path, size: usize) -> Res<(usize, Vec<u8>)> {
+    let p = path(p);
+    // SAFETY: a C string, and the place has as many bytes as is said.
+    sized(size, |at, size| unsafe {
+        libc::llistxattr(p.as_ptr(), at.cast(), size)
+    })
+}
+
+/// What a call puts into a buffer of `size`, and what it returns.
+fn sized(size: usize, call: impl Fn(*mut libc::c_void, usize) -> isize) -> Res<(usize, Vec<u8>)> {
+    let mut b = vec![0u8; size];
+    let n = check(call(b.as_mut_ptr().cast(), size) as i64)? as usize;
+    b.truncate(n);
+    Ok((n, b))
+}
+
+/// lsetxattr(2).
+pub fn setxattr(p: &Path, name: &str, value: &[u8], flags: i32) -> Res<()> {
+    let (p, name) = (path(p), CString::new(name).expect("no NUL"));
+    // SAFETY: C strings, and a value of as many bytes.
+    check(unsafe {
+        libc::lsetxattr(
+            p.as_ptr(),
+            name.as_ptr(),
+            value.as_ptr().cast(),
+            value.len(),
+            flags,
+        )
+    })
+    .map(drop)
+}
+
+/// lremovexattr(2).
+pub fn removexattr(p: &Path, name: &str) -> Res<()> {
+    let (p, name) = (path(p), CString::new(name).expect("no NUL"));
+    // SAFETY: C strings.
+    check(unsafe { libc::lremovexattr(p.as_ptr(), name.as_ptr()) }).map(drop)
+}
+
 /// Names in a directory, sorted, without the dots.
 pub fn list(p: &Path) -> Res<Vec<String>> {
     let fd = open(p, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;

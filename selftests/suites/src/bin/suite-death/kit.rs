@@ -72,11 +72,11 @@ pub fn serve_until_put(m: &mut Mock, fs: &mut Memfs, c: &mut Caller) {
     m.drain(&mut |r| fs.handle(r));
 }
 
-/// The next request, FORGETs and what C alone sends apart.
+/// The next request, FORGETs and what comes unasked apart.
 #[track_caller]
 pub fn next(m: &mut Mock) -> Request {
     m.find("a request", |r| {
-        !matches!(r.op, Op::FORGET | Op::BATCH_FORGET) && !mockd::table::is_not_yet_sent(r.op)
+        !matches!(r.op, Op::FORGET | Op::BATCH_FORGET) && !mockd::table::is_unasked(r)
     })
 }
 

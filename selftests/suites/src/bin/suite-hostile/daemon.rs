@@ -11,7 +11,7 @@ use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::msg::Msg;
 use mockd::reply::message;
-use mockd::table::is_not_yet_sent;
+use mockd::table::is_unasked;
 use mockd::wire::{Op, FATTR_SIZE, ROOT};
 use mockd::{Init, Request};
 use suites::catalogue;
@@ -224,7 +224,7 @@ pub fn letters(rng: &mut Rng, r: &Request, behind: &mut Behind) -> Vec<Letter> {
         bytes: good,
         if_needed: true,
     };
-    if is_not_yet_sent(r.op) {
+    if is_unasked(r) {
         return vec![Letter {
             bytes: message(r.unique, -ENOSYS.0, &[]),
             ..good

@@ -36,6 +36,7 @@ mod tours;
 mod unlink;
 mod wire;
 mod write;
+mod xattr;
 
 fn main() {
     let mut all = Vec::new();
@@ -49,6 +50,7 @@ fn main() {
         access::cases,
         permissions::cases,
         statfs::cases,
+        xattr::cases,
         create::cases,
         mknod::cases,
         mkdir::cases,

@@ -95,6 +95,10 @@ pub fn populate(fs: &mut Memfs, dir: u64) {
     fs.add(dir, "s", sub, &[]);
     fs.add(dir, "s2", sub, &[]);
     fs.add(dir, "l", libc::S_IFLNK | 0o777, b"f");
+    // Seen if the daemon knows extended attributes.
+    for node in fs.nodes.values_mut() {
+        node.xattrs.insert("user.a".into(), b"value".to_vec());
+    }
     let flags = [
         (direct, wire::FOPEN_DIRECT_IO),
         (
