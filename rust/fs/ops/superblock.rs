@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The superblock's operations: which function does what.
+//! The superblock's operations, extended attributes among them: which function does what.
 //!
-//! C counterpart: `fuse_super_operations` (inode.c). Takes no locks.
+//! C counterpart: `fuse_super_operations` (inode.c), `fuse_xattr_handlers` (xattr.c). Takes no
+//! locks.
 
 use crate::{
     fs::{
@@ -21,6 +22,7 @@ use crate::{
             SuperOperations,
             SuperOperationsTable, //
         },
+        xattr::XattrOperations, //
     },
 };
 use kernel::{
@@ -30,7 +32,7 @@ use kernel::{
 
 /// The superblock's operations.
 pub(super) static SUPER_OPERATIONS: SuperOperationsTable<Fuse> =
-    SuperOperationsTable::new::<Operations, Lifecycle>(&INODE_CACHE);
+    SuperOperationsTable::new::<Operations, Lifecycle, Xattrs>(&INODE_CACHE);
 
 enum Operations {}
 
@@ -47,3 +49,8 @@ impl SuperOperations<Fuse> for Operations {
         superblock::show_options(m, root)
     }
 }
+
+enum Xattrs {}
+
+#[vtable]
+impl XattrOperations<Fuse> for Xattrs {}

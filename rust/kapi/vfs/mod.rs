@@ -24,6 +24,7 @@
 //!
 //! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
 //!   [`address_space`]: the C structs of those names,
+//! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
 //! - [`libfs`]: `fs/libfs.c`, for filesystems that live in the dcache alone.
 //!
 //! Mounting:
@@ -82,3 +83,4 @@ pub(crate) mod super_operations;
 pub(crate) mod types;
 pub(crate) mod unload;
 pub(crate) mod write_access;
+pub(crate) mod xattr;

@@ -28,7 +28,11 @@ use super::{
     },
     statfs::KStatFs,
     super_block::SuperBlock,
-    types::Types, //
+    types::Types,
+    xattr::{
+        self,
+        XattrOperations, //
+    },
 };
 use crate::bindings;
 use kernel::{
@@ -52,18 +56,21 @@ pub(crate) trait SuperOperations<T: Types>: 'static {
     fn show_options(m: &SeqFile, root: &Dentry<T>) -> Result;
 }
 
-/// A `struct super_operations` of a filesystem.
-pub(crate) struct SuperOperationsTable<T: Types>(OperationsWithCache<T>);
+/// A `struct super_operations` of a filesystem, and its handlers of extended attributes.
+pub(crate) struct SuperOperationsTable<T: Types> {
+    ops: OperationsWithCache<T>,
+    s_xattr: *const *const bindings::xattr_handler,
+}
 
-// SAFETY: The table is never written.
+// SAFETY: The table is never written, nor are the handlers.
 unsafe impl<T: Types> Sync for SuperOperationsTable<T> {}
 
 impl<T: Types> SuperOperationsTable<T> {
     /// Makes the table; inodes come from `cache`.
-    pub(crate) const fn new<O: SuperOperations<T>, I: InodeLifecycle<T>>(
+    pub(crate) const fn new<O: SuperOperations<T>, I: InodeLifecycle<T>, X: XattrOperations<T>>(
         cache: &'static InodeCache<T>,
     ) -> Self {
-        Self(OperationsWithCache {
+        let ops = OperationsWithCache {
             table: bindings::super_operations {
                 alloc_inode: Some(inode_cache::alloc_inode_callback::<T, I>),
                 destroy_inode: Some(inode_cache::destroy_inode_callback::<T>),
@@ -77,22 +84,28 @@ impl<T: Types> SuperOperationsTable<T> {
                 ..pin_init::zeroed()
             },
             cache,
-        })
+        };
+        Self {
+            ops,
+            s_xattr: xattr::handlers::<T, X>(),
+        }
     }
 }
 
 impl<'a, T: Types> NewSuperBlock<'a, T> {
-    /// Sets the operations of the superblock, and of its dentries to come (`set_default_d_op()`).
+    /// Sets the operations of the superblock, its handlers of extended attributes, and the
+    /// operations of its dentries to come (`set_default_d_op()`).
     pub(crate) fn set_operations(
         self,
         ops: &'static SuperOperationsTable<T>,
         dentry_ops: &'static DentryOperationsTable<T>,
     ) -> RootlessSuper<'a, T> {
-        self.object().use_cache(ops.0.cache.users());
-        // SAFETY: A new superblock, which nobody else uses, without inode and dentry; both tables
+        self.object().use_cache(ops.ops.cache.users());
+        // SAFETY: A new superblock, which nobody else uses, without inode and dentry; the tables
         // are static, and for `T`.
         unsafe {
-            (*self.as_ptr()).s_op = &raw const ops.0.table;
+            (*self.as_ptr()).s_op = &raw const ops.ops.table;
+            (*self.as_ptr()).s_xattr = ops.s_xattr;
             bindings::set_default_d_op(self.as_ptr(), dentry_ops.as_ptr());
         }
         // SAFETY: Both tables were set above.
