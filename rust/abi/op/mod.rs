@@ -13,7 +13,7 @@
 //! | the connection | `init`, `statfs` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
-//! | inodes | `getattr`, `setattr`, `access`, `readlink` |
+//! | inodes | `getattr`, `setattr`, `access`, `readlink`, `getxattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
@@ -42,6 +42,7 @@ mod forget;
 mod fsync;
 mod fsyncdir;
 mod getattr;
+mod getxattr;
 mod init;
 mod interrupt;
 mod link;
@@ -77,6 +78,7 @@ pub use self::{
     fsync::*,
     fsyncdir::*,
     getattr::*,
+    getxattr::*,
     init::*,
     interrupt::*,
     link::*,

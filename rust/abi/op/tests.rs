@@ -15,9 +15,9 @@ use crate::abi::{
 use std::collections::BTreeSet;
 use zerocopy::IntoBytes;
 
-/// Every operation that is a request, once.
+/// Every operation that is a request, in each of its forms.
 pub fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         super::access::tests::case(),
         super::create::tests::case(),
         super::flush::tests::case(),
@@ -44,15 +44,17 @@ pub fn cases() -> Vec<Case> {
         super::symlink::tests::case(),
         super::unlink::tests::case(),
         super::write::tests::case(),
-    ]
+    ];
+    cases.extend(super::getxattr::tests::cases());
+    cases
 }
 
 #[test]
 fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
-        1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 25, 26, 27, 28, 29, 30, 34,
-        35, 45,
+        1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 25, 26, 27, 28, 29, 30,
+        34, 35, 45,
     ]
     .into();
     assert_eq!(numbers, wanted);

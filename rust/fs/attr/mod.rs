@@ -7,8 +7,10 @@
 //!
 //! - [`getattr`]: GETATTR, and whether attributes are up to date,
 //! - [`setattr`]: SETATTR, from chmod(2) to truncate(2),
-//! - [`permission`]: who may do what; ACCESS.
+//! - [`permission`]: who may do what; ACCESS,
+//! - [`xattr`]: extended attributes: GETXATTR.
 
 pub(in crate::fs) mod getattr;
 pub(in crate::fs) mod permission;
 pub(in crate::fs) mod setattr;
+pub(in crate::fs) mod xattr;

@@ -7,6 +7,7 @@
 
 use crate::{
     fs::{
+        attr::xattr,
         inode::lifecycle::{
             Lifecycle,
             INODE_CACHE, //
@@ -14,6 +15,7 @@ use crate::{
         mount::superblock,
         Dentry,
         Fuse,
+        Inode,
         SuperBlock, //
     },
     kapi::vfs::{
@@ -53,4 +55,12 @@ impl SuperOperations<Fuse> for Operations {
 enum Xattrs {}
 
 #[vtable]
-impl XattrOperations<Fuse> for Xattrs {}
+impl XattrOperations<Fuse> for Xattrs {
+    fn get_len(inode: &Inode, name: &CStr) -> Result<usize> {
+        xattr::get_len(inode, name)
+    }
+
+    fn get(inode: &Inode, name: &CStr, max: usize) -> Result<KVVec<u8>> {
+        xattr::get(inode, name, max)
+    }
+}

@@ -35,7 +35,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
 
 /// Requests that are not sent yet, and what they need.
 pub const NOT_YET_SENT: &[(Op, &str)] = &[
-    (Op::GETXATTR, "needs xattrs"),
     (Op::SETXATTR, "needs xattrs"),
     (Op::LISTXATTR, "needs xattrs"),
     (Op::REMOVEXATTR, "needs xattrs"),

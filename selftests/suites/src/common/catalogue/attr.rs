@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS; and STATFS.
+//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, GETXATTR; and STATFS.
 
 use std::os::fd::OwnedFd;
 
@@ -68,6 +68,16 @@ pub const ROWS: &[Row] = &[
         ..Row::new("access", Op::ACCESS, |p| {
             let path = p.know(Part::File)?;
             Ok(Act::on(path, |p| user::access(p, libc::R_OK)))
+        })
+    },
+    Row {
+        files: |fs| fs.xattrs = true,
+        unknown: Unknown::Remembered(Err(EOPNOTSUPP)),
+        keeps: Keeps::Node,
+        ..Row::new("getxattr", Op::GETXATTR, |p| {
+            let path = p.know(Part::File)?;
+            let get = move || user::getxattr(&path, "user.a", 100);
+            Ok(Act::new(move || get().map(|(n, _)| Got::Number(n))))
         })
     },
     Row::new("statfs", Op::STATFS, |p| {
