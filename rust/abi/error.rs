@@ -67,7 +67,8 @@ pub enum BadReply {
     Version,
     /// More written than there was to write.
     Count,
-    /// A directory entry with an empty or overlong name, or with a slash in it.
+    /// A directory entry with an empty or overlong name, or with a slash in it; a list with an
+    /// empty name, or with one that does not end.
     Name,
 }
 

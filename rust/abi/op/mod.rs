@@ -13,7 +13,7 @@
 //! | the connection | `init`, `statfs` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
-//! | inodes | `getattr`, `setattr`, `access`, `readlink`, `getxattr` |
+//! | inodes | `getattr`, `setattr`, `access`, `readlink`, `getxattr`, `listxattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
@@ -46,6 +46,7 @@ mod getxattr;
 mod init;
 mod interrupt;
 mod link;
+mod listxattr;
 mod lookup;
 mod mkdir;
 mod mknod;
@@ -82,6 +83,7 @@ pub use self::{
     init::*,
     interrupt::*,
     link::*,
+    listxattr::*,
     lookup::*,
     mkdir::*,
     mknod::*,

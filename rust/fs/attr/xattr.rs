@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Extended attributes: GETXATTR.
+//! Extended attributes: GETXATTR, LISTXATTR.
 //!
 //! C counterpart: xattr.c. Takes no locks; may sleep.
 //!
@@ -11,12 +11,17 @@ use crate::{
     abi::{
         op::{
             Getxattr,
-            GetxattrLen, //
+            GetxattrLen,
+            Listxattr,
+            ListxattrLen, //
         },
         Name,
         Opcode, //
     },
-    fs::Inode,
+    fs::{
+        Dentry,
+        Inode, //
+    },
     transport::Outcome, //
 };
 use kernel::prelude::*;
@@ -49,6 +54,46 @@ pub(in crate::fs) fn get(inode: &Inode, name: &CStr, max: usize) -> Result<KVVec
         let nothing = || |_: &mut Outcome<'_>| {};
         inode.conn().call_bytes(inode, &op, buffer, max, nothing)
     })
+}
+
+/// The length of the list of names.
+///
+/// # Errors
+///
+/// As [`get_len`]; EACCES if the current task may not use the mount.
+pub(in crate::fs) fn list_len(entry: &Dentry) -> Result<usize> {
+    let len = ask_list(entry, |inode| inode.conn().call(inode, &ListxattrLen))?;
+    Ok(len as usize)
+}
+
+/// The list, of at most `max` bytes: names, each with a NUL.
+///
+/// # Errors
+///
+/// As [`list_len`], and ENOMEM; EIO for one that is no such list.
+pub(in crate::fs) fn list(entry: &Dentry, max: usize) -> Result<KVVec<u8>> {
+    let names = ask_list(entry, |inode| {
+        let op = Listxattr {
+            max: u32::try_from(max)?,
+        };
+        let buffer = KVVec::with_capacity(max, GFP_KERNEL)?;
+        let nothing = || |_: &mut Outcome<'_>| {};
+        inode.conn().call_bytes(inode, &op, buffer, max, nothing)
+    })?;
+    Listxattr::check(&names).map_err(|_| EIO)?;
+    Ok(names)
+}
+
+/// What `send` gives, which asks for the list or its length, unless the daemon lacks LISTXATTR.
+fn ask_list<R>(entry: &Dentry, send: impl FnOnce(&Inode) -> Result<R>) -> Result<R> {
+    let inode = entry.inode().ok_or(ENOENT)?;
+    inode.check_bad()?;
+    let conn = inode.conn();
+    if !conn.allow_current_process() {
+        return Err(EACCES);
+    }
+    let given = conn.unless_lacking(Opcode::Listxattr, || send(inode))?;
+    given.ok_or(EOPNOTSUPP)
 }
 
 /// What `send` gives, which asks for the value or its length, unless the daemon lacks GETXATTR.

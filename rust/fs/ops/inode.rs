@@ -21,7 +21,8 @@ use crate::{
         attr::{
             getattr,
             permission,
-            setattr, //
+            setattr,
+            xattr, //
         },
         data::readlink,
         dir::{
@@ -242,5 +243,13 @@ impl AttributeOperations<Fuse> for Attributes {
         flags: u32,
     ) -> Result {
         getattr::getattr(idmap, dentry, stat, request_mask, flags)
+    }
+
+    fn listxattr_len(dentry: &Dentry) -> Result<usize> {
+        xattr::list_len(dentry)
+    }
+
+    fn listxattr(dentry: &Dentry, max: usize) -> Result<KVVec<u8>> {
+        xattr::list(dentry, max)
     }
 }

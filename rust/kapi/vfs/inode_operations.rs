@@ -170,7 +170,7 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
 }
 
 /// The part of `struct inode_operations` that is about attributes, which inodes of all types have.
-/// Both run in task context and may sleep.
+/// All run in task context and may sleep.
 pub(crate) trait AttributeOperations<T: Types>: 'static {
     /// Changes attributes; `i_rwsem` is held exclusively.
     fn setattr(idmap: &MntIdmap, dentry: PositiveDentry<'_, T>, attr: Pin<&mut Iattr<T>>)
@@ -185,6 +185,12 @@ pub(crate) trait AttributeOperations<T: Types>: 'static {
         request_mask: u32,
         flags: u32,
     ) -> Result;
+
+    /// How long the list of the names of extended attributes is (`listxattr` with a size of 0).
+    fn listxattr_len(dentry: &Dentry<T>) -> Result<usize>;
+
+    /// The list, of at most `max` bytes: names, each with a NUL. ERANGE if it is longer.
+    fn listxattr(dentry: &Dentry<T>, max: usize) -> Result<KVVec<u8>>;
 }
 
 /// A table of inode operations for `T`.
@@ -224,6 +230,7 @@ impl<T: Types> InodeOperationsTable<T> {
                 rename: op!(O::HAS_RENAME, rename::<T, O>),
                 setattr: Some(setattr::<T, A>),
                 getattr: Some(getattr::<T, A>),
+                listxattr: Some(listxattr::<T, A>),
                 atomic_open: op!(O::HAS_ATOMIC_OPEN, atomic_open::<T, O>),
                 ..pin_init::zeroed()
             },
@@ -333,6 +340,31 @@ unsafe extern "C" fn get_inode_acl(
     _rcu: bool,
 ) -> *mut bindings::posix_acl {
     ptr::null_mut()
+}
+
+/// # Safety
+///
+/// See above. `list` has `size` bytes, which nobody else uses meanwhile.
+unsafe extern "C" fn listxattr<T: Types, A: AttributeOperations<T>>(
+    dentry: *mut bindings::dentry,
+    list: *mut c_char,
+    size: usize,
+) -> isize {
+    // SAFETY: By the contract.
+    let dentry = unsafe { Dentry::from_raw(dentry) };
+    from_result(|| {
+        if size == 0 {
+            return Ok(isize::try_from(A::listxattr_len(dentry)?)?);
+        }
+        let names = A::listxattr(dentry, size)?;
+        if names.len() > size {
+            return Err(ERANGE);
+        }
+        // SAFETY: By the contract there is room for as many bytes; they are ours, so that the two
+        // do not overlap.
+        unsafe { ptr::copy_nonoverlapping(names.as_ptr(), list.cast(), names.len()) };
+        Ok(isize::try_from(names.len())?)
+    })
 }
 
 /// # Safety

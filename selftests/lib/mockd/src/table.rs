@@ -36,7 +36,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
 /// Requests that are not sent yet, and what they need.
 pub const NOT_YET_SENT: &[(Op, &str)] = &[
     (Op::SETXATTR, "needs xattrs"),
-    (Op::LISTXATTR, "needs xattrs"),
     (Op::REMOVEXATTR, "needs xattrs"),
     (Op::STATX, "needs the time of birth"),
 ];

@@ -305,6 +305,14 @@ pub fn listxattr(p: &Path, size: usize) -> Res<(usize, Vec<u8>)> {
     })
 }
 
+/// flistxattr(2), likewise.
+pub fn flistxattr(f: &impl AsRawFd, size: usize) -> Res<(usize, Vec<u8>)> {
+    // SAFETY: the place has as many bytes as is said.
+    sized(size, |at, size| unsafe {
+        libc::flistxattr(f.as_raw_fd(), at.cast(), size)
+    })
+}
+
 /// What a call puts into a buffer of `size`, and what it returns.
 fn sized(size: usize, call: impl Fn(*mut libc::c_void, usize) -> isize) -> Res<(usize, Vec<u8>)> {
     let mut b = vec![0u8; size];

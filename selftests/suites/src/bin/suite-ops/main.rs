@@ -15,6 +15,7 @@ mod forget;
 mod fsync;
 mod getattr;
 mod link;
+mod listxattr;
 mod lookup;
 mod mkdir;
 mod mknod;
@@ -51,6 +52,7 @@ fn main() {
         permissions::cases,
         statfs::cases,
         xattr::cases,
+        listxattr::cases,
         create::cases,
         mknod::cases,
         mkdir::cases,

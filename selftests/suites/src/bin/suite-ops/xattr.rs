@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! GETXATTR, SETXATTR, LISTXATTR and REMOVEXATTR.
+//! Extended attributes: GETXATTR, and what they have in common.
 
 use std::path::Path;
 
@@ -30,13 +30,13 @@ pub fn cases() -> Vec<Case> {
         getxattr_before_other_changes,
         getxattr_refused_before_write,
         getxattr_permission,
-        getxattr_others,
-        getxattr_of_bad_inode,
+        xattr_others,
+        xattr_of_bad_inode,
     ]
 }
 
 /// A mount with a file "f" that is known.
-fn known() -> Mock {
+pub(crate) fn known() -> Mock {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.file("f", b"text");
     let r: Res<()> = m.run(&mut fs, |mnt| user::lstat(&mnt.join("f")).map(drop));
@@ -46,7 +46,7 @@ fn known() -> Mock {
 
 /// A call on "f" whose one request is answered with this: what the caller gets, the request, and
 /// what the daemon's write(2) gives.
-fn answered<T: mockd::msg::Msg>(
+pub(crate) fn answered<T: mockd::msg::Msg>(
     m: &mut Mock,
     op: Op,
     call: impl FnOnce(&Path) -> T,
@@ -60,9 +60,21 @@ fn answered<T: mockd::msg::Msg>(
 }
 
 /// getxattr(2): the value as text, or its length if that is asked for.
-fn get(p: &Path, name: &str, size: usize) -> Res<String> {
+pub(crate) fn get(p: &Path, name: &str, size: usize) -> Res<String> {
     let text = |(n, b): (usize, Vec<u8>)| if size == 0 { n.to_string() } else { summary(b) };
     user::getxattr(p, name, size).map(text)
+}
+
+/// listxattr(2), likewise.
+pub(crate) fn list(p: &Path, size: usize) -> Res<String> {
+    let text = |(n, b): (usize, Vec<u8>)| {
+        if size == 0 {
+            n.to_string()
+        } else {
+            format!("{:?}", String::from_utf8_lossy(&b))
+        }
+    };
+    user::listxattr(p, size).map(text)
 }
 
 /// A daemon without extended attributes.
@@ -77,10 +89,12 @@ fn xattr_unknown() {
             v.push(user::getxattr(&f, "user.a", 0).map(drop));
             v.push(user::setxattr(&f, "user.a", b"value", 0));
             v.push(user::removexattr(&f, "user.a"));
+            v.push(list(&f, 100).map(drop));
+            v.push(list(&f, 0).map(drop));
         }
         v
     });
-    assert_eq!(r, [Err(EOPNOTSUPP); 8]);
+    assert_eq!(r, [Err(EOPNOTSUPP); 12]);
     m.finish();
 }
 
@@ -170,7 +184,7 @@ fn getxattr_length() {
 
 /// Errors that reach the caller of any of them as they are, and are not remembered. With ESTALE the
 /// VFS would ask once more.
-const ERRORS: &[Errno] = &[
+pub(crate) const ERRORS: &[Errno] = &[
     EPERM,
     ENOENT,
     EINTR,
@@ -497,7 +511,7 @@ fn getxattr_permission() {
 
 /// Without allow_other others are kept out, even those that have the file open; but for names that
 /// the VFS does not look at.
-fn getxattr_others() {
+fn xattr_others() {
     let (mut m, mut fs) = (Mock::new(), sample());
     fs.xattrs = true;
     let r: Vec<Res<()>> = m.run(&mut fs, |mnt| {
@@ -506,21 +520,27 @@ fn getxattr_others() {
         let names = ["user.a", "trusted.a", "security.a", "system.a"];
         let open = names.map(|name| user::fgetxattr(&f, name, 100).map(drop));
         let path = get(&mnt.join("f"), "user.a", 100).map(drop);
-        [open.to_vec(), vec![path]].concat()
+        let list = [0, 100].map(|size| user::flistxattr(&f, size).map(drop));
+        [open.to_vec(), vec![path], list.to_vec()].concat()
     });
     let (out, none) = (Err(EACCES), Err(ENODATA));
-    assert_eq!(r, [out, none, none, none, out]);
+    assert_eq!(r, [out, none, none, none, out, out, out]);
+    assert_eq!(
+        (m.rec.count(Op::GETXATTR), m.rec.count(Op::LISTXATTR)),
+        (2, 0)
+    );
     m.finish();
 }
 
 /// Of an inode that has turned out to be another there are none.
-fn getxattr_of_bad_inode() {
+fn xattr_of_bad_inode() {
     let mut m = Mock::new();
     let c = m.call("f", |p| {
         let f = user::open(p, libc::O_RDONLY, 0).expect("open");
         let stat = user::fstat(&f).map(drop);
         let get = |size| user::fgetxattr(&f, "security.a", size).map(drop);
-        let r: Vec<Res<()>> = vec![stat, get(0), get(100)];
+        let list = |size| user::flistxattr(&f, size).map(drop);
+        let r: Vec<Res<()>> = vec![stat, get(0), get(100), list(0), list(100)];
         r
     });
     let r = m.expect_name(Op::LOOKUP, "f");
@@ -529,6 +549,6 @@ fn getxattr_of_bad_inode() {
     m.reply(&r, &open_out(1, 0));
     let r = m.expect(Op::GETATTR);
     m.reply(&r, &attr_out(LONG, &Attr::dir(2)));
-    assert_eq!(c.join::<Vec<Res<()>>>(), [Err(EIO); 3]);
+    assert_eq!(c.join::<Vec<Res<()>>>(), [Err(EIO); 5]);
     m.finish();
 }

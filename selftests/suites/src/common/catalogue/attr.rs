@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, GETXATTR; and STATFS.
+//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, GETXATTR, LISTXATTR; and
+//! STATFS.
 
 use std::os::fd::OwnedFd;
 
@@ -78,6 +79,16 @@ pub const ROWS: &[Row] = &[
             let path = p.know(Part::File)?;
             let get = move || user::getxattr(&path, "user.a", 100);
             Ok(Act::new(move || get().map(|(n, _)| Got::Number(n))))
+        })
+    },
+    Row {
+        files: |fs| fs.xattrs = true,
+        unknown: Unknown::Remembered(Err(EOPNOTSUPP)),
+        keeps: Keeps::Node,
+        ..Row::new("listxattr", Op::LISTXATTR, |p| {
+            let path = p.know(Part::File)?;
+            let list = move || user::listxattr(&path, 100);
+            Ok(Act::new(move || list().map(|(n, _)| Got::Number(n))))
         })
     },
     Row::new("statfs", Op::STATFS, |p| {
