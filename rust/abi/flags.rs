@@ -125,6 +125,8 @@ flags! {
         NO_OPENDIR_SUPPORT = 24;
         /// Cached data is dropped only when the daemon says so.
         EXPLICIT_INVAL_DATA = 25;
+        /// SETXATTR has flags of its own.
+        SETXATTR_EXT = 29;
         /// `flags2` is valid.
         INIT_EXT = 30;
         /// Information: a notification may let an entry merely expire.

@@ -13,7 +13,8 @@
 //! | the connection | `init`, `statfs` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
-//! | inodes | `getattr`, `setattr`, `access`, `readlink`, `getxattr`, `listxattr` |
+//! | inodes | `getattr`, `setattr`, `access`, `readlink` |
+//! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
@@ -57,10 +58,12 @@ mod readdir;
 mod readlink;
 mod release;
 mod releasedir;
+mod removexattr;
 mod rename;
 mod rename2;
 mod rmdir;
 mod setattr;
+mod setxattr;
 mod statfs;
 mod symlink;
 mod unlink;
@@ -94,10 +97,12 @@ pub use self::{
     readlink::*,
     release::*,
     releasedir::*,
+    removexattr::*,
     rename::*,
     rename2::*,
     rmdir::*,
     setattr::*,
+    setxattr::*,
     statfs::*,
     symlink::*,
     unlink::*,

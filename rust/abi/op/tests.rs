@@ -36,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         super::readlink::tests::case(),
         super::release::tests::case(),
         super::releasedir::tests::case(),
+        super::removexattr::tests::case(),
         super::rename::tests::case(),
         super::rename2::tests::case(),
         super::rmdir::tests::case(),
@@ -47,6 +48,7 @@ pub fn cases() -> Vec<Case> {
     ];
     cases.extend(super::getxattr::tests::cases());
     cases.extend(super::listxattr::tests::cases());
+    cases.extend(super::setxattr::tests::cases());
     cases
 }
 
@@ -54,8 +56,8 @@ pub fn cases() -> Vec<Case> {
 fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
-        1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 25, 26, 27, 28, 29,
-        30, 34, 35, 45,
+        1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27,
+        28, 29, 30, 34, 35, 45,
     ]
     .into();
     assert_eq!(numbers, wanted);
@@ -94,10 +96,11 @@ fn a_buffer_takes_all_or_says_so() {
 }
 
 #[test]
-fn only_write_has_a_payload() {
+fn writes_have_a_payload() {
     for case in cases() {
         let payload = match case.op.opcode() {
             Opcode::Write => 4096,
+            Opcode::Setxattr => 5,
             _ => 0,
         };
         assert_eq!(case.op.payload_in(), payload, "{:?}", case.op.opcode());

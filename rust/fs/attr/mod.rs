@@ -8,7 +8,7 @@
 //! - [`getattr`]: GETATTR, and whether attributes are up to date,
 //! - [`setattr`]: SETATTR, from chmod(2) to truncate(2),
 //! - [`permission`]: who may do what; ACCESS,
-//! - [`xattr`]: extended attributes: GETXATTR, LISTXATTR.
+//! - [`xattr`]: extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR.
 
 pub(in crate::fs) mod getattr;
 pub(in crate::fs) mod permission;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Extended attributes: GETXATTR, LISTXATTR.
+//! Extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR.
 //!
-//! C counterpart: xattr.c. Takes no locks; may sleep.
+//! C counterpart: xattr.c. Takes no locks; may sleep. The VFS holds the inode's `i_rwsem`
+//! exclusively where an attribute is changed.
 //!
 //! Names go to the daemon as they are, whatever their namespace: who may read and set what, the VFS
 //! has checked by namespace, and the daemon does.
@@ -13,8 +14,12 @@ use crate::{
             Getxattr,
             GetxattrLen,
             Listxattr,
-            ListxattrLen, //
+            ListxattrLen,
+            Op,
+            Removexattr,
+            Setxattr, //
         },
+        InitFlags,
         Name,
         Opcode, //
     },
@@ -22,9 +27,16 @@ use crate::{
         Dentry,
         Inode, //
     },
-    transport::Outcome, //
+    transport::{
+        Hold,
+        Outcome,
+        Payload, //
+    },
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// The length of a value.
 ///
@@ -102,7 +114,69 @@ fn ask<R>(inode: &Inode, name: &CStr, send: impl FnOnce(Name<'_>) -> Result<R>) 
     let given = inode.conn().unless_lacking(Opcode::Getxattr, || {
         // Whoever changes the inode asks for its capabilities first, with the lock held.
         inode.await_if_locked()?;
-        send(Name::new(name.to_bytes()).ok_or(EINVAL)?)
+        send(wire_name(name)?)
     })?;
     given.ok_or(EOPNOTSUPP)
+}
+
+/// Sets a value. `i_rwsem` is held exclusively.
+///
+/// # Errors
+///
+/// EIO if the inode is bad; EOPNOTSUPP if the daemon lacks SETXATTR; E2BIG if the request does not
+/// fit into the daemon's buffer; those of the daemon; EINTR, ENOMEM.
+pub(in crate::fs) fn set(inode: &Inode, name: &CStr, value: &[u8], flags: u32) -> Result {
+    change::<Setxattr<'_>>(inode, || {
+        let op = Setxattr {
+            name: wire_name(name)?,
+            size: u32::try_from(value.len())?,
+            flags,
+            ext: inode.conn().agreed(InitFlags::SETXATTR_EXT),
+        };
+        // The caller's goes with it if it is killed.
+        let mut copy = KVVec::new();
+        copy.extend_from_slice(value, GFP_KERNEL)?;
+        Ok((op, Payload::In(copy)))
+    })
+}
+
+/// Removes an attribute. `i_rwsem` is held exclusively.
+///
+/// # Errors
+///
+/// As [`set`], but for E2BIG.
+pub(in crate::fs) fn remove(inode: &Inode, name: &CStr) -> Result {
+    change::<Removexattr<'_>>(inode, || {
+        let op = Removexattr {
+            name: wire_name(name)?,
+        };
+        Ok((op, Payload::None))
+    })
+}
+
+/// Sends what changes an attribute, unless the daemon lacks that.
+fn change<O: Op>(inode: &Inode, make: impl FnOnce() -> Result<(O, Payload)>) -> Result {
+    inode.check_bad()?;
+    let conn = inode.conn();
+    let changed = conn.unless_lacking(O::OPCODE, || {
+        inode.await_hold(Hold::Exclusive)?;
+        let (op, payload) = make()?;
+        let then = || {
+            let inode = ARef::from(inode);
+            move |outcome: &mut Outcome<'_>| {
+                if outcome.result().is_ok() {
+                    inode.update_ctime();
+                }
+            }
+        };
+        conn.call_with(inode, &op, payload, then).0
+    })?;
+    changed.ok_or(EOPNOTSUPP)?;
+    inode.update_ctime();
+    Ok(())
+}
+
+/// A name as the wire takes it. The VFS gives us no other.
+fn wire_name(name: &CStr) -> Result<Name<'_>> {
+    Name::new(name.to_bytes()).ok_or(EINVAL)
 }

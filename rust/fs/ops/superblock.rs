@@ -54,7 +54,6 @@ impl SuperOperations<Fuse> for Operations {
 
 enum Xattrs {}
 
-#[vtable]
 impl XattrOperations<Fuse> for Xattrs {
     fn get_len(inode: &Inode, name: &CStr) -> Result<usize> {
         xattr::get_len(inode, name)
@@ -62,5 +61,13 @@ impl XattrOperations<Fuse> for Xattrs {
 
     fn get(inode: &Inode, name: &CStr, max: usize) -> Result<KVVec<u8>> {
         xattr::get(inode, name, max)
+    }
+
+    fn set(inode: &Inode, name: &CStr, value: &[u8], flags: u32) -> Result {
+        xattr::set(inode, name, value, flags)
+    }
+
+    fn remove(inode: &Inode, name: &CStr) -> Result {
+        xattr::remove(inode, name)
     }
 }

@@ -11,6 +11,8 @@
 //!   gets them whole.
 //! - `get` with a size of 0 asks for the length of a value; else there is a buffer of that size,
 //!   which the caller owns.
+//! - `set` comes with `i_rwsem` held exclusively. Without a value, not even an empty one, it
+//!   removes.
 //! - Whether a superblock has handlers is looked at when an inode is made (`IOP_XATTR`): they are
 //!   set together with the operations, before there is a root.
 
@@ -22,13 +24,11 @@ use crate::bindings;
 use core::{
     ffi::CStr,
     marker::PhantomData,
-    ptr, //
+    ptr,
+    slice, //
 };
 use kernel::{
-    error::{
-        from_result,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::from_result,
     ffi::{
         c_char,
         c_int,
@@ -38,18 +38,20 @@ use kernel::{
 };
 
 /// `struct xattr_handler` of all names. Its members run in task context and may sleep.
-#[vtable]
 pub(crate) trait XattrOperations<T: Types>: 'static {
     /// The length of the value of `name`. `i_rwsem` is not taken for this; who calls may hold it.
-    fn get_len(_inode: &Inode<T>, _name: &CStr) -> Result<usize> {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    fn get_len(inode: &Inode<T>, name: &CStr) -> Result<usize>;
 
     /// The value of `name`, which is at most `max` bytes long; ERANGE if it is longer. `i_rwsem` is
     /// as for [`get_len`](Self::get_len).
-    fn get(_inode: &Inode<T>, _name: &CStr, _max: usize) -> Result<KVVec<u8>> {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    fn get(inode: &Inode<T>, name: &CStr, max: usize) -> Result<KVVec<u8>>;
+
+    /// Sets the value of `name`, as `flags` (`XATTR_CREATE`, `XATTR_REPLACE`) say; `i_rwsem` is
+    /// held exclusively.
+    fn set(inode: &Inode<T>, name: &CStr, value: &[u8], flags: u32) -> Result;
+
+    /// Removes `name` and its value; `i_rwsem` is held exclusively.
+    fn remove(inode: &Inode<T>, name: &CStr) -> Result;
 }
 
 /// The handlers of `X`: one.
@@ -59,6 +61,7 @@ impl<T: Types, X: XattrOperations<T>> Handlers<T, X> {
     const ALL_NAMES: bindings::xattr_handler = bindings::xattr_handler {
         prefix: c"".as_ptr().cast(),
         get: Some(get::<T, X>),
+        set: Some(set::<T, X>),
         ..pin_init::zeroed()
     };
 
@@ -67,14 +70,10 @@ impl<T: Types, X: XattrOperations<T>> Handlers<T, X> {
         &[ptr::from_ref(&Self::ALL_NAMES), ptr::null()];
 }
 
-/// The C object for `s_xattr`; null if `X` has no members.
+/// The C object for `s_xattr`.
 pub(super) const fn handlers<T: Types, X: XattrOperations<T>>(
 ) -> *const *const bindings::xattr_handler {
-    if X::HAS_GET && X::HAS_GET_LEN {
-        Handlers::<T, X>::LIST.as_ptr()
-    } else {
-        ptr::null()
-    }
+    Handlers::<T, X>::LIST.as_ptr()
 }
 
 /// `xattr_handler::get`.
@@ -105,5 +104,36 @@ unsafe extern "C" fn get<T: Types, X: XattrOperations<T>>(
         // do not overlap.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), value.cast(), bytes.len()) };
         Ok(c_int::try_from(bytes.len())?)
+    })
+}
+
+/// `xattr_handler::set`.
+///
+/// # Safety
+///
+/// Called by the VFS with an inode of a superblock registered for `T`, valid for the call, with its
+/// `i_rwsem` held exclusively, with a name, and with `size` bytes at `value` that do not change
+/// meanwhile, or null.
+unsafe extern "C" fn set<T: Types, X: XattrOperations<T>>(
+    _handler: *const bindings::xattr_handler,
+    _idmap: *mut bindings::mnt_idmap,
+    _dentry: *mut bindings::dentry,
+    inode: *mut bindings::inode,
+    name: *const c_char,
+    value: *const c_void,
+    size: usize,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: By the contract.
+    let (inode, name) = unsafe { (Inode::from_raw(inode), CStr::from_char_ptr(name)) };
+    from_result(|| {
+        if value.is_null() {
+            X::remove(inode, name)?;
+        } else {
+            // SAFETY: By the contract; not null.
+            let value = unsafe { slice::from_raw_parts(value.cast(), size) };
+            X::set(inode, name, value, flags as u32)?;
+        }
+        Ok(0)
     })
 }

@@ -86,6 +86,7 @@ fn ours() -> Layout {
         }
         "fuse_release_in" FuseReleaseIn { fh, flags, release_flags, lock_owner }
         "fuse_fsync_in" FuseFsyncIn { fh, fsync_flags, padding }
+        "fuse_setxattr_in" FuseSetxattrIn { size, flags, setxattr_flags, padding }
         "fuse_getxattr_in" FuseGetxattrIn { size, padding }
         "fuse_getxattr_out" FuseGetxattrOut { size, padding }
         "fuse_flush_in" FuseFlushIn { fh, unused, padding, lock_owner }

@@ -30,6 +30,7 @@ mod release;
 mod rename;
 mod revalidate;
 mod setattr;
+mod setxattr;
 mod statfs;
 mod symlink;
 mod through;
@@ -53,6 +54,7 @@ fn main() {
         statfs::cases,
         xattr::cases,
         listxattr::cases,
+        setxattr::cases,
         create::cases,
         mknod::cases,
         mkdir::cases,

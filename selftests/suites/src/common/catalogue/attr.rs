@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, GETXATTR, LISTXATTR; and
-//! STATFS.
+//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, extended attributes; and STATFS.
 
 use std::os::fd::OwnedFd;
 
@@ -28,6 +27,22 @@ const CHMOD: Row = Row {
     holds: &[X(Part::File)],
     class: "file",
     ..Row::new("chmod", Op::SETATTR, |p| chmod(p, Part::File))
+};
+
+fn setxattr(p: &Place, part: Part) -> Res<Act> {
+    let (path, value) = (p.know(part)?, [p.byte(); 10]);
+    Ok(Act::on(path, move |p| {
+        user::setxattr(p, "user.a", &value, 0)
+    }))
+}
+
+const SETXATTR: Row = Row {
+    files: |fs| fs.xattrs = true,
+    unknown: Unknown::Remembered(Err(EOPNOTSUPP)),
+    keeps: Keeps::Node,
+    holds: &[X(Part::File)],
+    class: "file",
+    ..Row::new("setxattr", Op::SETXATTR, |p| setxattr(p, Part::File))
 };
 
 pub const ROWS: &[Row] = &[
@@ -89,6 +104,20 @@ pub const ROWS: &[Row] = &[
             let path = p.know(Part::File)?;
             let list = move || user::listxattr(&path, 100);
             Ok(Act::new(move || list().map(|(n, _)| Got::Number(n))))
+        })
+    },
+    SETXATTR,
+    Row {
+        holds: &[X(Part::Dir)],
+        class: "exclusive",
+        ..SETXATTR.variant("setxattr_dir", |p| setxattr(p, Part::Dir))
+    },
+    Row {
+        op: Op::REMOVEXATTR,
+        variant: false,
+        ..SETXATTR.variant("removexattr", |p| {
+            let path = p.know(Part::File)?;
+            Ok(Act::on(path, |p| user::removexattr(p, "user.a")))
         })
     },
     Row::new("statfs", Op::STATFS, |p| {
