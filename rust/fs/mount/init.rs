@@ -70,6 +70,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::ABORT_ERROR)
     .with(InitFlags::MAX_PAGES)
     .with(InitFlags::NO_OPENDIR_SUPPORT)
+    .with(InitFlags::SETXATTR_EXT)
     .with(InitFlags::INIT_EXT)
     .with(InitFlags::HAS_EXPIRE_ONLY)
     .with(InitFlags::HAS_RESEND)

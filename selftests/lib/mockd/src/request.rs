@@ -2,7 +2,7 @@
 
 //! A request as the daemon read it.
 
-use crate::wire::{layout, Kind, Op, Tail, IN_HEADER};
+use crate::wire::{layout, Field, Kind, Op, Tail, IN_HEADER, SETXATTR_EXT};
 
 /// One message from the device.
 #[derive(Clone)]
@@ -68,9 +68,26 @@ impl Request {
         false
     }
 
+    /// Fixed part and tail.
+    fn layout(&self) -> (&'static [Field], Tail) {
+        let short = layout(self.op);
+        if self.op != Op::SETXATTR {
+            return short;
+        }
+        // Which of the two it is shows in the length.
+        let rest = self.body.get(8..).unwrap_or(&[]);
+        let name = rest.iter().position(|c| *c == 0).unwrap_or(rest.len());
+        let is_short = name + 1 + num(&self.body, 0, 4) as usize == rest.len();
+        if is_short {
+            short
+        } else {
+            SETXATTR_EXT
+        }
+    }
+
     /// Bytes of the fixed part.
     pub fn fixed(&self) -> usize {
-        layout(self.op).0.iter().map(|f| f.1).sum()
+        self.layout().0.iter().map(|f| f.1).sum()
     }
 
     /// A field of the fixed part, by name.
@@ -80,7 +97,7 @@ impl Request {
     /// If the operation has no such field.
     pub fn get(&self, name: &str) -> u64 {
         let mut at = 0;
-        for (n, size, _) in layout(self.op).0 {
+        for (n, size, _) in self.layout().0 {
             if *n == name {
                 return num(&self.body, at, *size);
             }
@@ -91,7 +108,7 @@ impl Request {
 
     /// The names that follow the fixed part.
     pub fn names(&self) -> Vec<String> {
-        let want = match layout(self.op).1 {
+        let want = match self.layout().1 {
             Tail::Names(n) => n,
             Tail::NameData => 1,
             _ => 0,
@@ -139,7 +156,7 @@ impl Request {
 
     /// The fields as text. `mask` gets those that differ from run to run and gives their text.
     pub fn text(&self, mut mask: impl FnMut(Kind, u64) -> String) -> String {
-        let (fields, tail) = layout(self.op);
+        let (fields, tail) = self.layout();
         let mut s = format!("{:?}", self.op);
         if self.op == Op::UNKNOWN {
             s += &format!("({})", self.opcode);

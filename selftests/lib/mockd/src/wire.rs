@@ -178,6 +178,17 @@ const CFR: [Field; 7] = [
     ("flags", 8, Hex),
 ];
 
+/// SETXATTR's where the daemon has agreed to SETXATTR_EXT.
+pub const SETXATTR_EXT: (&[Field], Tail) = (
+    &[
+        ("size", 4, Dec),
+        ("flags", 4, Hex),
+        ("setxattr_flags", 4, Hex),
+        ("padding", 4, Pad),
+    ],
+    Tail::NameData,
+);
+
 /// Fixed part and tail of each operation's request.
 #[rustfmt::skip]
 pub fn layout(op: Op) -> (&'static [Field], Tail) {

@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         setxattr_values,
         setxattr_flags,
+        setxattr_ext,
         setxattr_errors,
         setxattr_names,
         setxattr_too_big_for_the_daemon,
@@ -83,6 +84,30 @@ fn setxattr_flags() {
     });
     let (there, none) = (Err(EEXIST), Err(ENODATA));
     assert_eq!(r, [there, none, Ok(()), there, Ok(()), Ok(()), Ok(())]);
+    m.finish();
+}
+
+/// A daemon that has agreed to it gets a longer header, in which nothing is set.
+fn setxattr_ext() {
+    let init = Init::plain().with("SETXATTR_EXT");
+    let (mut m, mut fs) = (Mock::with(&Setup::default(), &init), sample());
+    fs.xattrs = true;
+    let r: Res<()> = m.run(&mut fs, |mnt| {
+        for (name, len) in [("user.a", 0), ("user.b", 5), ("s", 4096)] {
+            set(&mnt.join("f"), name, &vec![0; len], 0)?;
+        }
+        Ok(())
+    });
+    assert_eq!(r, Ok(()));
+    let all = m.rec.all();
+    let sets: Vec<_> = all.iter().filter(|r| r.op == Op::SETXATTR).collect();
+    assert_eq!(sets.len(), 3);
+    for r in sets {
+        assert_eq!(
+            (r.get("setxattr_flags"), r.get("padding"), r.fixed()),
+            (0, 0, 16)
+        );
+    }
     m.finish();
 }
 

@@ -157,8 +157,8 @@ impl Place {
         user::open(&self.path(part), flags | self.flags, 0o644)
     }
 
-    /// Opens to write. The first time that data are changed C asks for this attribute, in vain: it
-    /// is asked for here.
+    /// Opens to write. The first time that data are changed the kernel asks for this attribute, in
+    /// vain: it is asked for here.
     pub fn open_to_write(&self, part: Part, flags: i32) -> Res<OwnedFd> {
         let f = self.open(part, libc::O_RDWR | flags)?;
         let _ = user::fgetxattr(&f, "security.capability", 0);
