@@ -299,14 +299,12 @@ fn read_direct_write_is_copied() {
         n
     });
     until_write(&mut m, &mut fs, &[Op::LOOKUP, Op::OPEN]);
-    let mut n = p.splice_from(&m.dev(), None, ROOM, 0).expect("splice");
-    if n < PAGE {
-        // C asks for an attribute first.
-        let r = Request::parse(&p.get(n).expect("read")).expect("request");
-        assert_eq!(r.op, Op::GETXATTR);
-        m.fail(&r, ENOSYS);
-        n = p.splice_from(&m.dev(), None, ROOM, 0).expect("splice");
-    }
+    // An attribute is asked for first.
+    let n = p.splice_from(&m.dev(), None, ROOM, 0).expect("splice");
+    let r = Request::parse(&p.get(n).expect("read")).expect("request");
+    assert_eq!(r.op, Op::GETXATTR);
+    m.fail(&r, ENOSYS);
+    let n = p.splice_from(&m.dev(), None, ROOM, 0).expect("splice");
     assert_eq!(n, 80 + PAGE);
     let twin = Pipe::new(16);
     assert_eq!(p.tee(&twin, n), Ok(n));

@@ -141,6 +141,10 @@ impl Behind {
         if rng.bool() {
             (fs.entry_valid, fs.attr_valid) = (mockd::reply::ZERO, mockd::reply::ZERO);
         }
+        fs.xattrs = rng.bool();
+        for node in fs.nodes.values_mut() {
+            node.xattrs.insert("user.a".into(), b"value".to_vec());
+        }
         Behind {
             fs,
             world: World {
@@ -224,7 +228,8 @@ pub fn letters(rng: &mut Rng, r: &Request, behind: &mut Behind) -> Vec<Letter> {
         bytes: good,
         if_needed: true,
     };
-    if is_unasked(r) {
+    // Without extended attributes it is asked once, and says so.
+    if is_unasked(r) && !(behind.fs.xattrs && r.op == Op::GETXATTR) {
         return vec![Letter {
             bytes: message(r.unique, -ENOSYS.0, &[]),
             ..good

@@ -459,6 +459,11 @@ fn value(rng: &mut Rng, name: &str, old: u64, size: usize, r: &Request, world: &
 /// READ: less or more than asked, and not what is in the file.
 fn data(rng: &mut Rng, r: &Request, b: Vec<u8>) -> (String, Vec<u8>) {
     let asked = r.get("size") as usize;
+    if asked == 0 {
+        // The answer is a length, of which one of eight bytes may be any.
+        let n = [0, 1, 7, 8, 8, 8, 9, 4096].pick(rng);
+        return (format!("{n} bytes for a length"), vec![0xbd; n]);
+    }
     let n = [
         0,
         1,

@@ -165,9 +165,35 @@ fn counted() {
     }
     use Op::*;
     for op in [
-        LOOKUP, GETATTR, SETATTR, READLINK, SYMLINK, MKNOD, MKDIR, UNLINK, RMDIR, RENAME, RENAME2,
-        LINK, OPEN, READ, WRITE, STATFS, RELEASE, FSYNC, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR,
-        ACCESS, CREATE,
+        LOOKUP,
+        GETATTR,
+        SETATTR,
+        READLINK,
+        SYMLINK,
+        MKNOD,
+        MKDIR,
+        UNLINK,
+        RMDIR,
+        RENAME,
+        RENAME2,
+        LINK,
+        OPEN,
+        READ,
+        WRITE,
+        STATFS,
+        RELEASE,
+        FSYNC,
+        FLUSH,
+        INIT,
+        OPENDIR,
+        READDIR,
+        RELEASEDIR,
+        ACCESS,
+        CREATE,
+        GETXATTR,
+        LISTXATTR,
+        SETXATTR,
+        REMOVEXATTR,
     ] {
         assert!(all.ops.contains_key(&(op as u32)), "none to {op:?}");
     }

@@ -9,6 +9,7 @@ use mockd::{user, Mock};
 /// A call of most kinds, and what is right for each. The list is by hand: FSYNCDIR is not in it.
 pub fn check() {
     let mut fs = Memfs::new();
+    fs.xattrs = true;
     fs.file("old", b"text");
     let mut m = Mock::new();
     m.without_record();
@@ -46,6 +47,11 @@ pub fn check() {
             (s.mode & 0o777, s.uid, s.gid, s.mtime.0) == (0o600, 1, 2, 2),
         );
         user::access(&at("old"), libc::R_OK)?;
+        user::setxattr(&at("old"), "user.a", b"value", 0)?;
+        let (_, value) = user::getxattr(&at("old"), "user.a", 10)?;
+        want("attribute", value == b"value");
+        want("attributes listed", user::listxattr(&at("old"), 0)?.0 == 7);
+        user::removexattr(&at("old"), "user.a")?;
         want(
             "list",
             user::list(mnt)? == ["d", "h", "hard", "l", "n", "old"],
