@@ -54,7 +54,6 @@ use crate::{
     },
 };
 use kernel::{
-    page::PAGE_SHIFT,
     prelude::*,
     sync::Arc, //
 };
@@ -124,7 +123,7 @@ impl MountContext {
         }
         // The umask is ours to apply, or the daemon's: the VFS keeps off.
         sb.change_s_flags(SB_NOSEC | SB_I_VERSION, SB_POSIXACL);
-        sb.set_s_blocksize_bits(PAGE_SHIFT as u8);
+        sb.set_s_blocksize_to_page();
         sb.set_s_subtype(self.subtype.take());
         sb.setup_bdi(BDI_MAX_RATIO)
     }
@@ -140,7 +139,7 @@ impl MountContext {
         let conn = sb.data().conn.clone();
         suspend::add(conn.chan.clone())?;
         let root = sb.root_inode(kind, perm)?;
-        let root = sb.d_make_root(root)?;
+        let sb = sb.d_make_root(root)?;
 
         conn.chan.set_connection(sb.s_dev());
         notified::set_up(&sb)?;
@@ -152,7 +151,7 @@ impl MountContext {
             connections::remove(sb.s_dev());
             return Err(e);
         }
-        let sb = sb.set_s_root(root);
+        let sb = sb.set_s_root();
         init::send(&sb, &conn, sync_init)?;
         Ok(sb)
     }

@@ -44,6 +44,10 @@ pub(crate) const FS_USERNS_MOUNT: u32 = bindings::FS_USERNS_MOUNT;
 /// `FS_ALLOW_IDMAP`: can be mounted with ids mapped.
 pub(crate) const FS_ALLOW_IDMAP: u32 = bindings::FS_ALLOW_IDMAP;
 
+/// What a filesystem says of itself: the others are told by how its superblocks are made, or the
+/// VFS's.
+const OUR_FLAGS: u32 = FS_HAS_SUBTYPE | FS_USERNS_MOUNT | FS_ALLOW_IDMAP;
+
 /// A `struct file_system_type`; to be made as a static and then registered.
 pub(crate) struct FileSystemType<F>(FileSystemObject, PhantomData<F>);
 
@@ -56,7 +60,7 @@ impl<F: FileSystem> FileSystemType<F> {
         let mut fs: bindings::file_system_type = pin_init::zeroed();
         fs.owner = module.as_ptr();
         fs.name = as_char_ptr_in_const_context(F::NAME);
-        fs.fs_flags = F::FS_FLAGS as c_int;
+        fs.fs_flags = (F::FS_FLAGS & OUR_FLAGS) as c_int;
         fs.init_fs_context = Some(init_fs_context_callback::<F>);
         fs.parameters = F::PARAMETERS.as_ptr().cast();
         fs.kill_sb = Some(kill_sb_callback::<F>);

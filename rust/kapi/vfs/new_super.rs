@@ -10,7 +10,8 @@
 //!   dentry; nobody uses it but the mounter, who sets its fields.
 //! - With its tables ([`RootlessSuper`]) it is a [`SuperBlock`]: it makes inodes, through which
 //!   others may get to it, and its fields are not set any more.
-//! - With its root ([`FilledSuper`]) it is complete, and can be reached from elsewhere.
+//! - With its root, which is made once ([`RootedSuper`]) and then set ([`FilledSuper`]), it is
+//!   complete, and can be reached from elsewhere.
 //! - It is shut down ([`DyingSuper`]) in whichever of these states it is.
 //!
 //! The lifetime ties the states of one superblock together: it is not another's that `fill_super`
@@ -25,7 +26,14 @@ use super::{
         self,
         LiveSuper,
         SuperBlock,
-        SuperObject, //
+        SuperObject,
+        SB_I_IMA_UNVERIFIABLE_SIGNATURE,
+        SB_I_NOIDMAP,
+        SB_I_NO_DATA_INTEGRITY,
+        SB_I_UNTRUSTED_MOUNTER,
+        SB_I_VERSION,
+        SB_NOSEC,
+        SB_POSIXACL, //
     },
     types::{
         SuperTypes,
@@ -46,6 +54,10 @@ use core::{
 };
 use kernel::{
     error::to_result,
+    page::{
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    },
     prelude::*,
     sync::{
         aref::ARef,
@@ -55,6 +67,15 @@ use kernel::{
 
 /// This superblock, and no other: neither longer nor shorter than its lifetime is another one.
 pub(super) type Brand<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+
+/// Of `s_flags`, what a filesystem sets: the others are the VFS's.
+const OUR_FLAGS: usize = SB_POSIXACL | SB_I_VERSION | SB_NOSEC;
+
+/// Of `s_iflags`.
+const OUR_IFLAGS: usize = SB_I_IMA_UNVERIFIABLE_SIGNATURE
+    | SB_I_UNTRUSTED_MOUNTER
+    | SB_I_NOIDMAP
+    | SB_I_NO_DATA_INTEGRITY;
 
 /// A superblock that its mounter sets up.
 ///
@@ -129,27 +150,27 @@ impl<'a, T: SuperTypes> NewSuperBlock<'a, T> {
         unsafe { (*self.0).s_time_gran = nsec };
     }
 
-    /// Sets the block size, a power of two.
-    pub(crate) fn set_s_blocksize_bits(&mut self, bits: u8) {
+    /// Makes a page the block size.
+    pub(crate) fn set_s_blocksize_to_page(&mut self) {
         // SAFETY: As in `set_s_magic()`.
         unsafe {
-            (*self.0).s_blocksize_bits = bits;
-            (*self.0).s_blocksize = 1usize.wrapping_shl(bits.into());
+            (*self.0).s_blocksize_bits = PAGE_SHIFT as u8;
+            (*self.0).s_blocksize = PAGE_SIZE;
         }
     }
 
-    /// Changes `s_flags`.
+    /// Changes `s_flags`, as far as they are a filesystem's.
     pub(crate) fn change_s_flags(&mut self, clear: usize, set: usize) {
-        let flags = self.s_flags() & !clear | set;
+        let flags = self.s_flags() & !(clear & OUR_FLAGS) | (set & OUR_FLAGS);
         // SAFETY: As in `set_s_magic()`; `s_umount` is held, which is what changes to the flags
         // of a superblock take.
         unsafe { (&raw mut (*self.0).s_flags).write_volatile(flags) };
     }
 
-    /// Sets more of `s_iflags`.
+    /// Sets more of `s_iflags`, as far as they are a filesystem's.
     pub(crate) fn add_s_iflags(&mut self, set: usize) {
         // SAFETY: As in `set_s_magic()`.
-        unsafe { (*self.0).s_iflags |= set };
+        unsafe { (*self.0).s_iflags |= set & OUR_IFLAGS };
     }
 
     /// Sets the part of the type that follows the dot in /proc/mounts.
@@ -205,13 +226,6 @@ impl<T: Types> Deref for RootlessSuper<'_, T> {
     }
 }
 
-/// The root of a superblock to be.
-///
-/// # Invariants
-///
-/// A positive dentry without parent, of the superblock of the brand.
-pub(crate) struct Root<'a, T: Types>(ARef<Dentry<T>>, Brand<'a>);
-
 impl<'a, T: Types> RootlessSuper<'a, T> {
     /// # Safety
     ///
@@ -221,12 +235,12 @@ impl<'a, T: Types> RootlessSuper<'a, T> {
         Self(sb, PhantomData)
     }
 
-    /// Makes the dentry of a root inode (`d_make_root()`).
+    /// Makes the dentry of the root inode (`d_make_root()`).
     ///
     /// # Errors
     ///
     /// EINVAL if it is not an inode of this superblock; ENOMEM.
-    pub(crate) fn d_make_root(&self, inode: ARef<Inode<T>>) -> Result<Root<'a, T>> {
+    pub(crate) fn d_make_root(self, inode: ARef<Inode<T>>) -> Result<RootedSuper<'a, T>> {
         if !ptr::eq(inode.sb(), self.0) {
             return Err(EINVAL);
         }
@@ -236,20 +250,46 @@ impl<'a, T: Types> RootlessSuper<'a, T> {
         let dentry = NonNull::new(dentry.cast()).ok_or(ENOMEM)?;
         // SAFETY: The new dentry's reference is ours; its inode, and so the dentry, belongs to this
         // superblock, whose table has given it its data.
+        let root = unsafe { ARef::from_raw(dentry) };
         // INVARIANT: As above.
-        Ok(Root(unsafe { ARef::from_raw(dentry) }, PhantomData))
+        Ok(RootedSuper {
+            sb: self.0,
+            root,
+            _brand: PhantomData,
+        })
     }
+}
 
+/// A superblock whose root has been made.
+///
+/// # Invariants
+///
+/// As for [`RootlessSuper`]; `root` is the only dentry without parent.
+pub(crate) struct RootedSuper<'a, T: Types> {
+    sb: &'a SuperBlock<T>,
+    root: ARef<Dentry<T>>,
+    _brand: Brand<'a>,
+}
+
+impl<T: Types> Deref for RootedSuper<'_, T> {
+    type Target = SuperBlock<T>;
+
+    fn deref(&self) -> &SuperBlock<T> {
+        self.sb
+    }
+}
+
+impl<'a, T: Types> RootedSuper<'a, T> {
     /// Sets the root (`s_root`). From now on others reach the superblock, by
     /// [`SuperBlock::live`]. Sleeps.
-    pub(crate) fn set_s_root(self, root: Root<'a, T>) -> FilledSuper<'a, T> {
-        let root = ARef::into_raw(root.0).cast().as_ptr();
+    pub(crate) fn set_s_root(self) -> FilledSuper<'a, T> {
+        let root = ARef::into_raw(self.root).cast().as_ptr();
         // SAFETY: The mounter alone sets the field, once, as `self` is consumed. The reference
         // passes to the superblock, whose shutdown drops it.
-        unsafe { (*self.0.as_ptr()).s_root = root };
+        unsafe { (*self.sb.as_ptr()).s_root = root };
         // SAFETY: It has its root now, and by the contract of `NewSuperBlock::from_raw()` it is
         // shut down by `DyingSuper`.
-        unsafe { FilledSuper::new(self.0) }
+        unsafe { FilledSuper::new(self.sb) }
     }
 }
 

@@ -49,7 +49,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// `SB_RDONLY` of [`SuperBlock::s_flags`].
+/// `SB_RDONLY`: nothing may be written.
 pub(super) const SB_RDONLY: usize = bindings::FUSE_CONST_SB_RDONLY;
 /// `SB_MANDLOCK`: asked for by `mand`, which is no longer supported.
 pub(crate) const SB_MANDLOCK: usize = bindings::FUSE_CONST_SB_MANDLOCK;
