@@ -4,6 +4,7 @@
 
 use super::{
     list::List,
+    segment::Segment,
     slot::{
         Links,
         Slot,
@@ -36,7 +37,7 @@ impl<P, F, B> Engine<P, F, B>
 where
     P: Payload,
     F: ForgetQueue,
-    B: DerefMut<Target = [Slot<P>]>,
+    B: DerefMut<Target = Segment<P, B>>,
 {
     /// The slots of a list, front to back.
     fn walk(
@@ -57,10 +58,7 @@ where
                 "{name}: {index} does not point back"
             );
             slots.push(index);
-            ensure!(
-                slots.len() <= self.store.capacity() as usize,
-                "{name}: a ring"
-            );
+            ensure!(slots.len() <= self.store.end() as usize, "{name}: a ring");
             (before, index) = (index, links(slot).next);
         }
         ensure!(list.last == before, "{name}: the last is wrong");
@@ -69,7 +67,8 @@ where
 
     /// All invariants; what is wrong otherwise.
     pub(crate) fn audit(&self) -> Result<(), String> {
-        let mut on = std::vec![None; self.store.capacity() as usize];
+        self.store.audit(self.table.buckets())?;
+        let mut on = std::vec![None; self.store.end() as usize];
         self.audit_queues(&mut on)?;
         self.audit_slots(&mut on)?;
         self.audit_requests(&on)
@@ -121,13 +120,12 @@ where
             devices.len() == self.num_devices as usize,
             "number of devices"
         );
-        let (mut used, mut processing, mut interrupts) = (0, 0, 0);
+        let (mut processing, mut interrupts) = (0, 0);
         let (mut num, mut active) = (0, 0);
-        for index in 0..self.store.capacity() {
+        for index in 0..self.store.end() {
             let Some(slot) = self.store.get(index) else {
-                return Err(format!("no slot {index}"));
+                continue;
             };
-            used += u32::from(slot.state != State::Free);
             match slot.state {
                 State::Device | State::Leaving => {
                     self.audit_device(on, index, slot)?;
@@ -156,11 +154,6 @@ where
             num += u32::from(slot.background);
             active += u32::from(slot.background && slot.state != State::Background);
         }
-        ensure!(
-            used == self.store.used(),
-            "{used} used of {}",
-            self.store.used()
-        );
         let queued = self.walk("interrupts", self.interrupts, side)?;
         ensure!(queued.len() == interrupts as usize, "number of interrupts");
         for index in queued {
@@ -198,7 +191,7 @@ where
 
     /// Each request is on a list, and seen by a scan.
     fn audit_requests(&self, on: &[Option<&'static str>]) -> Result<(), String> {
-        let requests = (0..self.store.capacity())
+        let requests = (0..self.store.end())
             .filter_map(|index| self.store.get(index))
             .filter(|slot| slot.payload.is_some())
             .count();
@@ -220,6 +213,11 @@ where
         self.store
             .lookup(ticket)
             .is_some_and(|slot| slot.state == State::Pending)
+    }
+
+    /// How many segments of slots there are.
+    pub(crate) fn segments(&self) -> u32 {
+        self.store.segments()
     }
 
     /// The requests with a device, in order, and their uniques.

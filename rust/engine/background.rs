@@ -9,10 +9,8 @@
 
 use super::{
     list::MAIN,
-    slot::{
-        Slot,
-        State, //
-    },
+    segment::Segment,
+    slot::State,
     Effects,
     Engine,
     ForgetQueue,
@@ -23,7 +21,7 @@ use core::ops::DerefMut;
 /// Requests let through in one step; one in the host tests, to have several steps.
 const STEP: u32 = if cfg!(test) { 1 } else { 16 };
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Background requests at all: queued, or with the daemon.
     pub(crate) fn num_background(&self) -> u32 {
         self.num_background

@@ -5,11 +5,14 @@
 //! C: `struct list_head`. A slot has two pairs of links: `links` for the one list that its state
 //! names, and `side` for the interrupts (of a request) or the devices (of a device).
 
-use super::slot::{
-    Links,
-    Slot,
-    Store,
-    NIL, //
+use super::{
+    segment::Segment,
+    slot::{
+        Links,
+        Slot,
+        NIL, //
+    },
+    store::Store,
 };
 use core::ops::DerefMut;
 
@@ -52,7 +55,7 @@ impl<B> Store<B> {
     #[inline]
     pub(super) fn push_back<const WHICH: bool, P>(&mut self, list: List, index: u32) -> List
     where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         if let Some(slot) = self.get_mut(index) {
             *slot.pair::<WHICH>() = Links {
@@ -67,7 +70,7 @@ impl<B> Store<B> {
     #[inline]
     pub(super) fn appended<const WHICH: bool, P>(&mut self, list: List, index: u32) -> List
     where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         if list.is_empty() {
             return List {
@@ -89,7 +92,7 @@ impl<B> Store<B> {
     #[inline]
     pub(super) fn unlink<const WHICH: bool, P>(&mut self, mut list: List, index: u32) -> List
     where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         let Some(slot) = self.get_mut(index) else {
             return list;
@@ -109,7 +112,7 @@ impl<B> Store<B> {
         index: u32,
         links: Links,
     ) where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         self.close_gap::<WHICH, P>(links);
         let Links { next, prev } = links;
@@ -125,7 +128,7 @@ impl<B> Store<B> {
     #[inline]
     pub(super) fn close_gap<const WHICH: bool, P>(&mut self, links: Links)
     where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         let Links { next, prev } = links;
         if next != NIL {
@@ -143,7 +146,7 @@ impl<B> Store<B> {
     /// One list with `front` before `back`.
     pub(super) fn join<P>(&mut self, front: List, back: List) -> List
     where
-        B: DerefMut<Target = [Slot<P>]>,
+        B: DerefMut<Target = Segment<P, B>>,
     {
         if front.is_empty() {
             return back;

@@ -7,7 +7,7 @@
 //! spinlock (the leaf of all locks). It needs only `core`, allocates nothing, calls nothing that
 //! sleeps, and knows no kernel type, so that the host tests run this very source.
 //!
-//! - [`list`], [`slot`], [`table`]: what it is made of,
+//! - [`store`], [`segment`], [`slot`], [`list`], [`table`]: what it is made of,
 //! - [`submit`], [`take`], [`reply`]: the steps of callers, readers and writers,
 //! - [`background`], [`resend`], [`teardown`], [`scan`]: those of a few or of all requests,
 //! - [`step`]: what follows from a step,
@@ -64,8 +64,9 @@
 //!   [`Engine::take_forgets`]): drop the lock between the pieces.
 //! - What a step returns is carried out after the lock has been dropped: waking ([`Effects`]),
 //!   ending and dropping requests. The engine never drops a payload.
-//! - A step that needs a slot and has none returns [`Refusal::NoSlot`]: drop the lock, allocate a
-//!   segment of that many [`Slot::new`], [`Engine::grow`], try again.
+//! - A step that finds no slot for a request more returns [`Refusal::NoSlot`]: drop the lock, have
+//!   one task at a time allocate segments and [`Engine::grow`] while [`Engine::lacks_room`], try
+//!   again. [`Effects::trim`] says when to give some back ([`Engine::trim`]).
 //! - Ending a request is not the engine's: the request's word decides who has the right to.
 //!   The engine just lets go of it, once.
 
@@ -78,8 +79,10 @@ mod occupied;
 mod reply;
 mod resend;
 mod scan;
+mod segment;
 mod slot;
 mod step;
+mod store;
 mod submit;
 mod table;
 mod take;
@@ -104,6 +107,10 @@ pub(crate) use scan::{
     Place,
     Seen, //
 };
+pub(crate) use segment::{
+    Branch,
+    Segment, //
+};
 pub(crate) use slot::{
     Slot,
     Ticket, //
@@ -112,6 +119,7 @@ pub(crate) use step::{
     Hint,
     StepResult, //
 };
+pub(crate) use store::Trimmed;
 pub(crate) use submit::{
     Admit,
     Refusal,
@@ -139,7 +147,7 @@ use core::{
     ops::DerefMut, //
 };
 use list::List;
-use slot::Store;
+use store::Store;
 use table::Table;
 
 /// The number that a reply is matched by. Even and increasing by two; resent ones have bit 63 set,
@@ -228,6 +236,8 @@ pub(crate) struct Effects {
     pub(crate) gate: u32,
     /// Background requests may pass that have not: call [`Engine::flush_background`] again.
     pub(crate) more: bool,
+    /// There may be slots to be given back: call [`Engine::trim`].
+    pub(crate) trim: bool,
 }
 
 impl Effects {
@@ -248,11 +258,12 @@ impl Effects {
             readers: self.readers.saturating_add(other.readers),
             gate: self.gate.saturating_add(other.gate),
             more: self.more || other.more,
+            trim: self.trim || other.trim,
         }
     }
 }
 
-/// The engine of one channel. `P` is a request, `F` a queue of forgets, `B` the memory of a segment
+/// The engine of one channel. `P` is a request, `F` a queue of forgets, `B` a box of a [`Segment`]
 /// of slots.
 ///
 /// # Invariants
@@ -294,13 +305,11 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
     /// C: `FUSE_DEFAULT_MAX_BACKGROUND`.
     pub(crate) const MAX_BACKGROUND: u32 = 12;
 
-    /// Connected, not initialised, no device, no slots. C: `fuse_chan_new`, `fuse_iqueue_init`.
-    pub(crate) fn new() -> Self
-    where
-        B: Default,
-    {
+    /// Connected, not initialised, no device, with a first segment of slots. C: `fuse_chan_new`,
+    /// `fuse_iqueue_init`.
+    pub(crate) fn new(first: B) -> Self {
         Engine {
-            store: Store::new(),
+            store: Store::new(first),
             table: Table::new(),
             pending: List::EMPTY,
             recalled: List::EMPTY,
@@ -353,44 +362,68 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
         ReqId(self.reqctr)
     }
 
-    /// How many slots the next segment must have; 0 if there can be no more.
-    pub(crate) fn next_segment(&self) -> usize {
-        self.store.next_len()
+    /// Whether slots must be added before `live` requests have one each.
+    pub(crate) fn lacks_room(&self, live: u32) -> bool {
+        live > self.store.room()
     }
 
+    /// Whether slots can be added at all.
+    pub(crate) fn may_grow(&self) -> bool {
+        self.store.may_grow()
+    }
+}
+
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Slots in use, by requests and devices.
     #[allow(dead_code, reason = "the host tests look for slots that leak")]
     pub(crate) fn slots_used(&self) -> u32 {
         self.store.used()
     }
-}
 
-impl<P, F: ForgetQueue, B: Default> Default for Engine<P, F, B> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
     /// Adds a segment of slots.
     ///
     /// # Errors
     ///
-    /// Gives the segment back, to be dropped outside the lock, if another has been added since the
-    /// length was asked for: just try again what needed it.
+    /// Gives the segment back, to be dropped outside the lock: either there can be no more
+    /// ([`Engine::may_grow`]), or too many numbers had to be looked at for one step: try again.
     pub(crate) fn grow(&mut self, segment: B) -> Result<Grown, B> {
         self.store.grow(segment).map(|()| Grown)
     }
 
-    /// A device is installed. C: `fuse_dev_install_with_pq`.
+    /// Takes out a segment that is not needed for so many requests (`live`, as for
+    /// [`submit`](Self::submit), read with the lock held), or does a piece of what must be done
+    /// before.
+    pub(crate) fn trim(&mut self, live: u32) -> Trimmed<B> {
+        if !self.store.can_spare(live) {
+            return Trimmed {
+                segment: None,
+                more: false,
+            };
+        }
+        let wanted = self.store.want_fewer_buckets();
+        if !self.table.merge_down(&mut self.store, wanted) {
+            return Trimmed {
+                segment: None,
+                more: true,
+            };
+        }
+        let segment = self.store.shrink(self.table.buckets());
+        let more = segment.is_some();
+        Trimmed { segment, more }
+    }
+
+    /// A device is installed; `live` as for [`submit`](Self::submit). C:
+    /// `fuse_dev_install_with_pq`.
     ///
     /// # Errors
     ///
     /// [`Refusal::NoSlot`]; never [`Refusal::Blocked`]. A channel that has been aborted takes
     /// devices as well, and tells them so when they read.
-    pub(crate) fn add_device(&mut self) -> Result<DeviceId, Refusal> {
-        let len = self.store.next_len();
-        let (ticket, slot) = self.store.alloc(true).ok_or(Refusal::NoSlot(len))?;
+    pub(crate) fn add_device(&mut self, live: u32) -> Result<DeviceId, Refusal> {
+        if self.lacks_room(live.saturating_add(1)) {
+            return Err(Refusal::NoSlot);
+        }
+        let (ticket, slot) = self.store.alloc_device().ok_or(Refusal::NoSlot)?;
         slot.state = slot::State::Device;
         slot.owner = 0;
         self.devices = self

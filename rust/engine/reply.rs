@@ -8,12 +8,13 @@
 //! engine's lock is held.
 
 use super::{
-    slot::{
-        Slot,
-        State, //
+    segment::{
+        Segment,
+        SLOTS, //
     },
+    slot::State,
     table::Table,
-    DeviceId, Effects, Engine, ForgetQueue, Payload, Refusal, Refused, ReqId, Ticket,
+    DeviceId, Effects, Engine, ForgetQueue, Payload, ReqId, Ticket,
 };
 use core::ops::DerefMut;
 
@@ -41,7 +42,7 @@ pub(crate) enum InterruptReply {
     Again(Effects),
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Bucket and slot of a request that was read through `device`.
     #[inline]
     fn find(&mut self, device: DeviceId, unique: ReqId) -> Option<(u32, u32)> {
@@ -74,7 +75,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         if !slot.payload.as_ref()?.claim() {
             return None;
         }
-        if slot.interrupt || slot.background {
+        // What follows from a slot of the first segment alone is known.
+        if slot.interrupt || slot.background || index >= SLOTS {
             let (payload, effects) = self.let_go(index)?;
             return Some(Claimed {
                 payload,
@@ -87,25 +89,18 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         })
     }
 
-    /// Puts a claimed request where an abort finds it, while its writer faults pages in.
+    /// Puts a claimed request where an abort finds it, while its writer faults pages in: in the
+    /// slot that there is for it, see [`super::store`].
     ///
     /// # Errors
     ///
-    /// [`Refusal::Disconnected`]: aborted meanwhile; the writer ends the request with
-    /// `ECONNABORTED`. [`Refusal::NoSlot`].
-    pub(crate) fn relist(&mut self, device: DeviceId, payload: P) -> Result<Ticket, Refused<P>> {
+    /// Gives it back if aborted meanwhile; the writer ends it with `ECONNABORTED`.
+    pub(crate) fn relist(&mut self, device: DeviceId, payload: P) -> Result<Ticket, P> {
         if !self.connected || !self.is_device(device) {
-            return Err(Refused {
-                payload,
-                why: Refusal::Disconnected,
-            });
+            return Err(payload);
         }
-        let len = self.store.next_len();
-        let Some((ticket, slot)) = self.store.alloc(true) else {
-            return Err(Refused {
-                payload,
-                why: Refusal::NoSlot(len),
-            });
+        let Some((ticket, slot)) = self.store.alloc() else {
+            return Err(payload);
         };
         slot.payload = Some(payload);
         slot.state = State::Copying;

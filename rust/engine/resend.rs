@@ -12,8 +12,8 @@ use super::{
         MAIN,
         SIDE, //
     },
+    segment::Segment,
     slot::{
-        Slot,
         State,
         NIL, //
     },
@@ -59,7 +59,7 @@ enum One<P> {
     Spent(P, Effects),
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Does a piece.
     pub(crate) fn resend(&mut self, resend: &mut Resend) -> Resent<P> {
         let mut resent = Resent {

@@ -7,19 +7,15 @@
 //! whatever others do meanwhile. The engine's lock is held.
 
 use super::{
-    slot::{
-        Slot,
-        State, //
-    },
+    segment::Segment,
+    slot::State,
+    store::Store,
     Engine,
     ForgetQueue,
     Payload,
     ReqId, //
 };
 use core::ops::DerefMut;
-
-/// Slots looked at in one step; one in the host tests, to have several steps.
-const STEP: u32 = if cfg!(test) { 1 } else { 64 };
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,17 +43,18 @@ pub(crate) struct Seen<'a, P> {
     pub(crate) place: Place,
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Shows the requests in slots from number `from` on to `see`, as long as that says true, and a
     /// bounded number of them. Returns where to go on, having dropped the lock; `None` at the end.
     pub(crate) fn scan(&self, from: u32, mut see: impl FnMut(Seen<'_, P>) -> bool) -> Option<u32> {
-        let end = self.store.in_use();
-        let stop = from.saturating_add(STEP).min(end);
-        let mut index = from;
-        while index < stop {
-            let number = index;
+        let mut next = from;
+        let end = Store::<B>::segment_end(from);
+        while next < end {
+            let Some(number) = self.store.next_used(next) else {
+                break;
+            };
             let slot = self.store.get(number)?;
-            index = index.wrapping_add(1);
+            next = number.wrapping_add(1);
             let place = match slot.state {
                 State::Free | State::Device | State::Leaving => continue,
                 State::Background => Place::Background,
@@ -75,9 +72,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
                 place,
             };
             if !see(seen) {
-                return Some(index);
+                return Some(next);
             }
         }
-        (index < end).then_some(index)
+        self.store.next_segment(from)
     }
 }

@@ -24,7 +24,8 @@ use super::{
     Resent,
     Submitted,
     TakenRequest,
-    Ticket, //
+    Ticket,
+    Trimmed, //
 };
 
 /// What becomes of the hint for sleeping readers: [`super::Engine::is_readable`], or not connected.
@@ -129,7 +130,7 @@ impl<P> StepResult for Option<Claimed<P>> {
 }
 
 /// To relist.
-impl<P> StepResult for Result<Ticket, Refused<P>> {
+impl<P: Payload> StepResult for Result<Ticket, P> {
     fn hint(&self) -> Hint {
         Hint::Same
     }
@@ -195,6 +196,13 @@ impl StepResult for Result<DeviceId, Refusal> {
 
 /// To add slots.
 impl<B> StepResult for Result<Grown, B> {
+    fn hint(&self) -> Hint {
+        Hint::Same
+    }
+}
+
+/// To give slots back.
+impl<B> StepResult for Trimmed<B> {
     fn hint(&self) -> Hint {
         Hint::Same
     }

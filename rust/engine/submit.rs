@@ -11,9 +11,9 @@ use super::{
         MAIN,
         SIDE, //
     },
+    segment::Segment,
     slot::{
         Links,
-        Slot,
         State,
         NIL, //
     },
@@ -26,8 +26,7 @@ use core::ops::DerefMut;
 pub(crate) enum Admit {
     /// Refused while [`Engine::is_gated`].
     Gated,
-    /// Goes through at any time, and may use the last slots: C's `args->force`, and whoever has
-    /// waited at the gate before.
+    /// Goes through at any time: C's `args->force`, and whoever has waited at the gate before.
     Forced,
 }
 
@@ -38,9 +37,9 @@ pub(crate) enum Refusal {
     Blocked,
     /// `ENOTCONN`.
     Disconnected,
-    /// Allocate a segment with so many slots, [`Engine::grow`], try again; 0: there can be no more.
-    /// `ENOMEM`.
-    NoSlot(usize),
+    /// [`Engine::grow`], then try again. `ENOMEM` if there is no memory, or if not
+    /// [`Engine::may_grow`].
+    NoSlot,
 }
 
 /// A request that was not accepted, and why.
@@ -61,19 +60,23 @@ pub(crate) struct Submitted {
     pub(crate) effects: Effects,
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
-    fn refusal(&self, background: bool, admit: Admit) -> Option<Refusal> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
+    #[inline(always)]
+    fn refusal(&self, background: bool, admit: Admit, live: u32) -> Option<Refusal> {
         // In C's order: first the gate, which an abort opens.
         if admit == Admit::Gated && self.is_gated(background) {
             Some(Refusal::Blocked)
         } else if !self.connected {
             Some(Refusal::Disconnected)
+        } else if self.lacks_room(live) {
+            Some(Refusal::NoSlot)
         } else {
             None
         }
     }
 
-    /// Numbers a request and queues it on pending.
+    /// Numbers a request and queues it on pending. `live` is how many requests count (see
+    /// [`super::Waiting`]), read when this one did already.
     ///
     /// # Errors
     ///
@@ -81,12 +84,17 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     // As a function of its own 46 instructions more for each request: the result would go through
     // memory.
     #[inline(always)]
-    pub(crate) fn submit(&mut self, payload: P, admit: Admit) -> Result<Submitted, Refused<P>> {
-        self.queue(payload, admit, None)
+    pub(crate) fn submit(
+        &mut self,
+        payload: P,
+        admit: Admit,
+        live: u32,
+    ) -> Result<Submitted, Refused<P>> {
+        self.queue(payload, admit, live, None)
     }
 
-    /// Queues a message without reply that goes out under the id that the daemon gave. C:
-    /// `fuse_chan_send_notify_reply`.
+    /// Queues a message without reply that goes out under the id that the daemon gave; `live` as
+    /// for [`submit`](Self::submit). C: `fuse_chan_send_notify_reply`.
     ///
     /// # Errors
     ///
@@ -99,8 +107,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         &mut self,
         payload: P,
         unique: ReqId,
+        live: u32,
     ) -> Result<Submitted, Refused<P>> {
-        self.queue(payload, Admit::Gated, Some(unique))
+        self.queue(payload, Admit::Gated, live, Some(unique))
     }
 
     #[inline(always)]
@@ -108,13 +117,14 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         &mut self,
         payload: P,
         admit: Admit,
+        live: u32,
         notify: Option<ReqId>,
     ) -> Result<Submitted, Refused<P>> {
-        if let Some(why) = self.refusal(false, admit) {
+        if let Some(why) = self.refusal(false, admit, live) {
             return Err(Refused { payload, why });
         }
-        let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
-            let why = Refusal::NoSlot(self.store.next_len());
+        let Some((ticket, slot)) = self.store.alloc() else {
+            let why = Refusal::NoSlot;
             return Err(Refused { payload, why });
         };
         slot.reply = notify.is_none();
@@ -127,7 +137,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     }
 
     /// Queues a request that nobody waits for, behind the limit of background requests. It is
-    /// numbered when it passes. C: `fuse_chan_send_bg`.
+    /// numbered when it passes. `live` as for [`submit`](Self::submit). C: `fuse_chan_send_bg`.
     ///
     /// # Errors
     ///
@@ -136,12 +146,13 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         &mut self,
         payload: P,
         admit: Admit,
+        live: u32,
     ) -> Result<Submitted, Refused<P>> {
-        if let Some(why) = self.refusal(true, admit) {
+        if let Some(why) = self.refusal(true, admit, live) {
             return Err(Refused { payload, why });
         }
-        let Some((ticket, slot)) = self.store.alloc(admit == Admit::Forced) else {
-            let why = Refusal::NoSlot(self.store.next_len());
+        let Some((ticket, slot)) = self.store.alloc() else {
+            let why = Refusal::NoSlot;
             return Err(Refused { payload, why });
         };
         slot.reply = true;

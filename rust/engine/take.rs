@@ -12,9 +12,9 @@ use super::{
         List,
         MAIN, //
     },
+    segment::Segment,
     slot::{
         Links,
-        Slot,
         State,
         Was,
         NIL, //
@@ -78,7 +78,7 @@ pub(crate) struct MoreForgets {
     pub(crate) more: bool,
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Takes what is next for a reader of `device`. `max_forgets` is how many fit in its buffer, or
     /// 1 if the daemon is too old for BATCH_FORGET; they are appended to `forgets`.
     ///
@@ -314,10 +314,12 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
     /// What follows when the engine has let go of a request.
     #[inline]
     fn released(&mut self, was: &Was) -> Effects {
-        if was.background {
+        let trim = self.store.take_emptied();
+        let effects = if was.background {
             self.leave_background(was.state != State::Background)
         } else {
             Effects::default()
-        }
+        };
+        Effects { trim, ..effects }
     }
 }

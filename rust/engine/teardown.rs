@@ -10,8 +10,8 @@ use super::{
         MAIN,
         SIDE, //
     },
+    segment::Segment,
     slot::{
-        Slot,
         State,
         NIL, //
     },
@@ -68,7 +68,7 @@ pub(crate) struct Aborted<F> {
     pub(crate) effects: Effects,
 }
 
-impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B> {
+impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Disconnects: nothing can be submitted, read or claimed any more, and nobody waits at the
     /// gate. `None` if that was so already. `with_err`: see [`Engine::is_aborted_with_err`].
     pub(crate) fn abort(&mut self, with_err: bool) -> Option<Aborted<F>> {
@@ -83,7 +83,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         let effects = Effects {
             readers: Effects::ALL,
             gate: Effects::ALL,
-            more: false,
+            ..Effects::default()
         };
         Some(Aborted {
             forgets: core::mem::take(&mut self.forgets),
@@ -139,6 +139,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
             *place = Some(payload);
             batch.effects = batch.effects.and(effects);
         }
+        // The slot of a device that was closed has come free, too.
+        batch.effects.trim |= self.store.take_emptied();
         batch
     }
 
@@ -183,7 +185,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = [Slot<P>]>> Engine<P, F, B
         let next = self.drain_first(device.0.index);
         let more = next.is_some();
         if !more {
-            self.store.free::<P>(device.0.index);
+            self.store.free_device::<P>(device.0.index);
         }
         (next, more)
     }

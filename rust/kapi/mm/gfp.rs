@@ -21,6 +21,8 @@ const fn bit(bit: u32) -> Gfp {
 impl Gfp {
     /// May sleep, do I/O and enter filesystems.
     pub(crate) const KERNEL: Self = Self(bindings::GFP_KERNEL);
+    /// As [`KERNEL`](Self::KERNEL), but does not enter filesystems.
+    pub(crate) const NOFS: Self = Self(bindings::GFP_KERNEL & !bit(bindings::___GFP_FS_BIT).0);
     /// Charged to the current task's memory cgroup.
     pub(crate) const ACCOUNT: Self = bit(bindings::___GFP_ACCOUNT_BIT);
     /// Never fails; only with flags that may sleep.

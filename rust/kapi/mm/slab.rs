@@ -19,6 +19,7 @@ use core::{
     },
     ops::{
         Deref,
+        DerefMut,
         Range, //
     },
     ptr::NonNull, //
@@ -217,6 +218,46 @@ impl<T> Drop for SlabArc<T> {
             // SAFETY: That was the last reference, so nobody else can reach the object.
             unsafe { free(self.0) };
         }
+    }
+}
+
+/// The only reference to an object from a [`KmemCache`], which may be moved.
+///
+/// # Invariants
+///
+/// There is no other reference to the object, and nobody takes it for pinned.
+pub(crate) struct UniqueSlabArc<T>(SlabArc<T>);
+
+impl<T> UniqueSlabArc<T> {
+    /// Allocates an object and initialises it in place.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` (never with [`Gfp::NOFAIL`]) or what `init` returns.
+    pub(crate) fn init<E>(cache: &KmemCache<T>, gfp: Gfp, init: impl Init<T, E>) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        // INVARIANT: The reference is new, and `init` does not ask for a pinned place.
+        Ok(Self(SlabArc::pin_init(cache, gfp, init)?))
+    }
+}
+
+impl<T> Deref for UniqueSlabArc<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for UniqueSlabArc<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: Live, as there is a reference; by the type's invariant that is the only one,
+        // which is borrowed mutably here, and the object may be moved.
+        unsafe { &mut (*self.0 .0.as_ptr()).data }
     }
 }
 

@@ -64,7 +64,7 @@ impl Chan {
                 // Before anybody is woken up to look at it.
                 self.connected.store(false, Relaxed);
                 self.initialized.store(true, Release);
-                self.waiting.close();
+                self.queues.waiting.close();
                 trace::fuse_chan_aborted(|| self.trace_step(0, 0, 0));
             }
             aborted
@@ -106,7 +106,7 @@ impl Chan {
         self.queues.gate.wait_for_end(|| {
             // In this order: what is done for callers that have left may still make requests, which
             // end at once.
-            self.waiting.is_over() && self.left.is_over()
+            self.queues.waiting.is_over() && self.left.is_over()
         });
         // INIT has ended too, so nobody sets a timeout any more.
         cancel_delayed_work_sync::<Self, 0>(self);

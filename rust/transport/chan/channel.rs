@@ -16,7 +16,11 @@ use super::{
         Engine,
         Queues, //
     },
-    readers::Readers, //
+    readers::Readers,
+    slots::{
+        Need,
+        Slots, //
+    },
 };
 use crate::{
     abi::{
@@ -24,13 +28,11 @@ use crate::{
         op,
         Minor, //
     },
-    engine::{
-        StepResult,
-        Waiting, //
-    },
+    engine::StepResult,
     kapi::{
         fuse::trace,
-        lib::bitops::AtomicBits, //
+        lib::bitops::AtomicBits,
+        mm::gfp::Gfp, //
     },
 };
 use kernel::{
@@ -84,7 +86,6 @@ pub(crate) struct ChanParams {
 pub(crate) struct Chan {
     #[pin]
     pub(super) queues: Queues,
-    pub(in crate::transport) waiting: Waiting,
     /// INIT was answered, or the channel aborted.
     pub(super) initialized: Atomic<bool>,
     pub(super) connected: Atomic<bool>,
@@ -131,10 +132,10 @@ impl Chan {
     ///
     /// `ENOMEM`.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let chan = Arc::pin_init(
+        let slots = Slots::new(Gfp::KERNEL | Gfp::ACCOUNT)?;
+        Arc::pin_init(
             pin_init!(Self {
-                queues <- Queues::new(),
-                waiting: Waiting::new(),
+                queues <- Queues::new(slots),
                 initialized: Atomic::new(false),
                 connected: Atomic::new(true),
                 conn_error: Atomic::new(false),
@@ -157,9 +158,7 @@ impl Chan {
                 notified: SetOnce::new(),
             }),
             GFP_KERNEL,
-        )?;
-        chan.queues.grow(chan.peek(Engine::next_segment))?;
-        Ok(chan)
+        )
     }
 
     /// How long requests take, if that is measured.
@@ -268,7 +267,7 @@ impl Chan {
 
     /// Requests that have not ended, those of callers held back included.
     pub(crate) fn num_waiting(&self) -> u32 {
-        self.waiting.count()
+        self.queues.waiting.count()
     }
 
     /// Whether the daemon has enough to do in the background.
@@ -323,12 +322,12 @@ impl Chan {
         &self.queues.readers
     }
 
-    /// Memory for so many more requests and devices. Sleeps.
+    /// Slots for one more device. Sleeps.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
-    pub(in crate::transport) fn grow(&self, slots: usize) -> Result {
-        self.queues.grow(slots)
+    /// `ENOMEM`; `EINTR` if killed while another task adds some.
+    pub(in crate::transport) fn grow_for_device(&self) -> Result {
+        self.queues.grow(1, Need::MayFail)
     }
 }

@@ -71,7 +71,7 @@ impl Chan {
     /// Counts a caller that is not held back.
     #[inline]
     pub(in crate::transport) fn enter_forced(&self) -> Entered<'_> {
-        self.waiting.enter();
+        self.queues.waiting.enter();
         Entered(self)
     }
 
@@ -104,7 +104,7 @@ impl Chan {
 
     /// A request has ended and is not in use any more.
     pub(super) fn leave(&self) {
-        if self.waiting.leave() {
+        if self.queues.waiting.leave() {
             self.wake_gate_all();
         }
     }

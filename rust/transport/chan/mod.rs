@@ -7,6 +7,7 @@
 //!   `Notified`, as a channel keeps what is told of notifications,
 //! - [`request`]: one request, from its caller to its end,
 //! - [`queues`]: the engine behind its lock, and how its state is changed,
+//! - [`slots`]: memory for the engine,
 //! - [`forgets`], [`readers`], [`gate`]: messages without reply; daemon threads and callers that
 //!   wait,
 //! - [`submit`]: a request is queued, interrupted, taken back,
@@ -26,4 +27,5 @@ pub(super) mod left;
 pub(super) mod queues;
 mod readers;
 pub(super) mod request;
+pub(super) mod slots;
 mod submit;

@@ -11,14 +11,21 @@ use super::{
     forgets::Forgets,
     gate::Gate,
     readers::Readers,
-    request::Req, //
+    request::Req,
+    slots::Slots, //
 };
-use crate::engine::{
-    self,
-    Effects,
-    Hint,
-    Slot,
-    StepResult, //
+use crate::{
+    engine::{
+        self,
+        Effects,
+        Hint,
+        StepResult,
+        Waiting, //
+    },
+    kapi::sync::mutex::{
+        new_killable_mutex,
+        KillableMutex, //
+    },
 };
 use kernel::{
     new_spinlock,
@@ -33,15 +40,18 @@ use kernel::{
 };
 
 /// The engine with the types of the module.
-pub(in crate::transport) type Engine = engine::Engine<Req, Forgets, Segment>;
-/// Memory for slots of the engine.
-type Segment = KVVec<Slot<Req>>;
+pub(in crate::transport) type Engine = engine::Engine<Req, Forgets, Slots>;
 
 /// The queues of a channel.
 #[pin_data]
 pub(super) struct Queues {
     #[pin]
     engine: SpinLock<Engine>,
+    /// Requests that count: there is a slot for each.
+    pub(in crate::transport) waiting: Waiting,
+    /// Held by the task that adds slots.
+    #[pin]
+    pub(super) growing: KillableMutex,
     /// There is something to read, or will never be again. Written with the engine's lock held;
     /// read without it by readers that are about to sleep.
     readable: Atomic<bool>,
@@ -52,10 +62,12 @@ pub(super) struct Queues {
 }
 
 impl Queues {
-    /// Of a connected channel; without slots.
-    pub(super) fn new() -> impl PinInit<Self> {
+    /// Of a connected channel, with its first slots.
+    pub(super) fn new(slots: Slots) -> impl PinInit<Self> {
         pin_init!(Self {
-            engine <- new_spinlock!(Engine::new(), "fuse_chan::engine"),
+            engine <- new_spinlock!(Engine::new(slots), "fuse_chan::engine"),
+            waiting: Waiting::new(),
+            growing <- new_killable_mutex!("fuse_chan::growing"),
             readable: Atomic::new(false),
             readers <- Readers::new(),
             gate <- Gate::new(),
@@ -130,31 +142,14 @@ impl Queues {
             if effects.gate != 0 {
                 self.gate.wake(effects.gate);
             }
+            if effects.trim {
+                self.trim();
+            }
             if !effects.more {
                 return;
             }
             effects = self.change(Engine::flush_background);
             news = true;
         }
-    }
-
-    /// Adds slots.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(super) fn grow(&self, slots: usize) -> Result {
-        if slots == 0 {
-            return Err(ENOMEM);
-        }
-        let mut segment = Segment::with_capacity(slots, GFP_KERNEL)?;
-        for _ in 0..slots {
-            segment
-                .push_within_capacity(Slot::new())
-                .map_err(|_| ENOMEM)?;
-        }
-        // One that came too late is dropped here, after the lock.
-        let _late = self.step(|engine| engine.grow(segment));
-        Ok(())
     }
 }

@@ -10,7 +10,8 @@
 use super::{
     channel::Chan,
     latency::Times,
-    left::Legacy, //
+    left::Legacy,
+    slots::SlotCache, //
 };
 use crate::{
     abi::{
@@ -73,13 +74,14 @@ static CACHE: KmemCache<Request> = KmemCache::new(c"fuse_request", {
     args + Args::MESSAGE.start..args + Args::MESSAGE.end
 });
 
-/// The cache of requests.
+/// The caches of requests, and of the slots that they are in.
 pub(crate) struct RequestCache {
     _guard: KmemCacheGuard<Request>,
+    _slots: SlotCache,
 }
 
 impl RequestCache {
-    /// Creates it, until dropped. C: a part of `fuse_dev_init()`.
+    /// Creates them, until dropped. C: a part of `fuse_dev_init()`.
     ///
     /// # Errors
     ///
@@ -87,6 +89,7 @@ impl RequestCache {
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             _guard: CACHE.create()?,
+            _slots: SlotCache::new()?,
         })
     }
 }
@@ -169,7 +172,7 @@ impl Request {
 
     /// Enters `Chan::waiting`, before a request that was not counted is sent.
     pub(in crate::transport) fn count(&self) {
-        self.chan.waiting.enter();
+        self.chan.queues.waiting.enter();
         self.chan.counted.store(true, Relaxed);
     }
 

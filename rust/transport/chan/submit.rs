@@ -9,7 +9,8 @@
 use super::{
     channel::Chan,
     queues::Engine,
-    request::Req, //
+    request::Req,
+    slots::Need, //
 };
 use crate::{
     engine::{
@@ -31,13 +32,13 @@ impl Chan {
     ///
     /// # Errors
     ///
-    /// `ENOTCONN`, `ENOMEM`.
+    /// `ENOTCONN`; if `Gated` also `ENOMEM`, and `EINTR` if killed.
     #[inline]
     pub(in crate::transport) fn submit(&self, req: Req, admit: Admit) -> Result<Ticket> {
         // A closure is inlined; `Engine::submit` itself, as an argument, would be called through a
         // shim.
-        self.submit_with(req, admit, true, |engine, req, admit| {
-            engine.submit(req, admit)
+        self.submit_with(req, admit, true, |engine, req, admit, live| {
+            engine.submit(req, admit, live)
         })
     }
 
@@ -45,7 +46,7 @@ impl Chan {
     ///
     /// # Errors
     ///
-    /// `ENOTCONN`, `ENOMEM`.
+    /// `ENOTCONN`; if `Gated` also `ENOMEM`, and `EINTR` if killed.
     pub(in crate::transport) fn submit_background(&self, req: Req, admit: Admit) -> Result {
         self.submit_with(req, admit, false, Engine::submit_background)
             .map(|_| ())
@@ -67,13 +68,16 @@ impl Chan {
         mut req: Req,
         admit: Admit,
         sync: bool,
-        submit: impl Fn(&mut Engine, Req, Admit) -> Result<Submitted, Refused<Req>>,
+        submit: impl Fn(&mut Engine, Req, Admit, u32) -> Result<Submitted, Refused<Req>>,
     ) -> Result<Ticket> {
         loop {
+            // Read before the lock is taken: this request counts already.
+            let live = self.queues.waiting.count();
             let submitted = if sync {
-                self.queues.step_sync(|engine| submit(engine, req, admit))
+                self.queues
+                    .step_sync(|engine| submit(engine, req, admit, live))
             } else {
-                self.queues.step(|engine| submit(engine, req, admit))
+                self.queues.step(|engine| submit(engine, req, admit, live))
             };
             match submitted {
                 Ok(submitted) => return Ok(submitted.ticket),
@@ -91,14 +95,14 @@ impl Chan {
         match why {
             Refusal::Disconnected => Err(ENOTCONN),
             Refusal::Blocked => self.wait_gate(false),
-            Refusal::NoSlot(slots) => match self.queues.grow(slots) {
-                // It must be sent: slots come free as other requests end.
-                Err(_) if admit == Admit::Forced => {
+            Refusal::NoSlot if admit == Admit::Gated => self.queues.grow(0, Need::MayFail),
+            Refusal::NoSlot => {
+                if self.queues.grow(0, Need::Must).is_err() {
+                    // There can be no more: slots come free as other requests end.
                     sched::sleep_a_moment();
-                    Ok(())
                 }
-                grown => grown,
-            },
+                Ok(())
+            }
         }
     }
 

@@ -183,13 +183,13 @@ impl DeviceData {
                     self.mounted.wake_up_all();
                     return Ok(done);
                 }
-                Err(slots) => chan.grow(slots)?,
+                Err(()) => chan.grow_for_device()?,
             }
         }
     }
 
-    /// As [`install`](Self::install); the inner error is how many slots the engine must have more.
-    fn try_install(&self, chan: &Arc<Chan>) -> Result<Result<bool, usize>> {
+    /// As [`install`](Self::install); the inner error is that there is no slot.
+    fn try_install(&self, chan: &Arc<Chan>) -> Result<Result<bool, ()>> {
         let closed = self.closed.lock();
         if *closed {
             return Ok(Ok(false));
@@ -198,7 +198,7 @@ impl DeviceData {
             return Err(EINVAL);
         }
         let added = chan.step(|engine| {
-            let added = engine.add_device();
+            let added = engine.add_device(chan.num_waiting());
             if let Ok(id) = &added {
                 trace::fuse_device_added(|| chan.trace_step(0, 0, id.number()));
             }
@@ -209,7 +209,7 @@ impl DeviceData {
                 chan: chan.clone(),
                 id,
             })),
-            Err(Refusal::NoSlot(slots)) => Err(slots),
+            Err(Refusal::NoSlot) => Err(()),
             Err(Refusal::Disconnected | Refusal::Blocked) => Ok(false),
         })
     }

@@ -23,7 +23,6 @@ use crate::{
         self,
         Claimed,
         InterruptReply,
-        Refusal,
         Ticket, //
     },
     kapi::fuse::{
@@ -202,17 +201,12 @@ fn copy_rest_in<'a>(
 ) -> Result<Lease<'a, Args, Legacy>, Failed<'a>> {
     loop {
         if listed.is_none() {
-            match relist(installed, req) {
-                Ok(ticket) => {
-                    *listed = Some(ticket);
-                    freeze::relisted(req);
-                }
-                Err(error) if error == ENOTCONN => {
-                    let (ender, _) = lease.end();
-                    return Err(Failed::Aborted(ender));
-                }
-                Err(error) => return Err(Failed::Fault(error, lease)),
-            }
+            let Some(ticket) = relist(installed, req) else {
+                let (ender, _) = lease.end();
+                return Err(Failed::Aborted(ender));
+            };
+            *listed = Some(ticket);
+            freeze::relisted(req);
         }
         let filled;
         (lease, filled) = fault::parked(lease, || from.fill(from.remaining()))?;
@@ -230,13 +224,10 @@ fn copy_rest_in<'a>(
     }
 }
 
-/// Puts a request where an abort finds it.
-///
-/// # Errors
-///
-/// `ENOTCONN`; `ENOMEM` if there is no slot, as getting one would have to sleep.
+/// Puts a request where an abort finds it, in the slot that there is for each request. `None` if it
+/// was aborted just now.
 #[cold]
-fn relist(installed: &Installed, req: &Req) -> Result<Ticket> {
+fn relist(installed: &Installed, req: &Req) -> Option<Ticket> {
     let Installed { chan, id } = installed;
     let relisted = chan.step(|engine| {
         let relisted = engine.relist(*id, req.clone());
@@ -246,8 +237,5 @@ fn relist(installed: &Installed, req: &Req) -> Result<Ticket> {
         relisted
     });
     // Its reference to the request is dropped here, after the lock.
-    relisted.map_err(|refused| match refused.why {
-        Refusal::Disconnected => ENOTCONN,
-        Refusal::Blocked | Refusal::NoSlot(_) => ENOMEM,
-    })
+    relisted.ok()
 }

@@ -116,7 +116,7 @@ impl Chan {
     /// How many requests there are.
     pub(crate) fn numbers(&self) -> Numbers {
         self.peek(|engine| Numbers {
-            waiting: self.waiting.count(),
+            waiting: self.num_waiting(),
             background: engine.num_background(),
             max_background: engine.max_background(),
         })

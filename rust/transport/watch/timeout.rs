@@ -84,7 +84,7 @@ impl WorkItem for Chan {
         if !this.connected() {
             return;
         }
-        if this.waiting.count() != 0 && this.any_expired() {
+        if this.num_waiting() != 0 && this.any_expired() {
             this.abort();
         } else {
             this.look_later();

@@ -22,6 +22,7 @@ const S5: &str = "S5: an INTERRUPT is queued once, while the daemon has the requ
 const S6: &str =
     "S6: what a caller that has left has lent goes back once, and is not touched again";
 const S7: &str = "S7: no reply is refused since its caller leaves";
+const S8: &str = "S8: a reply that is put back finds a slot";
 const L1: &str = "L1: whoever was let down, killed or aborted returns";
 const L2: &str = "L2: a fair daemon leaves no request stuck";
 
@@ -68,6 +69,7 @@ impl Model for System {
             Property::always(S5, |system, state| holds(system, state, S5)),
             Property::always(S6, |system, state| holds(system, state, S6)),
             Property::always(S7, |system, state| holds(system, state, S7)),
+            Property::always(S8, |system, state| holds(system, state, S8)),
             Property::always(L1, |system, state| holds(system, state, L1)),
             Property::always(L2, |system, state| holds(system, state, L2)),
         ]

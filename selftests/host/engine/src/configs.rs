@@ -20,6 +20,7 @@ pub(crate) fn configs() -> Vec<(&'static str, Config)> {
         of_background(),
         of_memory(),
         of_memory_resent(),
+        of_slots(),
     ]
     .concat()
 }
@@ -370,6 +371,75 @@ fn of_memory_resent() -> Vec<(&'static str, Config)> {
                 resends: 1,
                 faults: 1,
                 aborts: 1,
+                ..base()
+            },
+        ),
+    ]
+}
+
+/// More requests than there are slots at first: segments come and go, and numbers of slots come
+/// back. Devices that nobody uses take up the others.
+fn of_slots() -> Vec<(&'static str, Config)> {
+    use Kind::{Background, Foreground};
+    let base = Config::default;
+    vec![
+        (
+            "slots come and go, signals",
+            Config {
+                kinds: vec![Foreground; 3],
+                devices: 3,
+                signals: true,
+                ..base()
+            },
+        ),
+        (
+            "slots come and go, faults, abort",
+            Config {
+                kinds: vec![Foreground; 2],
+                devices: 3,
+                writers: vec![0, 0],
+                faults: 2,
+                aborts: 1,
+                ..base()
+            },
+        ),
+        (
+            "slots come and go, background, resend",
+            Config {
+                kinds: vec![Background, Foreground, Foreground],
+                devices: 3,
+                max_background: 1,
+                resends: 1,
+                ..base()
+            },
+        ),
+        (
+            "slots come and go, many in turn",
+            Config {
+                kinds: vec![Foreground; 7],
+                devices: 3,
+                at_once: 2,
+                ..base()
+            },
+        ),
+        (
+            "slots come and go, a segment with others on it",
+            Config {
+                kinds: vec![Foreground],
+                devices: 13,
+                releases: vec![4, 5, 6, 7],
+                ..base()
+            },
+        ),
+        (
+            "slots come and go, far devices are closed",
+            Config {
+                kinds: vec![Foreground; 2],
+                readers: vec![0, 5],
+                writers: vec![0, 5],
+                devices: 6,
+                releases: vec![4, 5],
+                faults: 1,
                 ..base()
             },
         ),

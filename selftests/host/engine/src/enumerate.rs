@@ -6,7 +6,7 @@
 use super::engine::{
     Admit, DeviceId, Drain, Refusal, Refused, ReqId, Resend, Submitted, Taken, Ticket,
 };
-use super::kit::{engine, with_words, Forgets, Req, Segment, TestEngine};
+use super::kit::{engine, with_words, Forgets, Memory, Req, TestEngine};
 use super::spec::{Read, Spec};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,13 +50,16 @@ struct Pair {
     forgets: u16,
     /// Background requests may pass that have not.
     more: bool,
+    /// Segments of slots.
+    grown: u32,
+    trimmed: u32,
 }
 
 impl Pair {
     fn new(devices: usize, max: u32, initialized: bool) -> Pair {
         let mut engine = engine();
         let ids = (0..devices)
-            .map(|_| engine.add_device().expect("slot"))
+            .map(|_| engine.add_device(0).expect("slot"))
             .collect();
         let _ = engine.set_max_background(max);
         let mut spec = Spec::new(devices, max);
@@ -76,6 +79,8 @@ impl Pair {
             sent: vec![],
             forgets: 0,
             more: false,
+            grown: 0,
+            trimmed: 0,
         }
     }
 
@@ -102,6 +107,7 @@ impl Pair {
             while std::mem::take(&mut self.more) {
                 self.more = self.engine.flush_background().more;
             }
+            self.trim();
         });
         self.words = words;
         self.engine
@@ -126,21 +132,20 @@ impl Pair {
     /// Submits, growing as the module does.
     fn submit(
         &mut self,
-        submit: impl Fn(&mut TestEngine, Req) -> Result<Submitted, Refused<Req>>,
+        submit: impl Fn(&mut TestEngine, Req, u32) -> Result<Submitted, Refused<Req>>,
     ) -> bool {
         let id = u16::try_from(self.tickets.len()).expect("id");
         let ticket = loop {
-            match submit(&mut self.engine, Req(id)) {
+            // Nobody else is about to submit, and replies are never put back.
+            let live = self.requests() + 1;
+            match submit(&mut self.engine, Req(id), live) {
                 Ok(submitted) => {
                     self.more |= submitted.effects.more;
                     break Some(submitted.ticket);
                 }
                 Err(refused) => match refused.why {
-                    Refusal::NoSlot(len) => {
-                        assert!(len > 0);
-                        self.engine
-                            .grow(Segment::new(len))
-                            .expect("expected length");
+                    Refusal::NoSlot => {
+                        self.grown += u32::from(self.engine.grow(Memory::new()).is_ok());
                     }
                     Refusal::Blocked | Refusal::Disconnected => break None,
                 },
@@ -151,6 +156,24 @@ impl Pair {
         self.lent.push(false);
         self.sent.push(false);
         ticket.is_some()
+    }
+
+    /// How many requests the engine has.
+    fn requests(&self) -> u32 {
+        let devices = self.released.iter().filter(|released| !**released).count() as u32;
+        self.engine.slots_used() - devices
+    }
+
+    /// Gives slots back, as often as the module does, and more.
+    fn trim(&mut self) {
+        loop {
+            let trimmed = self.engine.trim(self.requests());
+            self.trimmed += u32::from(trimmed.segment.is_some());
+            if !trimmed.more {
+                return;
+            }
+            self.engine.audit().expect("while slots go back");
+        }
     }
 
     fn drain(&mut self, which: Drain) -> Vec<u16> {
@@ -176,16 +199,16 @@ impl Pair {
             Event::Submit { background, force } => {
                 let admit = if force { Admit::Forced } else { Admit::Gated };
                 let id = self.tickets.len() as u16;
-                let accepted = self.submit(|engine, req| match background {
-                    true => engine.submit_background(req, admit),
-                    false => engine.submit(req, admit),
+                let accepted = self.submit(|engine, req, live| match background {
+                    true => engine.submit_background(req, admit, live),
+                    false => engine.submit(req, admit, live),
                 });
                 assert_eq!(accepted, self.spec.submit(id, background, force));
             }
             Event::NotifyReply => {
                 let id = self.tickets.len() as u16;
-                let accepted =
-                    self.submit(|engine, req| engine.submit_notify_reply(req, ReqId(77)));
+                let accepted = self
+                    .submit(|engine, req, live| engine.submit_notify_reply(req, ReqId(77), live));
                 assert_eq!(accepted, self.spec.notify_reply(id, 77));
             }
             Event::Read(device) => self.read(device),
@@ -388,7 +411,8 @@ impl Random {
     }
 }
 
-fn random_run(seed: u64, steps: usize) -> u32 {
+/// How many slots were in use at most, and how many segments were added and given back.
+fn random_run(seed: u64, steps: usize) -> (u32, u32, u32) {
     let mut random = Random(seed * 2 + 1);
     let devices = 1 + random.below(3);
     let mut pair = Pair::new(devices, 3 + random.below(10) as u32, random.below(4) > 0);
@@ -441,15 +465,22 @@ fn random_run(seed: u64, steps: usize) -> u32 {
         pair.apply(Event::Release(device));
     }
     assert_eq!(pair.engine.slots_used(), 0, "seed {seed}");
-    most
+    pair.trim();
+    assert_eq!(pair.engine.segments(), 1, "seed {seed}: segments are left");
+    assert_eq!(pair.grown, pair.trimmed, "seed {seed}");
+    (most, pair.grown, pair.trimmed)
 }
 
 #[test]
 fn random_sequences() {
-    let most = (1..=12).map(|seed| random_run(seed, 4000)).max();
-    println!("12 runs of 4000 events; at most {most:?} slots in use");
-    assert!(
-        most > Some(200),
-        "few requests at once: the table never grew"
-    );
+    let runs = (1..=12).map(|seed| random_run(seed, 4000));
+    let (mut most, mut grown) = (0, 0);
+    for run in runs {
+        most = most.max(run.0);
+        grown += run.1;
+    }
+    println!("12 runs of 4000 events; at most {most} slots in use, {grown} segments came and went");
+    assert!(most > 200, "few requests at once: the table never grew");
+    // Each time that it filled, and not each time that one slot came free.
+    assert!((12 * most / 8..12 * 4000 / 8).contains(&grown), "{grown}");
 }

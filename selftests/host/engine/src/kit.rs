@@ -4,7 +4,7 @@
 //! copied and compared, forgets, and memory.
 
 use super::engine::lend_state::{LendState, Word};
-use super::engine::{Engine, ForgetQueue, Payload, Slot};
+use super::engine::{Engine, ForgetQueue, Payload, Segment};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -107,50 +107,33 @@ impl ForgetQueue for Forgets {
     }
 }
 
-/// Slots. Hashing leaves out those that a model with few requests never uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Segment(Vec<Slot<Req>>);
+/// A box of slots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Memory(Box<Segment<Req, Memory>>);
 
-const HASHED: usize = 10;
-
-impl Segment {
-    pub(crate) fn new(len: usize) -> Self {
-        Segment((0..len).map(|_| Slot::new()).collect())
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Memory(Box::new(Segment::new()))
     }
 }
 
-impl Hash for Segment {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (first, rest) = self.0.split_at(HASHED.min(self.0.len()));
-        first.hash(state);
-        // So that an engine that uses more does not look the same.
-        for slot in rest.iter().take_while(|slot| **slot != Slot::new()) {
-            slot.hash(state);
-        }
-    }
-}
+impl Deref for Memory {
+    type Target = Segment<Req, Memory>;
 
-impl Deref for Segment {
-    type Target = [Slot<Req>];
-
-    fn deref(&self) -> &[Slot<Req>] {
+    fn deref(&self) -> &Segment<Req, Memory> {
         &self.0
     }
 }
 
-impl DerefMut for Segment {
-    fn deref_mut(&mut self) -> &mut [Slot<Req>] {
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut Segment<Req, Memory> {
         &mut self.0
     }
 }
 
-pub(crate) type TestEngine = Engine<Req, Forgets, Segment>;
+pub(crate) type TestEngine = Engine<Req, Forgets, Memory>;
 
 /// An engine with its first segment.
 pub(crate) fn engine() -> TestEngine {
-    let mut engine = TestEngine::new();
-    engine
-        .grow(Segment::new(engine.next_segment()))
-        .expect("first segment");
-    engine
+    TestEngine::new(Memory::new())
 }

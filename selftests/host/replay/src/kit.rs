@@ -3,8 +3,9 @@
 //! Requests as the trace knows them. What the engine asks of a request's word is answered from the
 //! trace.
 
-use super::engine::{Engine, ForgetQueue, Payload, ReqId, Slot};
+use super::engine::{Engine, ForgetQueue, Payload, ReqId, Segment};
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 
 /// What the engine has told, and what it is to be told.
 #[derive(Default)]
@@ -97,4 +98,28 @@ impl ForgetQueue for NoForgets {
     }
 }
 
-pub(crate) type TestEngine = Engine<Req, NoForgets, Vec<Slot<Req>>>;
+/// A box of slots.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory(Box<Segment<Req, Memory>>);
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Memory(Box::new(Segment::new()))
+    }
+}
+
+impl Deref for Memory {
+    type Target = Segment<Req, Memory>;
+
+    fn deref(&self) -> &Segment<Req, Memory> {
+        &self.0
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut Segment<Req, Memory> {
+        &mut self.0
+    }
+}
+
+pub(crate) type TestEngine = Engine<Req, NoForgets, Memory>;

@@ -2,9 +2,9 @@
 
 //! The replay of one channel's steps, in the order of their numbers.
 
-use super::engine::{Admit, DeviceId, Drain, Refusal, ReqId, Resend, Slot, Taken, Ticket};
+use super::engine::{Admit, DeviceId, Drain, ReqId, Resend, Taken, Ticket};
 use super::event::{Event, MAX_BACKGROUND};
-use super::kit::{self, NoForgets, Req, TestEngine};
+use super::kit::{self, Memory, NoForgets, Req, TestEngine};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
@@ -79,7 +79,7 @@ pub fn replay(events: &[Event]) -> Result<Summary, String> {
     // set.
     let all = steps.clone();
     steps.retain(|event| event.name != "reply_copied" || event.opcode == INIT);
-    let mut replay = Replay::new(steps, &all)?;
+    let mut replay = Replay::new(steps, &all);
     let limit = events.iter().find(|event| event.name == MAX_BACKGROUND);
     replay.max_background = limit.and_then(|event| event.unique.try_into().ok());
     let mut at = 0;
@@ -123,8 +123,8 @@ fn ensure(holds: bool, otherwise: &str) -> Result<(), String> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(events: Vec<&'a Event>, all: &[&Event]) -> Result<Self, String> {
-        let mut engine = TestEngine::new();
+    fn new(events: Vec<&'a Event>, all: &[&Event]) -> Self {
+        let mut engine = TestEngine::new(Memory::new());
         let _ = engine.set_initialized();
         kit::queued();
         let mut summary = Summary {
@@ -134,7 +134,7 @@ impl<'a> Replay<'a> {
         for event in all {
             *summary.kinds.entry(event.name.clone()).or_default() += 1;
         }
-        let mut replay = Replay {
+        Replay {
             events,
             engine,
             requests: vec![],
@@ -144,15 +144,17 @@ impl<'a> Replay<'a> {
             reqctr: 0,
             max_background: None,
             summary,
-        };
-        replay.grow()?;
-        Ok(replay)
+        }
     }
 
-    fn grow(&mut self) -> Result<(), String> {
-        let slots = (0..self.engine.next_segment()).map(|_| Slot::new());
-        let grown = self.engine.grow(slots.collect());
-        grown.map(drop).map_err(|_| "too many requests".into())
+    /// Sees to it that there is a slot more than are in use.
+    fn make_room(&mut self) -> Result<(), String> {
+        while self.engine.lacks_room(self.engine.slots_used() + 1) {
+            let grown = self.engine.grow(Memory::new());
+            let full = grown.is_err() && !self.engine.may_grow();
+            ensure(!full, "too many requests")?;
+        }
+        Ok(())
     }
 
     /// FORGETs take numbers without a step: up to the next one that the trace tells of.
@@ -267,19 +269,14 @@ impl<'a> Replay<'a> {
         let event = self.events[at];
         self.align(at);
         let id = self.requests.len();
-        let submitted = loop {
-            let submitted = if event.opcode == NOTIFY_REPLY {
-                self.engine
-                    .submit_notify_reply(Req(id), ReqId(event.unique))
-            } else {
-                self.engine.submit(Req(id), Admit::Forced)
-            };
-            match submitted {
-                Ok(submitted) => break submitted,
-                Err(refused) if matches!(refused.why, Refusal::NoSlot(_)) => self.grow()?,
-                Err(refused) => return Err(format!("refused: {:?}", refused.why)),
-            }
+        self.make_room()?;
+        let submitted = if event.opcode == NOTIFY_REPLY {
+            self.engine
+                .submit_notify_reply(Req(id), ReqId(event.unique), 0)
+        } else {
+            self.engine.submit(Req(id), Admit::Forced, 0)
         };
+        let submitted = submitted.map_err(|refused| format!("refused: {:?}", refused.why))?;
         let queued = kit::queued();
         self.add(event.opcode, submitted.ticket);
         ensure(queued == [(id, event.unique)], "another number")?;
@@ -305,7 +302,8 @@ impl<'a> Replay<'a> {
         let mut used = 1;
         match event.name.as_str() {
             "device_added" => {
-                let device = self.engine.add_device().map_err(|_| "no slot")?;
+                self.make_room()?;
+                let device = self.engine.add_device(0).map_err(|_| "no slot")?;
                 let other = self.devices.insert(event.device, device);
                 ensure(other.is_none(), "two of one number")?;
             }
@@ -356,6 +354,7 @@ impl<'a> Replay<'a> {
             "reply_parked" => {
                 let id = self.request(event)?;
                 ensure(self.requests[id].claimed, "not found before")?;
+                self.make_room()?;
                 let listed = self.engine.relist(self.device(event)?, Req(id));
                 self.requests[id].ticket = listed.map_err(|_| "refused")?;
             }
@@ -374,13 +373,9 @@ impl<'a> Replay<'a> {
     fn held(&mut self, at: usize) -> Result<(), String> {
         self.align(at);
         let id = self.requests.len();
-        let submitted = loop {
-            match self.engine.submit_background(Req(id), Admit::Forced) {
-                Ok(submitted) => break submitted,
-                Err(refused) if matches!(refused.why, Refusal::NoSlot(_)) => self.grow()?,
-                Err(refused) => return Err(format!("refused: {:?}", refused.why)),
-            }
-        };
+        self.make_room()?;
+        let submitted = self.engine.submit_background(Req(id), Admit::Forced, 0);
+        let submitted = submitted.map_err(|refused| format!("refused: {:?}", refused.why))?;
         self.add(self.events[at].opcode, submitted.ticket);
         Ok(())
     }

@@ -25,7 +25,12 @@ impl State {
         match action {
             Action::Caller(i) => matches!(
                 self.callers[i],
-                Caller::Start | Caller::Woken | Caller::QueueInterrupt(_) | Caller::GiveBack
+                Caller::Start
+                    | Caller::Grow
+                    | Caller::Grown
+                    | Caller::Woken
+                    | Caller::QueueInterrupt(_)
+                    | Caller::GiveBack
             ),
             Action::Reader(i) => matches!(
                 self.readers[i],

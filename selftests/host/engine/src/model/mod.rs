@@ -17,9 +17,9 @@ mod threads;
 use super::engine::lend_state::{AbortTake, Finished, Returned};
 use super::engine::{
     Admit, Batch, DeviceId, Drain, Effects, InterruptReply, Payload, Refusal, Released, ReqId,
-    Resend, Resent, Taken, Ticket,
+    Resend, Resent, Taken, Ticket, Trimmed,
 };
-use super::kit::{engine, with_words, Forgets, Req, TestEngine};
+use super::kit::{engine, with_words, Forgets, Memory as Slots, Req, TestEngine};
 use std::hash::{Hash, Hasher};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +76,8 @@ pub(crate) struct Config {
     /// What callers have lent; none if not said. Without any, nothing is to be done when they
     /// leave.
     pub(crate) memory: Vec<Memory>,
+    /// So many callers at once, the others in turn; 0: all.
+    pub(crate) at_once: usize,
     /// Callers that are killed leave at once, whether the daemon has read their requests or not.
     pub(crate) forced: bool,
     /// Mistakes of the module's, rather than of the engine's, to see that they are noticed.
@@ -126,6 +128,7 @@ impl Default for Config {
             late_init: false,
             reader_kills: 0,
             memory: vec![],
+            at_once: 0,
             forced: false,
             mistake: None,
         }
@@ -149,6 +152,9 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Caller {
     Start,
+    /// There was no slot; and now there may be one.
+    Grow,
+    Grown,
     Gate,
     /// Woken up at the gate.
     Woken,
@@ -264,6 +270,8 @@ pub(crate) struct State {
     pub(crate) read_wait: Vec<usize>,
     pub(crate) gate_wait: Vec<usize>,
     pub(crate) flush: bool,
+    /// Slots may be given back.
+    pub(crate) trim: bool,
     /// How each request ended, at most once.
     pub(crate) ended: Vec<Option<Outcome>>,
     pub(crate) orphans: Vec<bool>,
@@ -314,6 +322,7 @@ pub(crate) enum Action {
     WriterFaults(usize),
     WriterFails(usize),
     Flush,
+    Trim,
     Abort,
     Release(usize),
     Drain(usize),
@@ -327,7 +336,12 @@ impl State {
     pub(crate) fn new(config: &Config) -> State {
         let mut engine = engine();
         let devices = (0..config.devices)
-            .map(|_| Some(engine.add_device().expect("slot")))
+            .map(|_| {
+                if engine.lacks_room(1) {
+                    engine.grow(Slots::new()).expect("more slots");
+                }
+                Some(engine.add_device(0).expect("slot"))
+            })
             .collect();
         if !config.late_init {
             let _ = engine.set_initialized();
@@ -347,6 +361,7 @@ impl State {
             read_wait: vec![],
             gate_wait: vec![],
             flush: false,
+            trim: false,
             ended: vec![None; count],
             orphans: vec![false; count],
             interrupts: vec![0; count],
@@ -390,6 +405,7 @@ impl State {
             self.callers[caller] = Caller::Woken;
         }
         self.flush |= effects.more;
+        self.trim |= effects.trim;
     }
 
     /// The request ends, by whoever has the right to.

@@ -13,6 +13,9 @@ impl State {
         if self.flush {
             out.push(A::Flush);
         }
+        if self.trim {
+            out.push(A::Trim);
+        }
         if self.left.aborts > 0 {
             out.push(A::Abort);
         }
@@ -40,8 +43,13 @@ impl State {
         let kills = self.killed.iter().filter(|killed| **killed).count() < config.kills;
         for (i, caller) in self.callers.iter().enumerate() {
             let done = Req(i as u16).word().is_done();
+            let before = self.callers[..i].iter();
+            let before = before.filter(|caller| !matches!(caller, Caller::Returned(_)));
             match caller {
+                Caller::Start if config.at_once != 0 && before.count() >= config.at_once => (),
                 Caller::Start
+                | Caller::Grow
+                | Caller::Grown
                 | Caller::QueueInterrupt(_)
                 | Caller::Leave
                 | Caller::GiveBack

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must be so: S1 to S7 and L1, L2.
+//! What must be so: S1 to S8 and L1, L2.
 
 use super::*;
 
@@ -45,6 +45,7 @@ impl State {
                     | Action::Reply(..)
                     | Action::Writer(_)
                     | Action::Flush
+                    | Action::Trim
                     | Action::Drain(_)
                     | Action::Resend
                     | Action::Init

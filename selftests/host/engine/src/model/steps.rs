@@ -25,6 +25,11 @@ impl State {
                 let effects = self.engine.flush_background();
                 self.effects(effects);
             }
+            Action::Trim => {
+                let Trimmed { segment, more } = self.engine.trim(self.live());
+                self.trim = more;
+                drop(segment);
+            }
             Action::Abort => {
                 self.left.aborts -= 1;
                 self.abort();
@@ -180,12 +185,15 @@ impl State {
         self.left.faults -= 1;
         if let Writer::Copy { req } = self.writers[i] {
             let relisted = match self.devices[config.writers[i]] {
-                Some(device) => self
-                    .engine
-                    .relist(device, req)
-                    .map_err(|refused| refused.why),
-                None => Err(Refusal::Disconnected),
+                Some(device) => self.engine.relist(device, req),
+                None => Err(req),
             };
+            if relisted.is_err()
+                && self.engine.is_connected()
+                && self.devices[config.writers[i]].is_some()
+            {
+                self.violated("S8: a reply was not put back");
+            }
             if config.mistake == Some(Mistake::NoRelist) {
                 let _ = relisted.map(|ticket| self.engine.remove(ticket));
             }
@@ -257,13 +265,15 @@ impl State {
     pub(super) fn caller(&mut self, config: &Config, i: usize) {
         let req = Req(i as u16);
         match self.callers[i] {
-            Caller::Start | Caller::Woken => {
+            Caller::Start | Caller::Grown | Caller::Woken => {
                 // Counted while at the gate as well; once is enough here.
+                let live = self.live() + u32::from(self.callers[i] != Caller::Grown);
+                let engine = &mut self.engine;
                 let submitted = match config.kinds[i] {
-                    Kind::Foreground => self.engine.submit(req, Admit::Gated),
-                    Kind::Background => self.engine.submit_background(req, Admit::Gated),
-                    Kind::ForcedBackground => self.engine.submit_background(req, Admit::Forced),
-                    Kind::NotifyReply => self.engine.submit_notify_reply(req, ReqId(1000)),
+                    Kind::Foreground => engine.submit(req, Admit::Gated, live),
+                    Kind::Background => engine.submit_background(req, Admit::Gated, live),
+                    Kind::ForcedBackground => engine.submit_background(req, Admit::Forced, live),
+                    Kind::NotifyReply => engine.submit_notify_reply(req, ReqId(1000), live),
                 };
                 self.callers[i] = match submitted {
                     Ok(submitted) => {
@@ -281,12 +291,16 @@ impl State {
                             Caller::Gate
                         }
                         Refusal::Disconnected => Caller::Returned(Outcome::NotConnected),
-                        Refusal::NoSlot(_) => {
-                            self.violated("no slot");
-                            return;
-                        }
+                        Refusal::NoSlot => Caller::Grow,
                     },
                 };
+            }
+            Caller::Grow => {
+                // Somebody else may have done so meanwhile.
+                if self.engine.lacks_room(self.live()) {
+                    let _ = self.engine.grow(Slots::new());
+                }
+                self.callers[i] = Caller::Grown;
             }
             Caller::QueueInterrupt(ticket) => {
                 let effects = self.engine.interrupt(ticket);
@@ -307,6 +321,14 @@ impl State {
             Caller::GiveBack | Caller::GiveBackLent | Caller::EndLeft => self.give_back(config, i),
             _ => (),
         }
+    }
+
+    /// How many requests there must be slots for: also for those that have not been submitted, as
+    /// there were none.
+    fn live(&self) -> u32 {
+        let grows = |caller: &&Caller| matches!(caller, Caller::Grow | Caller::Grown);
+        let more = self.callers.iter().filter(grows).count();
+        u32::try_from(self.waiting).unwrap_or(0) + more as u32
     }
 
     pub(super) fn take_result(&mut self, i: usize) {

@@ -11,11 +11,12 @@ use super::engine::lend_state::{AbortTake, Finished, LendState, Returned, Word};
 use super::engine::wait_loop::Signalled;
 use super::engine::{
     Admit, Count, DeviceId, Drain, Effects, Engine, ForgetQueue, Hint, Payload, Refusal, Refused,
-    ReqId, Resent, Slot, StepResult, Submitted, Ticket, Waiting,
+    ReqId, Resent, Segment, StepResult, Submitted, Ticket, Trimmed, Waiting,
 };
 use super::sched::{RcuWait, Signals, Task, WaitQueue};
 use super::sync::{Arc, Args, AtomicBool, AtomicU32, Guard, Mutex};
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 // What just counts for the checks is no step of anybody's.
 use std::sync::atomic::AtomicU32 as Tally;
@@ -86,6 +87,8 @@ pub(crate) struct Totals {
     pub(crate) orphans: Tally,
     pub(crate) interrupts: Tally,
     pub(crate) forgets: Tally,
+    pub(crate) grown: Tally,
+    pub(crate) trimmed: Tally,
 }
 
 /// A request. C: `struct fuse_req`.
@@ -229,11 +232,35 @@ impl ForgetQueue for Forgets {
     }
 }
 
-pub(crate) type TestEngine = Engine<Req, Forgets, Vec<Slot<Req>>>;
+/// A box of slots.
+pub(crate) struct Memory(Box<Segment<Req, Memory>>);
+
+impl Memory {
+    fn new() -> Self {
+        Memory(Box::new(Segment::new()))
+    }
+}
+
+impl Deref for Memory {
+    type Target = Segment<Req, Memory>;
+
+    fn deref(&self) -> &Segment<Req, Memory> {
+        &self.0
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut Segment<Req, Memory> {
+        &mut self.0
+    }
+}
+
+pub(crate) type TestEngine = Engine<Req, Forgets, Memory>;
 
 /// A channel. C: `struct fuse_chan`.
 pub(crate) struct Chan {
     engine: Mutex<TestEngine>,
+    growing: Mutex<()>,
     readable: AtomicBool,
     pub(crate) readers: WaitQueue,
     pub(crate) gate: WaitQueue,
@@ -246,12 +273,11 @@ pub(crate) struct Chan {
 
 impl Chan {
     pub(crate) fn new(max_background: u32) -> Arc<Chan> {
-        let mut engine = TestEngine::new();
-        let slots = (0..engine.next_segment()).map(|_| Slot::new()).collect();
-        assert!(engine.grow(slots).is_ok());
+        let mut engine = TestEngine::new(Memory::new());
         let _ = engine.set_max_background(max_background);
         Arc::new(Chan {
             engine: Mutex::new(engine),
+            growing: Mutex::new(()),
             readable: AtomicBool::new(false),
             readers: WaitQueue::new(),
             gate: WaitQueue::looked_at(),
@@ -300,7 +326,8 @@ impl Chan {
     }
 
     pub(crate) fn add_device(&self) -> DeviceId {
-        self.step(|engine| engine.add_device()).expect("slot")
+        let live = self.waiting.count();
+        self.step(|engine| engine.add_device(live)).expect("slot")
     }
 
     pub(crate) fn set_initialized(&self) {
@@ -316,6 +343,9 @@ impl Chan {
                 n => self.readers.wake_up_nr(n),
             }
             self.wake_gate(effects.gate);
+            if effects.trim {
+                self.trim();
+            }
             if !effects.more {
                 return;
             }
@@ -365,20 +395,42 @@ impl Chan {
         task: &Arc<Task>,
         mut req: Req,
         admit: Admit,
-        submit: fn(&mut TestEngine, Req, Admit) -> Result<Submitted, Refused<Req>>,
+        submit: fn(&mut TestEngine, Req, Admit, u32) -> Result<Submitted, Refused<Req>>,
     ) -> Result<Submitted, Refusal> {
         loop {
-            match self.step(|engine| submit(engine, req, admit)) {
+            let live = self.waiting.count();
+            match self.step(|engine| submit(engine, req, admit, live)) {
                 Ok(submitted) => return Ok(submitted),
                 Err(refused) => {
                     req = refused.payload;
-                    if refused.why != Refusal::Blocked {
-                        return Err(refused.why);
-                    }
-                    if self.wait_at_gate(task, false).is_err() {
-                        return Err(refused.why);
+                    let blocked = refused.why == Refusal::Blocked;
+                    match refused.why {
+                        Refusal::NoSlot => self.grow(),
+                        _ if blocked && self.wait_at_gate(task, false).is_ok() => {}
+                        why => return Err(why),
                     }
                 }
+            }
+        }
+    }
+
+    /// Adds slots until there are enough; one task at a time.
+    fn grow(&self) {
+        let _one = self.growing.lock().expect("growing");
+        while self.lock().lacks_room(self.waiting.count()) {
+            self.totals.grown.fetch_add(1, Relaxed);
+            let _ = self.step(|engine| engine.grow(Memory::new()));
+        }
+    }
+
+    /// Gives slots back.
+    fn trim(&self) {
+        loop {
+            let trimmed = self.step(|engine| engine.trim(self.waiting.count()));
+            let trims = u32::from(trimmed.segment.is_some());
+            self.totals.trimmed.fetch_add(trims, Relaxed);
+            if !trimmed.more {
+                return;
             }
         }
     }

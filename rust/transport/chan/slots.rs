@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory for the engine's slots: where it comes from, and when it goes back.
+//!
+//! No counterpart in C, whose requests bring their own list entries. One task at a time grows, for
+//! all that wait: a hundred callers who find no slot take two segments of 64, not a
+//! hundred. The memory is charged to that task. Takes "fuse_chan::growing", then the engine's lock;
+//! sleeps where it grows.
+
+use super::{
+    queues::{
+        Engine,
+        Queues, //
+    },
+    request::Req, //
+};
+use crate::{
+    engine::{
+        Branch,
+        Segment,
+        Slot, //
+    },
+    kapi::mm::{
+        gfp::Gfp,
+        slab::{
+            KmemCache,
+            KmemCacheGuard,
+            UniqueSlabArc, //
+        },
+    },
+};
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+use kernel::prelude::*;
+
+/// Where segments come from, while the module is loaded.
+static CACHE: KmemCache<Segment<Req, Slots>> = KmemCache::new(c"fuse_slots", 0..0);
+
+/// The cache of segments.
+pub(super) struct SlotCache {
+    _guard: KmemCacheGuard<Segment<Req, Slots>>,
+}
+
+impl SlotCache {
+    /// Creates it, until dropped.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self {
+            _guard: CACHE.create()?,
+        })
+    }
+}
+
+/// A segment of slots.
+pub(in crate::transport) struct Slots(UniqueSlabArc<Segment<Req, Slots>>);
+
+impl Slots {
+    /// One whose slots are all free.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, unless [`Gfp::NOFAIL`].
+    pub(super) fn new(gfp: Gfp) -> Result<Self> {
+        let segment = init!(Segment {
+            slots <- pin_init::init_array_from_fn(|_| Slot::new()),
+            branch: Branch::new(),
+        });
+        Ok(Self(UniqueSlabArc::init(&CACHE, gfp, segment)?))
+    }
+}
+
+impl Deref for Slots {
+    type Target = Segment<Req, Slots>;
+
+    #[inline]
+    fn deref(&self) -> &Segment<Req, Slots> {
+        &self.0
+    }
+}
+
+impl DerefMut for Slots {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Segment<Req, Slots> {
+        &mut self.0
+    }
+}
+
+/// Whether slots must be there in the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::transport) enum Need {
+    /// Who needs them gets an error if there are none, or if it is killed.
+    MayFail,
+    /// What needs them must be sent.
+    Must,
+}
+
+impl Queues {
+    /// Adds slots until there is one for each request that counts, and for so many devices `more`.
+    ///
+    /// Whoever waits here for another to grow may be killed, unless [`Need::Must`]. Reclaim does
+    /// not enter filesystems: callers come with all kinds of locks, and wait for each other.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR`, `ENOMEM`; with [`Need::Must`] just `ENOMEM`, when there can be no more slots.
+    pub(super) fn grow(&self, more: u32, need: Need) -> Result {
+        let (_turn, gfp) = match need {
+            Need::MayFail => (self.growing.lock_killable()?, Gfp::NOFS | Gfp::ACCOUNT),
+            Need::Must => (self.growing.lock(), Gfp::NOFS | Gfp::ACCOUNT | Gfp::NOFAIL),
+        };
+        loop {
+            let live = self.waiting.count().saturating_add(more);
+            // Somebody else may have done so meanwhile.
+            let (lacks, may_grow) =
+                self.peek(|engine| (engine.lacks_room(live), engine.may_grow()));
+            if !lacks {
+                return Ok(());
+            }
+            if !may_grow {
+                return Err(ENOMEM);
+            }
+            let slots = Slots::new(gfp)?;
+            // One that finds no place in one step is dropped here, after the lock.
+            let _again = self.step(|engine| engine.grow(slots));
+        }
+    }
+
+    /// Gives slots back that are not needed. Does not sleep.
+    #[cold]
+    pub(super) fn trim(&self) {
+        loop {
+            let trimmed = self.step(|engine: &mut Engine| engine.trim(self.waiting.count()));
+            drop(trimmed.segment);
+            if !trimmed.more {
+                return;
+            }
+        }
+    }
+}
