@@ -51,6 +51,13 @@ pub(crate) trait StepResult {
         Hint::Ask
     }
 
+    /// Whether the number of background requests may have changed, if [`hint`](Self::hint) says
+    /// [`Hint::Ask`].
+    #[inline]
+    fn background(&self) -> bool {
+        true
+    }
+
     /// Whom to wake up, once the lock has been dropped; `None`: nobody.
     #[inline]
     fn effects(&self) -> Option<Effects> {
@@ -106,9 +113,18 @@ impl<L> StepResult for Result<Effects, L> {
 }
 
 /// To take the usual request, or else whatever is next, which is not in the result.
-impl<P> StepResult for Option<TakenRequest<P>> {}
+impl<P> StepResult for Option<TakenRequest<P>> {
+    #[inline]
+    fn background(&self) -> bool {
+        false
+    }
+}
 
-impl StepResult for MoreForgets {}
+impl StepResult for MoreForgets {
+    fn background(&self) -> bool {
+        false
+    }
+}
 
 /// To claim.
 impl<P> StepResult for Option<Claimed<P>> {

@@ -272,7 +272,7 @@ impl Chan {
 
     /// Whether the daemon has enough to do in the background.
     pub(crate) fn is_congested(&self) -> bool {
-        self.peek(Engine::num_background) >= self.congestion_threshold()
+        self.queues.num_background() >= self.congestion_threshold()
     }
 
     /// Background requests from which on the daemon has enough to do.

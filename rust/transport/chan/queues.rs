@@ -55,6 +55,9 @@ pub(super) struct Queues {
     /// There is something to read, or will never be again. Written with the engine's lock held;
     /// read without it by readers that are about to sleep.
     readable: Atomic<bool>,
+    /// Background requests, for those who just want to know whether there are many; written with
+    /// the engine's lock held.
+    background: Atomic<u32>,
     #[pin]
     pub(super) readers: Readers,
     #[pin]
@@ -69,6 +72,7 @@ impl Queues {
             waiting: Waiting::new(),
             growing <- new_killable_mutex!("fuse_chan::growing"),
             readable: Atomic::new(false),
+            background: Atomic::new(0),
             readers <- Readers::new(),
             gate <- Gate::new(),
         })
@@ -105,6 +109,18 @@ impl Queues {
         self.readable.load(Relaxed)
     }
 
+    /// How many background requests there are, or were just now.
+    #[inline]
+    pub(super) fn num_background(&self) -> u32 {
+        self.background.load(Relaxed)
+    }
+
+    /// Notes that, with the engine's lock held.
+    #[inline]
+    pub(super) fn note_background(&self, engine: &Engine) {
+        self.background.store(engine.num_background(), Relaxed);
+    }
+
     /// The part of a step that needs the lock.
     #[inline(always)]
     fn change<R: StepResult>(&self, change: impl FnOnce(&mut Engine) -> R) -> R {
@@ -113,7 +129,12 @@ impl Queues {
         let readable = match result.hint() {
             Hint::Same => return result,
             Hint::Readable => true,
-            Hint::Ask => engine.is_readable() || !engine.is_connected(),
+            Hint::Ask => {
+                if result.background() {
+                    self.note_background(&engine);
+                }
+                engine.is_readable() || !engine.is_connected()
+            }
         };
         self.readable.store(readable, Relaxed);
         result

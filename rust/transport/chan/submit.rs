@@ -48,8 +48,12 @@ impl Chan {
     ///
     /// `ENOTCONN`; if `Gated` also `ENOMEM`, and `EINTR` if killed.
     pub(in crate::transport) fn submit_background(&self, req: Req, admit: Admit) -> Result {
-        self.submit_with(req, admit, false, Engine::submit_background)
-            .map(|_| ())
+        self.submit_with(req, admit, false, |engine, req, admit, live| {
+            let submitted = engine.submit_background(req, admit, live);
+            self.queues.note_background(engine);
+            submitted
+        })
+        .map(|_| ())
     }
 
     /// Queues a request that is answered without anybody waiting, and is none of the background's.
