@@ -11,7 +11,8 @@ use crate::{
             read, //
         },
         File,
-        Fuse, //
+        Fuse,
+        Inode, //
     },
     kapi::{
         mm::iov::{
@@ -54,5 +55,10 @@ impl AddressSpaceOperations<Fuse> for PageCache {
 
     fn direct_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Result<usize> {
         direct_io::direct_write(iocb, from)
+    }
+
+    fn bmap(_inode: &Inode, _block: u64) -> u64 {
+        // There is no block device behind: that is `fuseblk`.
+        0
     }
 }

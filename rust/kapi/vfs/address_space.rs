@@ -109,6 +109,11 @@ pub(crate) trait AddressSpaceOperations<T: Types>: 'static {
     fn direct_write(_iocb: &mut Kiocb<'_, T>, _from: &mut IovIter<Source>) -> Result<usize> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// The block of the block device behind that block `block` of a file lies in; 0 if in none.
+    fn bmap(_inode: &Inode<T>, _block: u64) -> u64 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// A `struct address_space_operations`. It lives in a `static`, and inodes use it by reference.
@@ -137,6 +142,11 @@ impl<T: Types> AddressSpaceOperationsTable<T> {
             },
             direct_IO: if O::HAS_DIRECT_READ && O::HAS_DIRECT_WRITE {
                 Some(direct_io::<T, O>)
+            } else {
+                None
+            },
+            bmap: if O::HAS_BMAP {
+                Some(bmap::<T, O>)
             } else {
                 None
             },
@@ -209,4 +219,16 @@ unsafe extern "C" fn direct_io<T: Types, O: AddressSpaceOperations<T>>(
         // SAFETY: A destination, ours for the call.
         O::direct_read(&mut iocb, unsafe { IovIter::from_raw(iter) })
     })
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in, for an inode that its caller has open.
+unsafe extern "C" fn bmap<T: Types, O: AddressSpaceOperations<T>>(
+    mapping: *mut bindings::address_space,
+    block: bindings::sector_t,
+) -> bindings::sector_t {
+    // SAFETY: The page cache is that of a live inode, its host, of `T`.
+    let inode = unsafe { Inode::<T>::from_raw((*mapping).host) };
+    O::bmap(inode, block)
 }

@@ -8,6 +8,7 @@
 mod access;
 mod badreply;
 mod badreply_data;
+mod bmap;
 mod create;
 mod direct;
 mod enosys;
@@ -71,6 +72,7 @@ fn main() {
         mmap::cases,
         opendir::cases,
         readdir::cases,
+        bmap::cases,
         tours::cases,
         enosys::cases,
         badreply::cases,
