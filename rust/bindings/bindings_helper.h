@@ -7,6 +7,7 @@
 #include <linux/hrtimer_types.h> /* first: see the kernel's bindings_helper.h */
 
 #include <linux/backing-dev.h>
+#include <linux/exportfs.h>
 #include <linux/filelock.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>

@@ -121,6 +121,11 @@ impl SuperBlock {
         Ok(old)
     }
 
+    /// The inode of a node, if it is cached.
+    pub(in crate::fs) fn ilookup(&self, node: NodeId) -> Option<ARef<Inode>> {
+        self.ilookup5(node.get(), &Key(node))
+    }
+
     /// The inode of the root, of which nothing but what the mounter says (`rootmode`) is known yet
     /// (`fuse_get_root_inode()`).
     ///

@@ -10,11 +10,13 @@
 //! - [`doubt`]: names of which nobody knows any more what they stand for,
 //! - [`lookup`]: finding a name,
 //! - [`revalidate`]: whether a name still is what it was,
-//! - [`expiry`]: dropping names that have expired.
+//! - [`expiry`]: dropping names that have expired,
+//! - [`handle`]: what names an inode without a name.
 
 pub(in crate::fs) mod dentry;
 pub(in crate::fs) mod doubt;
 pub(in crate::fs) mod expiry;
+pub(in crate::fs) mod handle;
 pub(in crate::fs) mod lookup;
 pub(in crate::fs) mod revalidate;
 pub(in crate::fs) mod wire_name;

@@ -7,6 +7,7 @@
 
 use super::{
     dentry::DENTRY_OPERATIONS,
+    export::EXPORT_OPERATIONS,
     superblock::SUPER_OPERATIONS, //
 };
 use crate::{
@@ -87,6 +88,7 @@ impl FileSystem for FuseType {
         mut sb: NewSuperBlock<'a, Fuse>,
     ) -> Result<FilledSuper<'a, Fuse>> {
         ctx.set_up(&mut sb)?;
+        sb.set_s_export_op(&EXPORT_OPERATIONS);
         ctx.fill(sb.set_operations(&SUPER_OPERATIONS, &DENTRY_OPERATIONS))
     }
 

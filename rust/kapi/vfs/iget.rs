@@ -311,4 +311,13 @@ impl<T: Types> SuperBlock<T> {
             Ok(Iget::Old(inode))
         }
     }
+
+    /// The inode that `key` names, if there is one (`ilookup5()`). Waits until it has been set up.
+    pub(crate) fn ilookup5<K: InodeKey<T>>(&self, hash: u64, key: &K) -> Option<ARef<Inode<T>>> {
+        let data = core::ptr::from_ref(key).cast_mut().cast();
+        // SAFETY: The superblock is alive, and the key for as long as this takes.
+        let inode = unsafe { bindings::ilookup5(self.as_ptr(), hash, Some(test::<T, K>), data) };
+        // SAFETY: A reference comes with what was found.
+        NonNull::new(inode.cast::<Inode<T>>()).map(|inode| unsafe { ARef::from_raw(inode) })
+    }
 }

@@ -25,6 +25,7 @@
 //! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
 //!   [`address_space`]: the C structs of those names,
 //! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
+//! - [`export`]: `struct export_operations`, file handles,
 //! - [`libfs`]: `fs/libfs.c`, for filesystems that live in the dcache alone.
 //!
 //! Mounting:
@@ -52,6 +53,7 @@ mod dentry_expiry;
 pub(crate) mod dentry_operations;
 mod dentry_tree;
 pub(crate) mod dir_context;
+pub(crate) mod export;
 pub(crate) mod fcntl;
 pub(crate) mod file;
 pub(crate) mod file_operations;

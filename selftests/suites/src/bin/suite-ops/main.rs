@@ -15,6 +15,7 @@ mod enosys;
 mod forget;
 mod fsync;
 mod getattr;
+mod handle;
 mod link;
 mod listxattr;
 mod lookup;
@@ -47,6 +48,7 @@ fn main() {
         lookup::cases,
         revalidate::cases,
         paths::cases,
+        handle::cases,
         forget::cases,
         getattr::cases,
         setattr::cases,

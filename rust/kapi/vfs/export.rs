@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! File handles: names of inodes that outlive their dentries, for `name_to_handle_at(2)`,
+//! `open_by_handle_at(2)`, fanotify, overlayfs and nfsd.
+//!
+//! C header: [`include/linux/exportfs.h`](srctree/include/linux/exportfs.h); rules:
+//! [exporting](srctree/Documentation/filesystems/nfs/exporting.rst).
+//!
+//! C rules encoded here:
+//!
+//! - `encode_fh` writes no more than `*max_len` words, and says in `*max_len` how many it has
+//!   written, or would have: [`Fid`] is copied, or not, by the callback alone. The words that it
+//!   finds there may be uninitialised, and the pointer is null where there is no room for any.
+//! - What is to be decoded came from anywhere: its length is that of the words, nothing more is
+//!   known of it.
+//! - The dentry that `fh_to_dentry`, `fh_to_parent` and `get_parent` return is of the superblock
+//!   that was asked, whose caller keeps it mounted.
+
+use super::{
+    dentry::Dentry,
+    inode::Inode,
+    new_super::NewSuperBlock,
+    super_block::SuperBlock,
+    types::Types, //
+};
+use crate::bindings;
+use core::{
+    marker::PhantomData,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::{
+        from_err_ptr,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    ffi::c_int,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// What a handle consists of (`enum fid_type`), of the kinds that are used here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FidType {
+    /// A number of 64 bits and a generation (`FILEID_INO64_GEN`): three words.
+    Ino64Gen,
+    /// The same of the inode and then of its parent (`FILEID_INO64_GEN_PARENT`): six words.
+    Ino64GenParent,
+}
+
+impl FidType {
+    const INO64_GEN: c_int = bindings::fid_type_FILEID_INO64_GEN as c_int;
+    const INO64_GEN_PARENT: c_int = bindings::fid_type_FILEID_INO64_GEN_PARENT as c_int;
+
+    fn from_raw(raw: c_int) -> Option<Self> {
+        match raw {
+            Self::INO64_GEN => Some(Self::Ino64Gen),
+            Self::INO64_GEN_PARENT => Some(Self::Ino64GenParent),
+            _ => None,
+        }
+    }
+
+    fn to_raw(self) -> c_int {
+        match self {
+            Self::Ino64Gen => Self::INO64_GEN,
+            Self::Ino64GenParent => Self::INO64_GEN_PARENT,
+        }
+    }
+
+    /// Words of such a handle.
+    const fn words(self) -> usize {
+        match self {
+            Self::Ino64Gen => 3,
+            Self::Ino64GenParent => 6,
+        }
+    }
+}
+
+/// A handle (`struct fid`).
+pub(crate) struct Fid {
+    kind: FidType,
+    words: [u32; FidType::Ino64GenParent.words()],
+}
+
+impl Fid {
+    /// A handle for an inode.
+    pub(crate) fn ino64_gen([a, b, c]: [u32; 3]) -> Self {
+        Self {
+            kind: FidType::Ino64Gen,
+            words: [a, b, c, 0, 0, 0],
+        }
+    }
+
+    /// A handle for an inode that tells its parent too.
+    pub(crate) fn ino64_gen_parent([a, b, c]: [u32; 3], [d, e, f]: [u32; 3]) -> Self {
+        Self {
+            kind: FidType::Ino64GenParent,
+            words: [a, b, c, d, e, f],
+        }
+    }
+}
+
+/// `struct export_operations`. All run in task context and may sleep.
+///
+/// What decodes a handle returns `None` if it is none of ours. The callers make ESTALE of that and
+/// of most errors.
+#[vtable]
+pub(crate) trait ExportOperations<T: Types>: 'static {
+    /// The handle of an inode; with the parent, if that is to be found by it too.
+    fn encode_fh(_inode: &Inode<T>, _parent: Option<&Inode<T>>) -> Fid {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The dentry of what a handle stands for, any of them. The words are as somebody gave them, as
+    /// many as he likes.
+    fn fh_to_dentry(
+        _sb: &SuperBlock<T>,
+        _kind: FidType,
+        _fid: &[u32],
+    ) -> Result<Option<ARef<Dentry<T>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The dentry of the parent that a handle tells.
+    fn fh_to_parent(
+        _sb: &SuperBlock<T>,
+        _kind: FidType,
+        _fid: &[u32],
+    ) -> Result<Option<ARef<Dentry<T>>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The dentry of the directory that a directory is in.
+    fn get_parent(_child: &Dentry<T>) -> Result<ARef<Dentry<T>>> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A `struct export_operations` of a filesystem.
+pub(crate) struct ExportOperationsTable<T: Types>(bindings::export_operations, PhantomData<T>);
+
+// SAFETY: The table is never written.
+unsafe impl<T: Types> Sync for ExportOperationsTable<T> {}
+
+impl<T: Types> ExportOperationsTable<T> {
+    /// The table of `O`'s operations.
+    pub(crate) const fn new<O: ExportOperations<T>>() -> Self {
+        Self(
+            bindings::export_operations {
+                encode_fh: if O::HAS_ENCODE_FH {
+                    Some(encode_fh::<T, O>)
+                } else {
+                    None
+                },
+                fh_to_dentry: if O::HAS_FH_TO_DENTRY {
+                    Some(fh_to_dentry::<T, O>)
+                } else {
+                    None
+                },
+                fh_to_parent: if O::HAS_FH_TO_PARENT {
+                    Some(fh_to_parent::<T, O>)
+                } else {
+                    None
+                },
+                get_parent: if O::HAS_GET_PARENT {
+                    Some(get_parent::<T, O>)
+                } else {
+                    None
+                },
+                // SAFETY: Of optional pointers and a number, none and zero.
+                ..unsafe { core::mem::zeroed() }
+            },
+            PhantomData,
+        )
+    }
+}
+
+impl<T: Types> NewSuperBlock<'_, T> {
+    /// Lets inodes have handles.
+    pub(crate) fn set_s_export_op(&mut self, ops: &'static ExportOperationsTable<T>) {
+        // SAFETY: Nobody else uses the field, by the type's invariant; the table is static, and for
+        // `T`.
+        unsafe { (*self.as_ptr()).s_export_op = (&raw const ops.0).cast() };
+    }
+}
+
+impl<T: Types> Dentry<T> {
+    /// A dentry of an inode: any that it has, or else a new one without a name and a parent, which
+    /// is connected when somebody looks the name up (`d_obtain_alias()`). May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn d_obtain_alias(inode: ARef<Inode<T>>) -> Result<ARef<Self>> {
+        let inode = ARef::into_raw(inode).cast().as_ptr();
+        // SAFETY: The function takes over the reference, even when it fails.
+        let dentry = from_err_ptr(unsafe { bindings::d_obtain_alias(inode) })?;
+        let dentry = NonNull::new(dentry.cast()).ok_or(ESTALE)?;
+        // SAFETY: A reference comes with what is returned, which is of the inode's superblock, and
+        // so of `T`, past `d_init`.
+        Ok(unsafe { ARef::from_raw(dentry) })
+    }
+}
+
+// The functions below are put into a table that superblocks registered for `T` have only, so that
+// what they get is of `T`.
+
+/// # Safety
+///
+/// Called by exportfs, through the table it is in: live inodes; `fh` has room for `*max_len` words,
+/// and is used by nobody else.
+unsafe extern "C" fn encode_fh<T: Types, O: ExportOperations<T>>(
+    inode: *mut bindings::inode,
+    fh: *mut u32,
+    max_len: *mut c_int,
+    parent: *mut bindings::inode,
+) -> c_int {
+    // SAFETY: By this function's contract.
+    let (inode, parent) = unsafe {
+        let parent = (!parent.is_null()).then(|| Inode::<T>::from_raw(parent));
+        (Inode::<T>::from_raw(inode), parent)
+    };
+    let fid = O::encode_fh(inode, parent);
+    let words = fid.kind.words();
+    // SAFETY: By this function's contract.
+    let room = usize::try_from(unsafe { max_len.read() }).unwrap_or(0);
+    // SAFETY: As above. The number is small.
+    unsafe { max_len.write(words as c_int) };
+    if room < words {
+        return bindings::fid_type_FILEID_INVALID as c_int;
+    }
+    // SAFETY: There is room for so many, and `Fid` has as many.
+    unsafe { ptr::copy_nonoverlapping(fid.words.as_ptr(), fh, words) };
+    fid.kind.to_raw()
+}
+
+/// The words of a handle that is to be decoded.
+///
+/// # Safety
+///
+/// `fid` points to `len` words that do not change during `'a`, `len` not being negative.
+unsafe fn words<'a>(fid: *const bindings::fid, len: c_int) -> &'a [u32] {
+    let len = usize::try_from(len).unwrap_or(0);
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: By the contract. `raw` is where a `struct fid` starts.
+    unsafe { core::slice::from_raw_parts(fid.cast(), len) }
+}
+
+/// What a decoder returns to C: what was found, if it is of the superblock that was asked.
+fn found<T: Types>(
+    sb: &SuperBlock<T>,
+    result: Result<Option<ARef<Dentry<T>>>>,
+) -> *mut bindings::dentry {
+    match result {
+        Ok(Some(dentry)) if ptr::eq(dentry.sb(), sb) => ARef::into_raw(dentry).cast().as_ptr(),
+        Ok(Some(_)) => ESTALE.to_ptr(),
+        Ok(None) => ptr::null_mut(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// # Safety
+///
+/// Called by exportfs, through the table it is in: a superblock that stays mounted, and `fh_len`
+/// words that do not change meanwhile.
+unsafe extern "C" fn fh_to_dentry<T: Types, O: ExportOperations<T>>(
+    sb: *mut bindings::super_block,
+    fid: *mut bindings::fid,
+    fh_len: c_int,
+    fh_type: c_int,
+) -> *mut bindings::dentry {
+    // SAFETY: By this function's contract.
+    let (sb, fid) = unsafe { (SuperBlock::<T>::from_raw(sb), words(fid, fh_len)) };
+    match FidType::from_raw(fh_type) {
+        Some(kind) => found(sb, O::fh_to_dentry(sb, kind, fid)),
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+///
+/// As for [`fh_to_dentry`].
+unsafe extern "C" fn fh_to_parent<T: Types, O: ExportOperations<T>>(
+    sb: *mut bindings::super_block,
+    fid: *mut bindings::fid,
+    fh_len: c_int,
+    fh_type: c_int,
+) -> *mut bindings::dentry {
+    // SAFETY: By this function's contract.
+    let (sb, fid) = unsafe { (SuperBlock::<T>::from_raw(sb), words(fid, fh_len)) };
+    match FidType::from_raw(fh_type) {
+        Some(kind) => found(sb, O::fh_to_parent(sb, kind, fid)),
+        None => ptr::null_mut(),
+    }
+}
+
+/// # Safety
+///
+/// Called by exportfs, through the table it is in, with a referenced, positive dentry.
+unsafe extern "C" fn get_parent<T: Types, O: ExportOperations<T>>(
+    child: *mut bindings::dentry,
+) -> *mut bindings::dentry {
+    // SAFETY: By this function's contract.
+    let child = unsafe { Dentry::<T>::from_raw(child) };
+    found(child.sb(), O::get_parent(child).map(Some))
+}
