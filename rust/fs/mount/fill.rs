@@ -19,7 +19,7 @@ use crate::{
             left::LeftTable, //
         },
         name::expiry,
-        notify::notified,
+        notify::notified::Super,
         Fuse, //
     },
     kapi::{
@@ -84,7 +84,7 @@ impl MountContext {
             LeftTable::new()?,
         );
         let conn = Arc::new(conn, GFP_KERNEL)?;
-        Ok(Tree::Make(Mount { conn }))
+        Ok(Tree::Make(Mount::new(conn)))
     }
 
     /// Whether a superblock is what the device serves.
@@ -142,7 +142,8 @@ impl MountContext {
         let sb = sb.d_make_root(root)?;
 
         conn.chan.set_connection(sb.s_dev());
-        notified::set_up(&sb)?;
+        let notified = Super::set_up(&sb)?;
+        sb.data().notified.populate(notified);
         let (uid, gid) = (conn.params.user_id, conn.params.group_id);
         connections::add(sb.s_dev(), uid, gid, &conn.chan)?;
         let sync_init = dev.is_sync_init();
@@ -181,4 +182,7 @@ pub(in crate::fs) fn kill_sb(sb: &DyingSuper<'_, Fuse>) {
     chan.abort();
     chan.wait_aborted();
     connections::remove(sb.s_dev());
+    if let Some(notified) = sb.data().notified.as_ref() {
+        notified.flush();
+    }
 }

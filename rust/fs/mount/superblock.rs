@@ -9,6 +9,7 @@ use crate::{
     abi::op::Statfs,
     fs::{
         conn::connection::Conn,
+        notify::notified::Super,
         Dentry, //
     },
     kapi::{
@@ -29,13 +30,28 @@ use kernel::{
         seq_print,
         SeqFile, //
     },
-    sync::Arc, //
+    sync::{
+        Arc,
+        SetOnce, //
+    },
 };
 
 /// A superblock's data, freed a grace period after `kill_sb`, and with it the reference to the
 /// connection, which RCU walk reads through this.
 pub(in crate::fs) struct Mount {
     pub(in crate::fs) conn: Arc<Conn>,
+    /// What notifications do; set when the superblock is set up.
+    pub(super) notified: SetOnce<Arc<Super>>,
+}
+
+impl Mount {
+    /// Of a superblock that is to be set up.
+    pub(super) fn new(conn: Arc<Conn>) -> Self {
+        Self {
+            conn,
+            notified: SetOnce::new(),
+        }
+    }
 }
 
 /// `statfs`.

@@ -2,39 +2,95 @@
 
 //! Notifications from the daemon that concern the filesystem.
 //!
-//! C counterpart: notify.c. Takes the killsb semaphore for reading, as a superblock may be on its
-//! way out while the daemon still writes.
+//! C counterpart: notify.c, `fuse_epoch_work()` (dir.c). Takes the killsb semaphore for reading, as
+//! a superblock may be on its way out while the daemon still writes.
 
 use crate::{
     fs::{
         Fuse,
         SuperBlock, //
     },
-    kapi::vfs::super_block::LiveSuper,
+    kapi::{
+        fuse::inval_wq,
+        sync::workqueue::{
+            flush_work,
+            system_dfl, //
+        },
+        vfs::super_block::LiveSuper, //
+    },
     transport::Notified, //
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    workqueue::{
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    },
 };
 
-/// The superblock, as long as there is one.
-struct Super(Arc<LiveSuper<Fuse>>);
-
-/// Lets a connection's notifications reach its superblock.
-///
-/// # Errors
-///
-/// ENOMEM.
-pub(in crate::fs) fn set_up(sb: &SuperBlock) -> Result {
-    let notified = KBox::new(Super(sb.live().clone()), GFP_KERNEL)?;
-    sb.data().conn.chan.set_notified(notified);
-    Ok(())
+/// What notifications reach: the superblock, as long as there is one.
+#[pin_data]
+pub(in crate::fs) struct Super {
+    live: Arc<LiveSuper<Fuse>>,
+    /// Drops the names that an epoch has ended. Nothing that the daemon writes may wait for it:
+    /// inodes go too, and may have to wait for an answer of the daemon.
+    #[pin]
+    prune: Work<Self>,
 }
 
-impl Notified for Super {
+impl_has_work! {
+    impl HasWork<Self> for Super { self.prune }
+}
+
+impl WorkItem for Super {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.live.with(SuperBlock::shrink_dcache);
+    }
+}
+
+impl Super {
+    /// Lets a connection's notifications reach its superblock.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(in crate::fs) fn set_up(sb: &SuperBlock) -> Result<Arc<Self>> {
+        let this = Arc::pin_init(
+            pin_init!(Self {
+                live: sb.live().clone(),
+                prune <- new_work!("fuse_epoch_work"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let notified = KBox::new(Handle(this.clone()), GFP_KERNEL)?;
+        sb.data().conn.chan.set_notified(notified);
+        Ok(this)
+    }
+
+    /// Waits until nothing that a notification has begun is under way. To be called when the
+    /// superblock is not reached any more, so that nothing begins. Sleeps.
+    pub(in crate::fs) fn flush(self: &Arc<Self>) {
+        flush_work(self);
+    }
+}
+
+/// What the channel keeps of it.
+struct Handle(Arc<Super>);
+
+impl Notified for Handle {
     /// `fuse_notify_inc_epoch()`.
     fn inc_epoch(&self) {
-        self.0.with(|sb| sb.data().conn.inc_epoch());
+        self.0.live.with(|sb| {
+            sb.data().conn.inc_epoch();
+            if inval_wq::seconds() != 0 {
+                // One that is queued already does for both.
+                let _ = system_dfl().enqueue(self.0.clone());
+            }
+        });
     }
 }

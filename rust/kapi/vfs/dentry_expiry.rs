@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dropping dentries whose names have expired.
+//! Dropping dentries: those whose names have expired, or all that nobody uses.
 //!
 //! C header: [`include/linux/dcache.h`](srctree/include/linux/dcache.h).
 //!
@@ -57,6 +57,13 @@ impl<T: Types> Dentry<T> {
 }
 
 impl<T: Types> SuperBlock<T> {
+    /// Drops all unused dentries (`shrink_dcache_sb()`). Sleeps, and may wait for folios of inodes
+    /// that go with them.
+    pub(crate) fn shrink_dcache(&self) {
+        // SAFETY: The superblock is not shut down as long as there is a reference to it.
+        unsafe { bindings::shrink_dcache_sb(self.as_ptr()) };
+    }
+
     /// Drops unused dentries that were queued for a time before now; those in use are dropped when
     /// the last user is gone. `time_of` says until when a dentry's name is really good. May sleep.
     pub(crate) fn drop_expired(&self, time_of: impl Fn(&T::Dentry) -> Jiffies64) {

@@ -8,6 +8,7 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
+use mockd::reply::message;
 use mockd::user;
 use mockd::Mock;
 use suites::setting::Setting;
@@ -23,6 +24,9 @@ pub fn cases() -> Vec<Case> {
         switched_off_again,
         many_names_go,
         unmounted_in_between,
+        epoch_drops_names,
+        epoch_leaves_names_in_use,
+        epoch_and_unmount,
     ]
 }
 
@@ -205,6 +209,67 @@ fn unmounted_in_between() {
         }
         look_up(&mut m, &mut fs, &["a", "b", "c"]);
         m.drain(&mut |r| fs.handle(r));
+        m.umount();
+    }
+}
+
+/// The daemon says that all names are to be looked up anew.
+fn inc_epoch(m: &Mock) {
+    const INC_EPOCH: i32 = 8;
+    let n = message(0, INC_EPOCH, &[]);
+    assert_eq!(m.write(&n), Ok(n.len()));
+}
+
+/// Names of an epoch that is over are dropped at once, however long they are good.
+fn epoch_drops_names() {
+    let p = period();
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    m.without_record();
+    let nodes = [fs.file("a", b""), fs.file("b", b""), fs.dir("c")];
+    look_up(&mut m, &mut fs, &["a", "b", "c"]);
+    // Without the parameter they stay until they are asked for.
+    inc_epoch(&m);
+    look_up(&mut m, &mut fs, &["a"]);
+    assert_eq!(fs.held(), nodes.map(|n| (n, 1)));
+    // The longest period: no round comes.
+    p.set("65535").expect("set");
+    inc_epoch(&m);
+    await_forgets(&mut m, &mut fs, &nodes);
+    assert_eq!(fs.held(), []);
+    look_up(&mut m, &mut fs, &["b"]);
+    inc_epoch(&m);
+    await_forgets(&mut m, &mut fs, &nodes[1..2]);
+    m.finish();
+}
+
+/// One that is in use goes with its last user, as it is not good any more.
+fn epoch_leaves_names_in_use() {
+    let p = period();
+    p.set("65535").expect("set");
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    m.without_record();
+    let used = fs.file("used", b"");
+    let free = fs.file("free", b"");
+    let c = holder(&mut m, &mut fs, "used");
+    look_up(&mut m, &mut fs, &["free"]);
+    inc_epoch(&m);
+    await_forgets(&mut m, &mut fs, &[free]);
+    assert_eq!(fs.held(), [(used, 1)]);
+    c.go();
+    m.serve::<()>(c, &mut |r| fs.handle(r));
+    m.finish();
+}
+
+/// The mount goes at once after the notification.
+fn epoch_and_unmount() {
+    let p = period();
+    p.set("65535").expect("set");
+    for _ in 0..50 {
+        let (mut m, mut fs) = (Mock::new(), Memfs::new());
+        m.without_record();
+        fs.file("a", b"");
+        look_up(&mut m, &mut fs, &["a"]);
+        inc_epoch(&m);
         m.umount();
     }
 }
