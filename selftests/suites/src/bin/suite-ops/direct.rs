@@ -6,8 +6,10 @@ use std::os::fd::AsRawFd;
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::mem::{vector, Pages, PAGE};
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
+use mockd::reply::write_out;
 use mockd::user;
 use mockd::wire::*;
 use mockd::Mock;
@@ -23,6 +25,8 @@ pub fn cases() -> Vec<Case> {
         direct_write_sizes,
         direct_read_short,
         direct_bypasses_cache,
+        direct_fault_after_nothing,
+        direct_fault_after_something,
     ]
 }
 
@@ -157,4 +161,48 @@ fn direct_bypasses_cache() {
     });
     assert_eq!(got, Ok(b"bbbbccccdddd".to_vec()));
     m.finish();
+}
+
+/// readv(2) and writev(2) of a page and of one that is not there, past the cache because the caller
+/// wants it so, or the daemon. The latter gives, or takes, `done` bytes of what it is asked for.
+fn faulting(done: u32, ways: &[bool]) -> Vec<Res<usize>> {
+    let mut all = Vec::new();
+    for &by_caller in ways {
+        for write in [false, true] {
+            let (mut m, mut fs) = (Mock::new(), Memfs::new());
+            m.rec.exact_reads();
+            let flags = if by_caller {
+                libc::O_DIRECT
+            } else {
+                fs.open_flags = FOPEN_DIRECT_IO;
+                0
+            };
+            fs.file("f", &[5; 3 * PAGE]);
+            let c = m.call("f", |p| {
+                let fd = user::open(p, libc::O_RDWR | flags, 0)?;
+                let pages = Pages::touched(2);
+                pages.unmap(1);
+                let pieces = [(pages.addr(), PAGE), (pages.addr() + PAGE, PAGE)];
+                vector(fd.as_raw_fd(), write, &pieces)
+            });
+            all.push(m.serve(c, &mut |r| match r.op {
+                Op::READ => Answer::Ok(vec![6; done as usize]),
+                Op::WRITE => Answer::Ok(write_out(done)),
+                _ => fs.handle(r),
+            }));
+            m.finish();
+        }
+    }
+    all
+}
+
+/// The error of memory that is not there is not lost when nothing was transferred before it.
+fn direct_fault_after_nothing() {
+    assert_eq!(faulting(0, &[false, true]), [Err(EFAULT); 4]);
+}
+
+/// But what was transferred counts more. With O_DIRECT the rest goes through the page cache.
+fn direct_fault_after_something() {
+    assert_eq!(faulting(100, &[false]), [Ok(100); 2]);
+    assert_eq!(faulting(PAGE as u32, &[false, true]), [Ok(PAGE); 4]);
 }
