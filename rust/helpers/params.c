@@ -19,6 +19,15 @@ bool fuse_helper_param_killable(void)
 	return READ_ONCE(killable);
 }
 
+static bool keep_on_error;
+module_param(keep_on_error, bool, 0644);
+MODULE_PARM_DESC(keep_on_error, "A known name whose LOOKUP fails stays, with what is mounted there, unless the error is ENOENT or ESTALE (N: as the C module)");
+
+bool fuse_helper_param_keep_on_error(void)
+{
+	return READ_ONCE(keep_on_error);
+}
+
 static unsigned int max_left = 256;
 module_param(max_left, uint, 0644);
 MODULE_PARM_DESC(max_left, "The most requests of a connection that killed callers may leave (0: none, at most 2000), a quarter of them by one user");

@@ -30,11 +30,14 @@ use crate::{
         Fuse,
         Inode, //
     },
-    kapi::vfs::{
-        namei::LookupFlags,
-        rcu_walk::{
-            RcuDentry,
-            RcuInode, //
+    kapi::{
+        fuse::moduleparam::keep_on_error,
+        vfs::{
+            namei::LookupFlags,
+            rcu_walk::{
+                RcuDentry,
+                RcuInode, //
+            },
         },
     },
     transport::Outcome, //
@@ -123,9 +126,17 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         LookupOut::decode(body, minor).map(|out| take(dentry, inode, out, asked, named))
     });
     match valid {
-        Err(e) if e == ENOMEM || e == EINTR => Err(e),
-        valid => Ok(valid.unwrap_or(false)),
+        Ok(valid) => Ok(valid),
+        Err(e) if is_of_the_asking(e) => Err(e),
+        Err(_) => Ok(false),
     }
+}
+
+/// Whether an error says nothing of the name, but that it could not be asked for: then it is the
+/// caller's, and the name stays, with what is mounted there. In C these two alone do.
+#[cold]
+fn is_of_the_asking(e: Error) -> bool {
+    e == ENOMEM || e == EINTR || keep_on_error() && e != ENOENT && e != ESTALE
 }
 
 /// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's.

@@ -14,6 +14,13 @@ pub(crate) fn killable() -> bool {
     unsafe { bindings::param_killable() }
 }
 
+/// `keep_on_error`: an error of a LOOKUP that says nothing of a known name does not drop it; else
+/// most do, as with the C module.
+pub(crate) fn keep_on_error() -> bool {
+    // SAFETY: Reads one variable.
+    unsafe { bindings::param_keep_on_error() }
+}
+
 /// `max_left`: how many callers of a connection may have left, what is done in their place not
 /// being done; counts as 2000 if more.
 pub(crate) fn max_left() -> u32 {

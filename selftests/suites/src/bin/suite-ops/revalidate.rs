@@ -5,14 +5,17 @@
 
 use std::time::Duration;
 
-use ktap::{cases, Case};
+use ktap::{cases, Case, Impl};
 use mockd::caller::readable;
 use mockd::errno::*;
+use mockd::memfs::Memfs;
 use mockd::mock::Answer;
+use mockd::mount::{is_mounted, mount, umount};
 use mockd::reply::{LONG, ZERO};
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Attr, Entry, Mock};
+use suites::setting::Setting;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -24,6 +27,9 @@ pub fn cases() -> Vec<Case> {
         revalidated_error_kept,
         revalidated_bad_attributes,
         revalidate_updates_attributes,
+        error_detaches_mounts,
+        error_keeps_mounts,
+        overlay_of_changing_nodes,
     ]
 }
 
@@ -167,5 +173,134 @@ fn revalidate_updates_attributes() {
         (s.size, s.mode & 0o777, s.uid, s.gid, s.nlink, s.mtime.0),
         (1234, 0o600, 1, 2, 3, 77)
     );
+    m.finish();
+}
+
+/// What becomes of a directory, on which something is mounted, when one LOOKUP of it is answered
+/// so, and the next ones right: what he gets who asks, whether it stays mounted, and whether a
+/// process in there knows where it is.
+fn answered_once(answer: Answer, recorded: bool) -> (Res<()>, bool, bool) {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    if !recorded {
+        m.without_record();
+    }
+    fs.entry_valid = ZERO;
+    // Node 99 is the test's own.
+    fs.check_forgets = false;
+    fs.dir("d");
+    let mut c = m.caller(|mnt, io| {
+        let d = mnt.join("d");
+        mount("x", &d, "tmpfs", 0, "").expect("tmpfs");
+        std::env::set_current_dir(&d).expect("chdir");
+        io.put(());
+        io.wait();
+        let asked = user::lstat(&d).map(drop);
+        let (mounted, here) = (is_mounted(&d), std::env::current_dir().is_ok());
+        std::env::set_current_dir("/").expect("chdir");
+        if mounted {
+            umount(&d, 0).expect("umount");
+        }
+        (asked, mounted, here)
+    });
+    suites::daemon::until("the caller to be there", || {
+        m.drain(&mut |r| fs.handle(r));
+        readable(c.fd(), Duration::from_millis(1)).then_some(())
+    });
+    c.get::<()>();
+    c.go();
+    let mut once = Some(answer);
+    let got = m.serve(c, &mut |r| match r.op {
+        Op::LOOKUP => once.take().unwrap_or_else(|| fs.handle(r)),
+        _ => fs.handle(r),
+    });
+    m.finish();
+    got
+}
+
+/// What says nothing of the name.
+const OTHER_ERRORS: [Errno; 3] = [EIO, EACCES, ENOTCONN];
+
+/// Any error but two drops the name, and detaches what is mounted there; as does an answer that
+/// says that it is another one's.
+fn error_detaches_mounts() {
+    for e in [EINTR, ENOMEM] {
+        let got = answered_once(Answer::Err(e), true);
+        assert_eq!(got, (Err(e), true, true));
+    }
+    let gone = [
+        Answer::Err(ENOENT),
+        Answer::Err(ESTALE),
+        Answer::Ok(Entry::negative(LONG).bytes()),
+        Answer::Ok(Entry::new(Attr::dir(99)).bytes()),
+    ];
+    for answer in gone.into_iter().chain(OTHER_ERRORS.map(Answer::Err)) {
+        let got = answered_once(answer, true);
+        assert_eq!(got, (Ok(()), false, false));
+    }
+}
+
+/// With our parameter `keep_on_error`, which C has not, only an answer about the name drops it.
+fn error_keeps_mounts() {
+    let ours = ktap::implementation() == Impl::Rust;
+    let s = ours.then(|| Setting::parameter("keep_on_error"));
+    if let Some(s) = &s {
+        assert_eq!(s.get(), "N\n");
+        s.set("Y").expect("set");
+    }
+    for e in [EINTR, ENOMEM].into_iter().chain(OTHER_ERRORS) {
+        let got = answered_once(Answer::Err(e), false);
+        if ours || e == EINTR || e == ENOMEM {
+            assert_eq!(got, (Err(e), true, true));
+        } else {
+            assert_eq!(got, (Ok(()), false, false));
+        }
+    }
+    for answer in [
+        Answer::Err(ENOENT),
+        Answer::Err(ESTALE),
+        Answer::Ok(Entry::negative(LONG).bytes()),
+        Answer::Ok(Entry::new(Attr::dir(99)).bytes()),
+    ] {
+        let got = answered_once(answer, false);
+        assert_eq!(got, (Ok(()), false, false));
+    }
+}
+
+/// overlayfs over a daemon that gives a name another node each time: once the name has timed out it
+/// is stale for good.
+fn overlay_of_changing_nodes() {
+    ktap::needs("CONFIG_OVERLAY_FS");
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.check_forgets = false;
+    let base = ktap::dir();
+    let (rw, over) = (base.join("rw"), base.join("over"));
+    for p in [&rw, &over] {
+        user::mkdir(p, 0o755).expect("mkdir");
+    }
+    mount("x", &rw, "tmpfs", 0, "").expect("tmpfs");
+    for name in ["up", "work"] {
+        user::mkdir(&rw.join(name), 0o755).expect("mkdir");
+    }
+    let (at, from) = (over.clone(), rw.clone());
+    let c = m.caller(move |mnt, _| {
+        let (up, work) = (from.join("up"), from.join("work"));
+        let (low, up, work) = (mnt.display(), up.display(), work.display());
+        let data = format!("lowerdir={low},upperdir={up},workdir={work}");
+        mount("x", &at, "overlay", 0, &data).expect("overlay");
+        let p = at.join("f");
+        let all: Vec<Res<u64>> = (0..3).map(|_| user::lstat(&p).map(|s| s.size)).collect();
+        umount(&at, 0).expect("umount");
+        all
+    });
+    let mut node = 10;
+    let all: Vec<Res<u64>> = m.serve(c, &mut |r| match r.op {
+        Op::LOOKUP if r.name() == "f" => {
+            node += 1;
+            Answer::Ok(Entry::new(Attr::file(node, 5)).entry_valid(ZERO).bytes())
+        }
+        _ => fs.handle(r),
+    });
+    assert_eq!(all, [Ok(5), Err(ESTALE), Err(ESTALE)]);
+    umount(&rw, 0).expect("tmpfs");
     m.finish();
 }
