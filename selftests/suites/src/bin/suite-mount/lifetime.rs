@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         lazy_umount,
         force_umount_idle,
         force_umount_waiting_caller,
+        force_umount_of_bind_mount,
         daemon_gone,
         daemon_gone_before_init,
         bind_mount,
@@ -236,6 +237,26 @@ fn force_umount_waiting_caller() {
         assert_eq!(c.join::<Res<()>>(), Err(ENOTCONN));
         m.umount();
     }
+}
+
+/// Of a mount of a part of it: that ends the connection for all.
+fn force_umount_of_bind_mount() {
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.dir("d");
+    let bound = ktap::dir().join("bound");
+    std::fs::create_dir(&bound).expect("dir");
+    let to = bound.clone();
+    let r: Res<()> = m.run(&mut fs, |mnt| {
+        let d = mnt.join("d");
+        let d = d.to_str().expect("utf-8");
+        mockd::mount::mount(d, &to, "none", libc::MS_BIND, "")
+    });
+    assert_eq!(r, Ok(()));
+    umount(&bound, libc::MNT_FORCE).expect("umount -f");
+    assert!(!is_mounted(&bound) && is_mounted(&m.mnt));
+    assert_eq!(m.read().err(), Some(ENODEV));
+    assert_eq!(user::lstat(&m.mnt.join("x")).err(), Some(ENOTCONN));
+    m.umount();
 }
 
 /// Who waited gets ECONNABORTED, who comes later ENOTCONN.

@@ -24,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         vectored,
         large_file,
         sendfile_and_splice,
+        sendfile_of_direct_file,
         copy_between_mount_and_outside,
         buffered_read_covers,
         buffered_read_is_cached,
@@ -177,6 +178,53 @@ fn sendfile_and_splice() {
         drop(out);
         assert!(read(&d.behind("h")) == data);
     });
+}
+
+/// sendfile(2) goes through the page cache although the daemon has said FOPEN_DIRECT_IO: so a file
+/// whose size is said to be 0 is empty, and what was read once stays.
+fn sendfile_of_direct_file() {
+    let mut got = Vec::new();
+    for size in [0, 5] {
+        let (mut m, mut fs) = (Mock::new(), Memfs::new());
+        fs.open_flags = FOPEN_DIRECT_IO;
+        let f = fs.file("f", b"hello");
+        fs.nodes.get_mut(&f).expect("f").attr.size = size;
+        let c = m.call("f", |p| {
+            let fd = user::open(p, libc::O_RDONLY, 0)?;
+            let (r, w) = rustix::pipe::pipe().expect("pipe");
+            let send = || {
+                let (w, fd) = (w.as_raw_fd(), fd.as_raw_fd());
+                let mut off = 0;
+                // SAFETY: descriptors, and a place for the offset.
+                let n = check(unsafe { libc::sendfile(w, fd, &mut off, 5) } as i64)?;
+                match n {
+                    0 => Ok(vec![]),
+                    n => user::read(&r, n as usize),
+                }
+            };
+            let all = [
+                user::pread(&fd, 5, 0)?,
+                send()?,
+                send()?,
+                user::pread(&fd, 5, 0)?,
+            ];
+            Res::Ok(Vec::from(
+                all.map(|b| String::from_utf8_lossy(&b).into_owned()),
+            ))
+        });
+        let mut n = 0;
+        let all: Res<Vec<String>> = m.serve(c, &mut |r| match r.op {
+            Op::READ => {
+                n += 1;
+                Answer::Ok(format!("read{n}").into_bytes())
+            }
+            _ => fs.handle(r),
+        });
+        got.push(all.expect("read and sendfile"));
+        m.finish();
+    }
+    assert_eq!(got[0], ["read1", "", "", "read2"]);
+    assert_eq!(got[1], ["read1", "read2", "read2", "read3"]);
 }
 
 /// What cp does, into the mount, within it and out of it.

@@ -5,6 +5,7 @@
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
+use mockd::mock::Answer;
 use mockd::reply::{dirent, open_out};
 use mockd::user;
 use mockd::wire::Op;
@@ -27,6 +28,7 @@ pub fn cases() -> Vec<Case> {
         long_names_listed,
         inode_zero_and_types,
         error_in_the_middle,
+        signals_lose_nothing,
         two_readers,
         parallel_lookup_and_readdir,
     ]
@@ -404,6 +406,37 @@ fn parallel_lookup_and_readdir() {
             list.join::<Res<Vec<Res<Vec<user::Dirent>>>>>(),
             Ok(vec![Ok(vec![])])
         );
+        m.finish();
+    }
+}
+
+/// A signal comes while each READDIR is with the daemon.
+fn signals_lose_nothing() {
+    for restart in [true, false] {
+        let (mut m, mut fs) = (Mock::new(), Memfs::new());
+        // Whether INTERRUPT is read before the answer is written is chance.
+        m.without_record();
+        let mut names: Vec<String> = (0..200).map(|i| format!("file-{i:03}")).collect();
+        for name in &names {
+            fs.file(name, b"");
+        }
+        let c = m.caller(|mnt, _| {
+            user::catch_signal(libc::SIGUSR1, restart);
+            user::list(mnt)
+        });
+        let got: Res<Vec<String>> = m.serve(c, &mut |r| {
+            if r.op == Op::READDIR {
+                // SAFETY: integers; the caller has a handler.
+                unsafe { libc::kill(r.pid as i32, libc::SIGUSR1) };
+            }
+            match r.op {
+                Op::INTERRUPT => Answer::None,
+                _ => fs.handle(r),
+            }
+        });
+        names.sort();
+        assert_eq!(got, Ok(names));
+        assert!(m.rec.count(Op::READDIR) > 1);
         m.finish();
     }
 }
