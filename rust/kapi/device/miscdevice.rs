@@ -83,6 +83,8 @@ use kernel::{
 pub(crate) struct PollEvents(u32);
 
 impl PollEvents {
+    /// Nothing.
+    pub(crate) const NONE: Self = Self(0);
     /// Can be read.
     pub(crate) const IN: Self = Self(bindings::POLLIN | bindings::POLLRDNORM);
     /// Can be written.

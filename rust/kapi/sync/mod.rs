@@ -4,7 +4,7 @@
 //!
 //! - [`mutex`]: `struct mutex` in a static, and one whose waiters may be killed,
 //! - [`rwsem`]: `struct rw_semaphore`,
-//! - [`wait`]: `struct wait_queue_head`, `struct rcuwait`,
+//! - [`wait`], [`wait_forward`]: `struct wait_queue_head`, `struct rcuwait`,
 //! - [`rcu`]: `call_rcu()`: objects that are freed a grace period after their last use,
 //! - [`workqueue`]: `struct workqueue_struct`, `struct work_struct`.
 //!
@@ -15,4 +15,5 @@ pub(crate) mod mutex;
 pub(crate) mod rcu;
 pub(super) mod rwsem;
 pub(crate) mod wait;
+pub(crate) mod wait_forward;
 pub(crate) mod workqueue;

@@ -47,10 +47,15 @@ use crate::{
             IovIter,
             Source, //
         },
-        sync::wait::{
-            new_wait_queue,
-            Signals,
-            WaitQueue, //
+        sync::{
+            wait::{
+                Signals,
+                WaitQueue, //
+            },
+            wait_forward::{
+                FollowingQueue,
+                HasWaitQueue, //
+            },
         },
     },
     transport::{
@@ -69,7 +74,7 @@ use kernel::{
     new_spinlock,
     prelude::*,
     seq_file::SeqFile,
-    seq_print,
+    seq_print, static_lock_class,
     sync::{
         atomic::{
             Atomic,
@@ -99,14 +104,22 @@ pub(crate) type Device = MiscFile<DeviceData>;
 #[pin_data]
 pub(crate) struct DeviceData {
     installed: SetOnce<Installed>,
-    /// Has the file been closed? A mount may still hold the device.
     #[pin]
-    closed: SpinLock<bool>,
+    state: SpinLock<State>,
     /// Is mount(2) to wait for the answer to INIT, and the daemon for the mount?
     sync_init: Atomic<bool>,
-    /// Daemon threads that wait for the mount.
+    /// Daemon threads that wait for the mount; and those that have polled before it, and go on
+    /// waiting here for what is to be read.
     #[pin]
-    mounted: WaitQueue,
+    early: FollowingQueue<Chan>,
+}
+
+/// What decides between install and release.
+struct State {
+    /// Has the file been closed? A mount may still hold the device.
+    closed: bool,
+    /// Has somebody polled before the mount? See [`DeviceData::early`].
+    polled: bool,
 }
 
 impl Device {
@@ -154,21 +167,50 @@ impl DeviceData {
         if !self.is_sync_init() {
             return Err(EPERM);
         }
-        self.mounted
+        self.early
+            .queue()
             .wait_event(Signals::All, || self.installed().is_some())?;
         self.installed().ok_or(EPERM)
     }
 
+    /// The same for a reader, who may not want to wait. C waits for the mount also then.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` in its place.
+    #[inline]
+    fn installed_to_read(&self, nonblock: bool) -> Result<&Installed> {
+        match self.installed() {
+            Some(installed) => Ok(installed),
+            None if nonblock && self.is_sync_init() => Err(EAGAIN),
+            None => self.wait_for_mount(),
+        }
+    }
+
+    /// The queue for those who poll before the mount; it is woken up afterwards, too.
+    #[cold]
+    fn early_poll_queue(&self) -> &WaitQueue {
+        let mut state = self.state.lock();
+        match self.installed() {
+            // Just now.
+            Some(installed) => installed.chan.wait_queue(),
+            None => {
+                state.polled = true;
+                self.early.queue()
+            }
+        }
+    }
+
     /// Is this device's file open, and has it been mounted? C: `fuse_dev_is_installed()`.
     pub(crate) fn is_installed(&self) -> bool {
-        self.installed().is_some() && !*self.closed.lock()
+        self.installed().is_some() && !self.state.lock().closed
     }
 
     /// Does this device serve that channel? C: `fuse_dev_verify()`. Does not sleep.
     pub(crate) fn is(&self, chan: &Arc<Chan>) -> bool {
         self.chan()
             .is_some_and(|installed| Arc::ptr_eq(installed, chan))
-            && !*self.closed.lock()
+            && !self.state.lock().closed
     }
 
     /// Installs a channel; false if the file has been closed. Sleeps.
@@ -180,7 +222,11 @@ impl DeviceData {
         loop {
             match self.try_install(chan)? {
                 Ok(done) => {
-                    self.mounted.wake_up_all();
+                    // Nobody begins to wait there any more.
+                    if done && self.state.lock().polled {
+                        self.early.follow(chan.clone());
+                    }
+                    self.early.queue().wake_up_all();
                     return Ok(done);
                 }
                 Err(()) => chan.grow_for_device()?,
@@ -190,8 +236,8 @@ impl DeviceData {
 
     /// As [`install`](Self::install); the inner error is that there is no slot.
     fn try_install(&self, chan: &Arc<Chan>) -> Result<Result<bool, ()>> {
-        let closed = self.closed.lock();
-        if *closed {
+        let state = self.state.lock();
+        if state.closed {
             return Ok(Ok(false));
         }
         if self.installed().is_some() {
@@ -241,14 +287,17 @@ impl MiscDevice for DeviceData {
     fn open() -> impl PinInit<Self> {
         pin_init!(Self {
             installed: SetOnce::new(),
-            closed <- new_spinlock!(false, "fuse_dev::closed"),
+            state <- new_spinlock!(
+                State { closed: false, polled: false },
+                "fuse_dev::state"
+            ),
             sync_init: Atomic::new(false),
-            mounted <- new_wait_queue!("fuse_dev::mounted"),
+            early <- FollowingQueue::new(c"fuse_dev::early", static_lock_class!()),
         })
     }
 
     fn read_iter(&self, nonblock: bool, to: &mut IovIter<Dest>) -> Result<usize> {
-        let installed = self.wait_installed()?;
+        let installed = self.installed_to_read(nonblock)?;
         if !to.user_backed() {
             return Err(EINVAL);
         }
@@ -268,7 +317,7 @@ impl MiscDevice for DeviceData {
     }
 
     fn splice_read(&self, nonblock: bool, to: &LockedPipe, len: usize) -> Result<usize> {
-        let installed = self.wait_installed()?;
+        let installed = self.installed_to_read(nonblock)?;
         let mut sink = PipeSink::new(to)?;
         reader::read(installed, nonblock, &mut sink, len)?;
         sink.commit()
@@ -285,13 +334,20 @@ impl MiscDevice for DeviceData {
     }
 
     fn poll_queue(&self) -> Option<&WaitQueue> {
-        let installed = self.wait_installed().ok()?;
-        Some(&installed.chan.readers().queue)
+        Some(match self.installed() {
+            Some(installed) => installed.chan.wait_queue(),
+            None => self.early_poll_queue(),
+        })
     }
 
     fn poll(&self) -> PollEvents {
         let Some(installed) = self.installed() else {
-            return PollEvents::ERR;
+            return if self.is_sync_init() {
+                // C waits for the mount.
+                PollEvents::NONE
+            } else {
+                PollEvents::ERR
+            };
         };
         installed.chan.peek(|engine| {
             if !engine.is_connected() {
@@ -339,7 +395,7 @@ impl MiscDevice for DeviceData {
     }
 
     fn release(&self) {
-        *self.closed.lock() = true;
+        self.state.lock().closed = true;
         let Some(Installed { chan, id }) = self.installed() else {
             return;
         };
@@ -351,6 +407,12 @@ impl MiscDevice for DeviceData {
         if last {
             chan.abort();
         }
+    }
+}
+
+impl HasWaitQueue for Chan {
+    fn wait_queue(&self) -> &WaitQueue {
+        &self.readers().queue
     }
 }
 

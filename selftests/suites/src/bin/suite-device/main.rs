@@ -3,6 +3,7 @@
 //! Suite `device`: the device beyond read(2) and write(2).
 
 mod clones;
+mod early;
 mod events;
 mod moves;
 mod namespaces;
@@ -18,6 +19,7 @@ fn main() {
     all.extend(events::cases());
     all.extend(clones::cases());
     all.extend(sync_init::cases());
+    all.extend(early::cases());
     all.extend(namespaces::cases());
     all.extend(uring::cases());
     ktap::run("device", all);

@@ -34,7 +34,6 @@ pub fn cases() -> Vec<Case> {
         sync_reader_waits,
         sync_reader_interrupted,
         sync_splice_waits,
-        sync_poll_waits,
         sync_fasync_waits,
         sync_clone_waits,
         sync_write_does_not_wait,
@@ -49,16 +48,16 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const SYNC_INIT: u32 = 0xe503;
-const BUF: usize = (1 << 20) + 4096;
+pub const SYNC_INIT: u32 = 0xe503;
+pub const BUF: usize = (1 << 20) + 4096;
 
-fn sync_dev() -> OwnedFd {
+pub fn sync_dev() -> OwnedFd {
     let dev = open_dev(false).expect("dev");
     assert_eq!(ioctl(&dev, SYNC_INIT, 0), Ok(0));
     dev
 }
 
-fn dir() -> PathBuf {
+pub fn dir() -> PathBuf {
     let mnt = ktap::dir().join("mnt");
     std::fs::create_dir_all(&mnt).expect("mnt");
     mnt
@@ -88,7 +87,7 @@ impl RawCopy {
 }
 
 /// A process that mounts.
-fn mounter(dev: &OwnedFd, mnt: &Path) -> Caller {
+pub fn mounter(dev: &OwnedFd, mnt: &Path) -> Caller {
     let (fd, mnt) = (dev.as_raw_fd(), mnt.to_path_buf());
     let mut c = Caller::spawn(None, move |io| {
         user::catch_signal(libc::SIGUSR1, false);
@@ -294,7 +293,7 @@ fn sync_mounter_interrupted() {
 }
 
 /// A process that does `f` on the device, which must wait for the mount.
-fn waiter<T: mockd::msg::Msg>(dev: &OwnedFd, f: impl FnOnce(BorrowedFd<'_>) -> T) -> Caller {
+pub fn waiter<T: mockd::msg::Msg>(dev: &OwnedFd, f: impl FnOnce(BorrowedFd<'_>) -> T) -> Caller {
     let fd = dev.as_raw_fd();
     let mut c = Caller::spawn(None, move |io| {
         user::catch_signal(libc::SIGUSR1, false);
@@ -377,35 +376,6 @@ fn sync_splice_waits() {
     assert_eq!(c.join::<Res<bool>>(), Ok(true));
     assert_eq!(mounting.join::<Res<()>>(), Ok(()));
     works(&dev, &mnt);
-}
-
-fn sync_poll_waits() {
-    let dev = sync_dev();
-    let c = waiter(&dev, |fd| {
-        let mut p = libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events: libc::POLLIN | libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: one valid entry.
-        unsafe { libc::poll(&mut p, 1, 0) };
-        i32::from(p.revents & libc::POLLOUT)
-    });
-    assert_eq!(then_mounted::<i32>(&dev, c), i32::from(libc::POLLOUT));
-    // A signal leaves it with an error.
-    let dev = sync_dev();
-    let c = waiter(&dev, |fd| {
-        let mut p = libc::pollfd {
-            fd: fd.as_raw_fd(),
-            events: libc::POLLIN | libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: one valid entry.
-        unsafe { libc::poll(&mut p, 1, 0) };
-        i32::from(p.revents)
-    });
-    c.kill(libc::SIGUSR1);
-    assert_eq!(c.join::<i32>(), i32::from(libc::POLLERR));
 }
 
 fn sync_fasync_waits() {
