@@ -136,17 +136,29 @@ struct ReadNow<'a> {
 }
 
 impl ReadNow<'_> {
-    fn read(&self, read: FolioRead) -> Result {
+    /// Makes the request and what it fills.
+    fn prepare(&self, read: FolioRead) -> Result<(Read, ReadFolios), (Error, FolioRead)> {
+        let op = read_op(
+            self.file.data().fh,
+            self.file.flags(),
+            read.pos(),
+            read.len(),
+        );
+        match op.and_then(|op| Ok((op, ReadFolios::with_capacity(1)?))) {
+            Ok((op, mut folios)) => match folios.push(read) {
+                Ok(()) => Ok((op, folios)),
+                Err(read) => Err((ENOMEM, read)),
+            },
+            Err(e) => Err((e, read)),
+        }
+    }
+
+    fn read(&self, read: FolioRead) -> Result<(), (Error, FolioRead)> {
         let data = self.file.data();
         let inode = self.file.inode();
         let attr_version = data.conn.attr_version();
         let pos = read.pos();
-        let op = read_op(data.fh, self.file.flags(), pos, read.len())?;
-
-        let mut folios = ReadFolios::with_capacity(1)?;
-        if folios.push(read).is_err() {
-            return Err(ENOMEM);
-        }
+        let (op, folios) = self.prepare(read)?;
         let end = || ReadEnd {
             file: data_arc(self.file),
             attr_version,
@@ -172,8 +184,10 @@ impl ReadNow<'_> {
 
 impl ReadFolioRange for ReadNow<'_> {
     fn add(&mut self, read: FolioRead) {
-        // On an error the drop of the token has said all.
-        let _ = self.read(read);
+        // What goes wrong later ends the read, with the error, where it does.
+        if let Err((e, read)) = self.read(read) {
+            read.fail(e);
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -76,6 +77,13 @@ impl FolioRead {
     /// Bytes to be read.
     pub(crate) fn len(&self) -> usize {
         self.seg.len()
+    }
+
+    /// Ends the read with an error, of which those are told who watch the filesystem for errors.
+    pub(crate) fn fail(self, error: Error) {
+        let me = ManuallyDrop::new(self);
+        // SAFETY: By the type's invariant; the drop does not run.
+        unsafe { finish_read(&me.seg, error.to_errno()) };
     }
 }
 
