@@ -14,6 +14,7 @@ use mockd::memfs::Memfs;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
 use mockd::{user, Mock};
 use suites::catalogue::{self, Act, Names, Part, Place};
+use suites::{fusectl, releases};
 
 use crate::nth::{prepare, rounds, until_clean};
 
@@ -25,6 +26,7 @@ pub fn cases() -> Vec<Case> {
         reading_ahead,
         on_mappings,
         closing,
+        growing,
         mounting,
         unmounting,
     ]
@@ -379,6 +381,30 @@ fn closing() {
     for op in [Op::OPEN, Op::FLUSH, Op::RELEASE] {
         assert_eq!(m.rec.count(op), closed as usize, "{op:?}");
     }
+    m.finish();
+}
+
+/// As many requests as there are places for in a queue of our module's with one device.
+const PLACES: usize = 63;
+
+/// The first request for which there is no place yet: if none can be made it fails, and with it
+/// nobody else's.
+fn growing() {
+    prepare();
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    m.without_record();
+    let held = releases::unanswered(&mut m, &mut fs, PLACES);
+    let wrong: Vec<String> = m.run(&mut fs, |mnt| {
+        until_clean(|| (), || user::lstat(&mnt.join("none")), drop)
+            .wrong("lstat beyond the slots", 1)
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    fusectl::await_waiting(&m.mnt, PLACES as u32);
+    for r in &held {
+        m.reply(r, &[]);
+    }
+    m.drain(&mut |r| fs.handle(r));
+    fusectl::await_waiting(&m.mnt, 0);
     m.finish();
 }
 

@@ -26,7 +26,10 @@ const C: &[(&[Errno], &[&str])] = &[
             "open congestion_threshold",
         ],
     ),
-    (&[ENOENT, ENOMEM, EFAULT], &["lstat, none there"]),
+    (
+        &[ENOENT, ENOMEM, EFAULT],
+        &["lstat, none there", "lstat beyond the slots"],
+    ),
     // INIT that cannot be sent ends the connection.
     (&[OK, ENOMEM, EFAULT, ENOTCONN], &["mount", "fsopen"]),
     (

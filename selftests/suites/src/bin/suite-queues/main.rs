@@ -7,6 +7,7 @@ mod device;
 mod notify;
 mod record;
 mod resend;
+mod slots;
 mod steps;
 mod timeout;
 
@@ -14,6 +15,7 @@ fn main() {
     let mut all = notify::cases();
     all.extend(resend::cases());
     all.extend(debug::cases());
+    all.extend(slots::cases());
     all.extend(steps::cases());
     all.extend(record::cases());
     all.extend(timeout::cases());
