@@ -203,6 +203,8 @@ tidy_sees circle 'among the files of fs: fs/dir/remove fs/dir/rename' rust/fs/di
 	'$ s/$/\nuse super::rename;/'
 tidy_sees listed 'rust/fs/mod.rs: its head does not name planted' rust/fs/mod.rs \
 	'$ s/$/\nmod planted;/'
+tidy_sees case 'no row has the case static_mutex_guard_sent' Documentation/safety.rst 's/static_mutex_guard_sent, //'
+tidy_sees case 'there is no case planted' Documentation/safety.rst 's/static_mutex_guard_sent, /&planted, /'
 # In two parts, lest it be found here.
 GONE=NotThere GONE+=AtAll
 tidy_sees name "has $GONE" Documentation/design.rst "\$ s/\$/\n\`\`$GONE\`\`/"
