@@ -30,6 +30,7 @@ release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null || true)
 set_to RUST y || die "the kernel in KDIR=$1 has no CONFIG_RUST, without which no module can be in Rust"
 ! set_to FUSE_FS y || die "the kernel in KDIR=$1 has FUSE built in: build it with CONFIG_FUSE_FS=m"
 set_to FS_IOMAP y || die "the kernel in KDIR=$1 has no CONFIG_FS_IOMAP, which CONFIG_FUSE_FS=m selects"
+set_to FS_POSIX_ACL y || die "the kernel in KDIR=$1 has no CONFIG_FS_POSIX_ACL, which CONFIG_FUSE_FS=m selects"
 ! set_to UML y || die "KDIR=$1 is User Mode Linux: see kernel_make in scripts/lib/kernel.sh"
 for file in Module.symvers rust/libkernel.rmeta scripts/target.json; do
 	[[ -f $kdir/$file ]] || die "the kernel in KDIR=$1 is configured but not built: it has no $file"

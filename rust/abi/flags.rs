@@ -117,6 +117,8 @@ flags! {
         NO_OPEN_SUPPORT = 17;
         /// Several LOOKUPs and READDIRs of one directory at a time.
         PARALLEL_DIROPS = 18;
+        /// The kernel keeps ACLs, and goes by them.
+        POSIX_ACL = 20;
         /// Reading the device after an abort gives ECONNABORTED.
         ABORT_ERROR = 21;
         /// `max_pages` is valid.
@@ -239,6 +241,14 @@ flags! {
     FsyncFlags: u32 {
         /// Data only.
         FDATASYNC = 0;
+    }
+}
+
+flags! {
+    /// SETXATTR, of a daemon that has agreed to SETXATTR_EXT (`FUSE_SETXATTR_*`).
+    SetxattrFlags: u32 {
+        /// Clear the set-group-id bit, as an access ACL is set.
+        ACL_KILL_SGID = 0;
     }
 }
 

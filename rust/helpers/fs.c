@@ -100,10 +100,8 @@ void fuse_helper_remove_inode_hash(struct inode *inode)
 
 void fuse_helper_inode_set_acl_dont_cache(struct inode *inode)
 {
-#ifdef CONFIG_FS_POSIX_ACL
 	inode->i_acl = ACL_DONT_CACHE;
 	inode->i_default_acl = ACL_DONT_CACHE;
-#endif
 }
 
 bool fuse_helper_dir_emit_nointr(struct dir_context *ctx, const char *name,

@@ -15,6 +15,7 @@ use crate::abi::{
         BadReply,
         Overflow, //
     },
+    flags::SetxattrFlags,
     name::Name,
     opcode::Opcode,
     version::Minor, //
@@ -55,6 +56,8 @@ pub struct Setxattr<'a> {
     pub flags: u32,
     /// The daemon has agreed to SETXATTR_EXT.
     pub ext: bool,
+    /// Clear the set-group-id bit; told only if it has.
+    pub acl_kill_sgid: bool,
 }
 
 impl Setxattr<'_> {
@@ -79,7 +82,9 @@ impl Op for Setxattr<'_> {
         let fixed = FuseSetxattrIn {
             size: self.size,
             flags: self.flags,
-            setxattr_flags: 0,
+            setxattr_flags: SetxattrFlags::EMPTY
+                .with_if(self.acl_kill_sgid, SetxattrFlags::ACL_KILL_SGID)
+                .bits(),
             padding: 0,
         };
         out.put_short(&fixed, self.fixed_len())?;
@@ -104,26 +109,28 @@ pub(super) mod tests {
     use super::*;
     use crate::abi::testing::*;
 
-    fn op(ext: bool) -> Setxattr<'static> {
+    fn op(ext: bool, acl_kill_sgid: bool) -> Setxattr<'static> {
         Setxattr {
             name: name("user.a"),
             size: 5,
             flags: 1,
             ext,
+            acl_kill_sgid,
         }
     }
 
     pub fn cases() -> [Case; 2] {
         [
-            Case::new(op(false), |_| 8 + 7, header_only),
-            Case::new(op(true), |_| 16 + 7, header_only),
+            Case::new(op(false, true), |_| 8 + 7, header_only),
+            Case::new(op(true, true), |_| 16 + 7, header_only),
         ]
     }
 
     #[test]
     fn size_flags_and_name() {
         let fixed = || wire().u32(5).u32(1);
-        expect(op(false), 46, fixed().text("user.a\0"));
-        expect(op(true), 46, fixed().u64(0).text("user.a\0"));
+        expect(op(false, true), 46, fixed().text("user.a\0"));
+        expect(op(true, false), 46, fixed().u64(0).text("user.a\0"));
+        expect(op(true, true), 46, fixed().u32(1).u32(0).text("user.a\0"));
     }
 }

@@ -106,6 +106,7 @@ fn update_get_attr(
         fi.is_outdated(request_mask)
     };
     if ask {
+        inode.forget_acls();
         return do_getattr(idmap, inode, stat, file);
     }
 

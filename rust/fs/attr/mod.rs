@@ -8,8 +8,10 @@
 //! - [`getattr`]: GETATTR, and whether attributes are up to date,
 //! - [`setattr`]: SETATTR, from chmod(2) to truncate(2),
 //! - [`permission`]: who may do what; ACCESS,
-//! - [`xattr`]: extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR.
+//! - [`xattr`]: extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR,
+//! - [`acl`]: POSIX ACLs, which are two of them.
 
+pub(in crate::fs) mod acl;
 pub(in crate::fs) mod getattr;
 pub(in crate::fs) mod permission;
 pub(in crate::fs) mod setattr;

@@ -125,6 +125,7 @@ fn check_caller(conn: &Conn, inode: &FuseInode) -> Result {
 
 /// Asks for the attributes, whether they are outdated or not (`fuse_perm_getattr()`).
 fn ask_again(inode: &Inode) -> Result {
+    inode.forget_acls();
     getattr::do_getattr(MntIdmap::nop(), inode, None, None)
 }
 

@@ -90,6 +90,8 @@ pub(in crate::fs) fn setattr(
         return Ok(());
     }
     do_setattr(idmap, entry, inode, attr.as_mut())?;
+    // A change of the mode is one of the ACL.
+    inode.forget_acls();
 
     // Whether names in it may be used may have changed.
     if inode.is_dir() && attr.has(ATTR_MODE) {
@@ -191,7 +193,9 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) ->
         left = true;
         let inode = ARef::from(inode);
         move |outcome: &mut Outcome<'_>| {
-            let _ = apply(&inode, outcome.decode(&op), attr_version);
+            if apply(&inode, outcome.decode(&op), attr_version).is_ok() {
+                inode.forget_acls();
+            }
             truncates.then_some(Truncated(inode))
         }
     };

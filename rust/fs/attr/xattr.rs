@@ -119,43 +119,78 @@ fn ask<R>(inode: &Inode, name: &CStr, send: impl FnOnce(Name<'_>) -> Result<R>) 
     given.ok_or(EOPNOTSUPP)
 }
 
-/// Sets a value. `i_rwsem` is held exclusively.
+/// Sets a value. `i_rwsem` is held exclusively, by all below.
 ///
 /// # Errors
 ///
 /// EIO if the inode is bad; EOPNOTSUPP if the daemon lacks SETXATTR; E2BIG if the request does not
 /// fit into the daemon's buffer; those of the daemon; EINTR, ENOMEM.
 pub(in crate::fs) fn set(inode: &Inode, name: &CStr, value: &[u8], flags: u32) -> Result {
-    change::<Setxattr<'_>>(inode, || {
-        let op = Setxattr {
-            name: wire_name(name)?,
-            size: u32::try_from(value.len())?,
-            flags,
-            ext: inode.conn().agreed(InitFlags::SETXATTR_EXT),
-        };
-        // The caller's goes with it if it is killed.
-        let mut copy = KVVec::new();
-        copy.extend_from_slice(value, GFP_KERNEL)?;
-        Ok((op, Payload::In(copy)))
-    })
+    change(inode, || setxattr(inode, name, value, flags, false), |_| ())
 }
 
-/// Removes an attribute. `i_rwsem` is held exclusively.
+/// Sets the value that is an ACL; `kill_sgid`: the set-group-id bit goes.
+///
+/// # Errors
+///
+/// As [`set`].
+pub(super) fn set_acl(inode: &Inode, name: &CStr, value: &[u8], kill_sgid: bool) -> Result {
+    let make = || setxattr(inode, name, value, 0, kill_sgid);
+    change(inode, make, Inode::acl_changed)
+}
+
+/// Removes an attribute.
 ///
 /// # Errors
 ///
 /// As [`set`], but for E2BIG.
 pub(in crate::fs) fn remove(inode: &Inode, name: &CStr) -> Result {
-    change::<Removexattr<'_>>(inode, || {
-        let op = Removexattr {
-            name: wire_name(name)?,
-        };
-        Ok((op, Payload::None))
-    })
+    change(inode, || removexattr(name), |_| ())
 }
 
-/// Sends what changes an attribute, unless the daemon lacks that.
-fn change<O: Op>(inode: &Inode, make: impl FnOnce() -> Result<(O, Payload)>) -> Result {
+/// Removes one that is an ACL.
+///
+/// # Errors
+///
+/// As [`remove`].
+pub(super) fn remove_acl(inode: &Inode, name: &CStr) -> Result {
+    change(inode, || removexattr(name), Inode::acl_changed)
+}
+
+fn setxattr<'a>(
+    inode: &Inode,
+    name: &'a CStr,
+    value: &[u8],
+    flags: u32,
+    acl_kill_sgid: bool,
+) -> Result<(Setxattr<'a>, Payload)> {
+    let op = Setxattr {
+        name: wire_name(name)?,
+        size: u32::try_from(value.len())?,
+        flags,
+        ext: inode.conn().agreed(InitFlags::SETXATTR_EXT),
+        acl_kill_sgid,
+    };
+    // The caller's goes with it if it is killed.
+    let mut copy = KVVec::new();
+    copy.extend_from_slice(value, GFP_KERNEL)?;
+    Ok((op, Payload::In(copy)))
+}
+
+fn removexattr(name: &CStr) -> Result<(Removexattr<'_>, Payload)> {
+    let op = Removexattr {
+        name: wire_name(name)?,
+    };
+    Ok((op, Payload::None))
+}
+
+/// Sends what changes an attribute, unless the daemon lacks that. For a caller that has left
+/// `after` is done besides when the answer has come.
+fn change<O: Op>(
+    inode: &Inode,
+    make: impl FnOnce() -> Result<(O, Payload)>,
+    after: fn(&Inode),
+) -> Result {
     inode.check_bad()?;
     let conn = inode.conn();
     let changed = conn.unless_lacking(O::OPCODE, || {
@@ -167,6 +202,7 @@ fn change<O: Op>(inode: &Inode, make: impl FnOnce() -> Result<(O, Payload)>) -> 
                 if outcome.result().is_ok() {
                     inode.update_ctime();
                 }
+                after(&inode);
             }
         };
         conn.call_with(inode, &op, payload, then).0

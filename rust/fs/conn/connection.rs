@@ -86,6 +86,7 @@ pub(in crate::fs) struct Conn {
     /// Hides the kernel's addresses in what the daemon sees of lock owners.
     pub(super) scramble_key: [u32; 4],
     negotiated: SetOnce<Negotiated>,
+    default_permissions: Atomic<bool>,
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
     epoch: Atomic<u32>,
@@ -104,6 +105,7 @@ impl Conn {
     ) -> Self {
         Self {
             chan,
+            default_permissions: Atomic::new(params.default_permissions),
             params,
             user_ns,
             pid_ns: pid_namespace::current_pid_ns(),
@@ -129,6 +131,10 @@ impl Conn {
 
     /// Remembers what INIT settled. Only its reply does this.
     pub(in crate::fs) fn set_negotiated(&self, negotiated: Negotiated) {
+        if negotiated.flags.contains(InitFlags::POSIX_ACL) {
+            // Nobody else goes by them.
+            self.default_permissions.store(true, Relaxed);
+        }
         // A second time cannot be: INIT is sent once and ends once.
         self.negotiated.populate(negotiated);
     }
@@ -158,9 +164,10 @@ impl Conn {
         self.negotiated().map_or(Minor::OURS, |n| n.minor)
     }
 
-    /// Whether the kernel checks permissions by mode and owner.
+    /// Whether the kernel checks permissions by mode, owner and ACL: the mounter has said so, or
+    /// the daemon by POSIX_ACL.
     pub(in crate::fs) fn default_permissions(&self) -> bool {
-        self.params.default_permissions
+        self.default_permissions.load(Relaxed)
     }
 
     /// Whether the kernel leaves the umask to the daemon.

@@ -22,7 +22,10 @@ use super::{
     pages, //
 };
 use crate::{
-    abi::Attr,
+    abi::{
+        Attr,
+        InitFlags, //
+    },
     fs::{
         Fuse,
         Inode, //
@@ -164,6 +167,23 @@ impl Inode {
     /// Asks for all attributes again when they are needed next (`fuse_invalidate_attr()`).
     pub(in crate::fs) fn invalidate_attr(&self) {
         self.invalidate_attr_mask(STATX_BASIC_STATS);
+    }
+
+    /// The daemon may have changed the ACLs: they are asked for again (`forget_all_cached_acls()`).
+    #[inline]
+    pub(in crate::fs) fn forget_acls(&self) {
+        // Those of other daemons are not kept.
+        if self.conn().agreed(InitFlags::POSIX_ACL) {
+            self.forget_all_cached_acls();
+        }
+    }
+
+    /// After an ACL was to be set, by which a daemon that has agreed to POSIX_ACL changes the mode.
+    pub(in crate::fs) fn acl_changed(&self) {
+        if self.conn().agreed(InitFlags::POSIX_ACL) {
+            self.forget_all_cached_acls();
+            self.invalidate_attr();
+        }
     }
 
     /// After a read (`fuse_invalidate_atime()`).

@@ -19,6 +19,7 @@ use crate::{
         Attr,
         Entry,
         FileType,
+        InitFlags,
         NodeId, //
     },
     fs::{
@@ -111,7 +112,7 @@ impl SuperBlock {
                 }
                 Iget::Old(inode) => break inode,
                 Iget::New(new) => {
-                    let new = init_inode(new, entry);
+                    let new = init_inode(&self.data().conn, new, entry);
                     attr_cache::change(&new, entry.attr(), valid_until(entry.attr_valid), asked);
                     return Ok(new.unlock_new_inode());
                 }
@@ -147,7 +148,7 @@ pub(in crate::fs) trait Operations: Types {
 }
 
 /// Sets a new inode up, by its type (`fuse_init_inode()`).
-fn init_inode(mut new: NewInode<Fuse>, entry: &Entry) -> ReadyInode<Fuse> {
+fn init_inode(conn: &Conn, mut new: NewInode<Fuse>, entry: &Entry) -> ReadyInode<Fuse> {
     let attr = entry.attr();
 
     new.set_noatime();
@@ -156,7 +157,9 @@ fn init_inode(mut new: NewInode<Fuse>, entry: &Entry) -> ReadyInode<Fuse> {
     new.i_size_write(attr.size());
     new.inode_set_mtime(attr.mtime().into());
     new.inode_set_ctime(attr.ctime().into());
-    // Daemons without POSIX_ACL, which is not offered, keep their ACLs to themselves.
-    new.set_acl_dont_cache();
+    if !conn.agreed(InitFlags::POSIX_ACL) {
+        // Such daemons keep their ACLs to themselves.
+        new.set_acl_dont_cache();
+    }
     new.set_up(Fuse::inode_kind(attr))
 }

@@ -67,6 +67,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::SPLICE_READ)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)
+    .with(InitFlags::POSIX_ACL)
     .with(InitFlags::ABORT_ERROR)
     .with(InitFlags::MAX_PAGES)
     .with(InitFlags::NO_OPENDIR_SUPPORT)

@@ -86,7 +86,7 @@ pub(in crate::fs) fn show_options(m: &SeqFile, root: &Dentry) -> Result {
         from_kuid_munged(&conn.user_ns, params.user_id),
         from_kgid_munged(&conn.user_ns, params.group_id)
     );
-    if params.default_permissions {
+    if conn.default_permissions() {
         seq_print!(m, ",default_permissions");
     }
     if params.allow_other {

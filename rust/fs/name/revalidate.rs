@@ -159,6 +159,7 @@ fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: N
     let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
         return false;
     };
+    inode.forget_acls();
     attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
     dentry.set_named(named, entry.entry_valid);
     true

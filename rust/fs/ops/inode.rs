@@ -19,6 +19,7 @@ use crate::{
     },
     fs::{
         attr::{
+            acl,
             getattr,
             permission,
             setattr,
@@ -62,6 +63,12 @@ use crate::{
             AtomicFile,
             AtomicOpen, //
         },
+        posix_acl::{
+            AclOperations,
+            AclType,
+            PosixAcl,
+            PosixAclRef, //
+        },
         rcu_walk::RcuInode,
         stat::{
             new_decode_dev,
@@ -102,11 +109,11 @@ impl Operations for Fuse {
 
 /// The inode operations of directories.
 static DIR_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<DirInodeOperations, Attributes>();
+    InodeOperationsTable::new::<DirInodeOperations, Attributes>().with_acls::<Acls>();
 
 /// The inode operations of all but directories and symbolic links.
 static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<CommonInodeOperations, Attributes>();
+    InodeOperationsTable::new::<CommonInodeOperations, Attributes>().with_acls::<Acls>();
 
 /// The inode operations of symbolic links.
 static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
@@ -251,5 +258,30 @@ impl AttributeOperations<Fuse> for Attributes {
 
     fn listxattr(dentry: &Dentry, max: usize) -> Result<KVVec<u8>> {
         xattr::list(dentry, max)
+    }
+}
+
+enum Acls {}
+
+impl AclOperations<Fuse> for Acls {
+    fn get_inode_acl(inode: &Inode, kind: AclType) -> Result<Option<PosixAcl>> {
+        acl::get_inode_acl(inode, kind)
+    }
+
+    fn get_inode_acl_rcu(inode: &RcuInode<'_, Fuse>, _kind: AclType) -> Result<Option<PosixAcl>> {
+        acl::get_inode_acl_rcu(inode)
+    }
+
+    fn get_acl(dentry: &Dentry, kind: AclType) -> Result<Option<PosixAcl>> {
+        acl::get_acl(dentry, kind)
+    }
+
+    fn set_acl(
+        idmap: &MntIdmap,
+        dentry: &Dentry,
+        acl: Option<PosixAclRef<'_>>,
+        kind: AclType,
+    ) -> Result {
+        acl::set_acl(idmap, dentry, acl, kind)
     }
 }

@@ -37,6 +37,10 @@ use super::{
         AtomicFile,
         AtomicOpen, //
     },
+    posix_acl::{
+        self,
+        AclOperations, //
+    },
     rcu_walk::RcuInode,
     types::Types, //
 };
@@ -219,7 +223,7 @@ impl<T: Types> InodeOperationsTable<T> {
                 lookup: op!(O::HAS_LOOKUP, lookup::<T, O>),
                 get_link: op!(O::HAS_GET_LINK, get_link::<T, O>),
                 permission: op!(O::HAS_PERMISSION, permission::<T, O>),
-                get_inode_acl: Some(get_inode_acl),
+                get_inode_acl: Some(posix_acl::no_inode_acl),
                 create: op!(O::HAS_CREATE, create::<T, O>),
                 link: op!(O::HAS_LINK, link::<T, O>),
                 unlink: op!(O::HAS_UNLINK, unlink::<T, O>),
@@ -236,6 +240,14 @@ impl<T: Types> InodeOperationsTable<T> {
             },
             PhantomData,
         )
+    }
+
+    /// The same with ACLs.
+    pub(crate) const fn with_acls<A: AclOperations<T>>(mut self) -> Self {
+        self.0.get_inode_acl = Some(posix_acl::get_inode_acl::<T, A>);
+        self.0.get_acl = Some(posix_acl::get_acl::<T, A>);
+        self.0.set_acl = Some(posix_acl::set_acl::<T, A>);
+        self
     }
 
     /// The C object.
@@ -326,20 +338,6 @@ unsafe extern "C" fn permission<T: Types, O: InodeOperations<T>>(
         }
         .map(|()| 0)
     })
-}
-
-/// No inode has an ACL that the kernel is to check, until ACLs are built. Needed nevertheless: the
-/// VFS calls it for `ACL_DONT_CACHE` without asking whether it is there.
-///
-/// # Safety
-///
-/// See above.
-unsafe extern "C" fn get_inode_acl(
-    _inode: *mut bindings::inode,
-    _type: c_int,
-    _rcu: bool,
-) -> *mut bindings::posix_acl {
-    ptr::null_mut()
 }
 
 /// # Safety

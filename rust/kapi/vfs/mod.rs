@@ -25,6 +25,7 @@
 //! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
 //!   [`address_space`]: the C structs of those names,
 //! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
+//! - [`posix_acl`]: `struct posix_acl`, and what is about ACLs in `struct inode_operations`,
 //! - [`export`]: `struct export_operations`, file handles,
 //! - [`libfs`]: `fs/libfs.c`, for filesystems that live in the dcache alone.
 //!
@@ -76,6 +77,7 @@ pub(crate) mod mnt_idmapping;
 pub(crate) mod namei;
 pub(crate) mod new_super;
 pub(crate) mod open;
+pub(crate) mod posix_acl;
 pub(crate) mod rcu_walk;
 pub(crate) mod stat;
 pub(crate) mod statfs;

@@ -121,6 +121,7 @@ fn constants() -> BTreeMap<String, u64> {
         ("FUSE_WRITE_", WriteFlags::NAMES),
         ("FUSE_RELEASE_", ReleaseFlags::NAMES),
         ("FUSE_FSYNC_", FsyncFlags::NAMES),
+        ("FUSE_SETXATTR_", SetxattrFlags::NAMES),
         ("FUSE_ATTR_", AttrFlags::NAMES),
     ];
     let mut c = BTreeMap::new();
@@ -338,7 +339,7 @@ fn flags_are_complete(text: &str, constants: &BTreeMap<String, u64>) {
         ("#define FATTR_MODE", "Flags returned by the OPEN request"),
         ("#define FUSE_RELEASE_FLUSH", "Lock flags"),
         ("#define FUSE_WRITE_CACHE", "Ioctl flags"),
-        ("#define FUSE_FSYNC_FDATASYNC", "setxattr flags"),
+        ("#define FUSE_FSYNC_FDATASYNC", "notify_inval_entry flags"),
     ];
     /// Other names for flags that are there.
     const ALIASES: &[&str] = &["FUSE_WRITE_KILL_PRIV"];

@@ -25,7 +25,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("CACHE_SYMLINKS", "needs links in the page cache"),
     ("HANDLE_KILLPRIV", "needs set-id bits left to the daemon"),
     ("HANDLE_KILLPRIV_V2", "needs set-id bits left to the daemon"),
-    ("POSIX_ACL", "needs ACLs"),
     ("SECURITY_CTX", "needs security contexts"),
     ("CREATE_SUPP_GROUP", "needs supplementary groups"),
     ("PASSTHROUGH", "needs passthrough"),

@@ -6,6 +6,7 @@
 //! may answer wrongly in `badreply`.
 
 mod access;
+mod acl;
 mod badreply;
 mod badreply_data;
 mod bmap;
@@ -58,6 +59,7 @@ fn main() {
         xattr::cases,
         listxattr::cases,
         setxattr::cases,
+        acl::cases,
         create::cases,
         mknod::cases,
         mkdir::cases,
