@@ -396,7 +396,7 @@ fn read_some(
     // A request may outlive its caller, whose memory is not to be relied on then: take our own.
     let tried = kernel_bytes(iter, max, conn.max_pages());
     let op = op(tried)?;
-    let buf = KVVec::with_capacity(tried, GFP_KERNEL)?;
+    let buf = KVVec::with_capacity(tried, GFP_KERNEL_ACCOUNT)?;
     let bytes = conn.call_bytes(file, &op, buf, tried, || {
         file.inode().then_invalidate_atime()
     })?;

@@ -45,7 +45,8 @@ pub(in crate::fs) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
     // As much as the reader has room for, a page at least, a request's worth at most.
     let max = (conn.max_pages() as usize).saturating_mul(PAGE_SIZE);
     let size = (ctx.count() as u32 as usize).min(max).max(PAGE_SIZE);
-    let buffer = KVVec::with_capacity(size, GFP_KERNEL)?;
+    // Charged: the daemon says how large it may be, and keeps it for as long as it likes.
+    let buffer = KVVec::with_capacity(size, GFP_KERNEL_ACCOUNT)?;
 
     let result = read(file, ctx, buffer, size);
     inode.invalidate_atime();

@@ -185,7 +185,7 @@ impl DirectIter<'_, Source> {
     /// could be copied.
     pub(crate) fn copy_from(&mut self, max: usize) -> Result<KVVec<u8>> {
         let max = max.min(self.count());
-        let mut buf = KVVec::with_capacity(max, GFP_KERNEL)?;
+        let mut buf = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
         let ptr = buf.spare_capacity_mut().as_mut_ptr();
         // SAFETY: The iterator is valid and to be read from; the buffer has room for `max`.
         let n = unsafe { bindings::_copy_from_iter(ptr.cast(), max, self.iter.as_ptr()) };
