@@ -2,8 +2,6 @@
 
 //! The same without privileges: as an ordinary user, root only of a user namespace of its own.
 
-use std::os::unix::fs::PermissionsExt;
-
 use mockd::msg::Msg;
 use mockd::{Caller, Io};
 
@@ -13,9 +11,7 @@ const USER: u32 = 1000;
 /// gives its value. It must call its argument at least as often as patience lasts.
 pub fn run<T: Msg>(f: impl FnOnce(&dyn Fn()) -> T) -> T {
     ktap::needs("CONFIG_USER_NS");
-    std::os::unix::fs::chown(ktap::dir(), Some(USER), Some(USER)).expect("chown");
-    // What udev does elsewhere: the device is there for everybody.
-    std::fs::set_permissions("/dev/fuse", std::fs::Permissions::from_mode(0o666)).expect("chmod");
+    suites::userns::allow(USER);
     let mut c = Caller::spawn(None, |io: &Io| {
         suites::userns::enter(USER);
         let v = f(&|| io.put(true));

@@ -3,10 +3,10 @@
 //! The operations that the module sends: for each, the call that sends it, what that needs and what
 //! it leaves, and what else the suites must know of it.
 //!
-//! Suites `outcomes`, `death`, `left`, `faults` and `hostile`, and of suite `ops` what is about
-//! ENOSYS and bad replies, take their rows from here. A new operation is a [`Row`] in the file of
-//! its family, or a file of its own beside them which [`FAMILIES`] lists; those suites then have
-//! it.
+//! Suites `outcomes`, `death`, `left`, `faults`, `hostile` and `bounds`, and of suite `ops` what is
+//! about ENOSYS and bad replies, take their rows from here. A new operation is a [`Row`] in the
+//! file of its family, or a file of its own beside them which [`FAMILIES`] lists; those suites then
+//! have it.
 
 mod act;
 mod attr;
