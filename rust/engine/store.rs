@@ -336,7 +336,7 @@ impl<B> Store<B> {
             return;
         };
         let before = segment.branch.free;
-        segment.branch.free = before | 1 << (index % SLOTS);
+        segment.branch.free = before | (1 << (index % SLOTS));
         let idle = segment.is_idle();
         self.far = self.far.wrapping_sub(1);
         if before == 0 {
