@@ -4,9 +4,10 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 //!
-//! C rules encoded here: a cache outlives its objects (it is destroyed only after all have been
-//! freed, else C warns and leaks it); `kfree()` takes objects of any cache; with HARDENED_USERCOPY
-//! user memory is copied to and from that part of an object only which its cache was created with.
+//! C rules encoded here: nobody allocates from a cache that is being destroyed; one with objects in
+//! use is not freed (C warns and leaks it); `kfree()` takes objects of any cache; user memory is
+//! copied to and from that part of an object only which its cache was created with, as far as
+//! HARDENED_USERCOPY looks at it.
 
 use super::gfp::Gfp;
 use crate::bindings;
@@ -30,7 +31,7 @@ use kernel::{
         atomic::{
             Acquire,
             Atomic,
-            Relaxed,
+            Full,
             Release, //
         },
         Refcount, //
@@ -38,12 +39,15 @@ use kernel::{
 };
 
 /// A cache that exists once, as a static, from [`create`](Self::create) until its guard is dropped.
+/// Objects come from a [`KmemCacheUser`].
 pub(crate) struct KmemCache<T> {
     name: &'static CStr,
     /// The bytes of a `T` that user memory is copied to and from.
     usercopy: Range<usize>,
     /// The C object, null before and after.
     cache: Atomic<*mut bindings::kmem_cache>,
+    /// How many [`KmemCacheUser`]s there are.
+    users: Atomic<usize>,
     _objects: PhantomData<fn() -> T>,
 }
 
@@ -56,6 +60,7 @@ impl<T> KmemCache<T> {
             name,
             usercopy,
             cache: Atomic::new(core::ptr::null_mut()),
+            users: Atomic::new(0),
             _objects: PhantomData,
         }
     }
@@ -98,26 +103,70 @@ impl<T> KmemCache<T> {
         Ok(KmemCacheGuard(self))
     }
 
-    fn alloc(&self, gfp: Gfp) -> Option<NonNull<SlabObject<T>>> {
-        let cache = self.cache.load(Acquire);
-        if cache.is_null() {
-            return None;
+    /// The right to allocate from it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if it does not exist.
+    pub(crate) fn user(&'static self) -> Result<KmemCacheUser<T>> {
+        // First to be counted and then to look, while the guard takes the cache away first and then
+        // looks at the count: one of both sees the other.
+        self.users.fetch_add(1, Full);
+        match NonNull::new(self.cache.load(Acquire)) {
+            // INVARIANT: Counted, and the cache was there afterwards.
+            Some(cache) => Ok(KmemCacheUser { of: self, cache }),
+            None => {
+                self.users.fetch_sub(1, Full);
+                Err(ENOMEM)
+            }
         }
-        // SAFETY: The cache exists: its guard is dropped only when nobody uses it any more (at
-        // unload).
-        let object = unsafe { bindings::kmem_cache_alloc_noprof(cache, gfp.as_raw()) };
-        NonNull::new(object.cast())
     }
 }
 
-/// Destroys its cache when dropped.
+/// Destroys its cache when dropped, which is when nobody may allocate from it any more: at unload.
 pub(crate) struct KmemCacheGuard<T: 'static>(&'static KmemCache<T>);
 
 impl<T> Drop for KmemCacheGuard<T> {
     fn drop(&mut self) {
-        let cache = self.0.cache.xchg(core::ptr::null_mut(), Relaxed);
-        // SAFETY: Made by `create()`, destroyed nowhere else.
+        let cache = self.0.cache.xchg(core::ptr::null_mut(), Full);
+        if self.0.users.load(Acquire) != 0 {
+            // Not reached, as users hold the module. They go on with what they have.
+            pr_err!("{}: still in use\n", self.0.name);
+            return;
+        }
+        // SAFETY: Made by `create()`, destroyed nowhere else. There are no users, nor will there
+        // be, as the pointer is gone.
         unsafe { bindings::kmem_cache_destroy(cache) };
+    }
+}
+
+/// The right to allocate from a [`KmemCache`].
+///
+/// # Invariants
+///
+/// `cache` is that of `of`, which counts this, so that it is not destroyed.
+pub(crate) struct KmemCacheUser<T: 'static> {
+    of: &'static KmemCache<T>,
+    cache: NonNull<bindings::kmem_cache>,
+}
+
+// SAFETY: A cache may be used by any thread.
+unsafe impl<T> Send for KmemCacheUser<T> {}
+// SAFETY: As above.
+unsafe impl<T> Sync for KmemCacheUser<T> {}
+
+impl<T> KmemCacheUser<T> {
+    fn alloc(&self, gfp: Gfp) -> Option<NonNull<SlabObject<T>>> {
+        // SAFETY: By the type's invariant the cache exists.
+        let object =
+            unsafe { bindings::kmem_cache_alloc_noprof(self.cache.as_ptr(), gfp.as_raw()) };
+        NonNull::new(object.cast())
+    }
+}
+
+impl<T> Drop for KmemCacheUser<T> {
+    fn drop(&mut self) {
+        self.of.users.fetch_sub(1, Full);
     }
 }
 
@@ -146,7 +195,7 @@ impl<T> SlabArc<T> {
     ///
     /// `ENOMEM` (never with [`Gfp::NOFAIL`]) or what `init` returns.
     pub(crate) fn pin_init<E>(
-        cache: &KmemCache<T>,
+        cache: &KmemCacheUser<T>,
         gfp: Gfp,
         init: impl PinInit<T, E>,
     ) -> Result<Self>
@@ -234,7 +283,7 @@ impl<T> UniqueSlabArc<T> {
     /// # Errors
     ///
     /// `ENOMEM` (never with [`Gfp::NOFAIL`]) or what `init` returns.
-    pub(crate) fn init<E>(cache: &KmemCache<T>, gfp: Gfp, init: impl Init<T, E>) -> Result<Self>
+    pub(crate) fn init<E>(cache: &KmemCacheUser<T>, gfp: Gfp, init: impl Init<T, E>) -> Result<Self>
     where
         Error: From<E>,
     {

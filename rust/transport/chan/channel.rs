@@ -17,8 +17,13 @@ use super::{
         Queues, //
     },
     readers::Readers,
+    request::{
+        Request,
+        RequestCache, //
+    },
     slots::{
         Need,
+        SlotCache,
         Slots, //
     },
 };
@@ -32,7 +37,10 @@ use crate::{
     kapi::{
         fuse::trace,
         lib::bitops::AtomicBits,
-        mm::gfp::Gfp, //
+        mm::{
+            gfp::Gfp,
+            slab::KmemCacheUser, //
+        },
     },
 };
 use kernel::{
@@ -86,6 +94,8 @@ pub(crate) struct ChanParams {
 pub(crate) struct Chan {
     #[pin]
     pub(super) queues: Queues,
+    /// Where its requests come from.
+    pub(super) requests: KmemCacheUser<Request>,
     /// INIT was answered, or the channel aborted.
     pub(super) initialized: Atomic<bool>,
     pub(super) connected: Atomic<bool>,
@@ -132,10 +142,13 @@ impl Chan {
     ///
     /// `ENOMEM`.
     pub(crate) fn new() -> Result<Arc<Self>> {
-        let slots = Slots::new(Gfp::KERNEL | Gfp::ACCOUNT)?;
+        let slot_cache = SlotCache::user()?;
+        let slots = Slots::new(&slot_cache, Gfp::KERNEL | Gfp::ACCOUNT)?;
+        let requests = RequestCache::user()?;
         Arc::pin_init(
             pin_init!(Self {
-                queues <- Queues::new(slots),
+                queues <- Queues::new(slots, slot_cache),
+                requests,
                 initialized: Atomic::new(false),
                 connected: Atomic::new(true),
                 conn_error: Atomic::new(false),

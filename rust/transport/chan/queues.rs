@@ -12,7 +12,10 @@ use super::{
     gate::Gate,
     readers::Readers,
     request::Req,
-    slots::Slots, //
+    slots::{
+        SlotCacheUser,
+        Slots, //
+    },
 };
 use crate::{
     engine::{
@@ -62,11 +65,13 @@ pub(super) struct Queues {
     pub(super) readers: Readers,
     #[pin]
     pub(super) gate: Gate,
+    /// Where slots come from, and have gone back to before.
+    pub(super) slot_cache: SlotCacheUser,
 }
 
 impl Queues {
     /// Of a connected channel, with its first slots.
-    pub(super) fn new(slots: Slots) -> impl PinInit<Self> {
+    pub(super) fn new(slots: Slots, slot_cache: SlotCacheUser) -> impl PinInit<Self> {
         pin_init!(Self {
             engine <- new_spinlock!(Engine::new(slots), "fuse_chan::engine"),
             waiting: Waiting::new(),
@@ -75,6 +80,7 @@ impl Queues {
             background: Atomic::new(0),
             readers <- Readers::new(),
             gate <- Gate::new(),
+            slot_cache,
         })
     }
 

@@ -33,6 +33,7 @@ use crate::{
             slab::{
                 KmemCache,
                 KmemCacheGuard,
+                KmemCacheUser,
                 SlabArc, //
             },
         },
@@ -91,6 +92,15 @@ impl RequestCache {
             _guard: CACHE.create()?,
             _slots: SlotCache::new()?,
         })
+    }
+
+    /// The right of a channel to make requests.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn user() -> Result<KmemCacheUser<Request>> {
+        CACHE.user()
     }
 }
 
@@ -167,7 +177,7 @@ impl Request {
             times: Times::new(),
             spent: Atomic::new(false),
         });
-        SlabArc::pin_init(&CACHE, gfp, init)
+        SlabArc::pin_init(&chan.requests, gfp, init)
     }
 
     /// Enters `Chan::waiting`, before a request that was not counted is sent.

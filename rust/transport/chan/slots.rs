@@ -25,6 +25,7 @@ use crate::{
         slab::{
             KmemCache,
             KmemCacheGuard,
+            KmemCacheUser,
             UniqueSlabArc, //
         },
     },
@@ -37,6 +38,9 @@ use kernel::prelude::*;
 
 /// Where segments come from, while the module is loaded.
 static CACHE: KmemCache<Segment<Req, Slots>> = KmemCache::new(c"fuse_slots", 0..0);
+
+/// The right to have segments.
+pub(super) type SlotCacheUser = KmemCacheUser<Segment<Req, Slots>>;
 
 /// The cache of segments.
 pub(super) struct SlotCache {
@@ -54,6 +58,15 @@ impl SlotCache {
             _guard: CACHE.create()?,
         })
     }
+
+    /// The right of a channel to have segments.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn user() -> Result<SlotCacheUser> {
+        CACHE.user()
+    }
 }
 
 /// A segment of slots.
@@ -65,12 +78,12 @@ impl Slots {
     /// # Errors
     ///
     /// `ENOMEM`, unless [`Gfp::NOFAIL`].
-    pub(super) fn new(gfp: Gfp) -> Result<Self> {
+    pub(super) fn new(cache: &SlotCacheUser, gfp: Gfp) -> Result<Self> {
         let segment = init!(Segment {
             slots <- pin_init::init_array_from_fn(|_| Slot::new()),
             branch: Branch::new(),
         });
-        Ok(Self(UniqueSlabArc::init(&CACHE, gfp, segment)?))
+        Ok(Self(UniqueSlabArc::init(cache, gfp, segment)?))
     }
 }
 
@@ -124,7 +137,7 @@ impl Queues {
             if !may_grow {
                 return Err(ENOMEM);
             }
-            let slots = Slots::new(gfp)?;
+            let slots = Slots::new(&self.slot_cache, gfp)?;
             // One that finds no place in one step is dropped here, after the lock.
             let _again = self.step(|engine| engine.grow(slots));
         }
