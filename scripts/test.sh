@@ -283,8 +283,10 @@ main() {
 		known+="$name,"
 		[[ $kind != vm ]] || with_cases+="$name,"
 	done
+	[[ -z $SUITE ]] || PROGRAMS=(init wirediff replay)
 	for name in ${SUITE//,/ }; do
 		[[ $known = *,$name,* ]] || die "there is no suite $name" "known: ${known//,/ }"
+		[[ $with_cases != *,$name,* ]] || PROGRAMS+=("suite-$name")
 		[[ -z $CASE || $with_cases = *,$name,* ]] || die "CASE=$CASE: suite $name runs as a whole"
 	done
 	[[ -z $CASE ]] || check_case

@@ -65,12 +65,16 @@ cargo_lock() {
 
 # Test programs: cargo works in the cache, and the results are copied here under a lock.
 # selftests [PACKAGE...]: all of them, or just these; once in a run, which has the same ones to its end. Sets BIN to
-# their folder; build/bin leads to the latest one.
+# their folder; build/bin leads to the latest one. With PROGRAMS only these are made: to link all suites takes longer
+# than to run one of them.
 BIN=
+PROGRAMS=()
 selftests() {
 	[[ -z $BIN ]] || return 0
+	local programs=(--bins)
 	cargo_lock
-	step "test programs" selftests 0 selftests_build "${@/#/--package=}"
+	((${#PROGRAMS[@]} == 0)) || programs=("${PROGRAMS[@]/#/--bin=}")
+	step "test programs" selftests 0 selftests_build "${programs[@]}" "${@/#/--package=}"
 	keep_built bin
 	BIN=$KEPT
 	[[ -L $BUILD/bin ]] || rm -rf "${BUILD:?}/bin"
@@ -85,7 +89,7 @@ selftests_build() {
 	# The same programs from the same sources, wherever the checkout is: C's results are kept by them.
 	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
 		--config "target.x86_64-unknown-linux-gnu.rustflags=['--remap-path-prefix=$ROOT/selftests=selftests']" \
-		--release ${CI:+--locked} --bins "$@"
+		--release ${CI:+--locked} "$@"
 	rm -rf "$BUILD/bin.new"
 	mkdir -p "$BUILD/bin.new"
 	find "$release" -maxdepth 1 -type f -executable -exec cp -pt "$BUILD/bin.new" {} +
