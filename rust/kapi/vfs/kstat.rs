@@ -51,6 +51,11 @@ impl Kstat {
         self.0.result_mask = mask;
     }
 
+    /// Sets that these fields are valid too.
+    pub(crate) fn add_result_mask(&mut self, mask: u32) {
+        self.0.result_mask |= mask;
+    }
+
     /// The device of the superblock that `inode` is on.
     pub(crate) fn set_dev<T: Types>(&mut self, inode: &Inode<T>) {
         // SAFETY: The inode and its superblock are alive; `s_dev` does not change.
@@ -107,5 +112,10 @@ impl Kstat {
         self.0.atime = atime.into_raw();
         self.0.mtime = mtime.into_raw();
         self.0.ctime = ctime.into_raw();
+    }
+
+    /// The time of birth, which counts with `STATX_BTIME` in the result mask.
+    pub(crate) fn set_btime(&mut self, btime: Timespec64) {
+        self.0.btime = btime.into_raw();
     }
 }

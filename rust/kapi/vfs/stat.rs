@@ -29,6 +29,7 @@ pub(crate) use bindings::{
     STATX_ATIME,
     STATX_BASIC_STATS,
     STATX_BLOCKS,
+    STATX_BTIME,
     STATX_CTIME,
     STATX_GID,
     STATX_MODE,
