@@ -9,10 +9,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
 use crate::reply::{
-    attr_out, dirent, getxattr_out, open_out, write_out, Answer, Attr, Entry, Statfs, Valid, LONG,
+    attr_out, dirent, getxattr_out, open_out, statx_out, write_out, Answer, Attr, Entry, Statfs,
+    Valid, EPOCH, LONG,
 };
 use crate::request::Request;
 use crate::wire::*;
+
+/// When everything here was made.
+pub const BIRTH: (i64, u32) = (EPOCH as i64 - 1, 7);
 
 /// A file, directory or link.
 #[derive(Clone, Debug)]
@@ -230,6 +234,10 @@ impl Memfs {
             Op::LOOKUP => self.lookup(r.node, name),
             Op::GETATTR => Ok(attr_out(valid, &self.node(r.node)?.attr)),
             Op::SETATTR => self.setattr(r),
+            Op::STATX => {
+                let all = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
+                Ok(statx_out(valid, all, &self.node(r.node)?.attr, BIRTH))
+            }
             Op::READLINK => Ok(self.node(r.node)?.data.clone()),
             Op::SYMLINK => {
                 let id = self.make(r, name, libc::S_IFLNK | 0o777, names[1].as_bytes())?;

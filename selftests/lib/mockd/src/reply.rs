@@ -224,6 +224,27 @@ pub fn attr_out(valid: Valid, attr: &Attr) -> Vec<u8> {
         .0
 }
 
+/// Answer to STATX: what of `attr` is true says `mask`, as does whether there is a time of birth.
+pub fn statx_out(valid: Valid, mask: u32, attr: &Attr, btime: (i64, u32)) -> Vec<u8> {
+    let time = |b: Bytes, (sec, nsec): (i64, u32)| b.u64(sec as u64).u32(nsec).u32(0);
+    let b = Bytes::default()
+        .u64(valid.0)
+        .u32(valid.1)
+        .u32(0)
+        .u64(0)
+        .u64(0);
+    let b = b.u32(mask).u32(attr.blksize).u64(0);
+    let b = b.u32(attr.nlink).u32(attr.uid).u32(attr.gid);
+    let b = b.u16(attr.mode as u16).u16(0);
+    let b = b.u64(attr.ino).u64(attr.size).u64(attr.blocks).u64(0);
+    let b = time(b, (attr.atime as i64, attr.atimensec));
+    let b = time(b, btime);
+    let b = time(b, (attr.ctime as i64, attr.ctimensec));
+    let b = time(b, (attr.mtime as i64, attr.mtimensec));
+    let b = b.u32((attr.rdev >> 8) & 0xfff).u32(attr.rdev & 0xff);
+    b.u32(0).u32(0).bytes(&[0; 14 * 8]).0
+}
+
 /// Answer to OPEN and OPENDIR, and the second half of that to CREATE.
 pub fn open_out(fh: u64, flags: u32) -> Vec<u8> {
     Bytes::default().u64(fh).u32(flags).u32(0).0

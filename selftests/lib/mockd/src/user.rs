@@ -93,6 +93,33 @@ pub fn fstat(f: &impl AsRawFd) -> Res<Stat> {
     stat_at(f.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
 }
 
+/// What statx(2) gives of it that stat(2) does not: which fields are true, of those that the file
+/// system tells, and the time of birth; and the size.
+pub type Statx = (u32, (i64, u32), u64);
+
+fn statx_at(dir: i32, p: &std::ffi::CStr, flags: i32, mask: u32) -> Res<Statx> {
+    // SAFETY: a C string, and a place for the result.
+    let s = unsafe {
+        let mut s: libc::statx = std::mem::zeroed();
+        check(libc::statx(dir, p.as_ptr(), flags, mask, &mut s))?;
+        s
+    };
+    let btime = (s.stx_btime.tv_sec, s.stx_btime.tv_nsec);
+    let told = libc::STATX_BASIC_STATS | libc::STATX_BTIME;
+    Ok((s.stx_mask & told, btime, s.stx_size))
+}
+
+/// statx(2), without following links.
+pub fn statx(p: &Path, flags: i32, mask: u32) -> Res<Statx> {
+    let flags = flags | libc::AT_SYMLINK_NOFOLLOW;
+    statx_at(libc::AT_FDCWD, &path(p), flags, mask)
+}
+
+/// The same of what is open.
+pub fn fstatx(f: &impl AsRawFd, flags: i32, mask: u32) -> Res<Statx> {
+    statx_at(f.as_raw_fd(), c"", flags | libc::AT_EMPTY_PATH, mask)
+}
+
 /// open(2).
 pub fn open(p: &Path, flags: i32, mode: u32) -> Res<OwnedFd> {
     let c = path(p);
