@@ -13,7 +13,7 @@
 //! | the connection | `init`, `statfs` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
-//! | inodes | `getattr`, `setattr`, `access`, `readlink` |
+//! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
@@ -65,6 +65,7 @@ mod rmdir;
 mod setattr;
 mod setxattr;
 mod statfs;
+mod statx;
 mod symlink;
 mod unlink;
 mod write;
@@ -104,6 +105,7 @@ pub use self::{
     setattr::*,
     setxattr::*,
     statfs::*,
+    statx::*,
     symlink::*,
     unlink::*,
     write::*, //

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reporting attributes: GETATTR.
+//! Reporting attributes: GETATTR, and whether the daemon must be asked.
 //!
 //! C counterpart: `fuse_getattr()`, `fuse_update_get_attr()`, `fuse_do_getattr()` (dir.c). Takes
 //! `Inode::inner` when attributes change, and folio locks after it when the size does. May
 //! sleep, as the daemon is asked.
 
+use super::{
+    fillattr::fill,
+    statx::do_statx, //
+};
 use crate::{
     abi::{
         op::Getattr,
         Attr,
         BadAttr,
+        Opcode,
         Timeout, //
     },
     fs::{
@@ -19,27 +24,22 @@ use crate::{
                 self,
                 AskedAt, //
             },
+            fuse_inode::State,
             times::valid_until, //
         },
         File,
         Fuse,
         Inode, //
     },
-    kapi::{
-        task::uidgid::{
-            make_kgid,
-            make_kuid, //
-        },
-        vfs::{
-            dentry::PositiveDentry,
-            kstat::Kstat,
-            mnt_idmapping::MntIdmap,
-            stat::{
-                AT_STATX_DONT_SYNC,
-                AT_STATX_FORCE_SYNC,
-                STATX_BASIC_STATS,
-                S_IFMT, //
-            },
+    kapi::vfs::{
+        dentry::PositiveDentry,
+        kstat::Kstat,
+        mnt_idmapping::MntIdmap,
+        stat::{
+            AT_STATX_DONT_SYNC,
+            AT_STATX_FORCE_SYNC,
+            STATX_BASIC_STATS,
+            STATX_BTIME, //
         },
     },
     transport::Outcome, //
@@ -92,31 +92,58 @@ fn update_get_attr(
     request_mask: u32,
     flags: u32,
 ) -> Result {
-    let fi = inode.data();
-    // Birth times come with STATX.
-    let request_mask = request_mask & STATX_BASIC_STATS;
+    let mut stat = stat;
+    let basic = request_mask & STATX_BASIC_STATS;
+    let conn = inode.conn();
 
-    let ask = if request_mask == 0 {
+    if request_mask & STATX_BTIME != 0 && !conn.lacks(Opcode::Statx) {
+        let mask = basic | STATX_BTIME;
+        if !must_ask(inode, mask, flags) {
+            report_cached(idmap, inode, stat, mask);
+            return Ok(());
+        }
+        inode.forget_acls();
+        let ask = || do_statx(idmap, inode, stat.as_deref_mut());
+        if conn.unless_lacking(Opcode::Statx, ask)?.is_some() {
+            return Ok(());
+        }
+    }
+    if must_ask(inode, basic, flags) {
+        inode.forget_acls();
+        return do_getattr(idmap, inode, stat, file);
+    }
+    report_cached(idmap, inode, stat, basic);
+    Ok(())
+}
+
+/// Whether the daemon must be asked for the attributes of `mask`.
+#[inline]
+fn must_ask(inode: &Inode, mask: u32, flags: u32) -> bool {
+    if mask == 0 {
         false
     } else if flags & AT_STATX_FORCE_SYNC != 0 {
         true
     } else if flags & AT_STATX_DONT_SYNC != 0 {
         false
     } else {
-        fi.is_outdated(request_mask)
-    };
-    if ask {
-        inode.forget_acls();
-        return do_getattr(idmap, inode, stat, file);
+        inode.data().is_outdated(mask)
     }
+}
 
-    if let Some(stat) = stat {
-        stat.generic_fillattr(idmap, request_mask, inode);
-        stat.set_mode(fi.orig_mode.load(Relaxed) as u16);
-        stat.set_ino(fi.orig_ino.load(Relaxed));
-        stat.set_blkbits(fi.blkbits.load(Relaxed) as u8);
+/// Reports attributes as they are known.
+#[inline]
+fn report_cached(idmap: &MntIdmap, inode: &Inode, stat: Option<&mut Kstat>, request_mask: u32) {
+    let Some(stat) = stat else { return };
+    let fi = inode.data();
+
+    stat.generic_fillattr(idmap, request_mask, inode);
+    stat.set_mode(fi.orig_mode.load(Relaxed) as u16);
+    stat.set_ino(fi.orig_ino.load(Relaxed));
+    stat.set_blkbits(fi.blkbits.load(Relaxed) as u8);
+    if fi.state.test(State::BTIME) {
+        stat.set_btime(inode.lock_inner().i_btime);
+        stat.add_result_mask(STATX_BTIME);
     }
-    Ok(())
 }
 
 /// Asks the daemon, by the open file if there is one. May sleep.
@@ -185,25 +212,4 @@ fn take<'a>(
             Err(EIO)
         }
     }
-}
-
-/// Reports attributes just as the daemon has given them, stale or not (`fuse_fillattr()`).
-fn fill(idmap: &MntIdmap, inode: &Inode, attr: Attr<'_>, stat: &mut Kstat) {
-    let ns = &inode.conn().user_ns;
-
-    stat.set_dev(inode);
-    stat.set_ino(attr.ino());
-    stat.set_mode((inode.i_mode() & S_IFMT) | attr.perm());
-    stat.set_nlink(attr.nlink());
-    stat.set_uid(idmap.map_uid(ns, make_kuid(ns, attr.uid())));
-    stat.set_gid(idmap.map_gid(ns, make_kgid(ns, attr.gid())));
-    stat.set_rdev(inode.i_rdev());
-    stat.set_times(
-        attr.atime().into(),
-        attr.mtime().into(),
-        attr.ctime().into(),
-    );
-    stat.set_size(attr.size());
-    stat.set_blocks(attr.blocks());
-    stat.set_blkbits(attr.blkbits().unwrap_or_else(|| inode.i_blkbits()));
 }

@@ -24,7 +24,8 @@ use super::{
 use crate::{
     abi::{
         Attr,
-        InitFlags, //
+        InitFlags,
+        Timestamp, //
     },
     fs::{
         Fuse,
@@ -45,6 +46,7 @@ use crate::{
                 STATX_ATIME,
                 STATX_BASIC_STATS,
                 STATX_BLOCKS,
+                STATX_BTIME,
                 STATX_CTIME,
                 STATX_MTIME,
                 STATX_NLINK,
@@ -89,6 +91,37 @@ impl AskedAt {
 /// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits
 /// (`fuse_change_attributes_i()`). May sleep.
 pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: AskedAt) {
+    change_and(inode, attr, valid, asked, |_| {});
+}
+
+/// The same with the time of birth: `None` if the daemon has been asked for it and knows none.
+pub(in crate::fs) fn change_with_btime(
+    inode: &Inode,
+    attr: Attr<'_>,
+    btime: Option<Timestamp>,
+    valid: Jiffies64,
+    asked: AskedAt,
+) {
+    change_and(inode, attr, valid, asked, |inner| {
+        let fi = inode.data();
+        // It is known now whether there is one.
+        fi.inval_mask.clear(STATX_BTIME);
+        if let Some(btime) = btime {
+            inner.i_btime = btime.into();
+            fi.state.set(State::BTIME);
+        }
+    });
+}
+
+/// The same, and `more` of the inode if the reply is not stale.
+#[inline]
+fn change_and(
+    inode: &Inode,
+    attr: Attr<'_>,
+    valid: Jiffies64,
+    asked: AskedAt,
+    more: impl FnOnce(&mut InodeInner<'_, Fuse>),
+) {
     let fi = inode.data();
 
     let old_size = {
@@ -99,6 +132,7 @@ pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, ask
             return;
         }
         change_locked(&mut inner, inode, attr, valid, asked.evict_ctr);
+        more(&mut inner);
         let old_size = inode.i_size_read();
         inner.i_size_write(attr.size());
         old_size

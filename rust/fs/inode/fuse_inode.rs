@@ -37,7 +37,10 @@ use crate::{
                 WaitQueue, //
             },
         },
-        time::jiffies::Jiffies64,
+        time::{
+            jiffies::Jiffies64,
+            time64::Timespec64, //
+        },
         vfs::inode::{
             InodeLock,
             InodeLockShared, //
@@ -71,6 +74,8 @@ impl State {
     const BAD: u32 = 1 << 3;
     /// Someone uses the page cache, or waits to.
     pub(in crate::fs) const CACHE_IO_MODE: u32 = 1 << 5;
+    /// [`Inner::i_btime`] is known.
+    pub(in crate::fs) const BTIME: u32 = 1 << 6;
 }
 
 /// An inode's data, in its slab object.
@@ -112,6 +117,8 @@ pub(in crate::fs) struct Inner {
     /// Open files that use the page cache; below zero, parallel direct writes (see
     /// [`iomode`](super::iomode)).
     pub(super) io_cache_ctr: i32,
+    /// The time of birth, with [`State::BTIME`].
+    pub(in crate::fs) i_btime: Timespec64,
 }
 
 impl Inner {
@@ -121,6 +128,7 @@ impl Inner {
             forget: Some(forget),
             attr_version: 0,
             io_cache_ctr: 0,
+            i_btime: Timespec64::default(),
         }
     }
 }

@@ -66,6 +66,14 @@ fn ours() -> Layout {
         "fuse_forget_one" FuseForgetOne { nodeid, nlookup }
         "fuse_batch_forget_in" FuseBatchForgetIn { count, dummy }
         "fuse_getattr_in" FuseGetattrIn { getattr_flags, dummy, fh }
+        "fuse_sx_time" FuseSxTime { tv_sec, tv_nsec, __reserved }
+        "fuse_statx" FuseStatx {
+            mask, blksize, attributes, nlink, uid, gid, mode, __spare0, ino, size, blocks,
+            attributes_mask, atime, btime, ctime, mtime, rdev_major, rdev_minor, dev_major,
+            dev_minor, __spare2
+        }
+        "fuse_statx_in" FuseStatxIn { getattr_flags, reserved, fh, sx_flags, sx_mask }
+        "fuse_statx_out" FuseStatxOut { attr_valid, attr_valid_nsec, flags, spare, stat }
         "fuse_setattr_in" FuseSetattrIn {
             valid, padding, fh, size, lock_owner, atime, mtime, ctime, atimensec, mtimensec,
             ctimensec, mode, unused4, uid, gid, unused5

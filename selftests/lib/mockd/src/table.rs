@@ -32,7 +32,7 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
 ];
 
 /// Requests that are not sent yet, and what they need.
-pub const NOT_YET_SENT: &[(Op, &str)] = &[(Op::STATX, "needs the time of birth")];
+pub const NOT_YET_SENT: &[(Op, &str)] = &[];
 
 /// True for what only C's module sends.
 pub fn is_not_yet_sent(op: Op) -> bool {

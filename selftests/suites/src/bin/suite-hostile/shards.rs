@@ -194,6 +194,7 @@ fn counted() {
         LISTXATTR,
         SETXATTR,
         REMOVEXATTR,
+        STATX,
     ] {
         assert!(all.ops.contains_key(&(op as u32)), "none to {op:?}");
     }

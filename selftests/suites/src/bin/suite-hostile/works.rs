@@ -3,7 +3,7 @@
 //! That a fresh mount with a good daemon is as it should be, whatever was there before.
 
 use mockd::errno::*;
-use mockd::memfs::Memfs;
+use mockd::memfs::{Memfs, BIRTH};
 use mockd::{user, Mock};
 
 /// A call of most kinds, and what is right for each. The list is by hand: FSYNCDIR is not in it.
@@ -46,6 +46,9 @@ pub fn check() {
             "attributes",
             (s.mode & 0o777, s.uid, s.gid, s.mtime.0) == (0o600, 1, 2, 2),
         );
+        let birth = libc::STATX_BTIME;
+        let (known, born, _) = user::statx(&at("h"), 0, birth)?;
+        want("birth", (known & birth, born) == (birth, BIRTH));
         user::access(&at("old"), libc::R_OK)?;
         user::setxattr(&at("old"), "user.a", b"value", 0)?;
         let (_, value) = user::getxattr(&at("old"), "user.a", 10)?;

@@ -35,6 +35,7 @@ mod revalidate;
 mod setattr;
 mod setxattr;
 mod statfs;
+mod statx;
 mod symlink;
 mod through;
 mod tours;
@@ -52,6 +53,7 @@ fn main() {
         handle::cases,
         forget::cases,
         getattr::cases,
+        statx::cases,
         setattr::cases,
         access::cases,
         permissions::cases,

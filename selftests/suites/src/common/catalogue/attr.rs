@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is asked and set of an inode: GETATTR, SETATTR, ACCESS, extended attributes; and STATFS.
+//! What is asked and set of an inode: GETATTR, STATX, SETATTR, ACCESS, extended attributes; and
+//! STATFS.
 
 use std::os::fd::OwnedFd;
 
@@ -75,6 +76,24 @@ pub const ROWS: &[Row] = &[
             let f = held(p, Part::File)?;
             Ok(Act::new(move || {
                 user::fstat(&f).map(|s| Got::Stat(Box::new(s)))
+            }))
+        })
+    },
+    Row {
+        unknown: Unknown::Replaced,
+        files: |fs| fs.attr_valid = ZERO,
+        keeps: Keeps::Node,
+        class: "stat",
+        ..Row::new("statx", Op::STATX, |p| {
+            let f = held(p, Part::File)?;
+            Ok(Act::new(move || {
+                let (mask, (sec, nsec), size) = user::fstatx(&f, 0, libc::STATX_BTIME)?;
+                Ok(Got::Numbers(vec![
+                    mask.into(),
+                    sec as u64,
+                    nsec.into(),
+                    size,
+                ]))
             }))
         })
     },
