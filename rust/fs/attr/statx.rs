@@ -42,6 +42,7 @@ use kernel::{
 ///
 /// The daemon's; EIO if what it says is impossible, for this inode or at all, which makes the inode
 /// bad.
+#[inline(never)] // Most callers do not come here, and need a smaller stack frame without it.
 pub(super) fn do_statx(idmap: &MntIdmap, inode: &Inode, stat: Option<&mut Kstat>) -> Result {
     let asked = AskedAt {
         attr_version: inode.conn().attr_version(),
