@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
 fn unread_forgets() {
     flood(Flood {
         round: forgets,
-        room: 16,
+        room: 20,
         rounds: 1,
         least: 100_000,
     });
@@ -28,7 +28,7 @@ fn unread_forgets() {
 const NAMES: usize = 8000;
 
 /// Mounts with as many FORGETs each.
-const MOUNTS: usize = 16;
+const MOUNTS: usize = 20;
 
 /// Callers, each with its part of the names: the more wait, the fewer times the machine goes from
 /// them to the daemon.

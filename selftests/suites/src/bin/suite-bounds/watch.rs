@@ -93,10 +93,10 @@ impl Watch {
         outside(&self.group) - self.before
     }
 
-    /// Ends; gives the KiB that were taken outside at most.
-    pub fn end(self) -> i64 {
+    /// Ends its threads; gives the KiB that were taken outside at most.
+    pub fn most(&mut self) -> i64 {
         self.over.store(true, Ordering::Relaxed);
-        let seen = self.threads.into_iter().map(|t| t.join().expect("watch"));
+        let seen = self.threads.drain(..).map(|t| t.join().expect("watch"));
         let (mut most, mut longest) = (0, Duration::ZERO);
         for s in seen {
             (most, longest) = (most.max(s.most), longest.max(s.longest));
