@@ -25,7 +25,6 @@ pub fn cases() -> Vec<Case> {
         large_file,
         sendfile_and_splice,
         sendfile_of_direct_file,
-        failed_read_is_reported,
         copy_between_mount_and_outside,
         buffered_read_covers,
         buffered_read_is_cached,
@@ -371,37 +370,5 @@ fn sync_read_without_async_flag() {
     }
     let [c] = c;
     assert_eq!(c.join::<Res<bool>>(), Ok(true));
-    m.finish();
-}
-
-/// Who watches the filesystem for errors is told of each page that could not be read, and why: once
-/// by readahead, once more when the page itself is asked for.
-fn failed_read_is_reported() {
-    const ARGS: &str = "pos=$arg4:s64 len=$arg5:u64 error=$arg6:s32";
-    let probe = suites::tracing::Probe::at("fserror_report", "fserror", ARGS);
-    let (mut m, mut fs) = (Mock::new(), Memfs::new());
-    m.without_record();
-    fs.file("f", &pattern(2 * 4096, 3));
-    let c = m.call("f", |p| {
-        let fd = user::open(p, libc::O_RDONLY, 0)?;
-        let read = |n: usize, off: u64| user::pread(&fd, n, off).map(drop);
-        // A page each.
-        // SAFETY: a descriptor and numbers.
-        unsafe { libc::posix_fadvise(fd.as_raw_fd(), 0, 0, libc::POSIX_FADV_RANDOM) };
-        Res::Ok(vec![read(10, 0), read(10, 4096)])
-    });
-    let r: Res<Vec<Res<()>>> = m.serve(c, &mut |r| match r.op {
-        Op::READ if r.get("offset") == 0 => Answer::Err(EIO),
-        Op::READ => Answer::Err(EACCES),
-        _ => fs.handle(r),
-    });
-    // Whatever the reason is.
-    assert_eq!(r, Ok(vec![Err(EIO), Err(EIO)]));
-    let first = "pos=0 len=4096 error=-5".to_string();
-    let second = "pos=4096 len=4096 error=-13".to_string();
-    assert_eq!(
-        probe.calls(),
-        [first.clone(), first, second.clone(), second]
-    );
     m.finish();
 }
