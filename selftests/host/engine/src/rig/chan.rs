@@ -257,6 +257,9 @@ impl DerefMut for Memory {
 
 pub(crate) type TestEngine = Engine<Req, Forgets, Memory>;
 
+/// How a request is submitted: [`Engine::submit`], or that of the background.
+type Submit = fn(&mut TestEngine, Req, Admit, u32) -> Result<Submitted, Refused<Req>>;
+
 /// A channel. C: `struct fuse_chan`.
 pub(crate) struct Chan {
     engine: Mutex<TestEngine>,
@@ -395,7 +398,7 @@ impl Chan {
         task: &Arc<Task>,
         mut req: Req,
         admit: Admit,
-        submit: fn(&mut TestEngine, Req, Admit, u32) -> Result<Submitted, Refused<Req>>,
+        submit: Submit,
     ) -> Result<Submitted, Refusal> {
         loop {
             let live = self.waiting.count();
