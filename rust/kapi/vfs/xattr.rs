@@ -59,7 +59,7 @@ struct Handlers<T, X>(PhantomData<(T, X)>);
 
 impl<T: Types, X: XattrOperations<T>> Handlers<T, X> {
     const ALL_NAMES: bindings::xattr_handler = bindings::xattr_handler {
-        prefix: c"".as_ptr().cast(),
+        prefix: c"".to_bytes_with_nul().as_ptr().cast(),
         get: Some(get::<T, X>),
         set: Some(set::<T, X>),
         ..pin_init::zeroed()

@@ -218,7 +218,7 @@ fn nonblocking_sync_dev() -> OwnedFd {
 fn not_yet(f: impl Fn(BorrowedFd<'_>) -> Res<usize>) {
     let (dev, mnt) = (nonblocking_sync_dev(), dir());
     if !is_ours() {
-        let c = waiter(&dev, |fd| f(fd));
+        let c = waiter(&dev, &f);
         c.kill(libc::SIGUSR1);
         assert_eq!(c.join::<Res<usize>>(), Err(EINTR));
         return;
