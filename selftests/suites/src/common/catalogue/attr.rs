@@ -10,7 +10,7 @@ use mockd::reply::ZERO;
 use mockd::user;
 use mockd::wire::Op;
 
-use super::Lock::{Folio, X};
+use super::Lock::{Folio, Tail, X};
 use super::{Act, Got, Keeps, Part, Place, Row, Unknown, FAULTS_OF_FILES};
 
 /// Holds an inode, and has nothing open.
@@ -50,7 +50,7 @@ pub const ROWS: &[Row] = &[
     // What is cut off is waited for.
     Row {
         keeps: Keeps::File,
-        wants: &[Folio(Part::File)],
+        wants: &[Folio(Part::File), Tail(Part::File)],
         beside: &["", "_direct", "_parallel"],
         faults: Some(FAULTS_OF_FILES),
         name: "truncate",

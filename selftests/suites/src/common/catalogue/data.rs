@@ -9,7 +9,7 @@ use mockd::mem::PAGE;
 use mockd::user;
 use mockd::wire::Op;
 
-use super::Lock::{Folio, S, X};
+use super::Lock::{Folio, Tail, S, X};
 use super::{appends, reads, writes, Act, Keeps, Part, Place, Row, Unknown, Waits, PAGES};
 
 /// More than a page, and not as pages are cut.
@@ -85,8 +85,10 @@ pub const ROWS: &[Row] = &[
         beside: &["", "_victim", "_source"],
         ..WRITE
     },
+    // A page that is not written as a whole stays locked, lest somebody reads the rest of it.
     Row {
         beside: &["", "_direct", "_parallel"],
+        holds: &[X(Part::File), Tail(Part::File)],
         ..WRITE.variant("append", append)
     },
     Row {

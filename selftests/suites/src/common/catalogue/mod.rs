@@ -157,6 +157,8 @@ pub enum Lock<T> {
     Name(T),
     /// The page of a file that [`Names::page`] says.
     Folio(T),
+    /// The page behind a file's last one, where what is appended comes.
+    Tail(T),
 }
 
 impl<T> Lock<T> {
@@ -169,6 +171,7 @@ impl<T> Lock<T> {
             Lock::Renames => Lock::Renames,
             Lock::Name(t) => Lock::Name(f(t)),
             Lock::Folio(t) => Lock::Folio(f(t)),
+            Lock::Tail(t) => Lock::Tail(f(t)),
         }
     }
 }

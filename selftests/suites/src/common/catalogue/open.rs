@@ -6,7 +6,7 @@ use mockd::errno::*;
 use mockd::user;
 use mockd::wire::{Op, FOPEN_NOFLUSH};
 
-use super::Lock::{Folio, X};
+use super::Lock::{Folio, Tail, X};
 use super::{Act, Leaves, Part, Place, Row, Unknown, Waits};
 
 fn open(p: &Place, part: Part, flags: i32) -> Res<Act> {
@@ -29,7 +29,7 @@ fn close(p: &Place) -> Res<Act> {
 const OPEN: Row = Row {
     unknown: Unknown::Remembered(Ok(())),
     leaves: Leaves::File,
-    wants: &[Folio(Part::File)],
+    wants: &[Folio(Part::File), Tail(Part::File)],
     class: "open",
     ..Row::new("open", Op::OPEN, |p| open(p, Part::File, libc::O_RDONLY))
 };
@@ -49,7 +49,7 @@ pub const ROWS: &[Row] = &[
     OPEN.variant("open_write", |p| open(p, Part::File, libc::O_WRONLY)),
     // The VFS truncates when it is open: the daemon has done that, and the inode is locked for it.
     Row {
-        wants: &[X(Part::File), Folio(Part::File)],
+        wants: &[X(Part::File), Folio(Part::File), Tail(Part::File)],
         class: "open_truncate",
         ..OPEN.variant("open_truncate", |p| {
             open(p, Part::File, libc::O_RDWR | libc::O_TRUNC)
