@@ -258,7 +258,7 @@ pub(super) mod tests {
     fn raw(mask: u32, mode: u16) -> FuseStatxOut {
         let time = |n| FuseSxTime {
             tv_sec: n,
-            tv_nsec: n as u32 + 100,
+            tv_nsec: (n + 100) as u32,
             __reserved: -1,
         };
         FuseStatxOut {

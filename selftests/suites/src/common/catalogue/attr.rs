@@ -37,8 +37,10 @@ fn setxattr(p: &Place, part: Part) -> Res<Act> {
     }))
 }
 
+// The value is the caller's: it goes with one that leaves.
 const SETXATTR: Row = Row {
     files: |fs| fs.xattrs = true,
+    lends: true,
     unknown: Unknown::Remembered(Err(EOPNOTSUPP)),
     keeps: Keeps::Node,
     holds: &[X(Part::File)],

@@ -68,7 +68,7 @@ pub struct Row {
     pub leaves: Leaves,
     /// What stays as it is until it is answered, even when its caller has gone.
     pub keeps: Keeps,
-    /// While the daemon reads the request it reads memory of the caller's.
+    /// While the daemon reads the request it reads memory that goes with a caller that leaves.
     pub lends: bool,
     /// What C holds while the request is with the daemon.
     pub holds: &'static [Lock<Part>],
