@@ -30,6 +30,7 @@ use crate::{
         },
         rcu_walk::RcuInode, //
     },
+    transport::Hold, //
 };
 use kernel::{
     page::PAGE_SIZE,
@@ -87,6 +88,13 @@ pub(in crate::fs) fn set_acl(
     let conn = inode.conn();
     if conn.lacks(Opcode::Setxattr) || no_acl(conn) {
         return Err(EOPNOTSUPP);
+    }
+    // The VFS has looked at the owner before: a caller that has left may have changed it.
+    if inode.await_hold(Hold::Exclusive)? {
+        inode.check_bad()?;
+        if !inode.owner_or_capable(idmap) {
+            return Err(EPERM);
+        }
     }
     let name = name(kind);
     let Some(acl) = acl else {

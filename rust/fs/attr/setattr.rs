@@ -33,9 +33,13 @@ use crate::{
         Inode, //
     },
     kapi::{
-        task::uidgid::{
-            from_kgid,
-            from_kuid, //
+        fuse::moduleparam::killable,
+        task::{
+            sched::fatal_signal_pending,
+            uidgid::{
+                from_kgid,
+                from_kuid, //
+            },
         },
         vfs::{
             attr::{
@@ -82,7 +86,14 @@ pub(in crate::fs) fn setattr(
         return Err(EACCES);
     }
 
-    inode.await_hold(Hold::Exclusive)?;
+    if inode.await_hold(Hold::Exclusive)? {
+        inode.check_bad()?;
+    }
+    // Before data change the VFS has asked whether the file has capabilities, and takes an error
+    // for a no: also that of a killed caller, which has left the question unanswered.
+    if attr.has(ATTR_SIZE) && killable() && fatal_signal_pending() {
+        return Err(EINTR);
+    }
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
         kill_suidgid(idmap, inode, attr.as_mut())?;
     }

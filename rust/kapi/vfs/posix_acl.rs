@@ -227,6 +227,12 @@ impl<T: Types> Inode<T> {
         unsafe { bindings::forget_all_cached_acls(self.as_ptr()) };
     }
 
+    /// Whether the current task owns the inode or may do without (`inode_owner_or_capable()`).
+    pub(crate) fn owner_or_capable(&self, idmap: &MntIdmap) -> bool {
+        // SAFETY: Both are live.
+        unsafe { bindings::inode_owner_or_capable(idmap.as_ptr(), self.as_ptr()) }
+    }
+
     /// Whether the current task is in the inode's group or may do without
     /// (`in_group_or_capable()`).
     pub(crate) fn in_group_or_capable(&self, idmap: &MntIdmap) -> bool {
