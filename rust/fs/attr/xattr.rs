@@ -62,7 +62,7 @@ pub(in crate::fs) fn get(inode: &Inode, name: &CStr, max: usize) -> Result<KVVec
             name,
             max: u32::try_from(max)?,
         };
-        let buffer = KVVec::with_capacity(max, GFP_KERNEL)?;
+        let buffer = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
         let nothing = || |_: &mut Outcome<'_>| {};
         inode.conn().call_bytes(inode, &op, buffer, max, nothing)
     })
@@ -88,7 +88,7 @@ pub(in crate::fs) fn list(entry: &Dentry, max: usize) -> Result<KVVec<u8>> {
         let op = Listxattr {
             max: u32::try_from(max)?,
         };
-        let buffer = KVVec::with_capacity(max, GFP_KERNEL)?;
+        let buffer = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
         let nothing = || |_: &mut Outcome<'_>| {};
         inode.conn().call_bytes(inode, &op, buffer, max, nothing)
     })?;
@@ -173,7 +173,7 @@ fn setxattr<'a>(
     };
     // The caller's goes with it if it is killed.
     let mut copy = KVVec::new();
-    copy.extend_from_slice(value, GFP_KERNEL)?;
+    copy.extend_from_slice(value, GFP_KERNEL_ACCOUNT)?;
     Ok((op, Payload::In(copy)))
 }
 
@@ -194,7 +194,9 @@ fn change<O: Op>(
     inode.check_bad()?;
     let conn = inode.conn();
     let changed = conn.unless_lacking(O::OPCODE, || {
-        inode.await_hold(Hold::Exclusive)?;
+        if inode.await_hold(Hold::Exclusive)? {
+            inode.check_bad()?;
+        }
         let (op, payload) = make()?;
         let then = || {
             let inode = ARef::from(inode);
