@@ -179,7 +179,8 @@ pub(in crate::fs) fn kill_sb(sb: &DyingSuper<'_, Fuse>) {
     if !sb.has_root() {
         return;
     }
-    chan.abort();
+    // It was aborted before others were kept from the superblock: who is on it may have to wait for
+    // an answer, as inodes do that go with READs under way.
     chan.wait_aborted();
     connections::remove(sb.s_dev());
     if let Some(notified) = sb.data().notified.as_ref() {

@@ -96,6 +96,10 @@ impl FileSystem for FuseType {
         fill::check_flags(fc.sb_flags())
     }
 
+    fn abort(mount: &Mount) {
+        mount.conn.chan.abort();
+    }
+
     fn kill_sb(sb: DyingSuper<'_, Fuse>) {
         fill::kill_sb(&sb);
     }

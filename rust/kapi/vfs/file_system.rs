@@ -169,6 +169,12 @@ pub(crate) trait FileSystem: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// A superblock is about to be shut down. `s_umount` is held for writing.
+    /// A superblock with a root is about to be shut down, and may still be reached by
+    /// [`LiveSuper`](super::super_block::LiveSuper): ends what those who reach it may wait for.
+    /// `s_umount` is held for writing.
+    fn abort(_data: &<Self::Types as SuperTypes>::Super) {}
+
+    /// A superblock is about to be shut down, and is not reached any more. `s_umount` is held for
+    /// writing.
     fn kill_sb(sb: DyingSuper<'_, Self::Types>);
 }

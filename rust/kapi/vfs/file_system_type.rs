@@ -116,6 +116,13 @@ unsafe extern "C" fn init_fs_context_callback<F: FileSystem>(
 /// Called by the VFS with a superblock of type `F`, which has lost its last active reference, and
 /// `s_umount` held for writing.
 unsafe extern "C" fn kill_sb_callback<F: FileSystem>(ptr: *mut bindings::super_block) {
+    // SAFETY: By the contract above the superblock is there, and `s_root` does not change any more;
+    // `sget_fc()` has set `s_fs_info`, which is freed below.
+    unsafe {
+        if !(*ptr).s_root.is_null() {
+            F::abort(&SuperObject::<F::Types>::of(ptr).data);
+        }
+    }
     // SAFETY: By the contract above; `sget_fc()` has set `s_fs_info`.
     let sb: DyingSuper<'_, F::Types> = unsafe { DyingSuper::new(ptr) };
     let rootless = !sb.has_root();
