@@ -40,8 +40,8 @@ pub fn is_not_yet_sent(op: Op) -> bool {
 }
 
 /// True for a request that comes beside those that a test is about: before a file's data change the
-/// kernel asks whether it has capabilities. The daemons of the tests answer it by themselves, unless
-/// the test says that it expects it.
+/// kernel asks whether it has capabilities. The daemons of the tests answer it by themselves,
+/// unless the test says that it expects it.
 pub fn is_unasked(r: &Request) -> bool {
     r.op == Op::GETXATTR && r.name() == "security.capability"
 }
