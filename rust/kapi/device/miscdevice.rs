@@ -424,6 +424,11 @@ unsafe extern "C" fn fasync<D: MiscDevice>(
 ) -> c_int {
     // SAFETY: The VFS passes an open file of ours.
     let data = unsafe { borrow::<D>(file) };
+    // It is on no list. `__fput()` asks this of a file that was opened with O_ASYNC, too, in tasks
+    // that must not wait: dying ones, and the work item that closes files for the whole machine.
+    if on == 0 && data.list.load(Acquire).is_null() {
+        return 0;
+    }
     from_result(|| {
         // SAFETY: As above; the list is borrowed from the file's data, and always the same, so that
         // the VFS takes the file off it before `release()`.

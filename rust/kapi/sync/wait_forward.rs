@@ -133,8 +133,10 @@ unsafe extern "C" fn forward<S: HasWaitQueue>(
     // SAFETY: By the contract: it is dropped only after it was taken off the queue, which takes the
     // lock.
     let this = unsafe { &*container_of!(Opaque::cast_from(entry), FollowingQueue<S>, entry) };
+    // All of them: how many were to be woken up is not told here, and of those who wait exclusively
+    // none may be forgotten when the connection ends.
     // SAFETY: The queue is valid.
-    unsafe { bindings::__wake_up(this.queue.as_ptr(), bindings::TASK_NORMAL, 1, key) };
+    unsafe { bindings::__wake_up(this.queue.as_ptr(), bindings::TASK_NORMAL, 0, key) };
     // Whoever was woken up here does not count as one of those who were to be.
     0
 }

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use ktap::{cases, Case};
+use ktap::{cases, Case, Impl};
 use mockd::errno::*;
 use mockd::mock::read_request;
 use mockd::mount::{clone_dev, is_mounted, open_dev, umount, Context};
@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         sync_reader_interrupted,
         sync_splice_waits,
         sync_fasync_waits,
+        sync_closed_with_o_async,
         sync_clone_waits,
         sync_write_does_not_wait,
         closed_before_mount,
@@ -385,6 +386,25 @@ fn sync_fasync_waits() {
         check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_ASYNC) })
     });
     assert_eq!(then_mounted::<Res<i64>>(&dev, c), Ok(0));
+}
+
+/// A file that was opened with O_ASYNC is taken off the list for SIGIO when it is closed, though it
+/// is on none. C waits for the mount then, which nobody can make any more, until a signal; a task
+/// that dies gets none.
+fn sync_closed_with_o_async() {
+    let mut c = Caller::spawn(None, |io| {
+        user::catch_signal(libc::SIGUSR1, false);
+        let dev = user::open(Path::new("/dev/fuse"), libc::O_RDWR | libc::O_ASYNC, 0)?;
+        ioctl(&dev, SYNC_INIT, 0)?;
+        io.put(());
+        user::close(dev)
+    });
+    c.get::<()>();
+    if ktap::implementation() == Impl::C {
+        c.wait_asleep();
+        c.kill(libc::SIGUSR1);
+    }
+    assert_eq!(c.join::<Res<()>>(), Ok(()));
 }
 
 fn sync_clone_waits() {
