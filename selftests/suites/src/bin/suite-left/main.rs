@@ -13,6 +13,7 @@ mod over;
 mod random;
 mod random_caller;
 mod random_daemon;
+mod rights;
 mod rows;
 mod scene;
 mod waiters;
@@ -25,6 +26,7 @@ fn main() {
     }
     let mut all = data::cases();
     all.extend(names::cases());
+    all.extend(rights::cases());
     all.extend(exits::cases());
     all.extend(waiters::cases());
     all.extend(memory::cases());
