@@ -157,7 +157,11 @@ impl<T: Types> InodeInner<'_, T> {
 
     /// Clears `S_NOSEC`: whether writes must strip privileges is to be asked again.
     pub(crate) fn clear_nosec(&mut self) {
+        // Others set flags without this lock, so what is written back may be old by then: not
+        // without need.
         let flags = self.inode.i_flags();
-        write_once!(self, i_flags, flags & !bindings::S_NOSEC);
+        if flags & bindings::S_NOSEC != 0 {
+            write_once!(self, i_flags, flags & !bindings::S_NOSEC);
+        }
     }
 }
