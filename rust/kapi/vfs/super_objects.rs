@@ -11,7 +11,10 @@
 //! [`InodeHold`](super::inode_hold::InodeHold)) can be kept anywhere, and its type says nothing of
 //! the superblock. So the superblock waits: for the last of what `alloc_inode` and `d_init` have
 //! made, which is counted, to come by `destroy_inode` and `d_release`. One that goes with the
-//! superblock's own data would never come.
+//! superblock's own data would never come. Nor would that of a dentry to which a reference is
+//! dropped only after `kill_sb`: it is hashed, so it is kept for later, and nobody shrinks a
+//! superblock's dentries then. What holds a dentry is therefore waited for by the filesystem's own
+//! `kill_sb`.
 //!
 //! The count is one atomic operation for each allocation, and one for each end, of an object whose
 //! allocation takes several; there is none for a reference. It has a cache line of its own, beside
@@ -20,8 +23,12 @@
 use kernel::{
     prelude::*,
     sync::{
-        Completion,
-        Refcount, //
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed, //
+        },
+        Completion, //
     },
 };
 
@@ -30,7 +37,7 @@ use kernel::{
 #[repr(align(64))]
 pub(super) struct SuperObjects {
     /// How many there are, and one for the superblock until it waits.
-    count: Refcount,
+    count: Atomic<usize>,
     /// None is left.
     #[pin]
     none: Completion,
@@ -40,19 +47,19 @@ impl SuperObjects {
     /// Of a new superblock.
     pub(super) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            count: Refcount::new(1),
+            count: Atomic::new(1),
             none <- Completion::new(),
         })
     }
 
     /// One more.
     pub(super) fn add(&self) {
-        self.count.inc();
+        self.count.fetch_add(1usize, Relaxed);
     }
 
     /// One less: it does not use the superblock any more.
     pub(super) fn remove(&self) {
-        if self.count.dec_and_test() {
+        if self.count.fetch_sub(1usize, Full) == 1 {
             // The waiter returns when this is through with the memory, which may go then.
             self.none.complete_all();
         }
