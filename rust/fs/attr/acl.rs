@@ -51,9 +51,9 @@ pub(in crate::fs) fn get_inode_acl(inode: &Inode, kind: AclType) -> Result<Optio
 }
 
 /// `get_inode_acl` in RCU walk.
-pub(in crate::fs) fn get_inode_acl_rcu(inode: &RcuInode<'_, Fuse>) -> Result<Option<PosixAcl>> {
+pub(in crate::fs) fn get_inode_acl_rcu(inode: &RcuInode<'_, Fuse>) -> Result {
     if !inode.sb_data().conn.agreed(InitFlags::POSIX_ACL) {
-        return Ok(None);
+        return Ok(());
     }
     Err(ECHILD)
 }

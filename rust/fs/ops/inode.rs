@@ -268,7 +268,7 @@ impl AclOperations<Fuse> for Acls {
         acl::get_inode_acl(inode, kind)
     }
 
-    fn get_inode_acl_rcu(inode: &RcuInode<'_, Fuse>, _kind: AclType) -> Result<Option<PosixAcl>> {
+    fn get_inode_acl_rcu(inode: &RcuInode<'_, Fuse>, _kind: AclType) -> Result {
         acl::get_inode_acl_rcu(inode)
     }
 

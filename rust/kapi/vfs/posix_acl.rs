@@ -130,8 +130,9 @@ pub(crate) trait AclOperations<T: Types>: 'static {
     /// The ACL by which the kernel is to decide who may do what.
     fn get_inode_acl(inode: &Inode<T>, kind: AclType) -> Result<Option<PosixAcl>>;
 
-    /// The same in RCU walk; ECHILD if it cannot be told without sleeping.
-    fn get_inode_acl_rcu(inode: &RcuInode<'_, T>, kind: AclType) -> Result<Option<PosixAcl>>;
+    /// The same in RCU walk, where a reference would not be given back: there is none, or it is
+    /// ECHILD, and asked for again outside.
+    fn get_inode_acl_rcu(inode: &RcuInode<'_, T>, kind: AclType) -> Result;
 
     /// The ACL that a caller asks for.
     fn get_acl(dentry: &Dentry<T>, kind: AclType) -> Result<Option<PosixAcl>>;
@@ -174,7 +175,7 @@ pub(super) unsafe extern "C" fn get_inode_acl<T: Types, A: AclOperations<T>>(
     };
     PosixAcl::into_ptr(if rcu {
         // SAFETY: By the contract; in RCU walk.
-        A::get_inode_acl_rcu(&unsafe { RcuInode::from_raw(inode) }, kind)
+        A::get_inode_acl_rcu(&unsafe { RcuInode::from_raw(inode) }, kind).map(|()| None)
     } else {
         // SAFETY: By the contract.
         A::get_inode_acl(unsafe { Inode::from_raw(inode) }, kind)
