@@ -62,9 +62,10 @@ module! {
 /// reverse order, so that a failure unwinds what there is.
 #[pin_data]
 pub(crate) struct FuseModule {
-    control: control::Registration,
+    /// Made last: once it can be opened there may be mounts, whatever becomes of the rest.
     #[pin]
     device: transport::Registration,
+    control: control::Registration,
     filesystem: fs::Registration,
     suspend: transport::suspend::Registration,
     /// Goes after `filesystem`, which waits for what may still use it (`kapi/vfs/unload.rs`).
@@ -82,8 +83,8 @@ impl kernel::InPlaceModule for FuseModule {
             requests: transport::RequestCache::new()?,
             suspend: transport::suspend::register()?,
             filesystem: fs::Registration::new()?,
-            device <- transport::register(),
             control: control::Registration::new()?,
+            device <- transport::register(),
         })
     }
 }
