@@ -70,6 +70,7 @@ fn fresh(p: &Place) {
     }
     let _ = p.open(Part::Victim, libc::O_CREAT | libc::O_WRONLY);
     let _ = user::mkdir(&p.path(Part::Sub), 0o755);
+    let _ = user::setxattr(&p.path(Part::File), "user.a", b"a", 0);
 }
 
 /// Makes each call of the catalogue, and says what is wrong.
@@ -137,7 +138,9 @@ fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
 }
 
 fn on_names() {
-    check_on(catalogue::sample(), |mnt| {
+    let mut fs = catalogue::sample();
+    fs.xattrs = true;
+    check_on(fs, |mnt| {
         let mut all = catalogue_calls(mnt);
         all.extend(wrong(&names(), mnt));
         all
