@@ -263,6 +263,27 @@ fn found<T: Types>(
     }
 }
 
+/// What `to_dentry` makes of a handle, if it is of a kind that is used here.
+///
+/// # Safety
+///
+/// A superblock registered for `T` that stays mounted, and `fh_len` words at `fid` that do not
+/// change meanwhile.
+unsafe fn decode<T: Types>(
+    sb: *mut bindings::super_block,
+    fid: *mut bindings::fid,
+    fh_len: c_int,
+    fh_type: c_int,
+    to_dentry: impl FnOnce(&SuperBlock<T>, FidType, &[u32]) -> Result<Option<ARef<Dentry<T>>>>,
+) -> *mut bindings::dentry {
+    // SAFETY: By this function's contract.
+    let (sb, fid) = unsafe { (SuperBlock::<T>::from_raw(sb), words(fid, fh_len)) };
+    match FidType::from_raw(fh_type) {
+        Some(kind) => found(sb, to_dentry(sb, kind, fid)),
+        None => ptr::null_mut(),
+    }
+}
+
 /// # Safety
 ///
 /// Called by exportfs, through the table it is in: a superblock that stays mounted, and `fh_len`
@@ -274,11 +295,7 @@ unsafe extern "C" fn fh_to_dentry<T: Types, O: ExportOperations<T>>(
     fh_type: c_int,
 ) -> *mut bindings::dentry {
     // SAFETY: By this function's contract.
-    let (sb, fid) = unsafe { (SuperBlock::<T>::from_raw(sb), words(fid, fh_len)) };
-    match FidType::from_raw(fh_type) {
-        Some(kind) => found(sb, O::fh_to_dentry(sb, kind, fid)),
-        None => ptr::null_mut(),
-    }
+    unsafe { decode(sb, fid, fh_len, fh_type, O::fh_to_dentry) }
 }
 
 /// # Safety
@@ -291,11 +308,7 @@ unsafe extern "C" fn fh_to_parent<T: Types, O: ExportOperations<T>>(
     fh_type: c_int,
 ) -> *mut bindings::dentry {
     // SAFETY: By this function's contract.
-    let (sb, fid) = unsafe { (SuperBlock::<T>::from_raw(sb), words(fid, fh_len)) };
-    match FidType::from_raw(fh_type) {
-        Some(kind) => found(sb, O::fh_to_parent(sb, kind, fid)),
-        None => ptr::null_mut(),
-    }
+    unsafe { decode(sb, fid, fh_len, fh_type, O::fh_to_parent) }
 }
 
 /// # Safety
