@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attributes that the daemon is asked for or told, and permissions. Uses [`inode`](super::inode)
-//! and [`request`](super::request); reading and writing use it, which need the size.
+//! Attributes that the daemon is asked for or told, and permissions. Uses [`inode`](super::inode),
+//! [`request`](super::request) and [`name`](super::name); reading and writing use it, which need
+//! the size.
 //!
 //! In reading order:
 //!

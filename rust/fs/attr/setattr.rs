@@ -7,7 +7,10 @@
 //! The VFS holds the inode's `i_rwsem` exclusively. Takes `Inode::inner`, and truncates the
 //! page cache after releasing it. May sleep, as the daemon is asked.
 
-use super::getattr;
+use super::{
+    getattr,
+    xattr::check_answered, //
+};
 use crate::{
     abi::{
         attr::AttrReply,
@@ -33,13 +36,9 @@ use crate::{
         Inode, //
     },
     kapi::{
-        fuse::moduleparam::killable,
-        task::{
-            sched::fatal_signal_pending,
-            uidgid::{
-                from_kgid,
-                from_kuid, //
-            },
+        task::uidgid::{
+            from_kgid,
+            from_kuid, //
         },
         vfs::{
             attr::{
@@ -89,10 +88,8 @@ pub(in crate::fs) fn setattr(
     if inode.await_hold(Hold::Exclusive)? {
         inode.check_bad()?;
     }
-    // Before data change the VFS has asked whether the file has capabilities, and takes an error
-    // for a no: also that of a killed caller, which has left the question unanswered.
-    if attr.has(ATTR_SIZE) && killable() && fatal_signal_pending() {
-        return Err(EINTR);
+    if attr.has(ATTR_SIZE) {
+        check_answered()?;
     }
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
         kill_suidgid(idmap, inode, attr.as_mut())?;

@@ -24,8 +24,13 @@ use crate::{
         Opcode, //
     },
     fs::{
+        name::wire_name::wire_name,
         Dentry,
         Inode, //
+    },
+    kapi::{
+        fuse::moduleparam::killable,
+        task::sched::fatal_signal_pending, //
     },
     transport::{
         Hold,
@@ -62,9 +67,7 @@ pub(in crate::fs) fn get(inode: &Inode, name: &CStr, max: usize) -> Result<KVVec
             name,
             max: u32::try_from(max)?,
         };
-        let buffer = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
-        let nothing = || |_: &mut Outcome<'_>| {};
-        inode.conn().call_bytes(inode, &op, buffer, max, nothing)
+        call_bytes(inode, &op, max)
     })
 }
 
@@ -88,12 +91,17 @@ pub(in crate::fs) fn list(entry: &Dentry, max: usize) -> Result<KVVec<u8>> {
         let op = Listxattr {
             max: u32::try_from(max)?,
         };
-        let buffer = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
-        let nothing = || |_: &mut Outcome<'_>| {};
-        inode.conn().call_bytes(inode, &op, buffer, max, nothing)
+        call_bytes(inode, &op, max)
     })?;
     Listxattr::check(&names).map_err(|_| EIO)?;
     Ok(names)
+}
+
+/// Asks for at most `max` bytes, into memory that is charged to the current task's memory cgroup.
+fn call_bytes<O: Op>(inode: &Inode, op: &O, max: usize) -> Result<KVVec<u8>> {
+    let buffer = KVVec::with_capacity(max, GFP_KERNEL_ACCOUNT)?;
+    let nothing = || |_: &mut Outcome<'_>| {};
+    inode.conn().call_bytes(inode, op, buffer, max, nothing)
 }
 
 /// What `send` gives, which asks for the list or its length, unless the daemon lacks LISTXATTR.
@@ -114,9 +122,22 @@ fn ask<R>(inode: &Inode, name: &CStr, send: impl FnOnce(Name<'_>) -> Result<R>) 
     let given = inode.conn().unless_lacking(Opcode::Getxattr, || {
         // Whoever changes the inode asks for its capabilities first, with the lock held.
         inode.await_if_locked()?;
-        send(wire_name(name)?)
+        send(wire_name(name.to_bytes())?)
     })?;
     given.ok_or(EOPNOTSUPP)
+}
+
+/// Before data change the VFS asks whether the file has capabilities, and takes an error for a no:
+/// also that of a killed caller, which has left the question unanswered. To be called after it.
+///
+/// # Errors
+///
+/// EINTR if killed.
+pub(in crate::fs) fn check_answered() -> Result {
+    if killable() && fatal_signal_pending() {
+        return Err(EINTR);
+    }
+    Ok(())
 }
 
 /// Sets a value. `i_rwsem` is held exclusively, by all below.
@@ -165,7 +186,7 @@ fn setxattr<'a>(
     acl_kill_sgid: bool,
 ) -> Result<(Setxattr<'a>, Payload)> {
     let op = Setxattr {
-        name: wire_name(name)?,
+        name: wire_name(name.to_bytes())?,
         size: u32::try_from(value.len())?,
         flags,
         ext: inode.conn().agreed(InitFlags::SETXATTR_EXT),
@@ -179,7 +200,7 @@ fn setxattr<'a>(
 
 fn removexattr(name: &CStr) -> Result<(Removexattr<'_>, Payload)> {
     let op = Removexattr {
-        name: wire_name(name)?,
+        name: wire_name(name.to_bytes())?,
     };
     Ok((op, Payload::None))
 }
@@ -212,9 +233,4 @@ fn change<O: Op>(
     changed.ok_or(EOPNOTSUPP)?;
     inode.update_ctime();
     Ok(())
-}
-
-/// A name as the wire takes it. The VFS gives us no other.
-fn wire_name(name: &CStr) -> Result<Name<'_>> {
-    Name::new(name.to_bytes()).ok_or(EINVAL)
 }

@@ -19,6 +19,7 @@ use crate::{
         InitFlags, //
     },
     fs::{
+        attr::xattr::check_answered,
         inode::{
             attr_cache,
             fuse_inode::State,
@@ -28,7 +29,6 @@ use crate::{
         Inode, //
     },
     kapi::{
-        fuse::moduleparam::killable,
         mm::iov::{
             IovIter,
             Source, //
@@ -44,7 +44,6 @@ use crate::{
                 page_index, //
             },
         },
-        task::sched::fatal_signal_pending,
         vfs::kiocb::{
             task_io_account_write,
             Kiocb, //
@@ -84,11 +83,7 @@ fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Resul
     }
     task_io_account_write(count);
     iocb.kiocb_modified()?;
-    // That has asked whether the file has capabilities, and takes an error for a no: also that of a
-    // killed caller, which has left the question unanswered.
-    if killable() && fatal_signal_pending() {
-        return Err(EINTR);
-    }
+    check_answered()?;
 
     if !iocb.is_direct() {
         return perform_write(iocb, from);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Names: what is known of them, and finding them. Uses [`inode`](super::inode) and
-//! [`request`](super::request); directories and mounting use it.
+//! [`request`](super::request); directories, attributes and mounting use it.
 //!
 //! In reading order:
 //!
