@@ -113,8 +113,10 @@ const MOST: u64 = 1 << 20;
 pub struct Behind {
     pub fs: Memfs,
     pub world: World,
-    /// One operation that is answered badly more often than the others in this round.
+    /// One operation that is called, and answered badly, more often than the others in this round.
     pub focus: Op,
+    /// All else is answered as it should be.
+    pub nothing_else: bool,
 }
 
 /// Operations that are worth a round of their own: those of the catalogue, and none.
@@ -127,7 +129,9 @@ fn worth_a_round() -> Vec<Op> {
 }
 
 impl Behind {
-    pub fn new(rng: &mut Rng, only_common: bool) -> Behind {
+    /// For the `nth` round of a part.
+    pub fn new(rng: &mut Rng, nth: usize, only_common: bool) -> Behind {
+        let worth = worth_a_round();
         let mut fs = Memfs::new();
         fs.check_forgets = false;
         fs.file("f0", &vec![7; 5000]);
@@ -151,7 +155,21 @@ impl Behind {
                 only_common,
                 ..World::default()
             },
-            focus: worth_a_round().pick(rng),
+            focus: worth[nth % worth.len()],
+            nothing_else: false,
+        }
+    }
+
+    /// With these files; nothing but `op` is answered badly, and that always.
+    pub fn only(fs: Memfs, op: Op) -> Behind {
+        Behind {
+            fs,
+            world: World {
+                only_common: true,
+                ..World::default()
+            },
+            focus: op,
+            nothing_else: true,
         }
     }
 
@@ -187,6 +205,9 @@ impl Behind {
 
     /// Whether this request is to be answered badly.
     fn is_victim(&self, rng: &mut Rng, r: &Request) -> bool {
+        if self.nothing_else {
+            return r.op == self.focus;
+        }
         // Where all of these fail nothing else is reached.
         let percent = match r.op {
             op if op == self.focus => 85,
@@ -236,14 +257,15 @@ pub fn letters(rng: &mut Rng, r: &Request, behind: &mut Behind) -> Vec<Letter> {
         }];
     }
     let mut all: Vec<Letter> = Vec::new();
-    for _ in 0..rng.u32(..4) {
+    let strays = if behind.nothing_else { 0 } else { rng.u32(..4) };
+    for _ in 0..strays {
         all.push(mutate::stray(rng, r, &behind.world).into());
     }
     if behind.is_victim(rng, r) {
         all.push(mutate::reply(rng, r, &honest, &behind.world).into());
     }
     all.push(good);
-    if rng.u32(..10) == 0 {
+    if !behind.nothing_else && rng.u32(..10) == 0 {
         let bytes = message(r.unique, -libc::EIO, &[]);
         all.push(Letter {
             bad: Some((Class::Twice, "again".into())),

@@ -8,6 +8,7 @@
 //! ErrorWithPayload `ops.error_with_payload`.
 
 mod daemon;
+mod each;
 mod mutate;
 mod pick;
 mod replay;

@@ -48,9 +48,10 @@ pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, beat: impl Fn()) -> Stri
         if tally.total() - start >= quota {
             break;
         }
+        let nth = (seed % 1000) as usize + n;
         let seed = mix(seed, n);
         record += &format!("[round {n}, seed {seed:#x}]\n");
-        round(seed, tally, &mut record);
+        round(seed, nth, tally, &mut record);
         beat();
     }
     record
@@ -72,9 +73,9 @@ fn take_steps(mnt: &Path, io: &Io, steps: &[Step]) {
     io.put("ok".to_string());
 }
 
-fn round(seed: u64, tally: &mut Tally, record: &mut String) {
+fn round(seed: u64, nth: usize, tally: &mut Tally, record: &mut String) {
     let mut rng = Rng::with_seed(seed);
-    let mut behind = Behind::new(&mut rng, true);
+    let mut behind = Behind::new(&mut rng, nth, true);
     let mut m = Mock::uninit(&Setup::default());
     m.without_record();
     tally.mounts += 1;
@@ -89,7 +90,7 @@ fn round(seed: u64, tally: &mut Tally, record: &mut String) {
     *record += &format!("  init {:?}\n", m.write(&message(init.unique, 0, &bytes)));
 
     let steps: Vec<Step> = (0..STEPS)
-        .map(|i| Step::random(&mut rng, i < SLOTS))
+        .map(|i| Step::random(&mut rng, i < SLOTS, behind.focus))
         .collect();
     let theirs = steps.clone();
     let mut caller = m.caller(move |mnt, io| take_steps(mnt, io, &theirs));
@@ -148,7 +149,7 @@ fn round(seed: u64, tally: &mut Tally, record: &mut String) {
 }
 
 /// Waits for a request or for the caller.
-fn wait(m: &Mock, caller: &mockd::Caller) -> bool {
+pub fn wait(m: &Mock, caller: &mockd::Caller) -> bool {
     use rustix::event::{poll, PollFd, PollFlags, Timespec};
     let dev = m.dev();
     let theirs = caller.fd();

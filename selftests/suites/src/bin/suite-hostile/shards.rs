@@ -8,11 +8,11 @@ use fastrand::Rng;
 use ktap::Case;
 use mockd::msg::Msg;
 use mockd::wire::Op;
-use suites::{killable, number};
+use suites::{catalogue, killable, number};
 
 use crate::daemon::Tally;
 use crate::mutate::Class;
-use crate::{replay, storm, userns, works};
+use crate::{each, replay, storm, userns, works};
 
 /// Bad messages in one part.
 const PART: u64 = 2500;
@@ -60,6 +60,10 @@ pub fn cases() -> Vec<Case> {
         })
         .collect();
     all.push(Case {
+        path: "each",
+        run: each_op,
+    });
+    all.push(Case {
         path: "counted",
         run: counted,
     });
@@ -101,6 +105,12 @@ fn keep(record: &str) {
     std::fs::write(dir.join(format!("hostile.{name}.txt")), record).expect("record");
 }
 
+fn each_op() {
+    let mut tally = Tally::default();
+    each::rows(seed(), &mut tally);
+    done(&tally);
+}
+
 fn replayed() {
     let mut tally = Tally::default();
     keep(&replay::rounds(part().1, PART, &mut tally, || ()));
@@ -138,7 +148,7 @@ fn stormed_as_user() {
     done(&tally);
 }
 
-/// As many as were asked for, of every class, and to every operation of the list at the end.
+/// As many as were asked for, of every class, and to every operation of the catalogue.
 fn counted() {
     // Half of them come from there.
     ktap::needs("CONFIG_USER_NS");
@@ -163,39 +173,9 @@ fn counted() {
             "none of {class:?}"
         );
     }
-    use Op::*;
-    for op in [
-        LOOKUP,
-        GETATTR,
-        SETATTR,
-        READLINK,
-        SYMLINK,
-        MKNOD,
-        MKDIR,
-        UNLINK,
-        RMDIR,
-        RENAME,
-        RENAME2,
-        LINK,
-        OPEN,
-        READ,
-        WRITE,
-        STATFS,
-        RELEASE,
-        FSYNC,
-        FLUSH,
-        INIT,
-        OPENDIR,
-        READDIR,
-        RELEASEDIR,
-        ACCESS,
-        CREATE,
-        GETXATTR,
-        LISTXATTR,
-        SETXATTR,
-        REMOVEXATTR,
-        STATX,
-    ] {
+    // The last three are no call's own.
+    let others = [Op::INIT, Op::RELEASE, Op::RELEASEDIR];
+    for op in catalogue::main().map(|row| row.op).chain(others) {
         assert!(all.ops.contains_key(&(op as u32)), "none to {op:?}");
     }
 }

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use mockd::errno::{check, Errno, Res, EBADF};
 use mockd::mem::{read_at, write_at, PAGE};
 use mockd::user;
+use mockd::wire::Op;
 use suites::catalogue::{self, Got, Names, Place, PARTS};
 
 use crate::pick::Pick;
@@ -21,6 +22,9 @@ const PATHS: &[&str] = &[
     "f0", "f0", "f1", "f1", "d0", "d0", "d0/f", "d0/f", "d1", "l0", "d0/d", "d0/l", "d0/d/g",
     "d1/x", "n0", ".", "d0/..", "f0/x", "l1", "/f0", "/d0/f", "d0/l/y",
 ];
+
+/// Names that nothing has at first, for calls that make something.
+const NEW: &[&str] = &["n1", "n2", "n3", "n4", "d0/n1", "d0/n2", "d1/n1", "d1/n2"];
 
 /// One system call, or a few that belong together.
 #[derive(Clone, Debug)]
@@ -53,8 +57,8 @@ pub enum Step {
 
 impl Step {
     /// Any step; an opening one for the first, so that those that come later have something to work
-    /// on.
-    pub fn random(rng: &mut Rng, opening: bool) -> Step {
+    /// on. Of the calls half are those that send `focus`.
+    pub fn random(rng: &mut Rng, opening: bool, focus: Op) -> Step {
         use libc::*;
         let p = PATHS.pick(rng);
         let slot = rng.usize(..SLOTS);
@@ -97,7 +101,7 @@ impl Step {
             26 => Step::MapRead(slot, offset as usize / PAGE),
             27 => Step::MapWrite(slot, offset as usize / PAGE),
             28 => Step::ToPipe(slot, len),
-            29..=39 => Step::any_call(rng),
+            29..=39 => Step::any_call(rng, focus),
             40 => Step::Mknod(p, [S_IFREG, S_IFREG, S_IFIFO, S_IFSOCK].pick(rng) | 0o644),
             41 => [
                 Step::Lchown(p, [0, 1, u32::MAX].pick(rng)),
@@ -113,10 +117,17 @@ impl Step {
 
 impl Step {
     /// Any call of the catalogue, with any names.
-    fn any_call(rng: &mut Rng) -> Step {
-        let calls: Vec<&'static str> = catalogue::main().map(|row| row.name).collect();
+    fn any_call(rng: &mut Rng, focus: Op) -> Step {
+        let mut calls: Vec<&'static str> = catalogue::main().map(|row| row.name).collect();
+        let focused: Vec<&'static str> = catalogue::main()
+            .filter(|row| row.op == focus)
+            .map(|row| row.name)
+            .collect();
+        if !focused.is_empty() && rng.bool() {
+            calls = focused;
+        }
         let names = Names {
-            of: [(); PARTS].map(|()| PATHS.pick(rng)),
+            of: [(); PARTS].map(|()| if rng.u8(..4) == 0 { NEW } else { PATHS }.pick(rng)),
             page: rng.usize(..3),
             tag: 1,
         };

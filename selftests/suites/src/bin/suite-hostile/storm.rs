@@ -37,16 +37,21 @@ const PER_MOUNT: u64 = 300;
 pub fn rounds(seed: u64, quota: u64, tally: &mut Tally, killable: impl Fn(bool), beat: impl Fn()) {
     let mut rng = Rng::with_seed(seed);
     let start = tally.total();
-    while tally.total() - start < quota {
+    for nth in (seed % 1000) as usize.. {
+        if tally.total() - start >= quota {
+            break;
+        }
         killable(rng.u8(..4) != 0);
         let left = quota - (tally.total() - start);
-        round(&mut rng, left.min(PER_MOUNT), tally);
+        round(&mut rng, nth, left.min(PER_MOUNT), tally);
         beat();
     }
 }
 
 /// What the threads of one daemon share.
 struct Shared {
+    /// What callers do most.
+    focus: Op,
     behind: Mutex<Behind>,
     tally: Mutex<Tally>,
     sent: AtomicU64,
@@ -56,8 +61,8 @@ struct Shared {
     calm: AtomicBool,
 }
 
-fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
-    let behind = Behind::new(rng, false);
+fn round(rng: &mut Rng, nth: usize, quota: u64, tally: &mut Tally) {
+    let behind = Behind::new(rng, nth, false);
     let mut m = Mock::uninit(&Setup::default());
     m.without_record();
     let r = m.expect(Op::INIT);
@@ -75,6 +80,7 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
     let waiting = fusectl::dir(&m.mnt).join("waiting");
 
     let shared = Shared {
+        focus: behind.focus,
         behind: Mutex::new(behind),
         tally: Mutex::new(first),
         sent: AtomicU64::new(0),
@@ -83,7 +89,7 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
     };
     let dev = m.dev().try_clone_to_owned().expect("dup");
     let mut callers: Vec<Caller> = (0..CALLERS)
-        .map(|_| start(&mut m, rng.u64(..), &dev))
+        .map(|_| start(&mut m, rng.u64(..), shared.focus, &dev))
         .collect();
     std::thread::scope(|scope| {
         let fd: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(&dev);
@@ -105,7 +111,7 @@ fn round(rng: &mut Rng, quota: u64, tally: &mut Tally) {
 }
 
 /// Starts a caller that goes on until it is killed.
-fn start(m: &mut Mock, seed: u64, dev: &std::os::fd::OwnedFd) -> Caller {
+fn start(m: &mut Mock, seed: u64, focus: Op, dev: &std::os::fd::OwnedFd) -> Caller {
     use std::os::fd::AsRawFd;
     let dev = dev.as_raw_fd();
     m.caller(move |mnt, _| {
@@ -118,7 +124,7 @@ fn start(m: &mut Mock, seed: u64, dev: &std::os::fd::OwnedFd) -> Caller {
             return;
         };
         for i in 0.. {
-            hands.run(&Step::random(&mut rng, i < SLOTS));
+            hands.run(&Step::random(&mut rng, i < SLOTS, focus));
         }
     })
 }
@@ -212,7 +218,7 @@ fn run(
                 old.kill(libc::SIGKILL);
                 dying.push(old);
                 shared.tally.lock().expect("tally").killed += 1;
-                callers.push(start(m, rng.u64(..), dev));
+                callers.push(start(m, rng.u64(..), shared.focus, dev));
             }
             2..=4 => callers[i].kill(libc::SIGUSR1),
             // With too many on their way as well, who with C wait for an answer.
