@@ -97,6 +97,11 @@ fn boot(verdict: &mut Verdict, host: &Host) -> Result<(), String> {
     if job.kmemleak && ended {
         verdict.check("kmemleak", kmemleak_scan("before unloading"));
     }
+    // What lockdep has seen, where there is one: scripts/lockdep.sh compares the suites by it. The
+    // module's classes of locks go with it.
+    if let Ok(chains) = fs::read("/proc/lockdep_chains") {
+        let _ = fs::write(format!("{}/lockdep_chains", mounts::OUT), chains);
+    }
     if loaded && ended {
         verdict.check("unload", module::unload(PATIENCE));
         if job.kmemleak {
@@ -105,10 +110,6 @@ fn boot(verdict: &mut Verdict, host: &Host) -> Result<(), String> {
     }
     let log = klog::read()?;
     let _ = fs::write(format!("{}/dmesg", mounts::OUT), &log);
-    // What lockdep has seen, where there is one: scripts/lockdep.sh compares the suites by it.
-    if let Ok(chains) = fs::read("/proc/lockdep_chains") {
-        let _ = fs::write(format!("{}/lockdep_chains", mounts::OUT), chains);
-    }
     for line in klog::bad_lines(&log).into_iter().take(20) {
         verdict.check("kernel log", Err(line.into()));
     }
