@@ -114,7 +114,7 @@ pub(crate) struct NewInode<T: Types>(ReadyInode<T>);
 /// A new inode, `I_NEW`, that has been set up: others that find it wait until
 /// [`unlock_new_inode`](Self::unlock_new_inode).
 ///
-/// Dropping it is `iget_failed()`.
+/// Dropping it gives it up: whoever has found it meanwhile looks again, and does not find it.
 ///
 /// # Invariants
 ///
@@ -130,9 +130,17 @@ impl<T: Types> Deref for ReadyInode<T> {
 }
 
 impl<T: Types> Drop for ReadyInode<T> {
+    /// May sleep.
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant the inode is new and its reference ours to give up.
-        unsafe { bindings::iget_failed(self.as_ptr()) };
+        // As `iget_failed()`, but for `make_bad_inode()`, which would change the type and the
+        // tables of an inode that there may be references to.
+        self.remove_inode_hash();
+        // SAFETY: By the type's invariant `I_NEW` is set, and the reference is ours to give up; it
+        // is not used again. Whoever waits for the inode sees that it is not in the hash any more.
+        unsafe {
+            bindings::unlock_new_inode(self.as_ptr());
+            ManuallyDrop::drop(&mut self.0);
+        }
     }
 }
 
