@@ -164,17 +164,31 @@ impl<'i, D: Direction> DirectIter<'i, D> {
         })?;
         self.advanced += n;
         let mut left = n;
-        let mut count = 0;
+        let (mut count, mut unused, mut pushed) = (0, n, Ok(()));
         for &page in &batch {
             if left == 0 {
                 break;
             }
             let len = left.min(PAGE_SIZE - start);
-            // SAFETY: `page` is pinned as its direction wants, and we hand the pin over.
-            unsafe { pages.push(page, start, len, count > 0) };
+            if pushed.is_ok() {
+                // SAFETY: `page` is pinned as its direction wants, and we hand the pin over.
+                pushed = unsafe { pages.push(page, start, len, count > 0) };
+            } else {
+                // SAFETY: Pinned just now.
+                unsafe { bindings::unpin_user_page(page) };
+            }
+            if pushed.is_ok() {
+                count += 1;
+                unused -= len;
+            }
             left -= len;
             start = 0;
-            count += 1;
+        }
+        if unused > 0 {
+            self.revert(unused);
+        }
+        if count == 0 {
+            pushed?;
         }
         Ok(count)
     }
@@ -237,28 +251,46 @@ impl<D> UserPages<D> {
     /// `page` is pinned, for writing if `D` is [`Dest`], and the pin is handed over. `start + len`
     /// is at most a page. With `adjoins`, the piece before ends with the page that comes before in
     /// the caller's memory.
-    unsafe fn push(&mut self, page: *mut bindings::page, start: usize, len: usize, adjoins: bool) {
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` for what lies more than 4 GiB from the beginning of a folio, which a huge page may
+    /// be on some machines. The page has been unpinned then.
+    unsafe fn push(
+        &mut self,
+        page: *mut bindings::page,
+        start: usize,
+        len: usize,
+        adjoins: bool,
+    ) -> Result {
         // SAFETY: The page is pinned, so its folio stays as it is.
         let folio = unsafe { bindings::page_folio(page) };
         // SAFETY: As above.
         let offset = unsafe { bindings::page_offset_in_folio(folio, page) } + start;
-        // No more than a `u32` was asked for.
-        self.bytes += len as u32;
         // Pages that follow each other in one folio make one piece.
         if let Some(last) = self.segs.last_mut().filter(|_| adjoins) {
             if last.folio() == folio && last.offset() + last.len() == offset {
                 last.grow(len);
-                return;
+                // At most a page; no more than a `u32` was asked for in all.
+                self.bytes += len as u32;
+                return Ok(());
             }
         }
-        // SAFETY: A folio is never null, and the range is in it. Folios are smaller than 4 GiB.
-        let seg = unsafe { Seg::new(NonNull::new_unchecked(folio), offset as u32, len as u32) };
-        if self.segs.push_within_capacity(seg).is_err() {
-            // Not reached: there is room for as many pieces as pages were asked for.
+        let pushed = u32::try_from(offset)
+            .map_err(|_| EFAULT)
+            .and_then(|offset| {
+                // SAFETY: A folio is never null, and the range is in it.
+                let seg = unsafe { Seg::new(NonNull::new_unchecked(folio), offset, len as u32) };
+                // There is room: for as many pieces as pages were asked for.
+                Ok(self.segs.push_within_capacity(seg)?)
+            });
+        match pushed {
+            // As above.
+            Ok(()) => self.bytes += len as u32,
             // SAFETY: We own the pin.
-            unsafe { bindings::unpin_user_folio(folio, 1) };
-            self.bytes -= len as u32;
+            Err(_) => unsafe { bindings::unpin_user_folio(folio, 1) },
         }
+        pushed
     }
 }
 
