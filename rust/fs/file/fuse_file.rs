@@ -103,7 +103,8 @@ impl OnEnd for ReleaseEnd {
     }
 }
 
-/// Sends RELEASE or RELEASEDIR in the background. Does not sleep.
+/// Sends RELEASE or RELEASEDIR in the background. Does not wait for the daemon; may sleep for
+/// memory.
 fn send_release(
     conn: &Conn,
     kind: Kind,
@@ -268,7 +269,8 @@ impl FuseFile {
 }
 
 impl Drop for FuseFile {
-    /// Sends RELEASE in the background, since this may be the daemon's own doing. Does not sleep.
+    /// Sends RELEASE in the background, since this may be the daemon's own doing: it is not waited
+    /// for. May sleep for memory.
     fn drop(&mut self) {
         let Some(memory) = self.take_release() else {
             return;

@@ -2,8 +2,8 @@
 
 //! Requests that nobody waits for: INIT, RELEASE, readahead.
 //!
-//! C counterpart: `fuse_chan_send_bg()`, `fuse_get_req(.., true)`. Takes the engine's lock; sleeps
-//! at the gate only.
+//! C counterpart: `fuse_chan_send_bg()`, `fuse_get_req(.., true)`. Takes the engine's lock, and
+//! "fuse_chan::growing" where slots must be added; sleeps at the gate, and for memory.
 
 use crate::{
     abi::Op,
@@ -84,8 +84,8 @@ impl Chan {
         Ok(Prepared { req, gated: true })
     }
 
-    /// Sends a background request. Does not sleep, unless the message is longer than a request has
-    /// room for.
+    /// Sends a background request. Does not wait for the daemon. May sleep until there is memory:
+    /// for slots, or for a message that is longer than a request has room for.
     ///
     /// Any failure is reported to `end` alone, perhaps before this returns.
     pub(crate) fn send_background<O: Op>(

@@ -4,7 +4,7 @@
 //!
 //! C counterpart: `fuse_dev_queue_req()`, `fuse_request_queue_background()`,
 //! `fuse_dev_queue_interrupt()`, `fuse_remove_pending_req()`. Takes the engine's lock; sleeps where
-//! a request must wait to be queued.
+//! a request must wait to be queued, or slots must be added for it.
 
 use super::{
     channel::Chan,
@@ -42,7 +42,7 @@ impl Chan {
         })
     }
 
-    /// Queues a background request, and wakes a reader if it may go at once.
+    /// Queues a background request, and wakes a reader if it may go at once. May sleep for memory.
     ///
     /// # Errors
     ///
@@ -57,6 +57,7 @@ impl Chan {
     }
 
     /// Queues a request that is answered without anybody waiting, and is none of the background's.
+    /// May sleep for memory.
     ///
     /// # Errors
     ///
