@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/gfp_types.h`](srctree/include/linux/gfp_types.h).
 //!
-//! The kernel crate's `alloc::Flags` cannot express `__GFP_NOFAIL`, `GFP_NOFS` or accounting of
+//! The kernel crate's `alloc::Flags` cannot express `__GFP_NOFAIL`, `GFP_NOIO` or accounting of
 //! objects from a cache; this is for the allocators in `kapi`.
 
 use crate::bindings;
@@ -21,8 +21,10 @@ const fn bit(bit: u32) -> Gfp {
 impl Gfp {
     /// May sleep, do I/O and enter filesystems.
     pub(crate) const KERNEL: Self = Self(bindings::GFP_KERNEL);
-    /// As [`KERNEL`](Self::KERNEL), but does not enter filesystems.
-    pub(crate) const NOFS: Self = Self(bindings::GFP_KERNEL & !bit(bindings::___GFP_FS_BIT).0);
+    /// As [`KERNEL`](Self::KERNEL), but does no I/O and does not enter filesystems.
+    pub(crate) const NOIO: Self = Self(
+        bindings::GFP_KERNEL & !bit(bindings::___GFP_FS_BIT).0 & !bit(bindings::___GFP_IO_BIT).0,
+    );
     /// Charged to the current task's memory cgroup.
     pub(crate) const ACCOUNT: Self = bit(bindings::___GFP_ACCOUNT_BIT);
     /// Never fails; only with flags that may sleep.

@@ -115,16 +115,19 @@ pub(in crate::transport) enum Need {
 impl Queues {
     /// Adds slots until there is one for each request that counts, and for so many devices `more`.
     ///
-    /// Whoever waits here for another to grow may be killed, unless [`Need::Must`]. Reclaim does
-    /// not enter filesystems: callers come with all kinds of locks, and wait for each other.
+    /// Whoever waits here for another to grow may be killed, unless [`Need::Must`]. Reclaim does no
+    /// I/O and enters no filesystem, whoever grows: callers come with all kinds of locks, and wait
+    /// for each other. One that may do both would else wait for a device to write pages out, while
+    /// the thread that does the device's I/O (of a loop device whose file is here: its flags say
+    /// `PF_MEMALLOC_NOIO`) waits for this one to have grown. In C no caller allocates for others.
     ///
     /// # Errors
     ///
     /// `EINTR`, `ENOMEM`; with [`Need::Must`] just `ENOMEM`, when there can be no more slots.
     pub(super) fn grow(&self, more: u32, need: Need) -> Result {
         let (_turn, gfp) = match need {
-            Need::MayFail => (self.growing.lock_killable()?, Gfp::NOFS | Gfp::ACCOUNT),
-            Need::Must => (self.growing.lock(), Gfp::NOFS | Gfp::ACCOUNT | Gfp::NOFAIL),
+            Need::MayFail => (self.growing.lock_killable()?, Gfp::NOIO | Gfp::ACCOUNT),
+            Need::Must => (self.growing.lock(), Gfp::NOIO | Gfp::ACCOUNT | Gfp::NOFAIL),
         };
         loop {
             let live = self.waiting.count().saturating_add(more);
