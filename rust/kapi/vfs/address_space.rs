@@ -77,14 +77,31 @@ impl<'a, T: Types> ReadaheadControl<'a, T> {
         self.inner.as_ptr()
     }
 
-    /// The file that is read, if it is a file.
+    /// The file that is read, if it is a file of this inode.
     pub(crate) fn file(&self) -> Option<&'a File<T>> {
-        // SAFETY: By the type's invariant; the file is an open one of the same inode.
-        unsafe {
-            let file = self.inner.as_ref().file;
-            (!file.is_null()).then(|| File::from_raw(file))
-        }
+        // SAFETY: By the type's invariant.
+        let rac = unsafe { self.inner.as_ref() };
+        // SAFETY: By the type's invariant the mapping is as said. The file is open for the call.
+        unsafe { file_of(rac.file, rac.mapping) }
     }
+}
+
+/// The file that a page cache is read for, if there is one and it is of the same inode. Another
+/// filesystem may use the page cache for a file of its own (`f_mapping`), as coda does for one that
+/// it maps, and posix_fadvise(2) reads ahead with that file, whose private data is not ours. (C's
+/// fuse takes it for a `struct fuse_file`.)
+///
+/// # Safety
+///
+/// `mapping` is that of an inode of `T`. `file` is null, or open for as long as `'a`.
+unsafe fn file_of<'a, T: Types>(
+    file: *mut bindings::file,
+    mapping: *mut bindings::address_space,
+) -> Option<&'a File<T>> {
+    // SAFETY: Both are valid, and their inodes do not change.
+    let own = !file.is_null() && unsafe { (*file).f_inode == (*mapping).host };
+    // SAFETY: An open file of an inode of `T`.
+    own.then(|| unsafe { File::from_raw(file) })
 }
 
 /// The operations of a page cache. All are called in task context and may sleep.
@@ -167,24 +184,27 @@ impl<T: Types> AddressSpaceOperationsTable<T> {
 }
 
 // The functions below are put into a table that is attached to inodes of superblocks registered for
-// `T` only, so that the file or inode they get is one of `T`.
+// `T` only, so that the inode they get is one of `T`. A file that comes with a folio or with a
+// readahead need not be, see `file_of()`; that of a kiocb is, as only our own file operations come
+// to `direct_IO`.
 
 /// # Safety
 ///
 /// Called by the VFS alone, through the table it is in.
 unsafe extern "C" fn read_folio<T: Types, O: AddressSpaceOperations<T>>(
     file: *mut bindings::file,
-    folio: *mut bindings::folio,
+    raw: *mut bindings::folio,
 ) -> c_int {
     // INVARIANT: The page cache calls with a locked folio of an inode of `T`, and leaves it to us
     // to unlock it.
     let folio = LockedForRead {
         // SAFETY: As above, so it is not null.
-        folio: unsafe { NonNull::new_unchecked(folio) },
+        folio: unsafe { NonNull::new_unchecked(raw) },
         _inode: PhantomData,
     };
-    // SAFETY: If there is a file, it is open and one of `T`.
-    let file = unsafe { (!file.is_null()).then(|| File::from_raw(file)) };
+    // SAFETY: If there is a file it is open. The folio is locked, and so in its mapping, that of an
+    // inode of `T`.
+    let file = unsafe { file_of(file, bindings::folio_mapping_locked(raw)) };
     from_result(|| O::read_folio(file, folio).map(|()| 0))
 }
 
