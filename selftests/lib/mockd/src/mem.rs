@@ -56,6 +56,12 @@ impl Pages {
         Pages::map(addr as *mut _, n, prot, libc::MAP_FIXED_NOREPLACE)
     }
 
+    /// A page that 32 bits can name.
+    pub fn low() -> Pages {
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        Pages::map(std::ptr::null_mut(), 1, prot, libc::MAP_32BIT)
+    }
+
     fn map(addr: *mut libc::c_void, n: usize, prot: i32, flags: i32) -> Pages {
         let flags = flags | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping.

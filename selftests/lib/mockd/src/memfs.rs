@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
 use crate::reply::{
-    attr_out, dirent, getxattr_out, open_out, statx_out, write_out, Answer, Attr, Entry, Statfs,
-    Valid, EPOCH, LONG,
+    attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out, Answer, Attr, Entry,
+    Statfs, Valid, EPOCH, LONG,
 };
 use crate::request::Request;
 use crate::wire::*;
@@ -31,6 +31,10 @@ pub struct Node {
     pub open_flags: u32,
     /// Extended attributes, which [`Memfs::xattrs`] switches on.
     pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// `FS_*_FL`.
+    pub flags: [u8; 4],
+    /// `struct fsxattr`.
+    pub fsx: [u8; 28],
 }
 
 /// The file system.
@@ -44,6 +48,9 @@ pub struct Memfs {
     pub opendir_flags: u32,
     /// It knows extended attributes; off, it says ENOSYS.
     pub xattrs: bool,
+    /// It knows commands of ioctl(2), likewise: those of files' attributes, and of all others each
+    /// gives back what it was given.
+    pub ioctls: bool,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
     /// Panic if a FORGET gives back more than was given; off where replies are changed on their
@@ -69,6 +76,8 @@ impl Memfs {
             lookups: 1,
             open_flags: 0,
             xattrs: BTreeMap::new(),
+            flags: [0; 4],
+            fsx: [0; 28],
         };
         Memfs {
             nodes: HashMap::from([(ROOT, root)]),
@@ -77,6 +86,7 @@ impl Memfs {
             open_flags: 0,
             opendir_flags: 0,
             xattrs: false,
+            ioctls: false,
             fixed: HashMap::new(),
             check_forgets: true,
             next: 2,
@@ -107,6 +117,8 @@ impl Memfs {
             lookups: 0,
             open_flags: 0,
             xattrs: BTreeMap::new(),
+            flags: [0; 4],
+            fsx: [0; 28],
         };
         self.nodes.insert(id, n);
         if let Some(p) = self.nodes.get_mut(&parent) {
@@ -285,6 +297,7 @@ impl Memfs {
             Op::GETXATTR | Op::LISTXATTR | Op::SETXATTR | Op::REMOVEXATTR if self.xattrs => {
                 self.xattr(r, name)
             }
+            Op::IOCTL if self.ioctls => self.ioctl(r),
             Op::RELEASE
             | Op::RELEASEDIR
             | Op::FSYNC
@@ -319,6 +332,23 @@ impl Memfs {
             size if size < value.len() => Err(ERANGE),
             _ => Ok(value),
         }
+    }
+
+    fn ioctl(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        let (cmd, n) = (r.get("cmd") as u32, self.node(r.node)?);
+        // What is behind is asked for where a caller's own command comes here.
+        let mut data = match cmd {
+            FS_IOC_GETFLAGS => n.flags.to_vec(),
+            FS_IOC_FSGETXATTR => n.fsx.to_vec(),
+            _ => r.tail().to_vec(),
+        };
+        match (cmd, r.tail()) {
+            (FS_IOC_SETFLAGS, flags) => n.flags.copy_from_slice(&flags[..4]),
+            (FS_IOC_FSSETXATTR, fsx) => n.fsx.copy_from_slice(fsx),
+            _ => {}
+        }
+        data.resize(r.get("out_size") as usize, b'.');
+        Ok(ioctl_out(0, &data))
     }
 
     fn lookup(&mut self, dir: u64, name: &str) -> Result<Vec<u8>, Errno> {

@@ -260,6 +260,16 @@ pub fn getxattr_out(size: u32) -> Vec<u8> {
     Bytes::default().u32(size).u32(0).0
 }
 
+/// Answer to IOCTL: what ioctl(2) returns, and what it writes.
+pub fn ioctl_out(result: i32, data: &[u8]) -> Vec<u8> {
+    Bytes::default()
+        .u32(result as u32)
+        .u32(0)
+        .u64(0)
+        .bytes(data)
+        .0
+}
+
 /// Answer to STATFS.
 #[derive(Clone, Copy, Debug)]
 pub struct Statfs {

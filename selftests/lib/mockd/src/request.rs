@@ -190,7 +190,7 @@ impl Request {
                 Kind::Oct => s += &format!(" {name}={v:#o}"),
                 Kind::Pad if v == 0 => {}
                 Kind::Pad => s += &format!(" {name}={v:#x}!"),
-                Kind::Time | Kind::Nsec | Kind::Owner => {
+                Kind::Time | Kind::Nsec | Kind::Owner | Kind::Addr => {
                     s += &format!(" {name}={}", mask(*kind, v))
                 }
             }

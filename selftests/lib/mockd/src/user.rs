@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use crate::errno::{check, Res};
+use crate::errno::{check, Errno, Res, EIO};
 use crate::mem::{Pages, PAGE};
 use crate::mount::path;
 
@@ -369,6 +369,88 @@ pub fn removexattr(p: &Path, name: &str) -> Res<()> {
     let (p, name) = (path(p), CString::new(name).expect("no NUL"));
     // SAFETY: C strings.
     check(unsafe { libc::lremovexattr(p.as_ptr(), name.as_ptr()) }).map(drop)
+}
+
+/// A command of ioctl(2) that is read by the daemon, written by it, or both, with memory of `size`.
+pub const fn command(reads: bool, writes: bool, size: usize) -> u32 {
+    (reads as u32) << 30 | (writes as u32) << 31 | (size as u32) << 16 | (b'F' as u32) << 8 | 1
+}
+
+/// ioctl(2) with any argument.
+pub fn ioctl_arg(f: &impl AsRawFd, cmd: u32, arg: usize) -> Res<i64> {
+    // SAFETY: the kernel checks the argument; the test gives addresses of its own memory only.
+    check(unsafe { libc::syscall(libc::SYS_ioctl, f.as_raw_fd(), cmd, arg) })
+}
+
+/// ioctl(2) as a 32-bit process calls it.
+pub fn ioctl32(f: &impl AsRawFd, cmd: u32, arg: u32) -> Res<i64> {
+    let r: i32;
+    // SAFETY: system call 54 of the 32-bit table, whose arguments the kernel checks; rbx is put
+    // back.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {fd}",
+            "int 0x80",
+            "xchg rbx, {fd}",
+            fd = inout(reg) i64::from(f.as_raw_fd()) => _,
+            inlateout("eax") 54i32 => r,
+            in("ecx") cmd,
+            in("edx") arg,
+            out("r8") _,
+            out("r9") _,
+            out("r10") _,
+            out("r11") _,
+        )
+    };
+    if r < 0 {
+        Err(Errno(-r))
+    } else {
+        Ok(r.into())
+    }
+}
+
+/// ioctl(2) on memory.
+pub fn ioctl(f: &impl AsRawFd, cmd: u32, data: &mut [u8]) -> Res<i64> {
+    ioctl_arg(f, cmd, data.as_mut_ptr() as usize)
+}
+
+/// `struct file_attr`: flags, size of extents, their number, project, size for copy on write.
+pub type FileAttr = (u64, u32, u32, u32, u32);
+
+/// file_getattr(2), without following links.
+pub fn file_getattr(p: &Path) -> Res<FileAttr> {
+    const SYS_FILE_GETATTR: i64 = 468;
+    let mut a = [0u32; 6];
+    file_attr(SYS_FILE_GETATTR, p, &mut a)?;
+    Ok((
+        u64::from(a[0]) | u64::from(a[1]) << 32,
+        a[2],
+        a[3],
+        a[4],
+        a[5],
+    ))
+}
+
+/// file_setattr(2), without following links.
+pub fn file_setattr(p: &Path, attr: FileAttr) -> Res<()> {
+    const SYS_FILE_SETATTR: i64 = 469;
+    let (x, a) = (attr.0, attr);
+    let mut a = [x as u32, (x >> 32) as u32, a.1, a.2, a.3, a.4];
+    file_attr(SYS_FILE_SETATTR, p, &mut a)
+}
+
+fn file_attr(call: i64, p: &Path, a: &mut [u32; 6]) -> Res<()> {
+    let (c, flags) = (path(p), libc::AT_SYMLINK_NOFOLLOW);
+    // SAFETY: a C string, and a structure of so many bytes.
+    let r = unsafe {
+        let (at, size) = (a.as_mut_ptr(), size_of_val(a));
+        libc::syscall(call, libc::AT_FDCWD, c.as_ptr(), at, size, flags)
+    };
+    match r {
+        // C passes on what a daemon says, though it is no error; libc takes it for one.
+        ..-1 => Err(EIO),
+        r => check(r).map(drop),
+    }
 }
 
 /// Names in a directory, sorted, without the dots.

@@ -119,6 +119,18 @@ pub const FOPEN_NOFLUSH: u32 = 1 << 5;
 pub const FOPEN_PARALLEL_DIRECT_WRITES: u32 = 1 << 6;
 pub const FOPEN_PASSTHROUGH: u32 = 1 << 7;
 
+pub const IOCTL_COMPAT: u32 = 1 << 0;
+pub const IOCTL_UNRESTRICTED: u32 = 1 << 1;
+pub const IOCTL_RETRY: u32 = 1 << 2;
+pub const IOCTL_32BIT: u32 = 1 << 3;
+pub const IOCTL_DIR: u32 = 1 << 4;
+pub const IOCTL_COMPAT_X32: u32 = 1 << 5;
+
+pub const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
+pub const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+pub const FS_IOC_FSGETXATTR: u32 = 0x801c_581f;
+pub const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
+
 /// How a field is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -134,6 +146,8 @@ pub enum Kind {
     Nsec,
     /// Identity of the owner of a lock: relabelled.
     Owner,
+    /// Mostly an address of the caller's, and then only called so.
+    Addr,
     /// Left out when zero.
     Pad,
 }
@@ -243,7 +257,7 @@ pub fn layout(op: Op) -> (&'static [Field], Tail) {
         INTERRUPT => (&[("unique", 8, Dec)], Tail::None),
         BMAP => (&[("block", 8, Dec), ("blocksize", 4, Dec), ("padding", 4, Pad)], Tail::None),
         IOCTL => (&[
-            ("fh", 8, Dec), ("flags", 4, Hex), ("cmd", 4, Hex), ("arg", 8, Hex),
+            ("fh", 8, Dec), ("flags", 4, Hex), ("cmd", 4, Hex), ("arg", 8, Addr),
             ("in_size", 4, Dec), ("out_size", 4, Dec)], Tail::Data),
         POLL => (&[
             ("fh", 8, Dec), ("kh", 8, Dec), ("flags", 4, Hex), ("events", 4, Hex)], Tail::None),
@@ -285,6 +299,8 @@ pub enum Shape {
     Text,
     /// Up to as many bytes of directory records.
     Dirents,
+    /// What has become of a command, then up to as many bytes as the field `out_size` says.
+    Ioctl,
     /// Something else of a fixed length.
     Fixed(usize),
 }
@@ -305,7 +321,7 @@ pub fn answer(op: Op) -> Shape {
         INIT => Shape::Fixed(64),
         GETLK => Shape::Fixed(24),
         BMAP | POLL | LSEEK | COPY_FILE_RANGE_64 => Shape::Fixed(8),
-        IOCTL => Shape::Fixed(16),
+        IOCTL => Shape::Ioctl,
         STATX => Shape::Fixed(288),
         _ => Shape::Nothing,
     }

@@ -7,10 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::mem::Pages;
 use mockd::mock::read_request;
 use mockd::mount::{clone_dev, open_dev, umount, DEV_IOC_CLONE as CLONE};
 use mockd::reply::{message, Entry};
-use mockd::user;
+use mockd::user::{self, ioctl32};
 use mockd::wire::Op;
 use mockd::{Attr, Caller, Mock, Request};
 
@@ -331,58 +332,20 @@ fn many_clones() {
     m.finish();
 }
 
-/// ioctl(2) as a 32-bit process calls it.
-fn ioctl32(fd: i32, cmd: u32, arg: u32) -> Res<i64> {
-    let r: i32;
-    // SAFETY: system call 54 of the 32-bit table, whose arguments the kernel checks; rbx is put
-    // back.
-    unsafe {
-        std::arch::asm!(
-            "xchg rbx, {fd}",
-            "int 0x80",
-            "xchg rbx, {fd}",
-            fd = inout(reg) i64::from(fd) => _,
-            inlateout("eax") 54i32 => r,
-            in("ecx") cmd,
-            in("edx") arg,
-            out("r8") _,
-            out("r9") _,
-            out("r10") _,
-            out("r11") _,
-        )
-    };
-    if r < 0 {
-        Err(Errno(-r))
-    } else {
-        Ok(r.into())
-    }
-}
-
 fn compat_ioctls() {
     ktap::needs("CONFIG_IA32_EMULATION");
     let mut m = Mock::new();
-    // SAFETY: a new mapping in the lower half.
-    let low = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            4096,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
-            -1,
-            0,
-        )
-    };
-    assert_ne!(low, libc::MAP_FAILED);
-    // SAFETY: a word of the mapping.
-    unsafe { low.cast::<u32>().write(m.dev().as_raw_fd() as u32) };
-    let arg = low as usize as u32;
+    let mut low = Pages::low();
+    let dev = m.dev().as_raw_fd() as u32;
+    low.bytes(0, 4).copy_from_slice(&dev.to_ne_bytes());
+    let arg = low.addr() as u32;
     let fresh = open_dev(false).expect("dev");
-    assert_eq!(ioctl32(fresh.as_raw_fd(), CLONE, 8), Err(EFAULT));
-    assert_eq!(ioctl32(fresh.as_raw_fd(), CLONE + 0x7f, arg), Err(ENOTTY));
-    assert_eq!(ioctl32(fresh.as_raw_fd(), BACKING_OPEN, arg), Err(EPERM));
-    assert_eq!(ioctl32(fresh.as_raw_fd(), BACKING_CLOSE, arg), Err(EPERM));
-    assert_eq!(ioctl32(m.dev().as_raw_fd(), SYNC_INIT, 0), Err(EINVAL));
-    assert_eq!(ioctl32(fresh.as_raw_fd(), CLONE, arg), Ok(0));
+    assert_eq!(ioctl32(&fresh, CLONE, 8), Err(EFAULT));
+    assert_eq!(ioctl32(&fresh, CLONE + 0x7f, arg), Err(ENOTTY));
+    assert_eq!(ioctl32(&fresh, BACKING_OPEN, arg), Err(EPERM));
+    assert_eq!(ioctl32(&fresh, BACKING_CLOSE, arg), Err(EPERM));
+    assert_eq!(ioctl32(&m.dev(), SYNC_INIT, 0), Err(EINVAL));
+    assert_eq!(ioctl32(&fresh, CLONE, arg), Ok(0));
     let c = look(&mut m, "name");
     let r = read(&m, &fresh);
     let b = entry(&r);

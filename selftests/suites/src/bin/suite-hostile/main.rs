@@ -9,6 +9,7 @@
 
 mod daemon;
 mod each;
+mod ioctl;
 mod mutate;
 mod pick;
 mod replay;

@@ -7,10 +7,13 @@
 
 use fastrand::Rng;
 use mockd::mock::Answer;
-use mockd::reply::{attr_out, dirent, message, open_out, raw, write_out, Attr, Entry, LONG};
+use mockd::reply::{
+    attr_out, dirent, ioctl_out, message, open_out, raw, write_out, Attr, Entry, LONG,
+};
 use mockd::wire::{answer, Op, Shape, FOPEN_CACHE_DIR, ROOT};
 use mockd::Request;
 
+use crate::ioctl;
 use crate::pick::Pick;
 
 /// What kind of badness a message has.
@@ -269,6 +272,7 @@ fn fabricate(rng: &mut Rng, r: &Request, world: &World) -> Vec<u8> {
         Shape::Write => write_out(r.get("size") as u32),
         Shape::Text => b"f0".to_vec(),
         Shape::Statfs => vec![0; 80],
+        Shape::Ioctl => ioctl_out(0, &vec![0; r.get("out_size") as usize]),
         Shape::Fixed(n) => vec![0; n],
         Shape::Nothing | Shape::Data | Shape::Dirents => vec![],
     }
@@ -346,6 +350,8 @@ fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String,
         Shape::Data => return data(rng, r, b),
         Shape::Text => return link_text(rng),
         Shape::Dirents => return directory(rng, r, b, world),
+        Shape::Ioctl if rng.bool() => return ioctl::data(rng, r),
+        Shape::Ioctl => shift(0, ioctl::FIELDS),
         Shape::Nothing | Shape::Fixed(_) => {
             let n = [1, 4, 8, 16, 128].pick(rng);
             b.resize(n, 0xff);

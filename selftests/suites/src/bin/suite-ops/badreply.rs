@@ -93,7 +93,7 @@ fn row_with_payload(row: &Row, payload: impl Fn(Vec<u8>) -> Vec<u8>) -> (Res<()>
 /// answer has one length.
 fn lengths_of_every_reply() {
     let one_length = |row: &&Row| {
-        let some = [Shape::Data, Shape::Text, Shape::Dirents];
+        let some = [Shape::Data, Shape::Text, Shape::Dirents, Shape::Ioctl];
         row.is_waited_for()
             && row.unknown != Unknown::Otherwise
             && !some.contains(&wire::answer(row.op))

@@ -105,6 +105,8 @@ pub enum Waits {
 pub enum Unknown {
     /// It is an error like any other.
     Error,
+    /// It is another error, and not remembered.
+    Becomes(Errno),
     /// It is remembered: the operation is not sent again, and the caller gets this each time.
     Remembered(Res<()>),
     /// It is remembered, and other operations are sent instead.
