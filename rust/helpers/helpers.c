@@ -7,6 +7,7 @@
  * bindgen reads this file, so that a helper has no other declaration.
  */
 
+#include "compat.c"
 #include "fs.c"
 #include "fs_rw.c"
 #include "inval_wq.c"

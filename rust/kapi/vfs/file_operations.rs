@@ -30,7 +30,12 @@ use kernel::{
         from_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    ffi::c_int,
+    ffi::{
+        c_int,
+        c_long,
+        c_uint,
+        c_ulong, //
+    },
     mm::virt::VmaNew,
     module::this_module,
     prelude::*,
@@ -80,6 +85,17 @@ pub(crate) trait FileOperations<T: Types>: 'static {
 
     /// Reads entries of a directory into `ctx`, from its position on; `i_rwsem` is held shared.
     fn iterate_shared(_file: &File<T>, _ctx: &mut DirContext) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Carries out a command that the VFS does not know; gives what ioctl(2) returns, which may be
+    /// an error, too. ENOIOCTLCMD becomes ENOTTY.
+    fn unlocked_ioctl(_file: &File<T>, _cmd: u32, _arg: usize) -> Result<i32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// The same for a task of 32 bits in a kernel of 64.
+    fn compat_ioctl(_file: &File<T>, _cmd: u32, _arg: usize) -> Result<i32> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -135,6 +151,16 @@ impl<T: Types> FileOperationsTable<T> {
             },
             iterate_shared: if O::HAS_ITERATE_SHARED {
                 Some(iterate_shared::<T, O>)
+            } else {
+                None
+            },
+            unlocked_ioctl: if O::HAS_UNLOCKED_IOCTL {
+                Some(unlocked_ioctl::<T, O>)
+            } else {
+                None
+            },
+            compat_ioctl: if O::HAS_COMPAT_IOCTL {
+                Some(compat_ioctl::<T, O>)
             } else {
                 None
             },
@@ -263,6 +289,38 @@ unsafe extern "C" fn iterate_shared<T: Types, O: FileOperations<T>>(
     // SAFETY: The context is ours for the call.
     let ctx = unsafe { DirContext::from_raw(ctx) };
     from_result(|| O::iterate_shared(file, ctx).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn unlocked_ioctl<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    cmd: c_uint,
+    arg: c_ulong,
+) -> c_long {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    long_from(O::unlocked_ioctl(file, cmd, arg))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn compat_ioctl<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    cmd: c_uint,
+    arg: c_ulong,
+) -> c_long {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    long_from(O::compat_ioctl(file, cmd, arg))
+}
+
+/// What ioctl(2) returns.
+fn long_from(ret: Result<i32>) -> c_long {
+    // C converts so, too.
+    ret.unwrap_or_else(Error::to_errno) as c_long
 }
 
 /// # Safety

@@ -40,7 +40,8 @@
 //!
 //! - [`attr`], [`kstat`], [`statfs`]: `struct iattr`, `struct kstat`, `struct kstatfs`,
 //! - [`stat`], [`fcntl`], [`namei`]: modes, and flags of open(2) and of path walk,
-//! - [`mnt_idmapping`]: `struct mnt_idmap`.
+//! - [`mnt_idmapping`]: `struct mnt_idmap`,
+//! - [`fsverity`]: what its ioctls read and write.
 //!
 //! `dentry`, `inode` and `super_block` name each other, as in C; all else goes one way.
 //!
@@ -64,6 +65,7 @@ pub(crate) mod fs_context;
 mod fs_context_operations;
 pub(crate) mod fs_parameter;
 pub(crate) mod fs_parser;
+pub(crate) mod fsverity;
 pub(crate) mod iget;
 pub(crate) mod inode;
 pub(crate) mod inode_cache;
