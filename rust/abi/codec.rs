@@ -86,6 +86,8 @@ pub enum Reply {
     UpTo(usize),
     /// At most so many bytes, into the caller's pages or buffer.
     Payload(u32),
+    /// Just so many bytes, into the request's own space, then at most so many into the caller's.
+    FixedThen(usize, u32),
 }
 
 /// Where the bytes of a reply's body go.
@@ -102,7 +104,7 @@ impl Reply {
     #[inline]
     pub const fn space(self) -> usize {
         match self {
-            Self::Fixed(len) | Self::UpTo(len) => len,
+            Self::Fixed(len) | Self::UpTo(len) | Self::FixedThen(len, _) => len,
             Self::None | Self::HeaderOnly | Self::Payload(_) => 0,
         }
     }
@@ -121,9 +123,16 @@ impl Reply {
             Self::Fixed(len) => body_len == len,
             Self::UpTo(max) => body_len <= max,
             Self::Payload(max) => u32::try_from(body_len).is_ok_and(|len| len <= max),
+            Self::FixedThen(len, max) => body_len
+                .checked_sub(len)
+                .is_some_and(|rest| u32::try_from(rest).is_ok_and(|rest| rest <= max)),
         };
         match self {
             _ if !fits => Err(BadReply::Length),
+            Self::FixedThen(len, _) => Ok(Split {
+                own: len,
+                payload: body_len.saturating_sub(len),
+            }),
             Self::Payload(_) => Ok(Split {
                 own: 0,
                 payload: body_len,
@@ -195,6 +204,16 @@ impl<'a> Body<'a> {
     pub(super) fn payload(self, max: u32) -> Result<u32, BadReply> {
         match (self.own, u32::try_from(self.payload)) {
             ([], Ok(len)) if len <= max => Ok(len),
+            _ => Err(BadReply::Length),
+        }
+    }
+
+    /// For an operation whose reply is one struct, and payload of at most `max` bytes.
+    #[inline]
+    pub(super) fn fixed_then<T: FromBytes>(self, max: u32) -> Result<(T, u32), BadReply> {
+        let value = T::read_from_bytes(self.own).map_err(|_| BadReply::Length)?;
+        match u32::try_from(self.payload) {
+            Ok(len) if len <= max => Ok((value, len)),
             _ => Err(BadReply::Length),
         }
     }
@@ -274,6 +293,10 @@ mod tests {
         assert_eq!(Reply::Payload(0).split(0).map(|split| split.payload), Ok(0));
         assert_eq!(Reply::Payload(0).split(1), Err(BadReply::Length));
         assert_eq!(Reply::Payload(7).space(), 0);
+        let payload = |len| Reply::FixedThen(16, u32::MAX).split(len).map(|s| s.payload);
+        assert_eq!(payload(15), Err(BadReply::Length));
+        assert_eq!(payload(16 + u32::MAX as usize), Ok(u32::MAX as usize));
+        assert_eq!(payload(17 + u32::MAX as usize), Err(BadReply::Length));
     }
 
     #[test]

@@ -65,11 +65,14 @@ pub enum BadReply {
     Kind,
     /// Another major version in the reply to INIT.
     Version,
-    /// More written than there was to write.
+    /// More written than there was to write, or more data than was asked for.
     Count,
     /// A directory entry with an empty or overlong name, or with a slash in it; a list with an
     /// empty name, or with one that does not end.
     Name,
+    /// An ioctl that is to be done again with other memory of the caller's, which a file's daemon
+    /// may not ask for.
+    Retry,
 }
 
 impl BadReply {

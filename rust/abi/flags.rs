@@ -107,6 +107,8 @@ flags! {
         SPLICE_READ = 9;
         /// BSD locks are the daemon's.
         FLOCK_LOCKS = 10;
+        /// Information: directories have commands.
+        HAS_IOCTL_DIR = 11;
         /// A changed size or time drops cached data.
         AUTO_INVAL_DATA = 12;
         /// READDIRPLUS.
@@ -233,6 +235,22 @@ flags! {
     ReleaseFlags: u32 {
         /// Drop the BSD lock of `lock_owner`.
         FLOCK_UNLOCK = 1;
+    }
+}
+
+flags! {
+    /// IOCTL, both ways (`FUSE_IOCTL_*`).
+    IoctlFlags: u32 {
+        /// Of a task whose system calls are 32-bit ones, in a kernel of 64 bits.
+        COMPAT = 0;
+        /// The daemon wants other memory of the caller's.
+        RETRY = 2;
+        /// Of a task of 32 bits.
+        _32BIT = 3;
+        /// Of a directory.
+        DIR = 4;
+        /// Of a task of 32 bits with system calls of 64 bits.
+        COMPAT_X32 = 5;
     }
 }
 

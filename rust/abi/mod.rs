@@ -98,6 +98,7 @@ pub use self::{
     flags::{
         AttrFlags,
         InitFlags,
+        IoctlFlags,
         OpenOutFlags, //
     },
     header::{

@@ -171,6 +171,8 @@ pub enum Expect {
     Exactly(usize),
     AtMost(usize),
     Payload(usize),
+    /// Just so many, then at most so many of payload.
+    Then(usize, usize),
 }
 
 /// An operation, and what the protocol says of its lengths. Each file of `op` has one, for what

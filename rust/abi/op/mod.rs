@@ -15,7 +15,7 @@
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
-//! | files | `open`, `read`, `write`, `flush`, `fsync`, `release` |
+//! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
 //!
@@ -46,6 +46,7 @@ mod getattr;
 mod getxattr;
 mod init;
 mod interrupt;
+mod ioctl;
 mod link;
 mod listxattr;
 mod lookup;
@@ -86,6 +87,7 @@ pub use self::{
     getxattr::*,
     init::*,
     interrupt::*,
+    ioctl::*,
     link::*,
     listxattr::*,
     lookup::*,

@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Case> {
         super::fsyncdir::tests::case(),
         super::getattr::tests::case(),
         super::init::tests::case(),
+        super::ioctl::tests::case(),
         super::link::tests::case(),
         super::lookup::tests::case(),
         super::mkdir::tests::case(),
@@ -58,7 +59,7 @@ fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
         1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27,
-        28, 29, 30, 34, 35, 45, 52,
+        28, 29, 30, 34, 35, 39, 45, 52,
     ]
     .into();
     assert_eq!(numbers, wanted);
@@ -102,6 +103,7 @@ fn writes_have_a_payload() {
         let payload = match case.op.opcode() {
             Opcode::Write => 4096,
             Opcode::Setxattr => 5,
+            Opcode::Ioctl => 3,
             _ => 0,
         };
         assert_eq!(case.op.payload_in(), payload, "{:?}", case.op.opcode());
@@ -126,6 +128,7 @@ fn every_length_of_every_reply() {
                 let fits = match expect {
                     Expect::Exactly(exact) => len == exact,
                     Expect::AtMost(max) | Expect::Payload(max) => len <= max,
+                    Expect::Then(fixed, max) => (fixed..=fixed + max).contains(&len),
                 };
                 let what = format!("{:?}, {len} bytes, 7.{minor}", case.op.opcode());
                 match split {
@@ -135,14 +138,20 @@ fn every_length_of_every_reply() {
                     }
                     Ok(Split { own, payload }) => {
                         assert!(fits, "{what}");
-                        let is_payload = matches!(expect, Expect::Payload(_));
-                        assert_eq!((own, payload), if is_payload { (0, len) } else { (len, 0) });
+                        let wanted = match expect {
+                            Expect::Payload(_) => 0,
+                            Expect::Then(fixed, _) => fixed,
+                            Expect::Exactly(_) | Expect::AtMost(_) => len,
+                        };
+                        assert_eq!((own, payload), (wanted, len - wanted));
                         assert!(own <= reply.space(), "{what}: no room");
                     }
                 }
             }
             match expect {
-                Expect::Exactly(len) | Expect::AtMost(len) => assert_eq!(reply.space(), len),
+                Expect::Exactly(len) | Expect::AtMost(len) | Expect::Then(len, _) => {
+                    assert_eq!(reply.space(), len);
+                }
                 Expect::Payload(_) => assert_eq!(reply.space(), 0),
             }
         }
@@ -161,7 +170,7 @@ fn decoding_refuses_lengths_too() {
                 let of_length = case.op.decode(&zeros, 0, minor) != "Err(Length)";
                 let fits = match expect {
                     Expect::Payload(_) => len == 0,
-                    Expect::Exactly(exact) => len == exact,
+                    Expect::Exactly(exact) | Expect::Then(exact, _) => len == exact,
                     Expect::AtMost(max) => len <= max,
                 };
                 assert_eq!(
@@ -175,10 +184,11 @@ fn decoding_refuses_lengths_too() {
                 let fits = match expect {
                     Expect::Payload(max) => len <= max,
                     Expect::AtMost(_) | Expect::Exactly(0) => len == 0,
-                    Expect::Exactly(_) => false,
+                    Expect::Exactly(_) | Expect::Then(..) => false,
                 };
                 assert_eq!(of_payload, fits, "{:?}, {len} of payload", case.op.opcode());
-                if len > 0 {
+                let both = matches!(expect, Expect::Then(fixed, _) if len == fixed);
+                if len > 0 && !both {
                     assert_eq!(case.op.decode(&zeros, len, minor), "Err(Length)");
                 }
             }

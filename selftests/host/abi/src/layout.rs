@@ -99,6 +99,8 @@ fn ours() -> Layout {
         "fuse_getxattr_out" FuseGetxattrOut { size, padding }
         "fuse_flush_in" FuseFlushIn { fh, unused, padding, lock_owner }
         "fuse_access_in" FuseAccessIn { mask, padding }
+        "fuse_ioctl_in" FuseIoctlIn { fh, flags, cmd, arg, in_size, out_size }
+        "fuse_ioctl_out" FuseIoctlOut { result, flags, in_iovs, out_iovs }
         "fuse_interrupt_in" FuseInterruptIn { unique }
         "fuse_notify_poll_wakeup_out" FuseNotifyPollWakeupOut { kh }
         "fuse_notify_inval_inode_out" FuseNotifyInvalInodeOut { ino, off, len }
@@ -128,6 +130,7 @@ fn constants() -> BTreeMap<String, u64> {
         ("FUSE_READ_", ReadFlags::NAMES),
         ("FUSE_WRITE_", WriteFlags::NAMES),
         ("FUSE_RELEASE_", ReleaseFlags::NAMES),
+        ("FUSE_IOCTL_", IoctlFlags::NAMES),
         ("FUSE_FSYNC_", FsyncFlags::NAMES),
         ("FUSE_SETXATTR_", SetxattrFlags::NAMES),
         ("FUSE_ATTR_", AttrFlags::NAMES),
@@ -135,7 +138,8 @@ fn constants() -> BTreeMap<String, u64> {
     let mut c = BTreeMap::new();
     for (prefix, flags) in families {
         for (flag, bit) in flags {
-            c.insert(format!("{prefix}{flag}"), *bit);
+            // No name begins with a digit here.
+            c.insert(format!("{prefix}{}", flag.trim_start_matches('_')), *bit);
         }
     }
     c.insert("FUSE_ROOT_ID".into(), NodeId::ROOT.get());
