@@ -10,11 +10,13 @@
 //! - [`finish`]: what comes between the answer to OPEN and the end of open(2),
 //! - [`behind`]: that, and the close, in place of a killed opener,
 //! - [`open`]: OPEN and OPENDIR, and open(2) of a regular file,
-//! - [`flush`]: FLUSH and FSYNC.
+//! - [`flush`]: FLUSH and FSYNC,
+//! - [`ioctl`]: ioctl(2), by IOCTL.
 
 pub(in crate::fs) mod behind;
 pub(in crate::fs) mod finish;
 pub(in crate::fs) mod flush;
 pub(in crate::fs) mod fuse_file;
 pub(in crate::fs) mod give_back;
+pub(in crate::fs) mod ioctl;
 pub(in crate::fs) mod open;

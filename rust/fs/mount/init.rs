@@ -65,6 +65,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::SPLICE_WRITE)
     .with(InitFlags::SPLICE_MOVE)
     .with(InitFlags::SPLICE_READ)
+    .with(InitFlags::HAS_IOCTL_DIR)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)
     .with(InitFlags::POSIX_ACL)

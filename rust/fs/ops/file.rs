@@ -22,6 +22,7 @@ use crate::{
         file::{
             flush,
             fuse_file::FuseFile,
+            ioctl,
             open, //
         },
         File,
@@ -95,6 +96,14 @@ impl FileOperations<Fuse> for RegularFile {
         transfer::write_iter(iocb, from)
     }
 
+    fn unlocked_ioctl(file: &File, cmd: u32, arg: usize) -> Result<i32> {
+        ioctl::ioctl(file, cmd, arg, ioctl::width(false))
+    }
+
+    fn compat_ioctl(file: &File, cmd: u32, arg: usize) -> Result<i32> {
+        ioctl::ioctl(file, cmd, arg, ioctl::width(true))
+    }
+
     fn mmap(file: &File, vma: &VmaNew) -> Result {
         mmap::mmap(file, vma)
     }
@@ -118,6 +127,14 @@ impl FileOperations<Fuse> for DirOperations {
 
     fn fsync(file: &File, _start: i64, _end: i64, datasync: bool) -> Result {
         fsync::fsync(file, datasync)
+    }
+
+    fn unlocked_ioctl(file: &File, cmd: u32, arg: usize) -> Result<i32> {
+        ioctl::dir_ioctl(file, cmd, arg, ioctl::width(false))
+    }
+
+    fn compat_ioctl(file: &File, cmd: u32, arg: usize) -> Result<i32> {
+        ioctl::dir_ioctl(file, cmd, arg, ioctl::width(true))
     }
 
     fn release(_inode: &Inode, file: &ReleasedFile, data: Arc<FuseFile>) {

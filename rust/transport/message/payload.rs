@@ -39,6 +39,9 @@ pub(crate) enum Payload {
     /// At most so many bytes from the daemon, into a vector with that capacity; comes back as long
     /// as what was received.
     Out(KVVec<u8>, usize),
+    /// Bytes to the daemon, in place of which come at most so many from there: as with
+    /// [`Out`](Payload::Out), after those to the daemon are of no use any more.
+    InOut(KVVec<u8>, usize),
     /// Data from the daemon for the page cache. What a short reply leaves is zeroed.
     ReadFolios(ReadFolios),
     /// Data of the page cache to the daemon.
@@ -77,7 +80,7 @@ impl Payload {
     #[inline]
     pub(in crate::transport) fn len_out(&self) -> usize {
         match self {
-            Payload::In(bytes) => bytes.len(),
+            Payload::In(bytes) | Payload::InOut(bytes, _) => bytes.len(),
             Payload::WriteFolios(folios) => folios.bytes(),
             Payload::UserIn(pages) => pages.bytes(),
             Payload::None
@@ -91,7 +94,7 @@ impl Payload {
     /// Bytes that the daemon may send.
     fn room(&self) -> usize {
         match self {
-            Payload::Out(_, max) | Payload::Nowhere(max) => *max,
+            Payload::Out(_, max) | Payload::InOut(_, max) | Payload::Nowhere(max) => *max,
             Payload::ReadFolios(folios) => folios.bytes(),
             Payload::UserOut(pages) => pages.bytes(),
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
@@ -107,6 +110,7 @@ impl Payload {
         let (rest, spent) = match self {
             Payload::In(_) | Payload::UserIn(_) => (Payload::None, true),
             Payload::Out(_, max) => (Payload::Nowhere(*max), false),
+            Payload::InOut(_, max) => (Payload::Nowhere(*max), true),
             Payload::UserOut(pages) => (Payload::Nowhere(pages.bytes()), false),
             Payload::None
             | Payload::ReadFolios(_)
@@ -125,7 +129,10 @@ impl Payload {
 
     /// Whether what is still to be sent is memory of a caller's.
     pub(super) fn sends_own(&self) -> bool {
-        matches!(self, Payload::In(_) | Payload::UserIn(_))
+        matches!(
+            self,
+            Payload::In(_) | Payload::InOut(..) | Payload::UserIn(_)
+        )
     }
 
     /// Prepares to receive `len` bytes.
@@ -139,7 +146,7 @@ impl Payload {
         if len > self.room() {
             return Err(EINVAL);
         }
-        if let Payload::Out(bytes, _) = self {
+        if let Payload::Out(bytes, _) | Payload::InOut(bytes, _) = self {
             bytes.clear();
             bytes.resize(len, 0, GFP_NOWAIT)?;
         }
@@ -156,7 +163,9 @@ impl Payload {
             return true;
         }
         let copied = match self {
-            Payload::In(bytes) => to.put(bytes.get(cursor.bytes..).unwrap_or_default()),
+            Payload::In(bytes) | Payload::InOut(bytes, _) => {
+                to.put(bytes.get(cursor.bytes..).unwrap_or_default())
+            }
             Payload::WriteFolios(folios) => to.put_folios(folios, &mut cursor.segs, rest),
             Payload::UserIn(pages) => to.put_segs(pages, &mut cursor.segs, rest),
             Payload::None
@@ -181,7 +190,9 @@ impl Payload {
         let rest = len.saturating_sub(cursor.bytes);
         let copied = match self {
             _ if rest == 0 => 0,
-            Payload::Out(bytes, _) => from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default()),
+            Payload::Out(bytes, _) | Payload::InOut(bytes, _) => {
+                from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default())
+            }
             Payload::ReadFolios(folios) => from.get_folios(folios, rest),
             Payload::UserOut(pages) => from.get_segs(pages, rest),
             Payload::Nowhere(_) => rest,

@@ -14,7 +14,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("FLOCK_LOCKS", "needs the daemon's locks"),
     ("EXPORT_SUPPORT", "needs LOOKUPs for file handles"),
     ("NO_EXPORT_SUPPORT", "needs file handles to be switched off"),
-    ("HAS_IOCTL_DIR", "needs ioctl(2)"),
     ("AUTO_INVAL_DATA", "needs mtime to drop cached data"),
     ("EXPLICIT_INVAL_DATA", "needs size to keep cached data"),
     ("ASYNC_DIO", "needs asynchronous direct I/O"),

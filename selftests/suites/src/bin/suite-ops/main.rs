@@ -17,6 +17,7 @@ mod forget;
 mod fsync;
 mod getattr;
 mod handle;
+mod ioctl;
 mod link;
 mod listxattr;
 mod lookup;
@@ -77,6 +78,7 @@ fn main() {
         fsync::cases,
         mmap::cases,
         bmap::cases,
+        ioctl::cases,
         opendir::cases,
         readdir::cases,
         tours::cases,

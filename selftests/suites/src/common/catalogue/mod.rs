@@ -12,6 +12,7 @@ mod act;
 mod attr;
 mod data;
 mod dir;
+mod ioctl;
 mod link;
 mod lookup;
 mod make;
@@ -38,6 +39,7 @@ const FAMILIES: &[&[Row]] = &[
     data::ROWS,
     attr::ROWS,
     open::ROWS,
+    ioctl::ROWS,
 ];
 
 /// A call that sends an operation.
