@@ -95,11 +95,16 @@ const DATA: usize = 1 << 20;
 const MAY_LEAVE: usize = 64;
 
 /// Mounts.
-const MOUNTS: usize = 3;
+const MOUNTS: usize = 4;
 
 type Call = fn(&Path);
 
-const CALLS: [(Op, Call); 3] = [(Op::READ, read), (Op::WRITE, write), (Op::READDIR, list)];
+const CALLS: [(Op, Call); MOUNTS] = [
+    (Op::READ, read),
+    (Op::WRITE, write),
+    (Op::READDIR, list),
+    (Op::IOCTL, ioctl),
+];
 
 fn with_buffers(u: &User) {
     let init = Init {
@@ -147,5 +152,16 @@ fn read(mnt: &Path) {
 fn write(mnt: &Path) {
     if let Ok(f) = user::open(&mnt.join("f"), libc::O_WRONLY, 0) {
         let _ = user::pwrite(&f, Pages::touched(DATA / 4096).read(DATA), 0);
+    }
+}
+
+/// FS_IOC_ENABLE_VERITY with the longest salt that there is room for.
+fn ioctl(mnt: &Path) {
+    let salt = Pages::touched(DATA / 4096);
+    let mut arg = [0; 128];
+    arg[12..16].copy_from_slice(&(DATA as u32 - 4096).to_ne_bytes());
+    arg[16..24].copy_from_slice(&salt.addr().to_ne_bytes());
+    if let Ok(f) = user::open(&mnt.join("f"), libc::O_RDONLY, 0) {
+        let _ = user::ioctl(&f, 0x4080_6685, &mut arg);
     }
 }

@@ -139,7 +139,7 @@ fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
 
 fn on_names() {
     let mut fs = catalogue::sample();
-    fs.xattrs = true;
+    (fs.xattrs, fs.ioctls) = (true, true);
     check_on(fs, |mnt| {
         let mut all = catalogue_calls(mnt);
         all.extend(wrong(&names(), mnt));

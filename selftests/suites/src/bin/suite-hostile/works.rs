@@ -9,7 +9,7 @@ use mockd::{user, Mock};
 /// A call of most kinds, and what is right for each. The list is by hand: FSYNCDIR is not in it.
 pub fn check() {
     let mut fs = Memfs::new();
-    fs.xattrs = true;
+    (fs.xattrs, fs.ioctls) = (true, true);
     fs.file("old", b"text");
     let mut m = Mock::new();
     m.without_record();
@@ -60,6 +60,9 @@ pub fn check() {
             user::list(mnt)? == ["d", "h", "hard", "l", "n", "old"],
         );
         want("statfs", user::statfs(mnt)?[2] == 1000);
+        let (old, mut data) = (user::open(&at("old"), libc::O_RDONLY, 0)?, [3; 20]);
+        user::ioctl(&old, user::command(true, true, 20), &mut data)?;
+        want("command", data == [3; 20]);
         user::unlink(&at("h"))?;
         user::rmdir(&at("d"))?;
         want("gone", user::lstat(&at("h")).err() == Some(ENOENT));

@@ -225,7 +225,7 @@ pub const KNOWN: &[&str] = &[
 /// believed for longer than it takes. It knows extended attributes.
 pub fn tree() -> Memfs {
     let mut fs = Memfs::new();
-    fs.xattrs = true;
+    (fs.xattrs, fs.ioctls) = (true, true);
     (fs.entry_valid, fs.attr_valid) = (ZERO, ZERO);
     let (d, e) = (fs.dir("d"), fs.dir("e"));
     populate(&mut fs, d);

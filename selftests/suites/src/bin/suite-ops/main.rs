@@ -18,6 +18,8 @@ mod fsync;
 mod getattr;
 mod handle;
 mod ioctl;
+mod ioctl_dir;
+mod ioctl_memory;
 mod link;
 mod listxattr;
 mod lookup;
@@ -41,6 +43,7 @@ mod symlink;
 mod through;
 mod tours;
 mod unlink;
+mod verity;
 mod wire;
 mod write;
 mod xattr;
@@ -79,6 +82,9 @@ fn main() {
         mmap::cases,
         bmap::cases,
         ioctl::cases,
+        ioctl_memory::cases,
+        verity::cases,
+        ioctl_dir::cases,
         opendir::cases,
         readdir::cases,
         tours::cases,
