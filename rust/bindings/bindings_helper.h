@@ -8,6 +8,7 @@
 
 #include <linux/backing-dev.h>
 #include <linux/exportfs.h>
+#include <linux/fileattr.h>
 #include <linux/filelock.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>

@@ -11,6 +11,7 @@ pub(crate) use kernel::fs::file::flags::{
     O_DSYNC,
     O_EXCL,
     O_NOCTTY,
+    O_RDONLY,
     O_RDWR,
     O_SYNC,
     O_TRUNC,

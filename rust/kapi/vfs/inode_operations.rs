@@ -29,6 +29,10 @@ use super::{
         PositiveDentry,
         UnhashedDentry, //
     },
+    fileattr::{
+        self,
+        FileattrOperations, //
+    },
     inode::Inode,
     kstat::Kstat,
     mnt_idmapping::MntIdmap,
@@ -247,6 +251,13 @@ impl<T: Types> InodeOperationsTable<T> {
         self.0.get_inode_acl = Some(posix_acl::get_inode_acl::<T, A>);
         self.0.get_acl = Some(posix_acl::get_acl::<T, A>);
         self.0.set_acl = Some(posix_acl::set_acl::<T, A>);
+        self
+    }
+
+    /// The same with flags and the like.
+    pub(crate) const fn with_fileattr<A: FileattrOperations<T>>(mut self) -> Self {
+        self.0.fileattr_get = Some(fileattr::fileattr_get::<T, A>);
+        self.0.fileattr_set = Some(fileattr::fileattr_set::<T, A>);
         self
     }
 

@@ -26,6 +26,7 @@
 //!   [`address_space`]: the C structs of those names,
 //! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
 //! - [`posix_acl`]: `struct posix_acl`, and what is about ACLs in `struct inode_operations`,
+//! - [`fileattr`]: `struct file_kattr`, and what is about it there,
 //! - [`export`]: `struct export_operations`, file handles,
 //! - [`libfs`]: `fs/libfs.c`, for filesystems that live in the dcache alone.
 //!
@@ -61,6 +62,7 @@ pub(crate) mod file;
 pub(crate) mod file_operations;
 pub(crate) mod file_system;
 pub(crate) mod file_system_type;
+pub(crate) mod fileattr;
 pub(crate) mod fs_context;
 mod fs_context_operations;
 pub(crate) mod fs_parameter;
