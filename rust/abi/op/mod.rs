@@ -15,7 +15,7 @@
 //! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
-//! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `release` |
+//! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `release` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
 //!
@@ -54,6 +54,7 @@ mod mkdir;
 mod mknod;
 mod open;
 mod opendir;
+mod priv_ioctl;
 mod read;
 mod readdir;
 mod readlink;
@@ -95,6 +96,7 @@ pub use self::{
     mknod::*,
     open::*,
     opendir::*,
+    priv_ioctl::*,
     read::*,
     readdir::*,
     readlink::*,

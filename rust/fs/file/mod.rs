@@ -11,9 +11,11 @@
 //! - [`behind`]: that, and the close, in place of a killed opener,
 //! - [`open`]: OPEN and OPENDIR, and open(2) of a regular file,
 //! - [`flush`]: FLUSH and FSYNC,
-//! - [`ioctl`]: ioctl(2), by IOCTL.
+//! - [`ioctl`]: ioctl(2), by IOCTL,
+//! - [`fileattr`]: flags and the like, by the same.
 
 pub(in crate::fs) mod behind;
+pub(in crate::fs) mod fileattr;
 pub(in crate::fs) mod finish;
 pub(in crate::fs) mod flush;
 pub(in crate::fs) mod fuse_file;

@@ -32,6 +32,7 @@ use crate::{
     },
     fs::{
         conn::connection::Conn,
+        request::held::Afterwards,
         Inode,
         OpeningFile, //
     },
@@ -76,6 +77,38 @@ pub(in crate::fs) fn open(inode: &Inode, file: &OpeningFile) -> Result<Arc<FuseF
 impl FuseFile {
     /// Opens an inode for open(2) with `flags` (`fuse_file_open()`). May sleep.
     pub(in crate::fs) fn open(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
+        Self::open_then(inode, flags, kind, || {
+            // The VFS has taken write access before.
+            let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
+            let closer = Closer::current(inode.conn(), writes.then_some(inode));
+            move |inode: ARef<Inode>, file| Opened::new(inode, file, flags, closer)
+        })
+    }
+
+    /// Opens an inode for the kernel itself: no pages are dropped, and closing it is RELEASE alone.
+    /// May sleep.
+    pub(super) fn open_privately(inode: &Inode, flags: u32, kind: Kind) -> Result<Arc<Self>> {
+        Self::open_then(inode, flags, kind, || {
+            let pid = inode.conn().caller_nocreds().pid;
+            move |inode: ARef<Inode>, file: Arc<Self>| {
+                file.attach(&inode);
+                file.set_left_by(pid);
+                file.release(flags);
+            }
+        })
+    }
+
+    /// Opens an inode. Where the caller leaves, `behind` makes what is done with the file.
+    #[inline(always)]
+    fn open_then<A: Afterwards, B>(
+        inode: &Inode,
+        flags: u32,
+        kind: Kind,
+        behind: impl FnOnce() -> B,
+    ) -> Result<Arc<Self>>
+    where
+        B: FnOnce(ARef<Inode>, Arc<Self>) -> A + Send + 'static,
+    {
         let (conn, nodeid) = (inode.conn(), inode.nodeid());
         let mut file = Some(NewFile::new(conn, kind)?);
         let open = Open {
@@ -84,17 +117,14 @@ impl FuseFile {
             kill_suidgid: false,
         };
         let then = || {
-            // The VFS has taken write access before.
-            let writes = inode.is_reg() && matches!(flags & O_ACCMODE, O_WRONLY | O_RDWR);
-            let closer = Closer::current(conn, writes.then_some(inode));
-            let (file, inode) = (file.take(), ARef::from(inode));
+            let (behind, file, inode) = (behind(), file.take(), ARef::from(inode));
             move |outcome: &mut Outcome<'_>| {
                 let file = match outcome.parse(OpenOut::decode) {
                     Ok(out) => file?.opened(inode.nodeid(), out),
                     Err(e) if e == ENOSYS => file?.opened_without_asking(inode.nodeid()),
                     Err(_) => return None,
                 };
-                Some(Opened::new(inode, file, flags, closer))
+                Some(behind(inode, file))
             }
         };
         let out = match kind {

@@ -32,6 +32,7 @@ use crate::{
             remove,
             rename, //
         },
+        file::fileattr,
         inode::iget::Operations,
         name::lookup,
         Dentry,
@@ -46,6 +47,10 @@ use crate::{
             NegativeDentry,
             PositiveDentry,
             UnhashedDentry, //
+        },
+        fileattr::{
+            FileKattr,
+            FileattrOperations, //
         },
         iget::{
             InodeKind,
@@ -109,11 +114,15 @@ impl Operations for Fuse {
 
 /// The inode operations of directories.
 static DIR_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<DirInodeOperations, Attributes>().with_acls::<Acls>();
+    InodeOperationsTable::new::<DirInodeOperations, Attributes>()
+        .with_acls::<Acls>()
+        .with_fileattr::<Fileattr>();
 
 /// The inode operations of all but directories and symbolic links.
 static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<CommonInodeOperations, Attributes>().with_acls::<Acls>();
+    InodeOperationsTable::new::<CommonInodeOperations, Attributes>()
+        .with_acls::<Acls>()
+        .with_fileattr::<Fileattr>();
 
 /// The inode operations of symbolic links.
 static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
@@ -283,5 +292,17 @@ impl AclOperations<Fuse> for Acls {
         kind: AclType,
     ) -> Result {
         acl::set_acl(idmap, dentry, acl, kind)
+    }
+}
+
+enum Fileattr {}
+
+impl FileattrOperations<Fuse> for Fileattr {
+    fn fileattr_get(dentry: &Dentry, attr: &mut FileKattr) -> Result {
+        fileattr::get(dentry, attr)
+    }
+
+    fn fileattr_set(dentry: &Dentry, attr: &FileKattr) -> Result {
+        fileattr::set(dentry, attr)
     }
 }

@@ -13,6 +13,7 @@ mod bmap;
 mod create;
 mod direct;
 mod enosys;
+mod fileattr;
 mod forget;
 mod fsync;
 mod getattr;
@@ -85,6 +86,7 @@ fn main() {
         ioctl_memory::cases,
         verity::cases,
         ioctl_dir::cases,
+        fileattr::cases,
         opendir::cases,
         readdir::cases,
         tours::cases,
