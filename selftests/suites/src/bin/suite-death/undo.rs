@@ -12,7 +12,7 @@ use mockd::mock::Answer;
 use mockd::mount::umount;
 use mockd::wire::Op;
 use mockd::{user, Caller, Mock, Request};
-use suites::catalogue::{self, Keeps, Leaves, Row, Waits};
+use suites::catalogue::{self, Act, Keeps, Leaves, Part, Place, Row, Waits};
 use suites::fusectl;
 use suites::setting::Setting;
 
@@ -29,6 +29,8 @@ pub fn cases() -> Vec<Case> {
         answered_while_copying,
         file_is_kept,
         node_is_kept,
+        opened_for_flags,
+        asked_for_flags,
         flush_of_the_dying,
         flush_left,
         enosys_is_remembered,
@@ -206,6 +208,58 @@ fn file_is_kept() {
         assert!(matches!(r.op, Op::RELEASE | Op::RELEASEDIR), "{r:?}");
         l.m.reply(&r, &[]);
         l.end();
+    }
+}
+
+/// A file that the kernel opened by itself is released and nothing else: it has no FLUSH.
+fn opened_for_flags() {
+    only_ours();
+    for (part, op) in [(Part::File, Op::OPEN), (Part::Sub, Op::OPENDIR)] {
+        let mut l = Left::by(&for_flags(part, op, 0));
+        assert!(!l.m.pending(), "before the answer");
+        let fh = fh_of(&l.answer(), 0);
+        let r = l.m.request();
+        let release = matches!(r.op, Op::RELEASE | Op::RELEASEDIR);
+        assert!(release && r.get("fh") == fh, "{r:?}");
+        assert_eq!(r.pid, l.r.pid);
+        l.m.reply(&r, &[]);
+        l.m.expect_none();
+        l.end();
+    }
+}
+
+/// It stays open as long as the daemon is asked about it.
+fn asked_for_flags() {
+    only_ours();
+    for part in [Part::File, Part::Sub] {
+        let mut l = Left::by(&for_flags(part, Op::IOCTL, 1));
+        assert!(!l.m.pending(), "closed before the answer");
+        l.answer();
+        let r = l.m.request();
+        let release = matches!(r.op, Op::RELEASE | Op::RELEASEDIR);
+        assert!(release && r.get("fh") == l.r.get("fh"), "{r:?}");
+        assert_eq!(r.pid, l.r.pid);
+        l.m.reply(&r, &[]);
+        l.m.expect_none();
+        l.end();
+    }
+}
+
+/// file_getattr(2), and which of its requests is left.
+fn for_flags(part: Part, op: Op, before: usize) -> Row {
+    let row = catalogue::find("file_getattr");
+    let ready: fn(&Place) -> Res<Act> = match part {
+        Part::File => row.ready,
+        _ => |p| {
+            let path = p.know(Part::Sub)?;
+            Ok(Act::on(path, |p| user::file_getattr(p).map(drop)))
+        },
+    };
+    Row {
+        op,
+        before,
+        ready,
+        ..*row
     }
 }
 

@@ -29,6 +29,7 @@ mod mknod;
 mod mmap;
 mod open;
 mod opendir;
+mod overlay;
 mod paths;
 mod permissions;
 mod read;
@@ -87,6 +88,7 @@ fn main() {
         verity::cases,
         ioctl_dir::cases,
         fileattr::cases,
+        overlay::cases,
         opendir::cases,
         readdir::cases,
         tours::cases,
