@@ -31,6 +31,7 @@ use crate::{
             times::valid_until, //
         },
         request::held::Afterwards,
+        Dentry,
         File,
         Fuse,
         Inode, //
@@ -101,11 +102,15 @@ pub(in crate::fs) fn setattr(
     // A change of the mode is one of the ACL.
     inode.forget_acls();
 
-    // Whether names in it may be used may have changed.
-    if inode.is_dir() && attr.has(ATTR_MODE) {
+    if changes_access(inode, &attr) {
         entry.invalidate_entry_cache();
     }
     Ok(())
+}
+
+/// Whether names in it may be used may have changed.
+fn changes_access(inode: &Inode, attr: &Iattr<Fuse>) -> bool {
+    inode.is_dir() && attr.has(ATTR_MODE)
 }
 
 /// Turns "clear set-id bits" into a mode to set, from what the mode is now and not from what was
@@ -154,7 +159,7 @@ fn do_setattr(
     if truncates {
         state.set(State::SIZE_UNSTABLE);
     }
-    let sent = send(idmap, inode, &attr, truncates);
+    let sent = send(idmap, &entry, inode, &attr, truncates);
     if truncates && !sent.left {
         state.clear(State::SIZE_UNSTABLE);
     }
@@ -189,7 +194,13 @@ impl Afterwards for Truncated {
 }
 
 /// Sends SETATTR and applies the reply.
-fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) -> Sent {
+fn send(
+    idmap: &MntIdmap,
+    entry: &Dentry,
+    inode: &Inode,
+    attr: &Iattr<Fuse>,
+    truncates: bool,
+) -> Sent {
     let conn = inode.conn();
     // A file that is just being opened is not one that the daemon is to go by.
     let file = attr.file().filter(|_| !attr.has(ATTR_OPEN));
@@ -200,9 +211,13 @@ fn send(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, truncates: bool) ->
     let then = || {
         left = true;
         let inode = ARef::from(inode);
+        let entry = changes_access(&inode, attr).then(|| ARef::from(entry));
         move |outcome: &mut Outcome<'_>| {
             if apply(&inode, outcome.decode(&op), attr_version).is_ok() {
                 inode.forget_acls();
+                if let Some(entry) = &entry {
+                    entry.invalidate_entry_cache();
+                }
             }
             truncates.then_some(Truncated(inode))
         }

@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         unlink_of_what_was_replaced,
         sticky_meanwhile,
         read_only_meanwhile,
+        directory_after_chmod,
         mount_below_a_rename,
         work_in_a_renamed_directory,
         look_for_a_renamed_directory,
@@ -357,6 +358,27 @@ fn read_only_meanwhile() {
         },
         EACCES,
     );
+}
+
+/// A directory whose mode A has changed is looked up again, though the name is believed for long.
+fn directory_after_chmod() {
+    let mut s = Scene::new(tree());
+    let mut a = s.actor("first", act(|m| show(user::chmod(&m.join("d"), 0o700))));
+    let mut b = s.actor("second", |m| {
+        let d = open(m, "d", libc::O_RDONLY | libc::O_DIRECTORY);
+        let v = m.join("d/v");
+        user::lstat(&v).expect("v");
+        // When it knows the mode, what A has changed has come.
+        Box::new(move || show(user::fstat(&d).and_then(|d| Ok((d.mode, user::lstat(&v)?.size)))))
+    });
+    let r = s.leave("first", &mut a, Op::SETATTR, "");
+    s.answered("first", &mut a, &r);
+    let mode = libc::S_IFDIR | 0o700;
+    assert_eq!(s.act(&mut b), show(Ok((mode, 1))));
+    let asked = s.asked("second");
+    assert_eq!(ops(&asked), [Op::LOOKUP]);
+    assert_eq!(asked[0].name(), "d");
+    s.end(vec![b]);
 }
 
 /// Others' mounts below what a killed caller has moved stay, and are found where it is now.
