@@ -84,17 +84,14 @@ pub(in crate::fs) fn set_acl(
     kind: AclType,
 ) -> Result {
     let inode = entry.inode().ok_or(ENOENT)?;
+    // The VFS has looked at the owner before: a caller that has left may have changed it.
+    if inode.await_hold(Hold::Exclusive)? && !inode.owner_or_capable(idmap) {
+        return Err(EPERM);
+    }
     inode.check_bad()?;
     let conn = inode.conn();
     if conn.lacks(Opcode::Setxattr) || no_acl(conn) {
         return Err(EOPNOTSUPP);
-    }
-    // The VFS has looked at the owner before: a caller that has left may have changed it.
-    if inode.await_hold(Hold::Exclusive)? {
-        inode.check_bad()?;
-        if !inode.owner_or_capable(idmap) {
-            return Err(EPERM);
-        }
     }
     let name = name(kind);
     let Some(acl) = acl else {

@@ -81,14 +81,12 @@ pub(in crate::fs) fn setattr(
     mut attr: Pin<&mut Iattr<Fuse>>,
 ) -> Result {
     let inode = entry.inode();
+    inode.await_hold(Hold::Exclusive)?;
     inode.check_bad()?;
     if !inode.conn().allow_current_process() {
         return Err(EACCES);
     }
 
-    if inode.await_hold(Hold::Exclusive)? {
-        inode.check_bad()?;
-    }
     if attr.has(ATTR_SIZE) {
         check_answered()?;
     }

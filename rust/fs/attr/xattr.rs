@@ -118,12 +118,11 @@ fn ask_list<R>(entry: &Dentry, send: impl FnOnce(&Inode) -> Result<R>) -> Result
 
 /// What `send` gives, which asks for the value or its length, unless the daemon lacks GETXATTR.
 fn ask<R>(inode: &Inode, name: &CStr, send: impl FnOnce(Name<'_>) -> Result<R>) -> Result<R> {
+    // Whoever changes the inode asks for its capabilities first, with the lock held.
+    inode.await_if_locked()?;
     inode.check_bad()?;
-    let given = inode.conn().unless_lacking(Opcode::Getxattr, || {
-        // Whoever changes the inode asks for its capabilities first, with the lock held.
-        inode.await_if_locked()?;
-        send(wire_name(name.to_bytes())?)
-    })?;
+    let given =
+        (inode.conn()).unless_lacking(Opcode::Getxattr, || send(wire_name(name.to_bytes())?))?;
     given.ok_or(EOPNOTSUPP)
 }
 
@@ -212,12 +211,10 @@ fn change<O: Op>(
     make: impl FnOnce() -> Result<(O, Payload)>,
     after: fn(&Inode),
 ) -> Result {
+    inode.await_hold(Hold::Exclusive)?;
     inode.check_bad()?;
     let conn = inode.conn();
     let changed = conn.unless_lacking(O::OPCODE, || {
-        if inode.await_hold(Hold::Exclusive)? {
-            inode.check_bad()?;
-        }
         let (op, payload) = make()?;
         let then = || {
             let inode = ARef::from(inode);

@@ -76,11 +76,11 @@ pub(in crate::fs) fn atomic_open<'a>(
     flags: u32,
     mode: u16,
 ) -> Result<AtomicOpen<'a, Fuse>> {
-    dir.check_bad()?;
     let conn = dir.conn();
     let entry = file.dentry();
 
     dir.await_lookup(entry.name())?;
+    dir.check_bad()?;
     if let Some(unhashed) = file.in_lookup() {
         let other = lookup(dir, unhashed)?;
         if other.is_some() || entry.inode().is_some() {

@@ -34,12 +34,11 @@ use kernel::{
 /// `iterate_shared`.
 pub(in crate::fs) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
     let inode = file.inode();
-    inode.check_bad()?;
-
     inode.await_hold(Hold::Shared)?;
     if inode.is_deaddir() {
         return Err(ENOENT);
     }
+    inode.check_bad()?;
 
     let conn = inode.conn();
     // As much as the reader has room for, a page at least, a request's worth at most.

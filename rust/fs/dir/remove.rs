@@ -51,9 +51,9 @@ pub(in crate::fs) fn rmdir(dir: &Inode, entry: NamedDentry<'_, Fuse>) -> Result 
 
 /// Sends UNLINK or RMDIR.
 fn remove<O: Op<Out = ()>>(dir: &Inode, entry: NamedDentry<'_, Fuse>, op: &O) -> Result {
-    dir.check_bad()?;
     let victim = entry.inode();
     let waited = await_removal(dir, victim)?;
+    dir.check_bad()?;
     if waited && entry.is_unhashed() {
         // A caller that had left has changed the name; the VFS looks it up again.
         return Err(ESTALE);

@@ -57,6 +57,13 @@ pub(in crate::fs) fn rename(
     new: NamedDentry<'_, Fuse>,
     flags: u32,
 ) -> Result {
+    let names = Names {
+        old_dir,
+        old: old.inode(),
+        new_dir,
+        new: new.inode(),
+    };
+    names.await_all(old.dentry(), new.dentry(), flags)?;
     old_dir.check_bad()?;
     if flags & !(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT) != 0 {
         return Err(EINVAL);
@@ -65,14 +72,6 @@ pub(in crate::fs) fn rename(
     let conn = old_dir.conn();
     let (old_name, new_name) = (wire_name(old.name())?, wire_name(new.name())?);
     let newdir = new_dir.nodeid();
-
-    let names = Names {
-        old_dir,
-        old: old.inode(),
-        new_dir,
-        new: new.inode(),
-    };
-    names.await_all(old.dentry(), new.dentry(), flags)?;
 
     if flags == 0 {
         let op = Rename {

@@ -63,9 +63,9 @@ pub(in crate::fs) fn lookup<'a>(
     dir: &Inode,
     entry: UnhashedDentry<'a, Fuse>,
 ) -> Result<Option<Alias<'a, Fuse>>> {
-    dir.check_bad()?;
     let name = entry.named().name();
     dir.await_lookup(name)?;
+    dir.check_bad()?;
     let asked = NamedAt::now(dir.conn());
 
     let found = {

@@ -29,7 +29,8 @@ use kernel::{
 impl Inode {
     /// Waits until no caller that has left excludes `hold`, for which the current task has the
     /// lock. What the VFS has looked at before, under that lock, is to be looked at again if it
-    /// says true.
+    /// says true. An operation that the VFS calls with the lock held waits here before it looks at
+    /// anything by itself, whether the inode is bad first of all.
     ///
     /// # Errors
     ///

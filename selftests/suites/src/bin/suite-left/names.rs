@@ -10,7 +10,7 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
-use mockd::reply::{Entry, LONG};
+use mockd::reply::{attr_out, Entry, LONG};
 use mockd::user;
 use mockd::wire::{self, Op};
 use mockd::{Init, Setup};
@@ -36,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         sticky_meanwhile,
         read_only_meanwhile,
         directory_after_chmod,
+        directory_gone_bad,
         mount_below_a_rename,
         work_in_a_renamed_directory,
         look_for_a_renamed_directory,
@@ -378,6 +379,27 @@ fn directory_after_chmod() {
     let asked = s.asked("second");
     assert_eq!(ops(&asked), [Op::LOOKUP]);
     assert_eq!(asked[0].name(), "d");
+    s.end(vec![b]);
+}
+
+/// A directory that goes bad while B waits to list it: A's answer says that it is a file.
+fn directory_gone_bad() {
+    let mut s = Scene::new(tree());
+    let mut a = s.actor("first", act(|m| show(user::chmod(&m.join("d"), 0o700))));
+    let mut b = s.actor("second", |m| {
+        let d = open(m, "d", libc::O_RDONLY | libc::O_DIRECTORY);
+        Box::new(move || show(user::getdents(&d, 4096).map(|d| d.len())))
+    });
+    let r = s.leave("first", &mut a, Op::SETATTR, "");
+    s.waits(&mut b);
+    let mut attr = s.fs.nodes[&r.node].attr.clone();
+    attr.mode = libc::S_IFREG | 0o700;
+    s.m.reply(&r, &attr_out(LONG, &attr));
+    if !ours() {
+        s.gone(&mut a);
+    }
+    assert_eq!(s.said(&mut b), "Err(EIO)");
+    assert_eq!(ops(&s.asked("second")), []);
     s.end(vec![b]);
 }
 
