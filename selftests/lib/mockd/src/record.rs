@@ -15,9 +15,6 @@ use crate::request::Request;
 use crate::table::is_not_yet_sent;
 use crate::wire::{Kind, Op, INIT_FLAGS};
 
-/// No memory is mapped below.
-const LEAST_ADDRESS: u64 = 0x1_0000;
-
 /// Collects the requests of one mount.
 #[derive(Default)]
 pub struct Recorder {
@@ -261,8 +258,6 @@ impl Text {
                 }
             }
             Kind::Nsec => v.to_string(),
-            Kind::Addr if v >= LEAST_ADDRESS => "address".into(),
-            Kind::Addr => format!("{v:#x}"),
             _ if v == 0 => "0".into(),
             _ => label(&mut self.owners, who, v),
         });

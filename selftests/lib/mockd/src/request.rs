@@ -4,6 +4,9 @@
 
 use crate::wire::{layout, Field, Kind, Op, Tail, IN_HEADER, SETXATTR_EXT};
 
+/// No memory is mapped below.
+const LEAST_ADDRESS: u64 = 0x1_0000;
+
 /// One message from the device.
 #[derive(Clone)]
 pub struct Request {
@@ -190,7 +193,9 @@ impl Request {
                 Kind::Oct => s += &format!(" {name}={v:#o}"),
                 Kind::Pad if v == 0 => {}
                 Kind::Pad => s += &format!(" {name}={v:#x}!"),
-                Kind::Time | Kind::Nsec | Kind::Owner | Kind::Addr => {
+                Kind::Addr if v >= LEAST_ADDRESS => s += &format!(" {name}=address"),
+                Kind::Addr => s += &format!(" {name}={v:#x}"),
+                Kind::Time | Kind::Nsec | Kind::Owner => {
                     s += &format!(" {name}={}", mask(*kind, v))
                 }
             }
