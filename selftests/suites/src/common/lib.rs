@@ -9,6 +9,7 @@ pub mod killable;
 pub mod releases;
 pub mod setting;
 pub mod settle;
+pub mod tools;
 pub mod tracing;
 pub mod userns;
 

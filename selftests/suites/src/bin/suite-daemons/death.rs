@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use suites::daemon::Daemon;
 
 use crate::start::{start, Kind};
-use crate::tools::sh;
+use suites::tools::sh;
 
 pub fn cases() -> Vec<Case> {
     cases![

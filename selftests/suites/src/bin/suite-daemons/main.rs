@@ -4,7 +4,6 @@
 
 mod death;
 mod start;
-mod tools;
 mod work;
 
 fn main() {

@@ -7,7 +7,7 @@ use mockd::errno::*;
 use mockd::user;
 
 use crate::start::{hello, missing, start, Kind, ALL};
-use crate::tools::{make_tree, sh};
+use suites::tools::{make_tree, sh};
 
 pub fn cases() -> Vec<Case> {
     cases![
