@@ -7,6 +7,7 @@
 
 mod access;
 mod acl;
+mod acl_cache;
 mod badreply;
 mod badreply_data;
 mod bmap;
@@ -45,6 +46,9 @@ mod symlink;
 mod through;
 mod tours;
 mod unlink;
+mod unprivileged;
+mod userns_access;
+mod userns_mount;
 mod verity;
 mod wire;
 mod write;
@@ -63,11 +67,14 @@ fn main() {
         setattr::cases,
         access::cases,
         permissions::cases,
+        unprivileged::cases,
+        userns_access::cases,
         statfs::cases,
         xattr::cases,
         listxattr::cases,
         setxattr::cases,
         acl::cases,
+        acl_cache::cases,
         create::cases,
         mknod::cases,
         mkdir::cases,
