@@ -18,6 +18,18 @@ use crate::wire::*;
 /// When everything here was made.
 pub const BIRTH: (i64, u32) = (EPOCH as i64 - 1, 7);
 
+/// Whose set-id bits a daemon clears when data change or a file changes hands; a file's
+/// capabilities go with each such change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Killpriv {
+    /// Nobody's: the kernel asks for another mode.
+    Kernel,
+    /// Everybody's, as HANDLE_KILLPRIV wants it.
+    All,
+    /// Those of requests that say so, as HANDLE_KILLPRIV_V2 wants it.
+    Told,
+}
+
 /// A file, directory or link.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -37,6 +49,18 @@ pub struct Node {
     pub fsx: [u8; 28],
 }
 
+/// A mode without the bits that lend rights: set-group-id is something else where the group may not
+/// execute.
+pub fn without_set_id(mode: u32) -> u32 {
+    let group = libc::S_ISGID | libc::S_IXGRP;
+    let sgid = if mode & group == group {
+        libc::S_ISGID
+    } else {
+        0
+    };
+    mode & !(libc::S_ISUID | sgid)
+}
+
 /// The file system.
 pub struct Memfs {
     pub nodes: HashMap<u64, Node>,
@@ -51,6 +75,8 @@ pub struct Memfs {
     /// It knows commands of ioctl(2), likewise: those of files' attributes, and of all others each
     /// gives back what it was given.
     pub ioctls: bool,
+    /// It clears set-id bits and capabilities.
+    pub killpriv: Killpriv,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
     /// Panic if a FORGET gives back more than was given; off where replies are changed on their
@@ -87,6 +113,7 @@ impl Memfs {
             opendir_flags: 0,
             xattrs: false,
             ioctls: false,
+            killpriv: Killpriv::Kernel,
             fixed: HashMap::new(),
             check_forgets: true,
             next: 2,
@@ -275,7 +302,7 @@ impl Memfs {
             Op::OPEN => self.open(r),
             Op::OPENDIR => Ok(open_out(self.handle_new(), self.opendir_flags)),
             Op::CREATE => {
-                let id = self.make(r, name, r.get("mode") as u32, &[])?;
+                let id = self.made_or_found(r, name)?;
                 let mut b = self.entry(id)?;
                 b.extend(open_out(self.handle_new(), self.open_flags));
                 Ok(b)
@@ -370,14 +397,45 @@ impl Memfs {
         self.entry(id)
     }
 
-    fn open(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
-        let n = self.node(r.node)?;
-        let flags = n.open_flags;
+    /// What CREATE opens. Somebody else may have made it since the kernel has looked.
+    fn made_or_found(&mut self, r: &Request, name: &str) -> Result<u64, Errno> {
+        match self.child(r.node, name) {
+            Ok(id) if r.get("flags") as i32 & libc::O_EXCL == 0 => {
+                self.cut_off(id, r)?;
+                Ok(id)
+            }
+            _ => self.make(r, name, r.get("mode") as u32, &[]),
+        }
+    }
+
+    /// What O_TRUNC does.
+    fn cut_off(&mut self, id: u64, r: &Request) -> Result<(), Errno> {
         if r.get("flags") as i32 & libc::O_TRUNC != 0 {
+            let n = self.node(id)?;
             n.data.clear();
             n.attr.size = 0;
+            self.kill(id, r.get("open_flags") as u32 & FUSE_OPEN_KILL_SUIDGID != 0)?;
         }
+        Ok(())
+    }
+
+    fn open(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
+        self.cut_off(r.node, r)?;
+        let flags = self.node(r.node)?.open_flags;
         Ok(open_out(self.handle_new(), self.open_flags | flags))
+    }
+
+    /// A change before which privileges go.
+    fn kill(&mut self, id: u64, told: bool) -> Result<(), Errno> {
+        let killpriv = self.killpriv;
+        let n = self.node(id)?;
+        if killpriv != Killpriv::Kernel {
+            n.xattrs.remove("security.capability");
+        }
+        if killpriv == Killpriv::All || killpriv == Killpriv::Told && told {
+            n.attr.mode = without_set_id(n.attr.mode);
+        }
+        Ok(())
     }
 
     fn read(&mut self, r: &Request) -> Result<Vec<u8>, Errno> {
@@ -396,6 +454,8 @@ impl Memfs {
         }
         n.data[off..end].copy_from_slice(data);
         n.attr.size = n.data.len() as u64;
+        let told = r.get("write_flags") as u32 & FUSE_WRITE_KILL_SUIDGID != 0;
+        self.kill(r.node, told)?;
         Ok(write_out(data.len() as u32))
     }
 
@@ -426,7 +486,10 @@ impl Memfs {
         if valid & FATTR_CTIME != 0 {
             (a.ctime, a.ctimensec) = (r.get("ctime"), r.get("ctimensec") as u32);
         }
-        Ok(attr_out(v, &n.attr))
+        if valid & (FATTR_UID | FATTR_GID | FATTR_SIZE) != 0 {
+            self.kill(r.node, valid & FATTR_KILL_SUIDGID != 0)?;
+        }
+        Ok(attr_out(v, &self.node(r.node)?.attr))
     }
 
     fn rename(&mut self, r: &Request, names: &[String]) -> Result<Vec<u8>, Errno> {

@@ -533,6 +533,23 @@ pub fn become_user(uid: u32, gid: u32) {
     }
 }
 
+/// Gives a capability (`CAP_*`) up for good, whoever the caller is.
+pub fn drop_capability(cap: u32) -> Res<()> {
+    // The header of version 3, and of two words each what is effective, permitted, inheritable.
+    let header = [0x2008_0522u32, 0];
+    let mut sets = [0u32; 6];
+    let at = |word: &[u32]| word.as_ptr();
+    // SAFETY: a header and room for what this version has.
+    check(unsafe { libc::syscall(libc::SYS_capget, at(&header), sets.as_mut_ptr()) })?;
+    let word = cap as usize / 32 * 3;
+    sets[word..word + 3]
+        .iter_mut()
+        .for_each(|set| *set &= !(1 << (cap % 32)));
+    // SAFETY: as above.
+    check(unsafe { libc::syscall(libc::SYS_capset, at(&header), at(&sets)) })?;
+    Ok(())
+}
+
 /// Makes `sig` interrupt system calls without restarting them, and do nothing else.
 pub fn catch_signal(sig: i32, restart: bool) {
     extern "C" fn nothing(_: i32) {}

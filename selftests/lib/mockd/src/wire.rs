@@ -109,6 +109,10 @@ pub const FATTR_ATIME_NOW: u32 = 1 << 7;
 pub const FATTR_MTIME_NOW: u32 = 1 << 8;
 pub const FATTR_LOCKOWNER: u32 = 1 << 9;
 pub const FATTR_CTIME: u32 = 1 << 10;
+pub const FATTR_KILL_SUIDGID: u32 = 1 << 11;
+
+pub const FUSE_OPEN_KILL_SUIDGID: u32 = 1 << 0;
+pub const FUSE_WRITE_KILL_SUIDGID: u32 = 1 << 2;
 
 pub const FOPEN_DIRECT_IO: u32 = 1 << 0;
 pub const FOPEN_KEEP_CACHE: u32 = 1 << 1;
