@@ -119,6 +119,8 @@ flags! {
         NO_OPEN_SUPPORT = 17;
         /// Several LOOKUPs and READDIRs of one directory at a time.
         PARALLEL_DIROPS = 18;
+        /// The daemon clears set-id bits and capabilities.
+        HANDLE_KILLPRIV = 19;
         /// The kernel keeps ACLs, and goes by them.
         POSIX_ACL = 20;
         /// Reading the device after an abort gives ECONNABORTED.
@@ -129,6 +131,8 @@ flags! {
         NO_OPENDIR_SUPPORT = 24;
         /// Cached data is dropped only when the daemon says so.
         EXPLICIT_INVAL_DATA = 25;
+        /// The daemon clears set-id bits and capabilities; the bits only where a request says so.
+        HANDLE_KILLPRIV_V2 = 28;
         /// SETXATTR has flags of its own.
         SETXATTR_EXT = 29;
         /// `flags2` is valid.

@@ -23,7 +23,6 @@ use crate::{
         Timeout, //
     },
     fs::{
-        conn::connection::Conn,
         inode::{
             attr_cache,
             fuse_inode::State,
@@ -46,12 +45,14 @@ use crate::{
                 Iattr,
                 ATTR_ATIME_SET,
                 ATTR_FILE,
+                ATTR_GID,
                 ATTR_KILL_SGID,
                 ATTR_KILL_SUID,
                 ATTR_MODE,
                 ATTR_MTIME_SET,
                 ATTR_OPEN,
-                ATTR_SIZE, //
+                ATTR_SIZE,
+                ATTR_UID, //
             },
             dentry::PositiveDentry,
             file_operations::FlOwner,
@@ -91,7 +92,12 @@ pub(in crate::fs) fn setattr(
         check_answered()?;
     }
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {
-        kill_suidgid(idmap, inode, attr.as_mut())?;
+        // The VFS has made a mode of it already, from one that may be out of date.
+        attr.as_mut()
+            .clear_valid(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
+        if !inode.conn().handles_killpriv() {
+            kill_suidgid(idmap, inode, attr.as_mut())?;
+        }
     }
     if attr.valid() == 0 {
         return Ok(());
@@ -111,11 +117,8 @@ fn changes_access(inode: &Inode, attr: &Iattr<Fuse>) -> bool {
     inode.is_dir() && attr.has(ATTR_MODE)
 }
 
-/// Turns "clear set-id bits" into a mode to set, from what the mode is now and not from what was
-/// cached. A daemon that negotiates HANDLE_KILLPRIV does it by itself.
-fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, mut attr: Pin<&mut Iattr<Fuse>>) -> Result {
-    attr.as_mut()
-        .clear_valid(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
+/// Asks for a mode without set-id bits, made from the mode as it is now and not as it was cached.
+fn kill_suidgid(idmap: &MntIdmap, inode: &Inode, attr: Pin<&mut Iattr<Fuse>>) -> Result {
     getattr::do_getattr(idmap, inode, None, attr.file())?;
 
     let old = inode.i_mode();
@@ -202,7 +205,7 @@ fn send(
     let conn = inode.conn();
     // A file that is just being opened is not one that the daemon is to go by.
     let file = attr.file().filter(|_| !attr.has(ATTR_OPEN));
-    let op = to_wire(idmap, conn, attr, file);
+    let op = to_wire(idmap, inode, attr, file);
 
     let attr_version = conn.attr_version();
     let mut left = false;
@@ -265,8 +268,18 @@ fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version:
     Ok(())
 }
 
+/// Whether the daemon is told to clear set-id bits: whoever the caller is if the file changes
+/// hands, and if its size changes as with other changes of data.
+fn kills_suidgid(inode: &Inode, attr: &Iattr<Fuse>) -> bool {
+    let conn = inode.conn();
+    let chowns = attr.has(ATTR_UID | ATTR_GID) && !inode.is_dir();
+    chowns && conn.agreed(InitFlags::HANDLE_KILLPRIV_V2)
+        || attr.has(ATTR_SIZE) && conn.kill_suidgid()
+}
+
 /// What is asked for, as the daemon is told (`iattr_to_fattr()`).
-fn to_wire(idmap: &MntIdmap, conn: &Conn, attr: &Iattr<Fuse>, file: Option<&File>) -> Setattr {
+fn to_wire(idmap: &MntIdmap, inode: &Inode, attr: &Iattr<Fuse>, file: Option<&File>) -> Setattr {
+    let conn = inode.conn();
     let ns = &conn.user_ns;
     // An id that the daemon's namespace has no name for goes as -1.
     const UNMAPPED: u32 = u32::MAX;
@@ -304,7 +317,6 @@ fn to_wire(idmap: &MntIdmap, conn: &Conn, attr: &Iattr<Fuse>, file: Option<&File
         lock_owner: attr
             .has(ATTR_SIZE)
             .then(|| conn.lock_owner(FlOwner::current_files().unwrap_or(FlOwner::NONE))),
-        // Only with HANDLE_KILLPRIV_V2.
-        kill_suidgid: false,
+        kill_suidgid: kills_suidgid(inode, attr),
     }
 }

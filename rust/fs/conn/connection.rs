@@ -170,6 +170,18 @@ impl Conn {
         self.default_permissions.load(Relaxed)
     }
 
+    /// Whether the daemon clears set-id bits itself when data change or a file changes hands.
+    pub(in crate::fs) fn handles_killpriv(&self) -> bool {
+        self.agreed(InitFlags::HANDLE_KILLPRIV) || self.agreed(InitFlags::HANDLE_KILLPRIV_V2)
+    }
+
+    /// Whether to tell the daemon to clear set-id bits before it changes data: it clears them where
+    /// it is told, and the current task is not one that may leave them.
+    #[inline]
+    pub(in crate::fs) fn kill_suidgid(&self) -> bool {
+        self.agreed(InitFlags::HANDLE_KILLPRIV_V2) && !cred::capable(cred::CAP_FSETID)
+    }
+
     /// Whether the kernel leaves the umask to the daemon.
     fn dont_mask(&self) -> bool {
         self.params.dont_mask || self.agreed(InitFlags::DONT_MASK)

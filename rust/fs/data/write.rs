@@ -238,8 +238,7 @@ fn send(
         size,
         cache: false,
         lock_owner: None,
-        // Only with HANDLE_KILLPRIV_V2.
-        kill_suidgid: false,
+        kill_suidgid: data.conn.kill_suidgid(),
         flags: write_flags(iocb),
     };
     let start = iocb.pos();

@@ -134,8 +134,8 @@ fn create_open<'a>(
         flags,
         perm,
         umask,
-        // Only with HANDLE_KILLPRIV_V2.
-        kill_suidgid: false,
+        // With O_EXCL it is a new file, or none.
+        kill_suidgid: flags & (O_TRUNC | O_EXCL) == O_TRUNC && conn.kill_suidgid(),
         name: wire_name(entry.name())?,
     };
     let then = || {

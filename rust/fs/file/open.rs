@@ -111,10 +111,10 @@ impl FuseFile {
     {
         let (conn, nodeid) = (inode.conn(), inode.nodeid());
         let mut file = Some(NewFile::new(conn, kind)?);
+        let wire = wire_flags(conn, flags);
         let open = Open {
-            flags: wire_flags(conn, flags),
-            // Only with HANDLE_KILLPRIV_V2.
-            kill_suidgid: false,
+            flags: wire,
+            kill_suidgid: wire & O_TRUNC != 0 && conn.kill_suidgid(),
         };
         let then = || {
             let (behind, file, inode) = (behind(), file.take(), ARef::from(inode));

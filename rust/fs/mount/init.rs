@@ -68,10 +68,12 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::HAS_IOCTL_DIR)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)
+    .with(InitFlags::HANDLE_KILLPRIV)
     .with(InitFlags::POSIX_ACL)
     .with(InitFlags::ABORT_ERROR)
     .with(InitFlags::MAX_PAGES)
     .with(InitFlags::NO_OPENDIR_SUPPORT)
+    .with(InitFlags::HANDLE_KILLPRIV_V2)
     .with(InitFlags::SETXATTR_EXT)
     .with(InitFlags::INIT_EXT)
     .with(InitFlags::HAS_EXPIRE_ONLY)
@@ -193,6 +195,9 @@ impl ProcessReply {
     fn set_up_super(&self, sb: &SuperBlock, out: &InitOut, max_pages: u32) {
         if let Some(gran) = out.time_gran {
             sb.set_s_time_gran(gran);
+        }
+        if out.flags.contains(InitFlags::HANDLE_KILLPRIV_V2) {
+            sb.set_nosec();
         }
         let readahead = out.max_readahead.unwrap_or(self.conn.max_read());
         let ra_pages = readahead as usize / PAGE_SIZE;

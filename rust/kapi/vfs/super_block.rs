@@ -221,6 +221,18 @@ impl<T: SuperTypes> SuperBlock<T> {
         unsafe { (&raw mut (*self.as_ptr()).s_time_gran).write_volatile(nsec) };
     }
 
+    /// From now on the VFS remembers of a file that it has neither set-id bits nor capabilities
+    /// (`SB_NOSEC`). Other flags that change at the same time stay as they are.
+    pub(crate) fn set_nosec(&self) {
+        // SAFETY: A live superblock, of which this is an aligned word. Others write it with single
+        // accesses, and read it so.
+        let flags = unsafe { Atomic::from_ptr(&raw mut (*self.as_ptr()).s_flags) };
+        let mut old = flags.load(Relaxed);
+        while let Err(now) = flags.cmpxchg(old, old | SB_NOSEC, Relaxed) {
+            old = now;
+        }
+    }
+
     /// The backing device (`s_bdi`).
     pub(crate) fn bdi(&self) -> &BackingDevInfo {
         // SAFETY: `s_bdi` always points to a backing device, that of the superblock or one that

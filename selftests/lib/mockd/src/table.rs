@@ -22,8 +22,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("DO_READDIRPLUS", "needs READDIRPLUS"),
     ("READDIRPLUS_AUTO", "needs READDIRPLUS"),
     ("CACHE_SYMLINKS", "needs links in the page cache"),
-    ("HANDLE_KILLPRIV", "needs set-id bits left to the daemon"),
-    ("HANDLE_KILLPRIV_V2", "needs set-id bits left to the daemon"),
     ("SECURITY_CTX", "needs security contexts"),
     ("CREATE_SUPP_GROUP", "needs supplementary groups"),
     ("PASSTHROUGH", "needs passthrough"),
