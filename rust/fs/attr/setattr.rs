@@ -88,7 +88,7 @@ pub(in crate::fs) fn setattr(
         return Err(EACCES);
     }
 
-    if attr.has(ATTR_SIZE) {
+    if attr.has(ATTR_SIZE | ATTR_UID | ATTR_GID) {
         check_answered()?;
     }
     if attr.has(ATTR_KILL_SUID | ATTR_KILL_SGID) {

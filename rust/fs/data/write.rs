@@ -83,7 +83,11 @@ fn locked_write(iocb: &mut Kiocb<'_, Fuse>, from: &mut IovIter<Source>) -> Resul
     }
     task_io_account_write(count);
     iocb.kiocb_modified()?;
-    check_answered()?;
+    if let Err(e) = check_answered() {
+        // The VFS remembers a no that nobody has said.
+        iocb.file().inode().lock_inner().clear_nosec();
+        return Err(e);
+    }
 
     if !iocb.is_direct() {
         return perform_write(iocb, from);

@@ -2,26 +2,63 @@
 
 //! Who may do what, where a killed caller has asked or changes it.
 
+use std::path::Path;
+
 use ktap::{cases, Case};
 use mockd::errno::*;
-use mockd::memfs::Memfs;
+use mockd::memfs::{Killpriv, Memfs};
 use mockd::user;
-use mockd::wire::{Op, FOPEN_KEEP_CACHE};
+use mockd::wire::{Op, FOPEN_KEEP_CACHE, FUSE_WRITE_KILL_SUIDGID};
 use mockd::{Init, Setup};
 use suites::catalogue::summary;
 
-use crate::scene::{open, ops, show, Scene};
+use crate::scene::{open, ops, ours, show, Act, Scene};
 
 pub fn cases() -> Vec<Case> {
     cases![
         capabilities_asked_for_by_a_writer,
         capabilities_asked_for_by_a_truncater,
+        capabilities_asked_for_by_a_giver,
+        capabilities_that_nobody_has_told_of,
+        set_id_bits_cleared_by_a_writer,
+        set_id_bits_of_a_file_being_written,
         acl_of_a_file_given_away,
     ]
 }
 
 const RW: i32 = libc::O_RDWR;
 const CAPABILITY: &str = "security.capability";
+const CAP_FSETID: u32 = 4;
+/// Who clears set-id bits: the kernel, the daemon always, the daemon when it is told.
+const KILLPRIV: [&str; 3] = ["", "HANDLE_KILLPRIV", "HANDLE_KILLPRIV_V2"];
+
+/// A daemon that has agreed to this.
+fn agreed(flag: &str) -> Init {
+    match flag {
+        "" => Init::plain(),
+        flag => Init::plain().with(flag),
+    }
+}
+
+/// A file with set-id bits, of a daemon that has agreed to this.
+fn set_id(flag: &str) -> (Memfs, u64) {
+    let mut fs = Memfs::new();
+    fs.killpriv = match flag {
+        "HANDLE_KILLPRIV" => Killpriv::All,
+        "HANDLE_KILLPRIV_V2" => Killpriv::Told,
+        _ => Killpriv::Kernel,
+    };
+    let id = fs.file("f", b"text");
+    fs.nodes.get_mut(&id).expect("f").attr.mode = libc::S_IFREG | 0o6755;
+    (fs, id)
+}
+
+/// Writes, and may not leave set-id bits.
+fn writer(mnt: &Path, data: &'static [u8]) -> Act {
+    let f = open(mnt, "f", RW);
+    user::drop_capability(CAP_FSETID).expect("capset");
+    Box::new(move || show(user::pwrite(&f, data, 0)))
+}
 
 /// A file with capabilities loses them before its data change. A asks for them and is killed before
 /// it has learnt of any: it changes nothing, neither at the daemon nor in the cache.
@@ -66,6 +103,98 @@ fn capabilities_asked_for_by_a_truncater() {
     assert_eq!(s.acts(&mut b).as_deref(), Some("Ok(9000)"));
     assert_eq!(ops(&s.asked("first")), []);
     s.answered("first", &mut a, &r);
+    s.end(vec![b]);
+}
+
+/// The same of one that gives the file away.
+fn capabilities_asked_for_by_a_giver() {
+    for flag in KILLPRIV {
+        let mut fs = Memfs::new();
+        let id = fs.file("f", b"text");
+        let mut s = Scene::with(fs, &agreed(flag));
+        let mut a = s.actor("first", |mnt| {
+            let f = open(mnt, "f", RW);
+            Box::new(move || show(user::fchown(&f, 7, 7)))
+        });
+        let mut b = s.actor("second", |mnt| {
+            let f = open(mnt, "f", RW);
+            Box::new(move || show(user::fstat(&f).map(|s| s.uid)))
+        });
+        let r = s.leave("first", &mut a, Op::GETXATTR, CAPABILITY);
+        assert_eq!(s.acts(&mut b).as_deref(), Some("Ok(0)"), "{flag}");
+        assert_eq!(ops(&s.asked("first")), [], "{flag}");
+        s.answered("first", &mut a, &r);
+        // Who sleeps on in C may be quicker with the next request than it is found to be killed.
+        if ours() {
+            assert_eq!(s.fs.nodes[&id].attr.uid, 0, "{flag}");
+        }
+        s.end(vec![b]);
+    }
+}
+
+/// The kernel remembers of a file that it has no capabilities (HANDLE_KILLPRIV_V2), but not of one
+/// whose writer was killed before it has learnt of any: the next writer asks again.
+fn capabilities_that_nobody_has_told_of() {
+    for flag in KILLPRIV {
+        let mut fs = Memfs::new();
+        fs.xattrs = true;
+        let id = fs.file("f", b"text");
+        let xattrs = &mut fs.nodes.get_mut(&id).expect("f").xattrs;
+        xattrs.insert(CAPABILITY.into(), b"some".to_vec());
+        let mut s = Scene::with(fs, &agreed(flag));
+        let mut a = s.actor("first", |mnt| {
+            let f = open(mnt, "f", RW);
+            Box::new(move || show(user::pwrite(&f, b"A", 0)))
+        });
+        let mut b = s.actor("second", |mnt| {
+            let f = open(mnt, "f", RW);
+            Box::new(move || show(user::pwrite(&f, b"B", 0)))
+        });
+        let r = s.leave("first", &mut a, Op::GETXATTR, CAPABILITY);
+        s.answered("first", &mut a, &r);
+        assert_eq!(s.act(&mut b), show(Ok(1)), "{flag}");
+        assert!(!s.fs.nodes[&id].xattrs.contains_key(CAPABILITY), "{flag}");
+        s.end(vec![b]);
+    }
+}
+
+/// Set-id bits go before the data change. A is killed while it has them cleared: it writes nothing,
+/// and B, who may not leave them either, finds them or not.
+fn set_id_bits_cleared_by_a_writer() {
+    for flag in KILLPRIV {
+        let (fs, id) = set_id(flag);
+        let mut s = Scene::with(fs, &agreed(flag));
+        let mut a = s.actor("first", |mnt| writer(mnt, b"A"));
+        let mut b = s.actor("second", |mnt| writer(mnt, b"B"));
+        let r = s.leave("first", &mut a, Op::SETATTR, "");
+        s.waits(&mut b);
+        assert_eq!(ops(&s.asked("first")), [], "{flag}");
+        s.answered("first", &mut a, &r);
+        assert_eq!(s.said(&mut b), show(Ok(1)), "{flag}");
+        let node = &s.fs.nodes[&id];
+        assert_eq!(node.attr.mode & 0o7777, 0o755, "{flag}");
+        assert_eq!(node.data, b"Bext", "{flag}");
+        s.end(vec![b]);
+    }
+}
+
+/// The daemon clears them with the data (HANDLE_KILLPRIV_V2), also in place of a caller that has
+/// left.
+fn set_id_bits_of_a_file_being_written() {
+    let flag = "HANDLE_KILLPRIV_V2";
+    let (mut fs, id) = set_id(flag);
+    fs.nodes.get_mut(&id).expect("f").attr.mode = libc::S_IFREG | 0o755;
+    let mut s = Scene::with(fs, &agreed(flag));
+    let mut a = s.actor("first", |mnt| writer(mnt, b"A"));
+    let mut b = s.actor("second", |mnt| writer(mnt, b"B"));
+    // Somebody else sets them, and the kernel does not know.
+    s.fs.nodes.get_mut(&id).expect("f").attr.mode = libc::S_IFREG | 0o6755;
+    let r = s.leave("first", &mut a, Op::WRITE, "");
+    assert_eq!(r.get("write_flags") as u32, FUSE_WRITE_KILL_SUIDGID);
+    s.waits(&mut b);
+    s.answered("first", &mut a, &r);
+    assert_eq!(s.fs.nodes[&id].attr.mode & 0o7777, 0o755);
+    assert_eq!(s.said(&mut b), show(Ok(1)));
     s.end(vec![b]);
 }
 
