@@ -22,6 +22,8 @@ mod handle;
 mod ioctl;
 mod ioctl_dir;
 mod ioctl_memory;
+mod killpriv;
+mod killpriv_grid;
 mod link;
 mod listxattr;
 mod lookup;
@@ -69,6 +71,8 @@ fn main() {
         permissions::cases,
         unprivileged::cases,
         userns_access::cases,
+        killpriv_grid::cases,
+        killpriv::cases,
         statfs::cases,
         xattr::cases,
         listxattr::cases,
