@@ -307,6 +307,15 @@ impl Memfs {
                 b.extend(open_out(self.handle_new(), self.open_flags));
                 Ok(b)
             }
+            Op::TMPFILE => {
+                // In no directory.
+                let id = self.add(0, "", r.get("mode") as u32, &[]);
+                let n = self.node(id)?;
+                (n.attr.nlink, n.attr.uid, n.attr.gid) = (0, r.uid, r.gid);
+                let mut b = self.entry(id)?;
+                b.extend(open_out(self.handle_new(), self.open_flags));
+                Ok(b)
+            }
             Op::READ => self.read(r),
             Op::WRITE => self.write(r),
             Op::STATFS => Ok(Statfs {

@@ -222,6 +222,13 @@ on_two! {
     link = libc::link;
 }
 
+/// linkat(2) of what is open, whatever its name.
+pub fn link_fd(f: &impl AsRawFd, to: &Path) -> Res<()> {
+    let (fd, to, flags) = (f.as_raw_fd(), path(to), libc::AT_EMPTY_PATH);
+    // SAFETY: C strings.
+    check(unsafe { libc::linkat(fd, c"".as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags) }).map(drop)
+}
+
 /// symlink(2).
 pub fn symlink(text: &str, p: &Path) -> Res<()> {
     let (t, p) = (CString::new(text).expect("no NUL"), path(p));

@@ -124,9 +124,9 @@ fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
     });
     let count = |op| m.rec.count(op);
     assert_eq!(
-        count(Op::OPEN) + count(Op::CREATE),
+        count(Op::OPEN) + count(Op::CREATE) + count(Op::TMPFILE),
         count(Op::RELEASE),
-        "OPEN and CREATE, RELEASE"
+        "OPEN, CREATE and TMPFILE, RELEASE"
     );
     assert_eq!(
         count(Op::OPENDIR),

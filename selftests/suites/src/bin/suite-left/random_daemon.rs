@@ -331,7 +331,7 @@ impl Daemon {
     fn after(&mut self, r: &Request, b: &[u8]) {
         let at = match r.op {
             Op::OPEN | Op::OPENDIR => 0,
-            Op::CREATE => 128,
+            Op::CREATE | Op::TMPFILE => 128,
             Op::RELEASE | Op::RELEASEDIR => {
                 self.handles.insert(r.get("fh"), false);
                 return;

@@ -193,7 +193,7 @@ impl Scene {
         if let Answer::Ok(b) = &a {
             let at = match r.op {
                 Op::OPEN | Op::OPENDIR => Some(0),
-                Op::CREATE => Some(128),
+                Op::CREATE | Op::TMPFILE => Some(128),
                 _ => None,
             };
             if let Some(at) = at {
