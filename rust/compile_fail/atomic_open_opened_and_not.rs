@@ -21,5 +21,5 @@ fn case<'a, T: Types, O: FinishOpen<T>>(
 ) -> Result<AtomicOpen<'a, T>> {
     let done = file.finish_open::<O>(data).map_err(|(e, _)| e)?;
     return file.finish_no_open(None); // error[E0382]
-    Ok(done)
+    Ok(done.into())
 }

@@ -59,7 +59,8 @@ use crate::{
         open::{
             AtomicFile,
             AtomicOpen,
-            FinishOpen, //
+            FinishOpen,
+            OpenedFile, //
         },
     },
     transport::Outcome, //
@@ -100,7 +101,7 @@ pub(in crate::fs) fn atomic_open<'a>(
         })
         .inspect_err(|e| entry.change_failed(Change::Makes, *e))?;
     if let Some(done) = created {
-        return Ok(done);
+        return Ok(done.into());
     }
     let mut file = file.ok_or(EIO)?;
     create::mknod(dir, file.negative().ok_or(EEXIST)?, mode, 0)?;
@@ -123,7 +124,7 @@ fn create_open<'a>(
     file: &mut Option<AtomicFile<'a, Fuse>>,
     flags: u32,
     mode: u16,
-) -> Result<AtomicOpen<'a, Fuse>> {
+) -> Result<OpenedFile<'a, Fuse>> {
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);

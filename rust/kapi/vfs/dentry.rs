@@ -205,7 +205,8 @@ impl<'a, T: Types> PositiveDentry<'a, T> {
     }
 }
 
-/// A dentry whose name and parent cannot change, because the parent is locked.
+/// A dentry whose name and parent cannot change, because the parent is locked, or because nobody
+/// else knows the dentry (`tmpfile`).
 ///
 /// Made by the trampolines of the operations before which the VFS takes that lock; the lock is the
 /// VFS's to release. It may be held shared (`lookup`, `atomic_open`) or exclusively.
@@ -232,7 +233,8 @@ impl<'a, T: Types> NamedDentry<'a, T> {
     ///
     /// # Safety
     ///
-    /// As for [`Dentry::from_raw`], and the parent's `i_rwsem` is held for `'a`.
+    /// As for [`Dentry::from_raw`], and for `'a` the parent's `i_rwsem` is held, or nobody else
+    /// knows the dentry.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The caller's promise.
         Self(unsafe { Dentry::from_raw(ptr) })
@@ -245,7 +247,7 @@ impl<'a, T: Types> NamedDentry<'a, T> {
 
     /// The name (`d_name`), without the NUL that C has after it.
     pub(crate) fn name(&self) -> &'a [u8] {
-        // SAFETY: The parent is locked, so that the name does not change and is not freed.
+        // SAFETY: The name does not change, by this type, and is not freed.
         unsafe { qstr_bytes(&raw const (*self.0.as_ptr()).__bindgen_anon_1.d_name) }
     }
 }
@@ -254,8 +256,9 @@ impl<'a, T: Types> NamedDentry<'a, T> {
 ///
 /// # Invariants
 ///
-/// The parent's `i_rwsem` is held exclusively for `'a`. The dentry is negative and not being looked
-/// up. There is no other of these for it, nor an [`UnhashedDentry`].
+/// The parent's `i_rwsem` is held exclusively for `'a`, or nobody else knows the dentry. The dentry
+/// is negative and not being looked up. There is no other of these for it, nor an
+/// [`UnhashedDentry`].
 pub(crate) struct NegativeDentry<'a, T: Types>(NamedDentry<'a, T>);
 
 impl<'a, T: Types> Deref for NegativeDentry<'a, T> {
@@ -271,8 +274,9 @@ impl<'a, T: Types> NegativeDentry<'a, T> {
     ///
     /// # Safety
     ///
-    /// As for [`Dentry::from_raw`], and the parent's `i_rwsem` is held exclusively for `'a`. The
-    /// dentry is negative and not being looked up, and nobody else gives it an inode for `'a`.
+    /// As for [`Dentry::from_raw`], and for `'a` the parent's `i_rwsem` is held exclusively, or
+    /// nobody else knows the dentry. The dentry is negative and not being looked up, and nobody
+    /// else gives it an inode for `'a`.
     pub(super) unsafe fn from_raw(ptr: *mut bindings::dentry) -> Self {
         // SAFETY: The caller's promise.
         // INVARIANT: As above.

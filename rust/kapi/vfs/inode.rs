@@ -177,6 +177,14 @@ impl<T: Types> Inode<T> {
         }
     }
 
+    /// Whether it may get a name although it has none (`I_LINKABLE`). A hint, unless its `i_rwsem`
+    /// is held.
+    pub(crate) fn is_linkable(&self) -> bool {
+        // SAFETY: The inode is alive; the field is 32 bits, read at once.
+        let state = unsafe { (&raw const (*self.as_ptr()).i_state.__state).read_volatile() };
+        state & bindings::inode_state_flags_enum_I_LINKABLE != 0
+    }
+
     /// `i_rdev`, in the kernel's own encoding.
     pub(crate) fn i_rdev(&self) -> u32 {
         read_once!(self, i_rdev)

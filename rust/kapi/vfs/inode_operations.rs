@@ -10,7 +10,8 @@
 //!
 //! - The VFS holds the directory's `i_rwsem` around the operations that look up or change it,
 //!   shared for `lookup` and (without `O_CREAT`) `atomic_open`, exclusively for the others; so the
-//!   names of the dentries are stable: [`NamedDentry`]. It is not ours to release.
+//!   names of the dentries are stable: [`NamedDentry`]. It is not ours to release. Not around
+//!   `tmpfile`, whose dentry nobody else knows.
 //! - What is to be made has a negative dentry: [`NegativeDentry`].
 //! - `lookup` gets a dentry that is negative and not hashed; others that know it wait:
 //!   [`UnhashedDentry`].
@@ -39,7 +40,8 @@ use super::{
     namei::LookupFlags,
     open::{
         AtomicFile,
-        AtomicOpen, //
+        AtomicOpen,
+        OpenedFile, //
     },
     posix_acl::{
         self,
@@ -175,6 +177,16 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
     ) -> Result<AtomicOpen<'a, T>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// Makes a regular file without a name, and opens it.
+    fn tmpfile<'a>(
+        _idmap: &MntIdmap,
+        _dir: &Inode<T>,
+        _file: AtomicFile<'a, T>,
+        _mode: u16,
+    ) -> Result<OpenedFile<'a, T>> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// The part of `struct inode_operations` that is about attributes, which inodes of all types have.
@@ -240,6 +252,7 @@ impl<T: Types> InodeOperationsTable<T> {
                 getattr: Some(getattr::<T, A>),
                 listxattr: Some(listxattr::<T, A>),
                 atomic_open: op!(O::HAS_ATOMIC_OPEN, atomic_open::<T, O>),
+                tmpfile: op!(O::HAS_TMPFILE, tmpfile::<T, O>),
                 ..pin_init::zeroed()
             },
             PhantomData,
@@ -376,6 +389,27 @@ unsafe extern "C" fn listxattr<T: Types, A: AttributeOperations<T>>(
     })
 }
 
+/// Where something is to be made, and as what.
+///
+/// # Safety
+///
+/// See above; the directory is locked, and the dentry negative, which `may_create_dentry()` has
+/// seen to.
+unsafe fn to_make<'a, T: Types>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    dentry: *mut bindings::dentry,
+) -> (&'a MntIdmap, &'a Inode<T>, NegativeDentry<'a, T>) {
+    // SAFETY: The caller's promise.
+    unsafe {
+        (
+            MntIdmap::from_raw(idmap),
+            Inode::from_raw(dir),
+            NegativeDentry::from_raw(dentry),
+        )
+    }
+}
+
 /// # Safety
 ///
 /// See above.
@@ -385,15 +419,8 @@ unsafe extern "C" fn create<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
-    // `may_create_dentry()` has seen to.
-    let (idmap, dir, dentry) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(dentry),
-        )
-    };
+    // SAFETY: By the contract.
+    let (idmap, dir, dentry) = unsafe { to_make(idmap, dir, dentry) };
     from_result(|| O::create(idmap, dir, dentry, mode).map(|()| 0))
 }
 
@@ -438,15 +465,8 @@ unsafe extern "C" fn symlink<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     target: *const c_char,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
-    // `may_create_dentry()` has seen to.
-    let (idmap, dir, dentry) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(dentry),
-        )
-    };
+    // SAFETY: By the contract.
+    let (idmap, dir, dentry) = unsafe { to_make(idmap, dir, dentry) };
     // SAFETY: By the contract.
     let target = unsafe { CStr::from_char_ptr(target) };
     from_result(|| O::symlink(idmap, dir, dentry, target.to_bytes()).map(|()| 0))
@@ -461,15 +481,8 @@ unsafe extern "C" fn mkdir<T: Types, O: InodeOperations<T>>(
     dentry: *mut bindings::dentry,
     mode: bindings::umode_t,
 ) -> *mut bindings::dentry {
-    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
-    // `may_create_dentry()` has seen to.
-    let (idmap, dir, dentry) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(dentry),
-        )
-    };
+    // SAFETY: By the contract.
+    let (idmap, dir, dentry) = unsafe { to_make(idmap, dir, dentry) };
     into_ptr(O::mkdir(idmap, dir, dentry, mode))
 }
 
@@ -495,15 +508,8 @@ unsafe extern "C" fn mknod<T: Types, O: InodeOperations<T>>(
     mode: bindings::umode_t,
     rdev: bindings::dev_t,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
-    // `may_create_dentry()` has seen to.
-    let (idmap, dir, dentry) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(dentry),
-        )
-    };
+    // SAFETY: By the contract.
+    let (idmap, dir, dentry) = unsafe { to_make(idmap, dir, dentry) };
     from_result(|| O::mknod(idmap, dir, dentry, mode, rdev).map(|()| 0))
 }
 
@@ -582,11 +588,24 @@ unsafe extern "C" fn atomic_open<T: Types, O: InodeOperations<T>>(
 ) -> c_int {
     // SAFETY: By the contract; the directory is locked, with `O_CREAT` exclusively
     // (`lookup_open()`; `dentry_create()` in any case).
-    let (dir, file) = unsafe {
-        (
-            Inode::from_raw(dir),
-            AtomicFile::from_raw(file, dentry, flags),
-        )
-    };
+    let file = unsafe { AtomicFile::from_raw(file, dentry, flags) };
+    // SAFETY: By the contract.
+    let dir = unsafe { Inode::from_raw(dir) };
     from_result(|| O::atomic_open(dir, file, flags, mode).map(|_done| 0))
+}
+
+/// # Safety
+///
+/// See above; `file` is being opened, and has a dentry of its own (`vfs_tmpfile()`).
+unsafe extern "C" fn tmpfile<T: Types, O: InodeOperations<T>>(
+    idmap: *mut bindings::mnt_idmap,
+    dir: *mut bindings::inode,
+    file: *mut bindings::file,
+    mode: bindings::umode_t,
+) -> c_int {
+    // SAFETY: By the contract.
+    let (idmap, dir) = unsafe { (MntIdmap::from_raw(idmap), Inode::from_raw(dir)) };
+    // SAFETY: As above.
+    let file = unsafe { AtomicFile::from_tmpfile(file) };
+    from_result(|| O::tmpfile(idmap, dir, file, mode).map(|_opened| 0))
 }

@@ -18,7 +18,7 @@
 //! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
 //! - [`file`](mod@file), [`kiocb`], [`dir_context`]: `struct file`, `struct kiocb`,
 //!   `struct dir_context`,
-//! - [`open`]: `finish_open()` and what else `atomic_open` ends with.
+//! - [`open`]: `finish_open()` and what else `atomic_open` and `tmpfile` end with.
 //!
 //! The tables, one trait each, attached where C attaches them:
 //!

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Opening a file from within `atomic_open`.
+//! Opening a file from within `atomic_open` or `tmpfile`.
 //!
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h) (`finish_open()`,
 //! `finish_no_open()`).
@@ -10,6 +10,9 @@
 //! - `atomic_open` ends with one call of either function, or fails. The first is for a file that
 //!   is not open (`FMODE_OPENED` makes it BUG) nor being opened by `open`. So an [`AtomicFile`] is
 //!   used up by either, and what they return is what `atomic_open` returns.
+//! - `tmpfile` has opened the file when it succeeds, for the VFS takes its inode then. So it
+//!   returns what the first of them returns.
+//! - The dentry of a `tmpfile` is new: it has no name in its directory, and nobody else knows it.
 //! - `finish_open()` calls the function that it is given in place of the `open` of the inode's
 //!   table, and the file gets that table: of a fifo or a device it would be one that takes our
 //!   private data for its own.
@@ -31,7 +34,6 @@ use super::{
 };
 use crate::bindings;
 use core::{
-    ffi::c_int,
     marker::PhantomData,
     ops::Deref, //
 };
@@ -40,6 +42,7 @@ use kernel::{
         from_result,
         to_result, //
     },
+    ffi::c_int,
     prelude::*,
     sync::Arc, //
 };
@@ -53,13 +56,13 @@ pub(crate) trait FinishOpen<T: Types> {
 /// Why a file was not opened, and its data unless that has gone to the file.
 pub(crate) type NotOpened<T> = (Error, Option<Arc<<T as Types>::File>>);
 
-/// The file that `atomic_open` is called with, and the dentry that it is to be of.
+/// The file that `atomic_open` or `tmpfile` is called with, and the dentry that it is to be of.
 ///
 /// # Invariants
 ///
-/// The file is not open, and there is no other of these for it. `dentry` is the one that
-/// `atomic_open` was called with; with `exclusive`, the parent's `i_rwsem` is held exclusively for
-/// `'a`. Without `taken` there is no [`UnhashedDentry`] for it.
+/// The file is not open, and there is no other of these for it. `dentry` is the one that the
+/// operation was called with; with `exclusive`, the parent's `i_rwsem` is held exclusively for
+/// `'a`, or nobody else knows the dentry. Without `taken` there is no [`UnhashedDentry`] for it.
 pub(crate) struct AtomicFile<'a, T: Types> {
     file: &'a OpeningFile<T>,
     dentry: NamedDentry<'a, T>,
@@ -74,6 +77,21 @@ pub(crate) struct AtomicFile<'a, T: Types> {
 /// `finish_open()` or `finish_no_open()` was called for the file of `'a`, and succeeded.
 #[must_use]
 pub(crate) struct AtomicOpen<'a, T: Types>(PhantomData<&'a OpeningFile<T>>);
+
+/// The file is open.
+///
+/// # Invariants
+///
+/// `finish_open()` was called for the file of `'a`, and succeeded.
+#[must_use]
+pub(crate) struct OpenedFile<'a, T: Types>(PhantomData<&'a OpeningFile<T>>);
+
+impl<'a, T: Types> From<OpenedFile<'a, T>> for AtomicOpen<'a, T> {
+    fn from(_: OpenedFile<'a, T>) -> Self {
+        // INVARIANT: By that of what it was.
+        Self(PhantomData)
+    }
+}
 
 /// # Safety
 ///
@@ -124,6 +142,27 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         }
     }
 
+    /// Borrows what `tmpfile` was called with.
+    ///
+    /// # Safety
+    ///
+    /// To be called once by each `tmpfile`, with the file that it has got, of a filesystem type
+    /// registered for `T`; `'a` ends with the call.
+    pub(super) unsafe fn from_tmpfile(file: *mut bindings::file) -> Self {
+        // SAFETY: The caller's promise; the VFS has set the dentry.
+        let dentry = unsafe { (*file).__bindgen_anon_1.f_path.dentry };
+        Self {
+            // SAFETY: The caller's promise.
+            file: unsafe { OpeningFile::from_raw(file) },
+            // SAFETY: `vfs_tmpfile()` has allocated the dentry and keeps it for the call. Nobody
+            // else knows it, so that it keeps its name and its parent.
+            dentry: unsafe { NamedDentry::from_raw(dentry) },
+            // INVARIANT: As above.
+            exclusive: true,
+            taken: false,
+        }
+    }
+
     /// The dentry.
     pub(crate) fn dentry(&self) -> NamedDentry<'a, T> {
         self.dentry
@@ -150,9 +189,10 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         // SAFETY: The dentry is alive.
         let in_lookup = unsafe { bindings::d_in_lookup(dentry) };
         let negative = self.exclusive && !in_lookup && self.dentry.inode().is_none();
-        // SAFETY: The parent is locked exclusively, so that nobody else gives it an inode; and
-        // `self` is borrowed, so that this is the only one. An `UnhashedDentry` that there was has
-        // been used up, as the dentry is not being looked up any more.
+        // SAFETY: The parent is locked exclusively, or nobody else knows the dentry, so that nobody
+        // else gives it an inode; and `self` is borrowed, so that this is the only one. An
+        // `UnhashedDentry` that there was has been used up, as the dentry is not being looked up
+        // any more.
         negative.then(|| unsafe { NegativeDentry::from_raw(dentry) })
     }
 
@@ -171,7 +211,7 @@ impl<'a, T: Types> AtomicFile<'a, T> {
     pub(crate) fn finish_open<O: FinishOpen<T>>(
         self,
         data: Arc<T::File>,
-    ) -> Result<AtomicOpen<'a, T>, NotOpened<T>> {
+    ) -> Result<OpenedFile<'a, T>, NotOpened<T>> {
         if !self.dentry.inode().is_some_and(Inode::is_reg) {
             return Err((EINVAL, Some(data)));
         }
@@ -185,7 +225,7 @@ impl<'a, T: Types> AtomicFile<'a, T> {
         };
         match to_result(ret) {
             // INVARIANT: As above.
-            Ok(()) => Ok(AtomicOpen(PhantomData)),
+            Ok(()) => Ok(OpenedFile(PhantomData)),
             Err(e) if self.is_opened() => Err((e, None)),
             // SAFETY: The data was set above, and nobody sees the file as open.
             Err(e) => Err((e, Some(unsafe { self.take_private() }))),
