@@ -12,7 +12,7 @@
 //! |---|---|
 //! | the connection | `init`, `statfs` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
-//! | what makes names | `mknod`, `mkdir`, `symlink`, `link`, `create` |
+//! | what makes names, or files | `mknod`, `mkdir`, `symlink`, `link`, `create`, `tmpfile` |
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `release` |
@@ -69,6 +69,7 @@ mod setxattr;
 mod statfs;
 mod statx;
 mod symlink;
+mod tmpfile;
 mod unlink;
 mod write;
 
@@ -111,6 +112,7 @@ pub use self::{
     statfs::*,
     statx::*,
     symlink::*,
+    tmpfile::*,
     unlink::*,
     write::*, //
 };

@@ -45,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         super::statfs::tests::case(),
         super::statx::tests::case(),
         super::symlink::tests::case(),
+        super::tmpfile::tests::case(),
         super::unlink::tests::case(),
         super::write::tests::case(),
     ];
@@ -60,7 +61,7 @@ fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
         1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27,
-        28, 29, 30, 34, 35, 39, 45, 52,
+        28, 29, 30, 34, 35, 39, 45, 51, 52,
     ]
     .into();
     assert_eq!(numbers, wanted);
@@ -246,6 +247,11 @@ pub fn makers() -> Vec<(FileType, Made)> {
     makers.push((
         FileType::Regular,
         maker(create, |out| out.entry.node, &[0; 16]),
+    ));
+    let tmpfile = super::tmpfile::tests::tmpfile();
+    makers.push((
+        FileType::Regular,
+        maker(tmpfile, |out| out.entry.node, &[0; 16]),
     ));
     makers
 }

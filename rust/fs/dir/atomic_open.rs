@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making and opening a file in one: CREATE.
+//! Making and opening a file in one: CREATE, and TMPFILE for one without a name.
 //!
-//! C counterpart: `fuse_atomic_open()`, `fuse_create_open()` (dir.c).
+//! C counterpart: `fuse_atomic_open()`, `fuse_create_open()`, `fuse_tmpfile()` (dir.c).
 //!
-//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made. Takes no other
-//! locks.
+//! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made; not for TMPFILE,
+//! which changes no name. Takes no other locks.
 
 use super::create;
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
         op::{
             Create,
             CreateOut,
-            Op, //
+            Op,
+            Tmpfile, //
         },
         InitFlags,
         OpenOutFlags, //
@@ -49,7 +50,6 @@ use crate::{
         OpeningFile, //
     },
     kapi::vfs::{
-        dentry::NamedDentry,
         fcntl::{
             O_CREAT,
             O_EXCL,
@@ -67,7 +67,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// `atomic_open`.
@@ -97,7 +100,7 @@ pub(in crate::fs) fn atomic_open<'a>(
     let mut file = Some(file);
     let created = conn
         .unless_lacking(Create::OPCODE, || {
-            create_open(dir, entry, &mut file, flags, mode)
+            create_open(dir, Makes::Name, &mut file, flags, mode)
         })
         .inspect_err(|e| entry.change_failed(Change::Makes, *e))?;
     if let Some(done) = created {
@@ -106,6 +109,30 @@ pub(in crate::fs) fn atomic_open<'a>(
     let mut file = file.ok_or(EIO)?;
     create::mknod(dir, file.negative().ok_or(EEXIST)?, mode, 0)?;
     file.finish_no_open(None)
+}
+
+/// `tmpfile`.
+pub(in crate::fs) fn tmpfile<'a>(
+    dir: &Inode,
+    file: AtomicFile<'a, Fuse>,
+    mode: u16,
+) -> Result<OpenedFile<'a, Fuse>> {
+    let flags = file.flags();
+    let mut file = Some(file);
+    dir.conn()
+        .unless_lacking(Tmpfile::OPCODE, || {
+            create_open(dir, Makes::NoName, &mut file, flags, mode)
+        })?
+        .ok_or(EOPNOTSUPP)
+}
+
+/// What is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Makes {
+    /// A file with a name: CREATE.
+    Name,
+    /// One without: TMPFILE.
+    NoName,
 }
 
 /// The end of the open, when the VFS has set the file up.
@@ -117,16 +144,17 @@ impl FinishOpen<Fuse> for Finish {
     }
 }
 
-/// Sends CREATE (`fuse_create_open()`). Takes the file once the daemon has opened one.
+/// Sends CREATE or TMPFILE (`fuse_create_open()`). Takes the file once the daemon has opened one.
 fn create_open<'a>(
     dir: &Inode,
-    entry: NamedDentry<'a, Fuse>,
+    makes: Makes,
     file: &mut Option<AtomicFile<'a, Fuse>>,
     flags: u32,
     mode: u16,
 ) -> Result<OpenedFile<'a, Fuse>> {
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
+    let entry = file.as_ref().ok_or(EIO)?.dentry();
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);
 
     let flags = flags & !O_NOCTTY;
@@ -143,14 +171,31 @@ fn create_open<'a>(
         let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));
         let (file, closer) = (new_file.take(), Closer::current(conn, None));
         move |outcome: &mut Outcome<'_>| {
-            let out = outcome.parse(CreateOut::decode);
+            let out = match makes {
+                Makes::Name => outcome.parse(CreateOut::decode),
+                Makes::NoName => outcome.parse(Tmpfile::decode),
+            };
             created_behind(&dir, &dentry, flags, file, closer, out)
         }
     };
-    let out = conn.call_then(dir, &op, then)?;
+    let out = match makes {
+        Makes::Name => conn.call_then(dir, &op, then),
+        Makes::NoName => conn.call_then(dir, &Tmpfile(op), then),
+    }?;
+    let data = new_file.ok_or(EINTR)?.opened(out.entry.node, out.open);
+    open_created(dir, asked, file, flags, &out, data)
+}
 
-    let file_data = new_file.ok_or(EINTR)?;
-    let data = file_data.opened(out.entry.node, out.open);
+/// Opens what the daemon has made and opened.
+fn open_created<'a>(
+    dir: &Inode,
+    asked: NamedAt,
+    file: &mut Option<AtomicFile<'a, Fuse>>,
+    flags: u32,
+    out: &CreateOut,
+    data: Arc<FuseFile>,
+) -> Result<OpenedFile<'a, Fuse>> {
+    let conn = dir.conn();
     let given = Given::new(&**conn, out.entry.node);
     let inode = match dir.sb().iget_given(given, &out.entry, AskedAt::CREATED) {
         Ok(inode) => inode,
@@ -167,6 +212,7 @@ fn create_open<'a>(
         data.sync_release(flags, None);
         return Err(EIO);
     };
+    let entry = file.dentry();
     let new = file.negative().ok_or(EEXIST);
     if let Err(e) = new.and_then(|new| new.d_instantiate(inode.clone())) {
         data.sync_release(flags, None);

@@ -186,7 +186,8 @@ pub(in crate::fs) fn link(
 
     dir.await_names()?;
     // A caller that had left may have removed the last link.
-    if inode.await_hold(Hold::Exclusive)? && inode.i_nlink() == 0 {
+    let waited = inode.await_hold(Hold::Exclusive)?;
+    if waited && inode.i_nlink() == 0 && !inode.is_linkable() {
         return Err(ENOENT);
     }
     let kind = FileType::from_mode(inode.i_mode().into()).ok_or(EIO)?;

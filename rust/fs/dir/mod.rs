@@ -6,7 +6,7 @@
 //! In reading order:
 //!
 //! - [`create`]: MKNOD, MKDIR, SYMLINK and LINK,
-//! - [`atomic_open`]: CREATE, which makes and opens in one,
+//! - [`atomic_open`]: CREATE, which makes and opens in one, and TMPFILE,
 //! - [`remove`]: UNLINK and RMDIR,
 //! - [`rename`]: RENAME and RENAME2,
 //! - [`open`]: opening a directory,

@@ -66,7 +66,8 @@ use crate::{
         namei::LookupFlags,
         open::{
             AtomicFile,
-            AtomicOpen, //
+            AtomicOpen,
+            OpenedFile, //
         },
         posix_acl::{
             AclOperations,
@@ -147,6 +148,15 @@ impl InodeOperations<Fuse> for DirInodeOperations {
         mode: u16,
     ) -> Result<AtomicOpen<'a, Fuse>> {
         atomic_open::atomic_open(dir, file, flags, mode)
+    }
+
+    fn tmpfile<'a>(
+        _idmap: &MntIdmap,
+        dir: &Inode,
+        file: AtomicFile<'a, Fuse>,
+        mode: u16,
+    ) -> Result<OpenedFile<'a, Fuse>> {
+        atomic_open::tmpfile(dir, file, mode)
     }
 
     fn create(

@@ -32,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         files_share_the_bound,
         opened_by_the_killed,
         created_by_the_killed,
+        made_without_a_name_by_the_killed,
         flock_of_the_killed,
         record_lock_of_the_killed,
         killed_in_close,
@@ -272,6 +273,10 @@ fn opened_by_the_killed() {
 
 fn created_by_the_killed() {
     opened(Op::CREATE, "new", RW | libc::O_CREAT);
+}
+
+fn made_without_a_name_by_the_killed() {
+    opened(Op::TMPFILE, "", RW | libc::O_TMPFILE);
 }
 
 /// A killed task's lock of a whole file stays as long as its WRITE and its FLUSH are out.

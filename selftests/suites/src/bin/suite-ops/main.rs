@@ -46,6 +46,7 @@ mod statfs;
 mod statx;
 mod symlink;
 mod through;
+mod tmpfile;
 mod tours;
 mod unlink;
 mod unprivileged;
@@ -80,6 +81,7 @@ fn main() {
         acl::cases,
         acl_cache::cases,
         create::cases,
+        tmpfile::cases,
         mknod::cases,
         mkdir::cases,
         symlink::cases,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What makes a name: MKDIR, MKNOD, CREATE. LINK and SYMLINK are in `link`.
+//! What makes a name: MKDIR, MKNOD, CREATE; and TMPFILE, which makes none. LINK and SYMLINK are in
+//! `link`.
 
 use mockd::errno::*;
 use mockd::user;
@@ -50,5 +51,15 @@ pub const ROWS: &[Row] = &[
     Row {
         beside: &["_same"],
         ..CREATE.variant("create_exclusive", |p| create(p, libc::O_EXCL))
+    },
+    // The directory is not locked.
+    Row {
+        unknown: Unknown::Remembered(Err(EOPNOTSUPP)),
+        leaves: Leaves::NodeAndFile,
+        beside: &["", "_below"],
+        ..Row::new("tmpfile", Op::TMPFILE, |p| {
+            let (dir, flags) = (p.know(Part::Dir)?, p.flags | libc::O_TMPFILE | libc::O_RDWR);
+            Ok(Act::on(dir, move |p| user::open(p, flags, 0o644).map(drop)))
+        })
     },
 ];
