@@ -63,6 +63,12 @@ pub fn check() {
         let (old, mut data) = (user::open(&at("old"), libc::O_RDONLY, 0)?, [3; 20]);
         user::ioctl(&old, user::command(true, true, 20), &mut data)?;
         want("command", data == [3; 20]);
+        let f = user::open(mnt, libc::O_TMPFILE | libc::O_RDWR, 0o600)?;
+        want("write without a name", user::pwrite(&f, b"new", 0)? == 3);
+        user::link_fd(&f, &at("t"))?;
+        user::close(f)?;
+        want("named", user::lstat(&at("t"))?.size == 3);
+        user::unlink(&at("t"))?;
         user::unlink(&at("h"))?;
         user::rmdir(&at("d"))?;
         want("gone", user::lstat(&at("h")).err() == Some(ENOENT));
