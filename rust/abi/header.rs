@@ -131,6 +131,17 @@ impl InHeader {
         })
     }
 
+    /// The same of a message of which so many bytes at the end are extensions.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] if they are more than 16 bits can say, in units of eight.
+    #[inline]
+    pub fn with_ext(mut self, ext_len: usize) -> Result<Self, Overflow> {
+        self.total_extlen = u16::try_from(ext_len / 8).map_err(|_| Overflow)?;
+        Ok(self)
+    }
+
     /// The header of a message of `len` bytes that no caller waits for: it is nobody's, and has its
     /// unique at once.
     pub(super) const fn of_message(opcode: Opcode, unique: Unique, nodeid: u64, len: u32) -> Self {
@@ -395,6 +406,11 @@ mod tests {
         wire.extend([0; 4]);
         assert_eq!(header.as_bytes(), wire);
 
+        assert_eq!(header.with_ext(24).map(|h| h.total_extlen), Ok(3));
+        assert_eq!(header.with_ext(0), Ok(header));
+        let most = 8 * usize::from(u16::MAX);
+        assert_eq!(header.with_ext(most).map(|h| h.total_extlen), Ok(u16::MAX));
+        assert_eq!(header.with_ext(most + 8), Err(Overflow));
         let forget = InHeader::new(Opcode::BatchForget, None, Creds::NONE, 8, 0).expect("short");
         assert_eq!((forget.nodeid, forget.unique, forget.len), (0, 0, 48));
     }

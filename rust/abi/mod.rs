@@ -16,7 +16,7 @@
 //! [`header`] is what frames every message, [`codec`] how its bytes are written and taken apart,
 //! [`notify`] what a daemon says unasked. [`attr`], [`entry`] and [`dirent`] show what "parsed
 //! once" means: a daemon's struct goes in, and either a checked type or an error ([`error`]) comes
-//! out. No layer above sees a raw field of a reply.
+//! out. No layer above sees a raw field of a reply. [`create_ext`] is what some requests end with.
 //!
 //! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
 //! the numbers that must not be confused, [`mode`] types and devices, [`name`] names, [`time`]
@@ -58,6 +58,7 @@
 
 pub mod attr;
 pub mod codec;
+pub mod create_ext;
 pub mod dirent;
 pub mod entry;
 pub mod error;
@@ -82,6 +83,10 @@ pub use self::{
         Reply,
         Split,
         Writer, //
+    },
+    create_ext::{
+        CreateExt,
+        Secctx, //
     },
     dirent::{
         Dirent,

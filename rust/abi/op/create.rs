@@ -15,6 +15,7 @@ use crate::abi::{
         Reply,
         Writer, //
     },
+    create_ext::CreateExt,
     entry::{
         Entry,
         FuseEntryOut, //
@@ -70,6 +71,8 @@ pub struct Create<'a> {
     pub kill_suidgid: bool,
     /// The new name.
     pub name: Name<'a>,
+    /// What else is said of it.
+    pub ext: CreateExt<'a>,
 }
 
 /// A new file that is open.
@@ -96,7 +99,14 @@ impl Op for Create<'_> {
     type Out = CreateOut;
 
     fn in_len(&self, minor: Minor) -> usize {
-        self.name.wire_len().saturating_add(Self::fixed_len(minor))
+        self.name
+            .wire_len()
+            .saturating_add(Self::fixed_len(minor))
+            .saturating_add(self.ext_len())
+    }
+
+    fn ext_len(&self) -> usize {
+        self.ext.wire_len()
     }
 
     fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
@@ -110,7 +120,8 @@ impl Op for Create<'_> {
         };
 
         out.put_short(&fixed, Self::fixed_len(minor))?;
-        self.name.encode(out)
+        self.name.encode(out)?;
+        self.ext.encode(out)
     }
 
     fn reply(&self, minor: Minor) -> Reply {
@@ -158,6 +169,7 @@ pub(super) mod tests {
             umask: 0o22,
             kill_suidgid,
             name: name("ab"),
+            ext: CreateExt::NONE,
         }
     }
 

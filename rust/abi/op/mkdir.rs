@@ -11,6 +11,7 @@ use crate::abi::{
         Reply,
         Writer, //
     },
+    create_ext::CreateExt,
     entry::{
         Entry,
         FuseEntryOut, //
@@ -56,6 +57,8 @@ pub struct Mkdir<'a> {
     pub umask: u32,
     /// The new name.
     pub name: Name<'a>,
+    /// What else is said of it.
+    pub ext: CreateExt<'a>,
 }
 
 impl Op for Mkdir<'_> {
@@ -67,6 +70,11 @@ impl Op for Mkdir<'_> {
         self.name
             .wire_len()
             .saturating_add(size_of::<FuseMkdirIn>())
+            .saturating_add(self.ext_len())
+    }
+
+    fn ext_len(&self) -> usize {
+        self.ext.wire_len()
     }
 
     fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
@@ -74,7 +82,8 @@ impl Op for Mkdir<'_> {
             mode: self.perm & S_IALLUGO,
             umask: self.umask,
         })?;
-        self.name.encode(out)
+        self.name.encode(out)?;
+        self.ext.encode(out)
     }
 
     fn reply(&self, minor: Minor) -> Reply {
@@ -96,6 +105,7 @@ pub(super) mod tests {
             perm,
             umask: 0o22,
             name: name("ab"),
+            ext: CreateExt::NONE,
         }
     }
 

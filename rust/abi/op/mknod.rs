@@ -12,6 +12,7 @@ use crate::abi::{
         Reply,
         Writer, //
     },
+    create_ext::CreateExt,
     entry::{
         Entry,
         FuseEntryOut, //
@@ -67,6 +68,8 @@ pub struct Mknod<'a> {
     pub umask: u32,
     /// The new name.
     pub name: Name<'a>,
+    /// What else is said of it.
+    pub ext: CreateExt<'a>,
 }
 
 impl Mknod<'_> {
@@ -85,7 +88,14 @@ impl Op for Mknod<'_> {
     type Out = Entry;
 
     fn in_len(&self, minor: Minor) -> usize {
-        self.name.wire_len().saturating_add(Self::fixed_len(minor))
+        self.name
+            .wire_len()
+            .saturating_add(Self::fixed_len(minor))
+            .saturating_add(self.ext_len())
+    }
+
+    fn ext_len(&self) -> usize {
+        self.ext.wire_len()
     }
 
     fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
@@ -97,7 +107,8 @@ impl Op for Mknod<'_> {
         };
 
         out.put_short(&fixed, Self::fixed_len(minor))?;
-        self.name.encode(out)
+        self.name.encode(out)?;
+        self.ext.encode(out)
     }
 
     fn reply(&self, minor: Minor) -> Reply {
@@ -123,6 +134,7 @@ pub(super) mod tests {
             rdev,
             umask: 0o22,
             name: name("ab"),
+            ext: CreateExt::NONE,
         }
     }
 

@@ -141,6 +141,11 @@ pub trait Op {
     /// [`Overflow`] if there is less room than [`in_len`](Op::in_len).
     fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow>;
 
+    /// How many of them, at the end, are extensions, which the header counts.
+    fn ext_len(&self) -> usize {
+        0
+    }
+
     /// Bytes of payload that the message ends with.
     fn payload_in(&self) -> u32 {
         0

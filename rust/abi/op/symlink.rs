@@ -11,6 +11,7 @@ use crate::abi::{
         Reply,
         Writer, //
     },
+    create_ext::CreateExt,
     entry::{
         Entry,
         FuseEntryOut, //
@@ -32,6 +33,8 @@ pub struct Symlink<'a> {
     pub name: Name<'a>,
     /// What it points to.
     pub target: Name<'a>,
+    /// What else is said of it.
+    pub ext: CreateExt<'a>,
 }
 
 impl Op for Symlink<'_> {
@@ -40,12 +43,20 @@ impl Op for Symlink<'_> {
     type Out = Entry;
 
     fn in_len(&self, _minor: Minor) -> usize {
-        self.name.wire_len().saturating_add(self.target.wire_len())
+        self.name
+            .wire_len()
+            .saturating_add(self.target.wire_len())
+            .saturating_add(self.ext_len())
+    }
+
+    fn ext_len(&self) -> usize {
+        self.ext.wire_len()
     }
 
     fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
         self.name.encode(out)?;
-        self.target.encode(out)
+        self.target.encode(out)?;
+        self.ext.encode(out)
     }
 
     fn reply(&self, minor: Minor) -> Reply {
@@ -66,6 +77,7 @@ pub(super) mod tests {
         Symlink {
             name: name("ab"),
             target: name("../c/d"),
+            ext: CreateExt::NONE,
         }
     }
 

@@ -212,6 +212,34 @@ fn replies_are_longest_in_our_version() {
     }
 }
 
+/// What makes something ends with its extensions, whatever the version, and counts them.
+#[test]
+fn extensions_come_last() {
+    #[track_caller]
+    fn check<O: Op>(plain: O, with: O)
+    where
+        O::Out: std::fmt::Debug,
+    {
+        assert_eq!((plain.ext_len(), with.ext_len()), (0, 24));
+        let ext = wire().u32(8).u32(0).u32(16).u32(32).u32(1).u32(1000).0;
+        for &minor in MINORS {
+            let want = [encode(&plain, minor), ext.clone()].concat();
+            assert_eq!(encode(&with, minor), want, "{:?}", O::OPCODE);
+        }
+    }
+    let ext = crate::abi::create_ext::tests::BOTH;
+    let mknod = super::mknod::tests::mknod(FileType::Fifo);
+    check(mknod, Mknod { ext, ..mknod });
+    let mkdir = super::mkdir::tests::mkdir(0o755);
+    check(mkdir, Mkdir { ext, ..mkdir });
+    let symlink = super::symlink::tests::symlink();
+    check(symlink, Symlink { ext, ..symlink });
+    let create = super::create::tests::create(false);
+    check(create, Create { ext, ..create });
+    let tmpfile = super::tmpfile::tests::tmpfile();
+    check(tmpfile, Tmpfile(Create { ext, ..tmpfile.0 }));
+}
+
 /// What MKNOD and the like do with a reply: the node, or why not.
 pub type Made = Box<dyn Fn(&FuseEntryOut) -> Result<NodeId, BadReply>>;
 

@@ -50,6 +50,10 @@ impl Op for Tmpfile<'_> {
         self.0.in_len(Minor::OURS)
     }
 
+    fn ext_len(&self) -> usize {
+        self.0.ext_len()
+    }
+
     fn encode(&self, out: &mut Writer<'_>, _minor: Minor) -> Result<(), Overflow> {
         self.0.encode(out, Minor::OURS)
     }

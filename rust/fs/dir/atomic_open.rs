@@ -16,6 +16,7 @@ use crate::{
             Op,
             Tmpfile, //
         },
+        CreateExt,
         InitFlags,
         OpenOutFlags, //
     },
@@ -166,6 +167,7 @@ fn create_open<'a>(
         // With O_EXCL it is a new file, or none.
         kill_suidgid: flags & (O_TRUNC | O_EXCL) == O_TRUNC && conn.kill_suidgid(),
         name: wire_name(entry.name())?,
+        ext: CreateExt::NONE,
     };
     let then = || {
         let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));

@@ -16,6 +16,7 @@ use crate::{
             Op,
             Symlink, //
         },
+        CreateExt,
         Entry,
         FileType,
         Rdev, //
@@ -141,6 +142,7 @@ pub(in crate::fs) fn mknod(
         rdev: Rdev::from_raw(new_encode_dev(rdev)),
         umask,
         name: wire_name(dentry.name())?,
+        ext: CreateExt::NONE,
     };
     create_new_nondir(dir, None, dentry, &op, kind)
 }
@@ -157,6 +159,7 @@ pub(in crate::fs) fn mkdir<'a>(
         perm,
         umask,
         name: wire_name(dentry.name())?,
+        ext: CreateExt::NONE,
     };
     create_new_entry(dir, None, dentry, &op, FileType::Directory)
 }
@@ -171,6 +174,7 @@ pub(in crate::fs) fn symlink(
     let op = Symlink {
         name: wire_name(dentry.name())?,
         target: wire_name(target)?,
+        ext: CreateExt::NONE,
     };
     create_new_nondir(dir, None, dentry, &op, FileType::Symlink)
 }

@@ -189,8 +189,9 @@ impl Args {
     ) -> Result<u32> {
         let &Message { node, caller, op } = message;
         let in_len = op.in_len(minor);
-        let header =
-            InHeader::new(O::OPCODE, node, caller, in_len, op.payload_in()).map_err(|_| EIO)?;
+        let header = InHeader::new(O::OPCODE, node, caller, in_len, op.payload_in())
+            .and_then(|header| header.with_ext(op.ext_len()))
+            .map_err(|_| EIO)?;
 
         let len = in_len.checked_add(InHeader::SIZE).ok_or(EIO)?;
         self.expect = op.reply(minor);

@@ -9,8 +9,8 @@
 //! Which compiler: `CC`, else clang, else cc.
 
 use crate::abi::{
-    attr::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*, version::MAJOR, Minor,
-    NodeId, Opcode, Unique,
+    attr::*, create_ext::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*,
+    version::MAJOR, Minor, NodeId, Opcode, Unique,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,6 +49,10 @@ macro_rules! layout {
 
 fn ours() -> Layout {
     layout! {
+        "fuse_secctx_header" FuseSecctxHeader { size, nr_secctx }
+        "fuse_secctx" FuseSecctx { size, padding }
+        "fuse_ext_header" FuseExtHeader { size, r#type }
+        "fuse_supp_groups" FuseSuppGroups { nr_groups }
         "fuse_in_header" InHeader {
             len, opcode, unique, nodeid, uid, gid, pid, total_extlen, padding
         }

@@ -133,6 +133,12 @@ impl Request {
         self.body.get(self.fixed()..).unwrap_or(&[])
     }
 
+    /// The extensions at the end.
+    pub fn ext(&self) -> &[u8] {
+        let at = self.body.len().checked_sub(usize::from(self.extlen) * 8);
+        at.and_then(|at| self.body.get(at..)).unwrap_or(&[])
+    }
+
     /// Node and count of a FORGET or BATCH_FORGET.
     pub fn forgets(&self) -> Vec<(u64, u64)> {
         match self.op {
