@@ -137,6 +137,10 @@ flags! {
         SETXATTR_EXT = 29;
         /// `flags2` is valid.
         INIT_EXT = 30;
+        /// What makes something says with which security context.
+        SECURITY_CTX = 32;
+        /// What makes something says whether the caller is in the parent's group.
+        CREATE_SUPP_GROUP = 34;
         /// Information: a notification may let an entry merely expire.
         HAS_EXPIRE_ONLY = 35;
         /// Information: requests may be sent again.

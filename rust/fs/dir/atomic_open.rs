@@ -7,7 +7,10 @@
 //! The VFS holds the directory's `i_rwsem`, exclusively if a file may be made; not for TMPFILE,
 //! which changes no name. Takes no other locks.
 
-use super::create;
+use super::{
+    create,
+    create_ext::Extensions, //
+};
 use crate::{
     abi::{
         op::{
@@ -16,7 +19,6 @@ use crate::{
             Op,
             Tmpfile, //
         },
-        CreateExt,
         InitFlags,
         OpenOutFlags, //
     },
@@ -108,7 +110,8 @@ pub(in crate::fs) fn atomic_open<'a>(
         return Ok(done.into());
     }
     let mut file = file.ok_or(EIO)?;
-    create::mknod(dir, file.negative().ok_or(EEXIST)?, mode, 0)?;
+    let idmap = file.mnt_idmap();
+    create::mknod(idmap, dir, file.negative().ok_or(EEXIST)?, mode, 0)?;
     file.finish_no_open(None)
 }
 
@@ -155,11 +158,15 @@ fn create_open<'a>(
 ) -> Result<OpenedFile<'a, Fuse>> {
     let conn = dir.conn();
     let asked = NamedAt::now(conn);
-    let entry = file.as_ref().ok_or(EIO)?.dentry();
+    let (entry, idmap) = match file {
+        Some(file) => (file.dentry(), || file.mnt_idmap()),
+        None => return Err(EIO),
+    };
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);
 
     let flags = flags & !O_NOCTTY;
     let (perm, umask) = conn.masked_perm(mode);
+    let ext = Extensions::new(idmap, dir, entry, perm)?;
     let op = Create {
         flags,
         perm,
@@ -167,7 +174,7 @@ fn create_open<'a>(
         // With O_EXCL it is a new file, or none.
         kill_suidgid: flags & (O_TRUNC | O_EXCL) == O_TRUNC && conn.kill_suidgid(),
         name: wire_name(entry.name())?,
-        ext: CreateExt::NONE,
+        ext: Extensions::on_wire(&ext)?,
     };
     let then = || {
         let (dir, dentry) = (ARef::from(dir), ARef::from(entry.dentry()));

@@ -7,6 +7,7 @@
 //!
 //! The VFS holds the directory's `i_rwsem` exclusively. Takes no other locks.
 
+use super::create_ext::Extensions;
 use crate::{
     abi::{
         op::{
@@ -16,7 +17,6 @@ use crate::{
             Op,
             Symlink, //
         },
-        CreateExt,
         Entry,
         FileType,
         Rdev, //
@@ -39,7 +39,12 @@ use crate::{
             NegativeDentry,
             PositiveDentry, //
         },
-        stat::new_encode_dev, //
+        mnt_idmapping::MntIdmap,
+        stat::{
+            new_encode_dev,
+            S_IFDIR,
+            S_IFLNK, //
+        },
     },
     transport::{
         Hold,
@@ -128,6 +133,7 @@ fn create_new_nondir<O: Op<Out = Entry>>(
 
 /// `mknod`, and `create` without an open.
 pub(in crate::fs) fn mknod(
+    idmap: &MntIdmap,
     dir: &Inode,
     dentry: NegativeDentry<'_, Fuse>,
     mode: u16,
@@ -136,45 +142,50 @@ pub(in crate::fs) fn mknod(
     dir.await_names()?;
     let (perm, umask) = dir.conn().masked_perm(mode);
     let kind = FileType::from_mode(mode.into()).ok_or(EINVAL)?;
+    let ext = Extensions::new(|| idmap, dir, *dentry, perm)?;
     let op = Mknod {
         kind,
         perm,
         rdev: Rdev::from_raw(new_encode_dev(rdev)),
         umask,
         name: wire_name(dentry.name())?,
-        ext: CreateExt::NONE,
+        ext: Extensions::on_wire(&ext)?,
     };
     create_new_nondir(dir, None, dentry, &op, kind)
 }
 
 /// `mkdir`.
 pub(in crate::fs) fn mkdir<'a>(
+    idmap: &MntIdmap,
     dir: &Inode,
     dentry: NegativeDentry<'a, Fuse>,
     mode: u16,
 ) -> Result<Option<Alias<'a, Fuse>>> {
     dir.await_names()?;
     let (perm, umask) = dir.conn().masked_perm(mode);
+    let ext = Extensions::new(|| idmap, dir, *dentry, S_IFDIR.into())?;
     let op = Mkdir {
         perm,
         umask,
         name: wire_name(dentry.name())?,
-        ext: CreateExt::NONE,
+        ext: Extensions::on_wire(&ext)?,
     };
     create_new_entry(dir, None, dentry, &op, FileType::Directory)
 }
 
 /// `symlink`.
 pub(in crate::fs) fn symlink(
+    idmap: &MntIdmap,
     dir: &Inode,
     dentry: NegativeDentry<'_, Fuse>,
     target: &[u8],
 ) -> Result {
     dir.await_names()?;
+    let ext = Extensions::new(|| idmap, dir, *dentry, S_IFLNK.into())?;
     let op = Symlink {
         name: wire_name(dentry.name())?,
         target: wire_name(target)?,
-        ext: CreateExt::NONE,
+        ext: Extensions::on_wire(&ext)?,
     };
     create_new_nondir(dir, None, dentry, &op, FileType::Symlink)
 }

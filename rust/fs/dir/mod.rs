@@ -7,6 +7,7 @@
 //!
 //! - [`create`]: MKNOD, MKDIR, SYMLINK and LINK,
 //! - [`atomic_open`]: CREATE, which makes and opens in one, and TMPFILE,
+//! - [`create_ext`]: what else those say of what is made,
 //! - [`remove`]: UNLINK and RMDIR,
 //! - [`rename`]: RENAME and RENAME2,
 //! - [`open`]: opening a directory,
@@ -15,6 +16,7 @@
 
 pub(in crate::fs) mod atomic_open;
 pub(in crate::fs) mod create;
+mod create_ext;
 pub(in crate::fs) mod fsync;
 pub(in crate::fs) mod open;
 pub(in crate::fs) mod readdir;

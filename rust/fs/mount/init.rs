@@ -76,6 +76,8 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::HANDLE_KILLPRIV_V2)
     .with(InitFlags::SETXATTR_EXT)
     .with(InitFlags::INIT_EXT)
+    .with(InitFlags::SECURITY_CTX)
+    .with(InitFlags::CREATE_SUPP_GROUP)
     .with(InitFlags::HAS_EXPIRE_ONLY)
     .with(InitFlags::HAS_RESEND)
     .with(InitFlags::REQUEST_TIMEOUT);

@@ -160,40 +160,40 @@ impl InodeOperations<Fuse> for DirInodeOperations {
     }
 
     fn create(
-        _idmap: &MntIdmap,
+        idmap: &MntIdmap,
         dir: &Inode,
         dentry: NegativeDentry<'_, Fuse>,
         mode: u16,
     ) -> Result {
-        create::mknod(dir, dentry, mode | S_IFREG, 0)
+        create::mknod(idmap, dir, dentry, mode | S_IFREG, 0)
     }
 
     fn mknod(
-        _idmap: &MntIdmap,
+        idmap: &MntIdmap,
         dir: &Inode,
         dentry: NegativeDentry<'_, Fuse>,
         mode: u16,
         rdev: u32,
     ) -> Result {
-        create::mknod(dir, dentry, mode, rdev)
+        create::mknod(idmap, dir, dentry, mode, rdev)
     }
 
     fn mkdir<'a>(
-        _idmap: &MntIdmap,
+        idmap: &MntIdmap,
         dir: &Inode,
         dentry: NegativeDentry<'a, Fuse>,
         mode: u16,
     ) -> Result<Option<Alias<'a, Fuse>>> {
-        create::mkdir(dir, dentry, mode)
+        create::mkdir(idmap, dir, dentry, mode)
     }
 
     fn symlink(
-        _idmap: &MntIdmap,
+        idmap: &MntIdmap,
         dir: &Inode,
         dentry: NegativeDentry<'_, Fuse>,
         target: &[u8],
     ) -> Result {
-        create::symlink(dir, dentry, target)
+        create::symlink(idmap, dir, dentry, target)
     }
 
     fn link(old: PositiveDentry<'_, Fuse>, dir: &Inode, new: NegativeDentry<'_, Fuse>) -> Result {

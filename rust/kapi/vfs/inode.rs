@@ -25,7 +25,10 @@ use super::{
     },
     types::Types, //
 };
-use crate::bindings;
+use crate::{
+    bindings,
+    kapi::task::uidgid::Kgid, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
@@ -175,6 +178,11 @@ impl<T: Types> Inode<T> {
                 .cast::<u32>()
                 .read_volatile()
         }
+    }
+
+    /// `i_gid`.
+    pub(crate) fn i_gid(&self) -> Kgid {
+        Kgid::from_raw(read_once!(self, i_gid))
     }
 
     /// Whether it may get a name although it has none (`I_LINKABLE`). A hint, unless its `i_rwsem`

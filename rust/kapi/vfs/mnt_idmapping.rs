@@ -23,6 +23,14 @@ pub(crate) struct MntIdmap(Opaque<bindings::mnt_idmap>);
 // SAFETY: The mapping does not change while it is used.
 unsafe impl Sync for MntIdmap {}
 
+/// Whether a group, as seen through a mount ([`MntIdmap::map_gid`]), is one that the current task
+/// acts with on filesystems or has besides (`vfsgid_in_group_p()`).
+pub(crate) fn vfsgid_in_group_p(gid: Kgid) -> bool {
+    let val = gid.into_raw().val;
+    // SAFETY: Takes a number; the current task's credentials are its own.
+    unsafe { bindings::vfsgid_in_group_p(bindings::vfsgid_t { val }) != 0 }
+}
+
 impl MntIdmap {
     /// Borrows a mapping.
     ///

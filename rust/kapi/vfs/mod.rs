@@ -42,7 +42,8 @@
 //! - [`attr`], [`kstat`], [`statfs`]: `struct iattr`, `struct kstat`, `struct kstatfs`,
 //! - [`stat`], [`fcntl`], [`namei`]: modes, and flags of open(2) and of path walk,
 //! - [`mnt_idmapping`]: `struct mnt_idmap`,
-//! - [`fsverity`]: what its ioctls read and write.
+//! - [`fsverity`]: what its ioctls read and write,
+//! - [`security`]: `struct lsm_context`.
 //!
 //! `dentry`, `inode` and `super_block` name each other, as in C; all else goes one way.
 //!
@@ -83,6 +84,7 @@ pub(crate) mod new_super;
 pub(crate) mod open;
 pub(crate) mod posix_acl;
 pub(crate) mod rcu_walk;
+pub(crate) mod security;
 pub(crate) mod stat;
 pub(crate) mod statfs;
 pub(crate) mod super_block;

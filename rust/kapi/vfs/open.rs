@@ -30,6 +30,7 @@ use super::{
     fcntl::O_CREAT,
     file::OpeningFile,
     inode::Inode,
+    mnt_idmapping::MntIdmap,
     types::Types, //
 };
 use crate::bindings;
@@ -161,6 +162,12 @@ impl<'a, T: Types> AtomicFile<'a, T> {
             exclusive: true,
             taken: false,
         }
+    }
+
+    /// The id mapping of the file's mount (`file_mnt_idmap()`).
+    pub(crate) fn mnt_idmap(&self) -> &'a MntIdmap {
+        // SAFETY: The VFS has set the file's mount, keeps it for `'a`, and the mount its mapping.
+        unsafe { MntIdmap::from_raw(bindings::file_mnt_idmap(self.as_ptr())) }
     }
 
     /// The dentry.

@@ -10,8 +10,8 @@ use crate::bindings;
 
 pub(crate) const S_IFMT: u16 = bindings::S_IFMT as u16;
 pub(crate) const S_IFREG: u16 = bindings::S_IFREG as u16;
-pub(super) const S_IFDIR: u16 = bindings::S_IFDIR as u16;
-pub(super) const S_IFLNK: u16 = bindings::S_IFLNK as u16;
+pub(crate) const S_IFDIR: u16 = bindings::S_IFDIR as u16;
+pub(crate) const S_IFLNK: u16 = bindings::S_IFLNK as u16;
 pub(super) const S_IFCHR: u16 = bindings::S_IFCHR as u16;
 pub(super) const S_IFBLK: u16 = bindings::S_IFBLK as u16;
 pub(super) const S_IFIFO: u16 = bindings::S_IFIFO as u16;

@@ -22,8 +22,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("DO_READDIRPLUS", "needs READDIRPLUS"),
     ("READDIRPLUS_AUTO", "needs READDIRPLUS"),
     ("CACHE_SYMLINKS", "needs links in the page cache"),
-    ("SECURITY_CTX", "needs security contexts"),
-    ("CREATE_SUPP_GROUP", "needs supplementary groups"),
     ("PASSTHROUGH", "needs passthrough"),
     ("ALLOW_IDMAP", "needs idmapped mounts"),
 ];

@@ -12,6 +12,7 @@ mod badreply;
 mod badreply_data;
 mod bmap;
 mod create;
+mod create_ext;
 mod direct;
 mod enosys;
 mod fileattr;
@@ -81,6 +82,7 @@ fn main() {
         acl::cases,
         acl_cache::cases,
         create::cases,
+        create_ext::cases,
         tmpfile::cases,
         mknod::cases,
         mkdir::cases,
