@@ -163,6 +163,17 @@ impl<'a> Attr<'a> {
         self.raw.ino
     }
 
+    /// The same in a machine word of so many bits, which is what C's `ino_t` has
+    /// (`fuse_squash_ino()`): the upper half of a number that is too long is not lost.
+    #[inline]
+    pub const fn squashed_ino(self, bits: u32) -> u64 {
+        if bits < u64::BITS {
+            (self.raw.ino ^ (self.raw.ino >> 32)) & 0xffff_ffff
+        } else {
+            self.raw.ino
+        }
+    }
+
     /// Bytes, at most `i64::MAX`.
     #[inline]
     pub fn size(self) -> i64 {
@@ -411,6 +422,26 @@ mod tests {
             ] {
                 assert_eq!((time.secs(), time.nsecs()), (secs, clamped));
             }
+        }
+    }
+
+    #[test]
+    fn long_numbers_are_folded_into_short_words() {
+        for (ino, folded) in [
+            (0, 0),
+            (7, 7),
+            (0xffff_ffff, 0xffff_ffff),
+            (0x1_0000_0000, 1),
+            (0x1234_5678_9abc_def0, 0x8888_8888),
+            (u64::MAX, 0),
+        ] {
+            let raw = FuseAttr {
+                ino,
+                ..raw_attr(0o100644)
+            };
+            let attr = Attr::new(&raw).expect("attributes");
+            assert_eq!((attr.ino(), attr.squashed_ino(64)), (ino, ino));
+            assert_eq!(attr.squashed_ino(32), folded);
         }
     }
 

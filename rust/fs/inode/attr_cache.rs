@@ -176,7 +176,7 @@ pub(in crate::fs) fn change_locked(
     );
 
     let kind = inner.set_attributes(&Attributes {
-        ino: attr.ino(),
+        ino: attr.squashed_ino(usize::BITS),
         perm,
         uid: make_kuid(&conn.user_ns, attr.uid()),
         gid: make_kgid(&conn.user_ns, attr.gid()),

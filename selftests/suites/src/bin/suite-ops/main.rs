@@ -8,6 +8,7 @@
 mod access;
 mod acl;
 mod acl_cache;
+mod attrs;
 mod badreply;
 mod badreply_data;
 mod bmap;
@@ -67,6 +68,7 @@ fn main() {
         handle::cases,
         forget::cases,
         getattr::cases,
+        attrs::cases,
         statx::cases,
         setattr::cases,
         access::cases,
