@@ -401,13 +401,9 @@ unsafe fn to_make<'a, T: Types>(
     dentry: *mut bindings::dentry,
 ) -> (&'a MntIdmap, &'a Inode<T>, NegativeDentry<'a, T>) {
     // SAFETY: The caller's promise.
-    unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(dentry),
-        )
-    }
+    let (idmap, dir) = unsafe { (MntIdmap::from_raw(idmap), Inode::from_raw(dir)) };
+    // SAFETY: As above.
+    (idmap, dir, unsafe { NegativeDentry::from_raw(dentry) })
 }
 
 /// # Safety
@@ -432,15 +428,11 @@ unsafe extern "C" fn link<T: Types, O: InodeOperations<T>>(
     dir: *mut bindings::inode,
     new: *mut bindings::dentry,
 ) -> c_int {
-    // SAFETY: By the contract; the directory is locked, and the dentry negative, which
+    // SAFETY: By the contract.
+    let old = unsafe { PositiveDentry::from_raw(old) };
+    // SAFETY: As above; the directory is locked, and the dentry negative, which
     // `may_create_dentry()` has seen to.
-    let (old, dir, new) = unsafe {
-        (
-            PositiveDentry::from_raw(old),
-            Inode::from_raw(dir),
-            NegativeDentry::from_raw(new),
-        )
-    };
+    let (dir, new) = unsafe { (Inode::from_raw(dir), NegativeDentry::from_raw(new)) };
     from_result(|| O::link(old, dir, new).map(|()| 0))
 }
 
@@ -545,13 +537,9 @@ unsafe extern "C" fn setattr<T: Types, A: AttributeOperations<T>>(
     attr: *mut bindings::iattr,
 ) -> c_int {
     // SAFETY: By the contract; what is asked for something is there.
-    let (idmap, dentry, attr) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            PositiveDentry::from_raw(dentry),
-            Iattr::from_raw(attr),
-        )
-    };
+    let (dentry, attr) = unsafe { (PositiveDentry::from_raw(dentry), Iattr::from_raw(attr)) };
+    // SAFETY: By the contract.
+    let idmap = unsafe { MntIdmap::from_raw(idmap) };
     from_result(|| A::setattr(idmap, dentry, attr).map(|()| 0))
 }
 
@@ -566,13 +554,9 @@ unsafe extern "C" fn getattr<T: Types, A: AttributeOperations<T>>(
     flags: c_uint,
 ) -> c_int {
     // SAFETY: By the contract; the path of something has its dentry.
-    let (idmap, dentry, stat) = unsafe {
-        (
-            MntIdmap::from_raw(idmap),
-            PositiveDentry::from_raw((*path).dentry),
-            Kstat::from_raw(stat),
-        )
-    };
+    let dentry = unsafe { PositiveDentry::from_raw((*path).dentry) };
+    // SAFETY: By the contract.
+    let (idmap, stat) = unsafe { (MntIdmap::from_raw(idmap), Kstat::from_raw(stat)) };
     from_result(|| A::getattr(idmap, dentry, stat, request_mask, flags).map(|()| 0))
 }
 
