@@ -23,17 +23,17 @@ struct kmem_cache *fuse_helper_kmem_cache_create_inodes(const char *name,
 				 SLAB_RECLAIM_ACCOUNT, inode_init_once_ctor);
 }
 
-bool fuse_helper_inode_is_new(struct inode *inode)
+__hot_helper bool fuse_helper_inode_is_new(struct inode *inode)
 {
 	return inode_state_read_once(inode) & I_NEW;
 }
 
-loff_t fuse_helper_i_size_read(const struct inode *inode)
+__hot_helper loff_t fuse_helper_i_size_read(const struct inode *inode)
 {
 	return i_size_read(inode);
 }
 
-void fuse_helper_i_size_write(struct inode *inode, loff_t size)
+__hot_helper void fuse_helper_i_size_write(struct inode *inode, loff_t size)
 {
 	i_size_write(inode, size);
 }
@@ -42,7 +42,7 @@ void fuse_helper_i_size_write(struct inode *inode, loff_t size)
  * Of a writer the owner is exact; of readers it is a hint, and marked as one
  * (kernel/locking/rwsem.c).
  */
-bool fuse_helper_inode_is_locked_by_current(struct inode *inode)
+__hot_helper bool fuse_helper_inode_is_locked_by_current(struct inode *inode)
 {
 #ifdef CONFIG_PREEMPT_RT
 	return rt_mutex_owner(&inode->i_rwsem.rwbase.rtmutex) == current;
@@ -98,7 +98,7 @@ void fuse_helper_remove_inode_hash(struct inode *inode)
 	remove_inode_hash(inode);
 }
 
-void fuse_helper_inode_set_acl_dont_cache(struct inode *inode)
+__hot_helper void fuse_helper_inode_set_acl_dont_cache(struct inode *inode)
 {
 	inode->i_acl = ACL_DONT_CACHE;
 	inode->i_default_acl = ACL_DONT_CACHE;
@@ -110,17 +110,17 @@ bool fuse_helper_dir_emit_nointr(struct dir_context *ctx, const char *name,
 	return dir_emit(ctx, name, len, ino, type | FILLDIR_FLAG_NOINTR);
 }
 
-unsigned int fuse_helper_current_umask(void)
+__hot_helper unsigned int fuse_helper_current_umask(void)
 {
 	return current_umask();
 }
 
-bool fuse_helper_d_in_lookup(const struct dentry *dentry)
+__hot_helper bool fuse_helper_d_in_lookup(const struct dentry *dentry)
 {
 	return d_in_lookup(dentry);
 }
 
-bool fuse_helper_d_unhashed(const struct dentry *dentry)
+__hot_helper bool fuse_helper_d_unhashed(const struct dentry *dentry)
 {
 	return d_unhashed(dentry);
 }
@@ -157,12 +157,12 @@ void fuse_helper_d_expire(struct dentry *dentry, struct list_head *dispose)
 	spin_unlock(&dentry->d_lock);
 }
 
-struct dentry *fuse_helper_file_dentry(const struct file *file)
+__hot_helper struct dentry *fuse_helper_file_dentry(const struct file *file)
 {
 	return file_dentry(file);
 }
 
-struct mnt_idmap *fuse_helper_file_mnt_idmap(const struct file *file)
+__hot_helper struct mnt_idmap *fuse_helper_file_mnt_idmap(const struct file *file)
 {
 	return file_mnt_idmap(file);
 }

@@ -7,6 +7,19 @@
  * bindgen reads this file, so that a helper has no other declaration.
  */
 
+#include <linux/compiler_types.h>
+
+/*
+ * Of the hot paths, and to be inlined there if the kernel's helpers are
+ * (CONFIG_RUST_INLINE_HELPERS). That it must be "always" has the reasons that
+ * the kernel's rust/helpers/helpers.c gives. bindgen ignores inline functions.
+ */
+#ifdef __BINDGEN__
+#define __hot_helper
+#else
+#define __hot_helper __always_inline
+#endif
+
 #include "compat.c"
 #include "fs.c"
 #include "fs_rw.c"

@@ -14,7 +14,7 @@ static bool killable = true;
 module_param(killable, bool, 0644);
 MODULE_PARM_DESC(killable, "SIGKILL frees a caller whose request the daemon has (N: as the C module)");
 
-bool fuse_helper_param_killable(void)
+__hot_helper bool fuse_helper_param_killable(void)
 {
 	return READ_ONCE(killable);
 }
@@ -23,7 +23,7 @@ static bool keep_on_error;
 module_param(keep_on_error, bool, 0644);
 MODULE_PARM_DESC(keep_on_error, "A known name whose LOOKUP fails stays, with what is mounted there, unless the error is ENOENT or ESTALE (N: as the C module)");
 
-bool fuse_helper_param_keep_on_error(void)
+__hot_helper bool fuse_helper_param_keep_on_error(void)
 {
 	return READ_ONCE(keep_on_error);
 }

@@ -34,7 +34,7 @@ static __always_inline size_t step_from_user(void __user *from, size_t progress,
  * one buffer, which is what daemons have for requests, goes without the detour
  * through the iterators of all kinds, and without calls.
  */
-size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
+__hot_helper size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
 				       struct iov_iter *i)
 {
 	size_t copied;
@@ -49,7 +49,7 @@ size_t fuse_helper_copy_to_iter_atomic(const void *from, size_t len,
 	return copied;
 }
 
-size_t fuse_helper_copy_from_iter_atomic(void *to, size_t len,
+__hot_helper size_t fuse_helper_copy_from_iter_atomic(void *to, size_t len,
 					 struct iov_iter *i)
 {
 	size_t copied;
