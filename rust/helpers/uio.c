@@ -64,6 +64,37 @@ __hot_helper size_t fuse_helper_copy_from_iter_atomic(void *to, size_t len,
 	return copied;
 }
 
+static __always_inline size_t step_words_from_user(void __user *from, size_t progress,
+						   size_t len, void *to, void *unused)
+{
+	u64 __user *src = from;
+	u64 *dst = to;
+
+	scoped_user_read_access_size(src, len, efault) {
+		unsafe_get_user(dst[0], &src[0], efault);
+		unsafe_get_user(dst[1], &src[1], efault);
+	}
+	return 0;
+efault:
+	return len;
+}
+
+/*
+ * Two words, if they are resident and in one buffer: each reply begins so, and
+ * the copy loop costs more than they do. False if nothing was copied.
+ */
+__hot_helper bool fuse_helper_copy_words_from_iter_atomic(u64 to[2], struct iov_iter *i)
+{
+	size_t len = 2 * sizeof(*to), copied;
+
+	if (!iter_is_ubuf(i) || iov_iter_count(i) < len)
+		return false;
+	pagefault_disable();
+	copied = iterate_ubuf(i, len, to, NULL, step_words_from_user);
+	pagefault_enable();
+	return copied;
+}
+
 /* Memory of a page that is pinned or otherwise held. */
 void fuse_helper_copy_to_page(struct page *page, size_t offset,
 			      const char *from, size_t len)

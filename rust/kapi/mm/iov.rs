@@ -123,6 +123,14 @@ impl IovIter<Source> {
         unsafe { bindings::copy_from_iter_atomic(to.as_mut_ptr().cast(), to.len(), self.as_ptr()) }
     }
 
+    /// As [`copy_from_iter_atomic`](Self::copy_from_iter_atomic), for two words, all or nothing;
+    /// false also if the memory is in several pieces. Does not sleep.
+    #[inline]
+    pub(crate) fn copy_words_from_iter_atomic(&mut self, to: &mut [u64; 2]) -> bool {
+        // SAFETY: There is room for two words; the iterator is valid, and a source.
+        unsafe { bindings::copy_words_from_iter_atomic(to.as_mut_ptr(), self.as_ptr()) }
+    }
+
     /// Faults in what comes next, as it is to be read; a hint, errors show when copying. Sleeps.
     pub(crate) fn fault_in_readable(&self, bytes: usize) {
         // SAFETY: The iterator is valid.

@@ -49,7 +49,7 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use zerocopy::FromBytes;
+use zerocopy::transmute;
 
 /// Writes one message of `len` bytes; returns its length.
 ///
@@ -60,9 +60,9 @@ pub(super) fn write(installed: &Installed, from: &mut impl CopyIn, len: usize) -
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }
-    let mut header = [0u8; OutHeader::SIZE];
-    from.get_all(&mut header)?;
-    let header = OutHeader::read_from_bytes(&header).map_err(|_| EINVAL)?;
+    let mut header = [0; 2];
+    from.get_header(&mut header)?;
+    let header: OutHeader = transmute!(header);
 
     match header.parse(len).map_err(|_| EINVAL)? {
         Answer::Notify { code, body_len } => installed.chan.notify(code, body_len, from)?,

@@ -36,6 +36,7 @@ use crate::kapi::{
     },
 };
 use kernel::prelude::*;
+use zerocopy::IntoBytes;
 
 /// Bytes to fault in beyond the pinned page, so that a large cold buffer does not cost a fault and
 /// a pin per page.
@@ -130,6 +131,16 @@ pub(in crate::transport) trait CopyIn {
             copied if copied < to.len() => self.get_rest(to.get_mut(copied..).unwrap_or_default()),
             _ => Ok(()),
         }
+    }
+
+    /// As [`get_all`](Self::get_all), for the header of a reply.
+    ///
+    /// # Errors
+    ///
+    /// As [`fill`](Self::fill).
+    #[inline]
+    fn get_header(&mut self, to: &mut [u64; 2]) -> Result {
+        self.get_all(to.as_mut_bytes())
     }
 
     /// What [`get_all`](Self::get_all) has not got at once.
@@ -297,6 +308,14 @@ impl CopyIn for Memory<'_, Source> {
             None | Some([]) => pinned,
             Some(rest) => pinned.saturating_add(self.iter.copy_from_iter_atomic(rest)),
         }
+    }
+
+    #[inline(always)]
+    fn get_header(&mut self, to: &mut [u64; 2]) -> Result {
+        if self.page.is_none() && self.iter.copy_words_from_iter_atomic(to) {
+            return Ok(());
+        }
+        self.get_all(to.as_mut_bytes())
     }
 
     fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize {
