@@ -8,6 +8,7 @@
 //! The type is the kernel crate's. Its `active_pid_ns()` may find none, which a task in a system
 //! call has, and it names groups of threads only, not one.
 
+use super::sched::current_pid;
 use crate::bindings;
 use kernel::{
     pid_namespace::PidNamespace,
@@ -26,6 +27,10 @@ pub(crate) fn current_pid_ns() -> ARef<PidNamespace> {
 /// is not visible there.
 #[inline]
 pub(crate) fn current_pid_nr_ns(ns: &PidNamespace) -> u32 {
+    // In the first one each task has the number that is in the task itself.
+    if core::ptr::eq(ns.as_ptr(), &raw mut bindings::init_pid_ns) {
+        return u32::try_from(current_pid()).unwrap_or(0);
+    }
     // SAFETY: `thread_pid` of the running task is valid while it runs; `pid_nr_ns()` only reads,
     // and the namespace is borrowed.
     let nr = unsafe { bindings::pid_nr_ns((*Task::current_raw()).thread_pid, ns.as_ptr()) };
