@@ -69,6 +69,12 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         if self.num_background == self.max_background {
             self.blocked = true;
         }
+        if self.background.is_empty() && self.active_background < self.max_background {
+            // The usual case of what follows.
+            self.active_background = self.active_background.wrapping_add(1);
+            self.enter_pending(index);
+            return Effects::readers(1);
+        }
         self.background = self.store.push_back::<MAIN, P>(self.background, index);
         self.flush_background()
     }
@@ -85,7 +91,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
             let index = self.background.first;
             self.background = self.store.unlink::<MAIN, P>(self.background, index);
             self.active_background = self.active_background.wrapping_add(1);
-            self.enter_pending(index, None);
+            self.enter_pending(index);
             effects.readers = effects.readers.wrapping_add(1);
         }
         effects
@@ -93,7 +99,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
 
     /// A background request leaves the engine: it counts no more, and lets the next one through.
     /// C: `fuse_request_bg_finish`.
-    #[inline]
+    #[inline(never)]
     pub(super) fn leave_background(&mut self, active: bool) -> Effects {
         let mut gate = 0;
         if self.num_background == self.max_background {

@@ -98,22 +98,7 @@ impl<B> Store<B> {
             return list;
         };
         let pair = slot.pair::<WHICH>();
-        let links = *pair;
-        *pair = Links::NONE;
-        self.unlinked::<WHICH, P>(&mut list, index, links);
-        list
-    }
-
-    /// The rest of [`unlink`](Self::unlink): a slot that had these links is off the list.
-    #[inline]
-    pub(super) fn unlinked<const WHICH: bool, P>(
-        &mut self,
-        list: &mut List,
-        index: u32,
-        links: Links,
-    ) where
-        B: DerefMut<Target = Segment<P, B>>,
-    {
+        let links = core::mem::replace(pair, Links::NONE);
         self.close_gap::<WHICH, P>(links);
         let Links { next, prev } = links;
         if list.first == index {
@@ -122,10 +107,30 @@ impl<B> Store<B> {
         if list.last == index {
             list.last = prev;
         }
+        list
     }
 
-    /// Joins the neighbours of a slot that had these links.
+    /// Takes the first slot off a list; `next` is the one behind it.
     #[inline]
+    pub(super) fn pop_front<const WHICH: bool, P>(&mut self, list: List, next: u32) -> List
+    where
+        B: DerefMut<Target = Segment<P, B>>,
+    {
+        if next == NIL {
+            return List::EMPTY;
+        }
+        if let Some(slot) = self.get_mut(next) {
+            slot.pair::<WHICH>().prev = NIL;
+        }
+        List {
+            first: next,
+            last: list.last,
+        }
+    }
+
+    /// Joins the neighbours of a slot that had these links. Inlined, as nearly always there are
+    /// none.
+    #[inline(always)]
     pub(super) fn close_gap<const WHICH: bool, P>(&mut self, links: Links)
     where
         B: DerefMut<Target = Segment<P, B>>,

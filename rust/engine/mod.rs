@@ -358,8 +358,14 @@ impl<P, F: ForgetQueue, B> Engine<P, F, B> {
 
     /// The next unique, for a message that is no request. C: `fuse_get_unique_locked`.
     pub(crate) fn next_unique(&mut self) -> ReqId {
-        self.reqctr = self.reqctr.wrapping_add(ReqId::STEP);
-        ReqId(self.reqctr)
+        Self::number(&mut self.reqctr)
+    }
+
+    /// The next unique after the last one given.
+    #[inline]
+    fn number(reqctr: &mut u64) -> ReqId {
+        *reqctr = reqctr.wrapping_add(ReqId::STEP);
+        ReqId(*reqctr)
     }
 
     /// Whether slots must be added before `live` requests have one each.

@@ -12,7 +12,10 @@ use super::{
         Segment,
         SLOTS, //
     },
-    slot::State,
+    slot::{
+        State,
+        NIL, //
+    },
     table::Table,
     DeviceId, Effects, Engine, ForgetQueue, Payload, ReqId, Ticket,
 };
@@ -75,18 +78,19 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         if !slot.payload.as_ref()?.claim() {
             return None;
         }
-        // What follows from a slot of the first segment alone is known.
-        if slot.interrupt || slot.background || index >= SLOTS {
+        // What follows from a slot of the first segment is known.
+        if slot.interrupt || index >= SLOTS {
             let (payload, effects) = self.let_go(index)?;
             return Some(Claimed {
                 payload,
                 effects: Some(effects),
             });
         }
-        Some(Claimed {
-            payload: self.let_go_alone(bucket, index)?,
-            effects: None,
-        })
+        let background = slot.background;
+        let payload = self.let_go_alone(bucket, index)?;
+        // The daemon has it, so it has passed.
+        let effects = background.then(|| self.leave_background(true));
+        Some(Claimed { payload, effects })
     }
 
     /// Puts a claimed request where an abort finds it, while its writer faults pages in: in the
@@ -103,9 +107,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
             return Err(payload);
         };
         slot.payload = Some(payload);
-        slot.state = State::Copying;
-        slot.owner = device.0.index;
-        self.enter_device(device.0.index, ticket.index);
+        self.enter_device(device.0.index, ticket.index, State::Copying, NIL);
         Ok(ticket)
     }
 

@@ -306,13 +306,13 @@ impl<B> Store<B> {
         let slot = self.get_mut(index)?;
         let was = Was::of(slot);
         let payload = slot.payload.take();
+        slot.unique = 0;
         slot.stamp = 0;
-        slot.state = State::Free;
         slot.links = Links::NONE;
         slot.side = Links::NONE;
         slot.chain = NIL;
         slot.owner = NIL;
-        slot.unique = 0;
+        slot.state = State::Free;
         slot.reply = false;
         slot.background = false;
         slot.interrupt = false;

@@ -8,12 +8,14 @@
 
 use super::{
     list::{
+        List,
         MAIN,
         SIDE, //
     },
     segment::Segment,
     slot::{
         Links,
+        Slot,
         State,
         NIL, //
     },
@@ -129,7 +131,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         };
         slot.reply = notify.is_none();
         slot.payload = Some(payload);
-        self.enter_pending(ticket.index, notify);
+        let unique = notify.unwrap_or_else(|| Self::number(&mut self.reqctr));
+        Self::pending_slot(slot, unique, self.pending);
+        self.pending = self.store.appended::<MAIN, P>(self.pending, ticket.index);
         Ok(Submitted {
             ticket,
             effects: Effects::readers(1),
@@ -163,17 +167,20 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         })
     }
 
-    /// Puts a slot that is on no list at the end of pending.
-    #[inline(always)]
-    pub(super) fn enter_pending(&mut self, index: u32, notify: Option<ReqId>) {
-        let unique = match notify {
-            Some(unique) => unique,
-            None => self.next_unique(),
-        };
-        let list = self.pending;
+    /// Numbers a slot that is on no list, and puts it at the end of pending.
+    #[inline]
+    pub(super) fn enter_pending(&mut self, index: u32) {
+        let unique = Self::number(&mut self.reqctr);
         let Some(slot) = self.store.get_mut(index) else {
             return;
         };
+        Self::pending_slot(slot, unique, self.pending);
+        self.pending = self.store.appended::<MAIN, P>(self.pending, index);
+    }
+
+    /// What a slot at the end of pending, which is `list` so far, has in it.
+    #[inline(always)]
+    fn pending_slot(slot: &mut Slot<P>, unique: ReqId, list: List) {
         slot.unique = unique.0;
         slot.state = State::Pending;
         slot.links = Links {
@@ -183,7 +190,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         if let Some(payload) = &slot.payload {
             payload.queued(unique);
         }
-        self.pending = self.store.appended::<MAIN, P>(list, index);
     }
 
     /// Queues the INTERRUPT for a request, unless the daemon does not have the request, or has not

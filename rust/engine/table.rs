@@ -50,21 +50,19 @@ impl Table {
         }
     }
 
-    /// Adds the slot, which has its unique already.
+    /// Adds the slot, whose unique is given; returns what is to be its `chain`.
     #[inline]
-    pub(super) fn insert<P, B>(&mut self, store: &mut Store<B>, index: u32, unique: u64)
+    #[must_use]
+    pub(super) fn insert<P, B>(&mut self, store: &mut Store<B>, index: u32, unique: u64) -> u32
     where
         B: DerefMut<Target = Segment<P, B>>,
     {
         if self.buckets < store.buckets() {
             self.split(store);
         }
-        let Some(head) = store.get_mut(self.bucket(unique)) else {
-            return;
-        };
-        let chain = core::mem::replace(&mut head.bucket, index);
-        if let Some(slot) = store.get_mut(index) {
-            slot.chain = chain;
+        match store.get_mut(self.bucket(unique)) {
+            Some(head) => core::mem::replace(&mut head.bucket, index),
+            None => NIL,
         }
     }
 
@@ -85,7 +83,7 @@ impl Table {
     }
 
     /// Takes a slot out of its bucket. Its `chain` was `rest`; it is not looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove<P, B>(store: &mut Store<B>, bucket: u32, index: u32, rest: u32)
     where
         B: DerefMut<Target = Segment<P, B>>,
@@ -97,7 +95,17 @@ impl Table {
             head.bucket = rest;
             return;
         }
-        let mut before = head.bucket;
+        let first = head.bucket;
+        Self::remove_behind(store, first, index, rest);
+    }
+
+    /// The rest of [`remove`](Self::remove): the slot is not the first of its bucket.
+    #[inline(never)]
+    fn remove_behind<P, B>(store: &mut Store<B>, first: u32, index: u32, rest: u32)
+    where
+        B: DerefMut<Target = Segment<P, B>>,
+    {
+        let mut before = first;
         while let Some(slot) = store.get_mut(before) {
             if slot.chain == index {
                 slot.chain = rest;

@@ -192,22 +192,19 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         let owner = device.0.index;
         let slot = self.store.get_mut(index)?;
         let payload = slot.payload.clone()?;
-        let (reply, unique, links) = (slot.reply, slot.unique, slot.links);
+        let (reply, unique, next) = (slot.reply, slot.unique, slot.links.next);
         let ticket = Ticket {
             index,
             stamp: slot.stamp,
         };
-        slot.state = if reply {
-            State::Processing
+        self.pending = self.store.pop_front::<MAIN, P>(self.pending, next);
+        let (state, chain) = if reply {
+            let chain = self.table.insert(&mut self.store, index, unique);
+            (State::Processing, chain)
         } else {
-            State::Copying
+            (State::Copying, NIL)
         };
-        self.store
-            .unlinked::<MAIN, P>(&mut self.pending, index, links);
-        if reply {
-            self.table.insert(&mut self.store, index, unique);
-        }
-        self.enter_device(owner, index);
+        self.enter_device(owner, index, state, chain);
         Some(TakenRequest {
             payload,
             unique: ReqId(unique),
@@ -216,9 +213,10 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         })
     }
 
-    /// Puts a slot that is on no list at the end of a device's.
+    /// Puts a slot that is on no list at the end of a device's. In the table of uniques it is
+    /// before `chain`, if it is there.
     #[inline]
-    pub(super) fn enter_device(&mut self, device: u32, index: u32) {
+    pub(super) fn enter_device(&mut self, device: u32, index: u32, state: State, chain: u32) {
         let Some(head) = self.store.get_mut(device) else {
             return;
         };
@@ -233,6 +231,8 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         }
         head.owner = head.owner.wrapping_add(1);
         if let Some(slot) = self.store.get_mut(index) {
+            slot.state = state;
+            slot.chain = chain;
             slot.owner = device;
             slot.links = Links {
                 next: NIL,
@@ -284,8 +284,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         Some((payload?, self.released(&was)))
     }
 
-    /// The same, where the bucket is known and nothing else changes: not in the background, and no
-    /// interrupt. Inlined where replies are found, so that what the slot was stays in registers.
+    /// The same of a slot of the first segment, where the bucket is known, without an interrupt; of
+    /// the background it is still to leave that. Inlined where replies are found, so that what the
+    /// slot was stays in registers.
     #[inline(always)]
     pub(super) fn let_go_alone(&mut self, bucket: u32, index: u32) -> Option<P> {
         let (payload, was) = self.store.free(index)?;
