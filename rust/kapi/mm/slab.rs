@@ -270,25 +270,57 @@ impl<T> Drop for SlabArc<T> {
     }
 }
 
-/// The only reference to an object from a [`KmemCache`], which may be moved.
+/// The only reference to an object from a [`KmemCache`]; pinned, as with [`SlabArc`].
 ///
 /// # Invariants
 ///
-/// There is no other reference to the object, and nobody takes it for pinned.
+/// There is no other reference to the object.
 pub(crate) struct UniqueSlabArc<T>(SlabArc<T>);
 
 impl<T> UniqueSlabArc<T> {
-    /// Allocates an object and initialises it in place.
+    /// As [`SlabArc::pin_init`].
     ///
     /// # Errors
     ///
-    /// `ENOMEM` (never with [`Gfp::NOFAIL`]) or what `init` returns.
-    pub(crate) fn init<E>(cache: &KmemCacheUser<T>, gfp: Gfp, init: impl Init<T, E>) -> Result<Self>
+    /// As there.
+    pub(crate) fn pin_init<E>(
+        cache: &KmemCacheUser<T>,
+        gfp: Gfp,
+        init: impl PinInit<T, E>,
+    ) -> Result<Self>
     where
         Error: From<E>,
     {
-        // INVARIANT: The reference is new, and `init` does not ask for a pinned place.
+        // INVARIANT: The reference is new.
         Ok(Self(SlabArc::pin_init(cache, gfp, init)?))
+    }
+
+    /// The object, to be changed.
+    #[inline]
+    pub(crate) fn as_pin_mut(&mut self) -> Pin<&mut T> {
+        // SAFETY: Live, as there is a reference; by the type's invariant that is the only one,
+        // which is borrowed mutably here. The object is never moved.
+        unsafe { Pin::new_unchecked(&mut (*self.0 .0.as_ptr()).data) }
+    }
+
+    /// Two counted references in place of this one. That is less than to count one more, as nobody
+    /// else has any.
+    #[inline]
+    pub(crate) fn share(self) -> (SlabArc<T>, SlabArc<T>) {
+        let Self(SlabArc(object)) = &self;
+        let object = *object;
+        core::mem::forget(self);
+        // SAFETY: Live, as there was a reference, which is ours now.
+        unsafe { (*object.as_ptr()).refs.set(2) };
+        // INVARIANT: The two that are counted.
+        (SlabArc(object), SlabArc(object))
+    }
+}
+
+impl<T> From<UniqueSlabArc<T>> for SlabArc<T> {
+    #[inline]
+    fn from(unique: UniqueSlabArc<T>) -> Self {
+        unique.0
     }
 }
 
@@ -301,12 +333,10 @@ impl<T> Deref for UniqueSlabArc<T> {
     }
 }
 
-impl<T> DerefMut for UniqueSlabArc<T> {
+impl<T: Unpin> DerefMut for UniqueSlabArc<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: Live, as there is a reference; by the type's invariant that is the only one,
-        // which is borrowed mutably here, and the object may be moved.
-        unsafe { &mut (*self.0 .0.as_ptr()).data }
+        self.as_pin_mut().get_mut()
     }
 }
 

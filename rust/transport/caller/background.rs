@@ -63,7 +63,7 @@ impl Chan {
     /// `ENOMEM`, unless [`Gfp::NOFAIL`].
     pub(crate) fn prepare(self: &Arc<Self>, gfp: Gfp) -> Result<Prepared> {
         Ok(Prepared {
-            req: Request::new(self, false, gfp)?,
+            req: Request::new(self, false, gfp)?.into(),
             gated: false,
         })
     }
@@ -81,7 +81,10 @@ impl Chan {
         let entered = self.enter(true)?;
         let req = Request::new(self, true, gfp).inspect_err(|_| self.pass_gate_on())?;
         entered.hand_over();
-        Ok(Prepared { req, gated: true })
+        Ok(Prepared {
+            req: req.into(),
+            gated: true,
+        })
     }
 
     /// Sends a background request. Does not wait for the daemon. May sleep until there is memory:

@@ -28,7 +28,8 @@ use crate::{
             freeze,
             request::{
                 Req,
-                Request, //
+                Request,
+                UniqueReq, //
             },
         },
         message::{
@@ -123,8 +124,9 @@ impl Chan {
         leave: &mut dyn Leave,
     ) -> Result<Answer> {
         let mut req = self.begin(how)?;
-        Request::fill(&mut req, message, payload)?;
-        match self.send_and_wait(&req, how, leave) {
+        req.as_pin_mut().fill(message, payload)?;
+        let (req, queued) = req.share();
+        match self.send_and_wait(&req, queued, how, leave) {
             Ok(Waited::Done) => {}
             Ok(Waited::Left) => return Err(EINTR),
             // Not sent: ends here.
@@ -134,7 +136,7 @@ impl Chan {
     }
 
     /// A counted request, once its caller may go on.
-    fn begin(self: &Arc<Self>, how: How) -> Result<Req> {
+    fn begin(self: &Arc<Self>, how: How) -> Result<UniqueReq> {
         let (entered, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
@@ -149,35 +151,47 @@ impl Chan {
     }
 
     /// Returns when the request has ended or was left, except with an error: then it was not sent.
-    fn send_and_wait(&self, req: &Req, how: How, leave: &mut dyn Leave) -> Result<Waited> {
+    /// `queued` is the engine's reference to it.
+    fn send_and_wait(
+        &self,
+        req: &Req,
+        queued: Req,
+        how: How,
+        leave: &mut dyn Leave,
+    ) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
             How::Forced | How::AbortOnKill => Admit::Forced,
         };
-        let ticket = self.submit(req.clone(), admit)?;
-        Ok(self.wait_answer(req, ticket, how, leave))
+        let ticket = self.submit(queued, admit)?;
+
+        // Another signal would not reach a task that one has ended already.
+        let killed = how == How::Forced && moduleparam::killable() && sched::dies_of_signal();
+        let interruptible = !killed && !self.no_interrupt.load(Relaxed);
+        if interruptible && wait(req, Signals::All).is_ok() {
+            return Ok(Waited::Done);
+        }
+        if interruptible && req.args.interrupt() {
+            self.queue_interrupt(ticket);
+        }
+        Ok(self.wait_killed(req, ticket, how, killed, leave))
     }
 
-    /// The wait: first any signal makes an INTERRUPT, then a fatal one takes back a request that
-    /// the daemon has not read, or leaves it.
-    fn wait_answer(&self, req: &Req, ticket: Ticket, how: How, leave: &mut dyn Leave) -> Waited {
-        let done = || req.args.is_done();
-        let freezable = freeze::may_freeze_caller;
-
+    /// The wait, when a signal has made an INTERRUPT: a fatal one takes back a request that the
+    /// daemon has not read, or leaves it. Apart, as it is rare.
+    #[inline(never)]
+    fn wait_killed(
+        &self,
+        req: &Req,
+        ticket: Ticket,
+        how: How,
+        mut killed: bool,
+        leave: &mut dyn Leave,
+    ) -> Waited {
         // Only a caller that was killed looks at it.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
-        // Another signal would not reach a task that one has ended already.
-        let mut killed = how == How::Forced && killable() && sched::dies_of_signal();
-        if !killed && !self.no_interrupt.load(Relaxed) {
-            if req.wait.wait_event(Signals::All, freezable, done).is_ok() {
-                return Waited::Done;
-            }
-            if req.args.interrupt() {
-                self.queue_interrupt(ticket);
-            }
-        }
         if !killed && (how != How::Forced || killable()) {
-            if req.wait.wait_event(Signals::Fatal, freezable, done).is_ok() {
+            if wait(req, Signals::Fatal).is_ok() {
                 return Waited::Done;
             }
             match how {
@@ -189,7 +203,8 @@ impl Chan {
         }
         if killed {
             if let Some(until) = leave.patience() {
-                if req.wait.wait_event_until(until, freezable, done) {
+                let done = || req.args.is_done();
+                if (req.wait).wait_event_until(until, freeze::may_freeze_caller, done) {
                     return Waited::Done;
                 }
             }
@@ -198,7 +213,18 @@ impl Chan {
             }
         }
         // Without signals there is no error.
-        let _ = req.wait.wait_event(Signals::None, freezable, done);
+        let _ = wait(req, Signals::None);
         Waited::Done
     }
+}
+
+/// Waits until a request has ended.
+///
+/// # Errors
+///
+/// `EINTR` after a signal of the kind named.
+#[inline]
+fn wait(req: &Req, signals: Signals) -> Result {
+    let freezable = freeze::may_freeze_caller;
+    (req.wait).wait_event(signals, freezable, || req.args.is_done())
 }

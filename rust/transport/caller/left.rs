@@ -20,6 +20,7 @@ use crate::{
             Link,
             LinkMemory, //
         },
+        mm::slab::SlabArc,
         sync::workqueue::system_dfl,
         task::sched,
         time::jiffies::Jiffies64, //
@@ -36,10 +37,7 @@ use crate::{
                 LEFT_TIMER,
                 LEFT_WORK, //
             },
-            request::{
-                Req,
-                Request, //
-            },
+            request::Req,
         },
         message::{
             args::Message,
@@ -214,7 +212,7 @@ impl Chan {
         message: &Message<'_, O>,
     ) -> Result<Filled> {
         let mut req = prepared.into_counted();
-        Request::fill(&mut req, message, None)?;
+        SlabArc::get_mut(&mut req).ok_or(EIO)?.fill(message, None)?;
         Ok(Filled(req))
     }
 

@@ -34,7 +34,8 @@ use crate::{
                 KmemCache,
                 KmemCacheGuard,
                 KmemCacheUser,
-                SlabArc, //
+                SlabArc,
+                UniqueSlabArc, //
             },
         },
         sync::wait::RcuWait,
@@ -107,6 +108,9 @@ impl RequestCache {
 /// A reference to a request.
 pub(in crate::transport) type Req = SlabArc<Request>;
 
+/// The only one, before it is sent.
+pub(in crate::transport) type UniqueReq = UniqueSlabArc<Request>;
+
 /// The channel of a request, which counts it until it is freed.
 pub(in crate::transport) struct Member {
     chan: Arc<Chan>,
@@ -160,7 +164,11 @@ impl Request {
     /// # Errors
     ///
     /// `ENOMEM`, unless [`Gfp::NOFAIL`].
-    pub(in crate::transport) fn new(chan: &Arc<Chan>, counted: bool, gfp: Gfp) -> Result<Req> {
+    pub(in crate::transport) fn new(
+        chan: &Arc<Chan>,
+        counted: bool,
+        gfp: Gfp,
+    ) -> Result<UniqueReq> {
         let init = pin_init!(Self {
             args <- LendCell::new(Args::new()),
             wait: RcuWait::new(),
@@ -177,7 +185,7 @@ impl Request {
             times: Times::new(),
             spent: Atomic::new(false),
         });
-        SlabArc::pin_init(&chan.requests, gfp, init)
+        UniqueSlabArc::pin_init(&chan.requests, gfp, init)
     }
 
     /// Enters `Chan::waiting`, before a request that was not counted is sent.
@@ -193,7 +201,7 @@ impl Request {
     /// See [`Args::fill`], and `EIO` if the payload is not as long as the operation says; the
     /// payload is left alone then.
     pub(in crate::transport) fn fill<O: Op>(
-        req: &mut Req,
+        self: Pin<&mut Self>,
         message: &Message<'_, O>,
         payload: Option<&mut Payload>,
     ) -> Result {
@@ -202,8 +210,8 @@ impl Request {
         if usize::try_from(message.op.payload_in()) != Ok(len) {
             return Err(EIO);
         }
-        let minor = req.chan.minor();
-        let this = SlabArc::get_mut(req).ok_or(EIO)?.project();
+        let this = self.project();
+        let minor = this.chan.minor();
         let args = this.args.args_mut();
         let len = args.fill(message, minor)?;
         if let Some(payload) = payload {
@@ -215,7 +223,7 @@ impl Request {
         this.node
             .store(message.node.map_or(0, NodeId::get), Relaxed);
         this.pid.store(current_pid(), Relaxed);
-        req.times.queued();
+        this.times.queued();
         Ok(())
     }
 
@@ -227,8 +235,9 @@ impl Request {
         mut payload: Payload,
         end: Option<KBox<dyn OnEnd>>,
     ) -> Result {
-        let filled = Self::fill(req, message, Some(&mut payload));
-        let args = SlabArc::get_mut(req).ok_or(EIO)?.project().args.args_mut();
+        let mut this = SlabArc::get_mut(req).ok_or(EIO)?;
+        let filled = this.as_mut().fill(message, Some(&mut payload));
+        let args = this.project().args.args_mut();
         if filled.is_err() {
             args.swap_payload(&mut payload);
         }

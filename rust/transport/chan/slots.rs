@@ -83,7 +83,7 @@ impl Slots {
             slots <- pin_init::init_array_from_fn(|_| Slot::new()),
             branch: Branch::new(),
         });
-        Ok(Self(UniqueSlabArc::init(cache, gfp, segment)?))
+        Ok(Self(UniqueSlabArc::pin_init(cache, gfp, segment)?))
     }
 }
 
