@@ -321,6 +321,14 @@ impl<W: Word> LendState<W> {
         }
     }
 
+    /// [`Self::end`] and [`Self::finish`] in one, as long as nobody has left a mark: neither an
+    /// abort nor the caller. To be called by the lease holder, while lent, after it wrote the
+    /// result. False if there is a mark: nothing has changed.
+    #[inline]
+    pub(crate) fn finish_lent(&self) -> bool {
+        self.0.compare_exchange(LENT, GONE | DONE).is_ok()
+    }
+
     /// The caller leaves without its answer, because of a fatal signal. True if it has left; false
     /// if the request is done already and the caller must take the result.
     ///

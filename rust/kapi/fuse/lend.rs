@@ -310,6 +310,21 @@ impl<'a, T, L> Lease<'a, T, L> {
         Self::back(lend, lend.state.return_sent())
     }
 
+    /// Ends the request and publishes the result, for a caller that is to be woken up.
+    ///
+    /// # Errors
+    ///
+    /// Gives the lease back if an abort has left its mark meanwhile, or the caller has left.
+    #[inline]
+    pub(crate) fn finish(self) -> Result<(), Self> {
+        let lend = self.into_inner();
+        if lend.state.finish_lent() {
+            return Ok(());
+        }
+        // INVARIANT: Still lent, and to us.
+        Err(Lease(lend, PhantomData))
+    }
+
     /// Ends the request; also says whether an abort has left its mark meanwhile.
     #[inline]
     pub(crate) fn end(self) -> (Ender<'a, T, L>, bool) {

@@ -20,24 +20,32 @@ macro_rules! events {
         $(#[$attr])*
         #[inline(always)]
         pub(crate) fn [<fuse_ $name>](args: impl FnOnce() -> ($($type,)*)) {
-            #[cfg(CONFIG_TRACEPOINTS)]
-            {
-                // SAFETY: Looks at the static key of a tracepoint of this module.
-                let enabled = unsafe {
-                    kernel::jump_label::static_branch_unlikely!(
-                        bindings::[<__tracepoint_fuse_ $name>],
-                        bindings::tracepoint,
-                        key
-                    )
+            if [<fuse_ $name _enabled>]() {
+                let ($($arg,)*) = args();
+                #[cfg(CONFIG_TRACEPOINTS)]
+                // SAFETY: Takes plain numbers; allowed in any context.
+                unsafe {
+                    bindings::[<fuse_helper_trace_ $name>]($($arg),*)
                 };
-                if enabled {
-                    let ($($arg,)*) = args();
-                    // SAFETY: Takes plain numbers; allowed in any context.
-                    unsafe { bindings::[<fuse_helper_trace_ $name>]($($arg),*) };
-                }
+                #[cfg(not(CONFIG_TRACEPOINTS))]
+                let _ = ($($arg,)*);
             }
+        }
+
+        /// Whether that is on.
+        #[inline(always)]
+        pub(crate) fn [<fuse_ $name _enabled>]() -> bool {
+            #[cfg(CONFIG_TRACEPOINTS)]
+            // SAFETY: Looks at the static key of a tracepoint of this module.
+            return unsafe {
+                kernel::jump_label::static_branch_unlikely!(
+                    bindings::[<__tracepoint_fuse_ $name>],
+                    bindings::tracepoint,
+                    key
+                )
+            };
             #[cfg(not(CONFIG_TRACEPOINTS))]
-            let _ = args;
+            false
         }
     )*}};
 }

@@ -139,6 +139,13 @@ fn reply(
         },
     };
 
+    let lease = match (&result, listed) {
+        (&Ok(errno), None) => match req.end_at_once(lease, errno) {
+            Ok(()) => return Ok(()),
+            Err(lease) => lease,
+        },
+        _ => lease,
+    };
     let (ender, aborted) = lease.end();
     if let Some(ticket) = listed {
         chan.remove(ticket);

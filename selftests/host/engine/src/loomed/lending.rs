@@ -209,7 +209,13 @@ impl<W: Word> Request<W> {
                 }
             }
         }
-        self.end(REPLY);
+        // At once, if nobody has left a mark.
+        self.write(REPLY);
+        if self.word.finish_lent() {
+            assert_eq!(self.ends.fetch_add(1, Relaxed), 0, "ended twice");
+        } else {
+            self.end(REPLY);
+        }
         true
     }
 

@@ -150,6 +150,20 @@ impl Request {
         }
     }
 
+    /// With a reply, by the writer who has the lease; false if there is more to it.
+    pub(crate) fn end_at_once(&self) -> bool {
+        self.args.write(End::Reply as u32);
+        if !self.word.finish_lent() {
+            return false;
+        }
+        assert_eq!(self.ends.fetch_add(1, Relaxed), 0, "S1: ended twice");
+        self.chan.totals.ends.fetch_add(1, Relaxed);
+        if let Some(wait) = &self.wait {
+            wait.wake_up();
+        }
+        true
+    }
+
     pub(crate) fn end_if_here(&self, end: End) {
         if self.word.abort_take() == AbortTake::Taken {
             self.end(end);

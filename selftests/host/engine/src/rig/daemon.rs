@@ -178,6 +178,9 @@ impl Chan {
                 break;
             }
         }
+        if listed.is_none() && end == End::Reply && req.end_at_once() {
+            return true;
+        }
         let aborted = req.word.end();
         if let Some(ticket) = listed {
             self.remove(ticket);
