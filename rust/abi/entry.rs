@@ -63,6 +63,29 @@ impl FuseEntryOut {
         }
     }
 
+    /// The reply to LOOKUP, where it lies.
+    ///
+    /// # Errors
+    ///
+    /// [`BadReply`] for one of the wrong length.
+    #[inline(always)]
+    pub(super) fn look<R>(
+        body: Body<'_>,
+        minor: Minor,
+        then: impl FnOnce(&Self) -> R,
+    ) -> Result<R, BadReply> {
+        let len = Self::wire_len(minor);
+        let short;
+        let raw = match body.whole(len) {
+            Some(raw) => raw,
+            None => {
+                short = body.short(len)?;
+                &short
+            }
+        };
+        Ok(then(raw))
+    }
+
     #[inline]
     pub(super) fn take(reader: &mut Reader<'_>, minor: Minor) -> Result<Self, BadReply> {
         reader.take_short(Self::wire_len(minor))
@@ -74,8 +97,8 @@ impl FuseEntryOut {
 
     /// The entry of a node that has been looked up.
     #[inline(always)]
-    pub(super) fn found(&self, node: NodeId) -> Result<Entry, BadReply> {
-        Ok(Entry {
+    pub(super) fn found(&self, node: NodeId) -> Result<SeenEntry<'_>, BadReply> {
+        Ok(SeenEntry {
             node,
             // The root's must be 0; C corrects those that are not.
             generation: if node.is_root() {
@@ -85,7 +108,7 @@ impl FuseEntryOut {
             },
             entry_valid: self.entry_valid(),
             attr_valid: Timeout::new(self.attr_valid, self.attr_valid_nsec),
-            attr: Attr::new(&self.attr)?.into(),
+            attr: Attr::new(&self.attr)?,
         })
     }
 
@@ -94,7 +117,7 @@ impl FuseEntryOut {
         let node = NodeId::new(self.nodeid)
             .filter(|node| !node.is_root())
             .ok_or(BadReply::Node)?;
-        let entry = self.found(node)?;
+        let entry = Entry::from(self.found(node)?);
         if entry.attr().kind() != kind {
             return Err(BadReply::Kind);
         }
@@ -137,6 +160,34 @@ impl Entry {
     pub fn decode_created(body: Body<'_>, minor: Minor, kind: FileType) -> Result<Self, BadReply> {
         let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor))?;
         raw.created(kind)
+    }
+}
+
+/// An entry, checked, where the reply lies; see [`Attr`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SeenEntry<'a> {
+    /// The node; never the root for a new object.
+    pub node: NodeId,
+    /// Of the node.
+    pub generation: Generation,
+    /// How long the name is good.
+    pub entry_valid: Timeout,
+    /// How long the attributes are good.
+    pub attr_valid: Timeout,
+    /// The attributes.
+    pub attr: Attr<'a>,
+}
+
+impl From<SeenEntry<'_>> for Entry {
+    #[inline]
+    fn from(seen: SeenEntry<'_>) -> Self {
+        Self {
+            node: seen.node,
+            generation: seen.generation,
+            entry_valid: seen.entry_valid,
+            attr_valid: seen.attr_valid,
+            attr: seen.attr.into(),
+        }
     }
 }
 

@@ -92,7 +92,10 @@ pub use self::{
         Dirent,
         Dirents, //
     },
-    entry::Entry,
+    entry::{
+        Entry,
+        SeenEntry, //
+    },
     error::{
         BadAttr,
         BadHeader,

@@ -14,7 +14,8 @@ use crate::abi::{
     },
     entry::{
         Entry,
-        FuseEntryOut, //
+        FuseEntryOut,
+        SeenEntry, //
     },
     error::{
         BadReply,
@@ -35,16 +36,16 @@ pub struct Lookup<'a> {
     pub name: Name<'a>,
 }
 
-/// What a LOOKUP has found.
+/// What a LOOKUP has found; `E` is an [`Entry`], or a [`SeenEntry`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LookupOut {
+pub enum LookupOut<E = Entry> {
     /// Nothing, and for a while there will be nothing. As ENOENT, but with a timeout.
     Negative {
         /// How long that is good.
         valid: Timeout,
     },
     /// A node; may be the root's, which the caller of a plain lookup refuses.
-    Found(Entry),
+    Found(E),
     /// A node whose attributes are impossible; the caller gets EIO.
     ///
     /// A plain lookup says no more (C sends no FORGET either); revalidation counts the reference,
@@ -88,19 +89,37 @@ impl LookupOut {
     /// [`BadReply`]: the caller gets EIO.
     #[inline(always)]
     pub fn decode(body: Body<'_>, minor: Minor) -> Result<Self, BadReply> {
-        let raw: FuseEntryOut = body.short(FuseEntryOut::wire_len(minor))?;
+        Self::look(body, minor, |out| match out {
+            LookupOut::Negative { valid } => Self::Negative { valid },
+            LookupOut::Found(entry) => Self::Found(entry.into()),
+            LookupOut::BadAttr { node, flags } => Self::BadAttr { node, flags },
+        })
+    }
 
-        Ok(match NodeId::new(raw.nodeid) {
-            None => Self::Negative {
-                valid: raw.entry_valid(),
-            },
-            Some(node) => match raw.found(node) {
-                Ok(entry) => Self::Found(entry),
-                Err(_) => Self::BadAttr {
-                    node,
-                    flags: raw.attr.flags(),
+    /// As [`decode`](Self::decode), looked at where the reply lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    #[inline(always)]
+    pub fn look<R>(
+        body: Body<'_>,
+        minor: Minor,
+        then: impl FnOnce(LookupOut<SeenEntry<'_>>) -> R,
+    ) -> Result<R, BadReply> {
+        FuseEntryOut::look(body, minor, |raw| {
+            then(match NodeId::new(raw.nodeid) {
+                None => LookupOut::Negative {
+                    valid: raw.entry_valid(),
                 },
-            },
+                Some(node) => match raw.found(node) {
+                    Ok(entry) => LookupOut::Found(entry),
+                    Err(_) => LookupOut::BadAttr {
+                        node,
+                        flags: raw.attr.flags(),
+                    },
+                },
+            })
         })
     }
 }

@@ -15,7 +15,8 @@ use crate::{
             Lookup,
             LookupOut, //
         },
-        AttrFlags, //
+        AttrFlags,
+        SeenEntry, //
     },
     fs::{
         inode::{
@@ -77,6 +78,7 @@ pub(in crate::fs) fn revalidate(
 }
 
 /// `d_revalidate` in RCU walk: the same as far as it can be told without asking.
+#[inline]
 pub(in crate::fs) fn revalidate_rcu(
     dir: &RcuInode<'_, Fuse>,
     dentry: &RcuDentry<'_, Fuse>,
@@ -118,12 +120,12 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
         move |outcome: &mut Outcome<'_>| {
             // If it is not valid, that is for the next one to find out.
             let _ = outcome.parse(|body, minor| {
-                LookupOut::decode(body, minor).map(|out| take(&dentry, &inode, out, asked, named))
+                LookupOut::look(body, minor, |out| take(&dentry, &inode, out, asked, named))
             });
         }
     };
     let valid = conn.call_parse(dir, &lookup, then, |body, minor| {
-        LookupOut::decode(body, minor).map(|out| take(dentry, inode, out, asked, named))
+        LookupOut::look(body, minor, |out| take(dentry, inode, out, asked, named))
     });
     match valid {
         Ok(valid) => Ok(valid),
@@ -142,11 +144,17 @@ fn is_of_the_asking(e: Error) -> bool {
 /// Takes the reply to a LOOKUP of a positive dentry's name: whether it still is that inode's.
 /// Inlined, as moving the reply around costs.
 #[inline(always)]
-fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: NamedAt) -> bool {
+fn take(
+    dentry: &Dentry,
+    inode: &Inode,
+    out: LookupOut<SeenEntry<'_>>,
+    asked: AskedAt,
+    named: NamedAt,
+) -> bool {
     let (node, flags, entry) = match out {
         LookupOut::Negative { .. } => return false,
         LookupOut::BadAttr { node, flags } => (node, flags, None),
-        LookupOut::Found(entry) => (entry.node, entry.attr().flags(), Some(entry)),
+        LookupOut::Found(entry) => (entry.node, entry.attr.flags(), Some(entry)),
     };
     let given = Given::new(&**inode.conn(), node);
     // Whether another filesystem is to be mounted there.
@@ -156,11 +164,11 @@ fn take(dentry: &Dentry, inode: &Inode, out: LookupOut, asked: AskedAt, named: N
     }
     given.taken_by(inode);
 
-    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr())) else {
+    let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr)) else {
         return false;
     };
     inode.forget_acls();
-    attr_cache::change(inode, entry.attr(), valid_until(entry.attr_valid), asked);
+    attr_cache::change(inode, entry.attr, valid_until(entry.attr_valid), asked);
     dentry.set_named(named, entry.entry_valid);
     true
 }

@@ -60,6 +60,7 @@ impl Conn {
     /// # Errors
     ///
     /// EOVERFLOW for a user or group that has no id in the daemon's namespace.
+    #[inline(always)]
     pub(in crate::fs) fn caller(&self) -> Result<Creds> {
         Ok(Creds {
             uid: from_kuid(&self.user_ns, current_fsuid()).ok_or(EOVERFLOW)?,

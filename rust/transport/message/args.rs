@@ -66,7 +66,7 @@ impl Bytes {
     /// # Errors
     ///
     /// `ENOMEM`, only if one of both is more than [`OWN`].
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, len: usize, reply: usize) -> Result<&mut [u8]> {
         self.len = len;
         let room = len.max(reply);
@@ -82,7 +82,12 @@ impl Bytes {
             self.heap = Some(heap);
             return Ok(self.bytes_mut());
         }
-        self.inline.clear(room);
+        // Mostly a reply's length, which is a constant: no loop then.
+        if room == reply {
+            self.inline.clear(reply);
+        } else {
+            self.inline.clear(len);
+        }
         self.inline.get_mut(len).ok_or(EIO)
     }
 
