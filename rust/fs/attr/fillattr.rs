@@ -8,9 +8,12 @@ use crate::{
     abi::Attr,
     fs::Inode,
     kapi::{
-        task::uidgid::{
-            make_kgid,
-            make_kuid, //
+        task::{
+            uidgid::{
+                make_kgid,
+                make_kuid, //
+            },
+            user_namespace::UserNamespace, //
         },
         vfs::{
             kstat::Kstat,
@@ -20,9 +23,11 @@ use crate::{
     },
 };
 
-/// Reports attributes just as the daemon has given them, stale or not.
+/// Reports attributes just as the daemon has given them, stale or not. Inlined, as each stat(2)
+/// comes here.
+#[inline(always)]
 pub(super) fn fill(idmap: &MntIdmap, inode: &Inode, attr: Attr<'_>, stat: &mut Kstat) {
-    let ns = &inode.conn().user_ns;
+    let ns: &UserNamespace = &inode.conn().user_ns;
 
     stat.set_dev(inode);
     stat.set_ino(attr.ino());

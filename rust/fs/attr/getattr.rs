@@ -19,6 +19,7 @@ use crate::{
         Timeout, //
     },
     fs::{
+        conn::connection::Conn,
         inode::{
             attr_cache::{
                 self,
@@ -94,7 +95,7 @@ fn update_get_attr(
 ) -> Result {
     let mut stat = stat;
     let basic = request_mask & STATX_BASIC_STATS;
-    let conn = inode.conn();
+    let conn: &Conn = inode.conn();
 
     if request_mask & STATX_BTIME != 0 && !conn.lacks(Opcode::Statx) {
         let mask = basic | STATX_BTIME;
@@ -152,13 +153,15 @@ fn report_cached(idmap: &MntIdmap, inode: &Inode, stat: Option<&mut Kstat>, requ
 ///
 /// The daemon's; EIO if what it says is impossible, for this inode or at all, which makes the inode
 /// bad.
+// Inlined, as each stat(2) comes here.
+#[inline(always)]
 pub(super) fn do_getattr(
     idmap: &MntIdmap,
     inode: &Inode,
     stat: Option<&mut Kstat>,
     file: Option<&File>,
 ) -> Result {
-    let conn = inode.conn();
+    let conn: &Conn = inode.conn();
     let asked = AskedAt {
         attr_version: conn.attr_version(),
         evict_ctr: 0,

@@ -28,6 +28,7 @@ use crate::{
         Timestamp, //
     },
     fs::{
+        conn::connection::Conn,
         Fuse,
         Inode, //
     },
@@ -89,7 +90,8 @@ impl AskedAt {
 }
 
 /// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits
-/// (`fuse_change_attributes_i()`). May sleep.
+/// (`fuse_change_attributes_i()`). May sleep. Inlined, as each stat(2) comes here.
+#[inline(always)]
 pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: AskedAt) {
     change_and(inode, attr, valid, asked, |_| {});
 }
@@ -154,7 +156,7 @@ pub(in crate::fs) fn change_locked(
     evict_ctr: u64,
 ) {
     let fi = inode.data();
-    let conn = inode.conn();
+    let conn: &Conn = inode.conn();
 
     // Of a new inode, only if nothing was evicted since they were asked for: see above.
     if evict_ctr == 0 || inner.attr_version != 0 || evict_ctr == conn.evict_ctr() {
