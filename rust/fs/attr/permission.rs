@@ -113,6 +113,7 @@ pub(in crate::fs) fn permission_rcu(
 }
 
 /// Whether the current task may use the mount, and the inode is good.
+#[inline]
 fn check_caller(conn: &Conn, inode: &FuseInode) -> Result {
     if inode.is_bad() {
         return Err(EIO);

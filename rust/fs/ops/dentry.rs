@@ -39,6 +39,7 @@ impl DentryOperations<Fuse> for Operations {
         revalidate::revalidate(dir, name, dentry, flags)
     }
 
+    #[inline]
     fn d_revalidate_rcu(
         dir: &RcuInode<'_, Fuse>,
         dentry: &RcuDentry<'_, Fuse>,

@@ -296,6 +296,7 @@ impl MiscDevice for DeviceData {
         })
     }
 
+    #[inline]
     fn read_iter(&self, nonblock: bool, to: &mut IovIter<Dest>) -> Result<usize> {
         let installed = self.installed_to_read(nonblock)?;
         if !to.user_backed() {
@@ -306,6 +307,7 @@ impl MiscDevice for DeviceData {
         reader::read(installed, nonblock, &mut memory, room)
     }
 
+    #[inline]
     fn write_iter(&self, from: &mut IovIter<Source>) -> Result<usize> {
         let installed = self.installed().ok_or(EPERM)?;
         if !from.user_backed() {

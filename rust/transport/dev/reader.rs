@@ -74,10 +74,11 @@ pub(super) fn read(
     }
 
     loop {
-        if !chan.is_readable() {
-            if nonblock {
+        if nonblock {
+            if !chan.is_readable() {
                 return Err(EAGAIN);
             }
+        } else {
             chan.readers()
                 .queue
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
