@@ -112,10 +112,10 @@ fn main() -> ExitCode {
             become_real_time();
             rows::pong(&ask, &tell);
         }
-        Some("serve") => {
+        Some(role @ ("serve" | "serve_xattrs")) => {
             let device = inherited(0);
             become_real_time();
-            server::serve(&device);
+            server::serve(&device, role == "serve_xattrs");
         }
         _ => {
             if let Err(reason) = meter().and_then(|meter| bench(&meter)) {

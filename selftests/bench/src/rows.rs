@@ -6,7 +6,7 @@
 
 use crate::measure::{Daemon, Meter};
 use crate::{server, spawn};
-use rustix::fs::{open, stat, unlink, Mode, OFlags};
+use rustix::fs::{fgetxattr, open, stat, unlink, Mode, OFlags};
 use rustix::io::{pread, pwrite, read, write};
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::pipe::pipe;
@@ -67,8 +67,20 @@ fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
     open(&*path(name), flags, Mode::empty()).map_err(|error| format!("{name}: {error}"))
 }
 
-/// What goes to the daemon of [`server`].
+/// What goes to the daemons of [`server`].
 pub fn fuse(meter: &Meter) -> Result<(), String> {
+    served("serve", |daemon| {
+        names(meter, daemon)?;
+        data(meter, daemon)
+    })?;
+    served("serve_xattrs", |daemon| xattrs(meter, daemon))
+}
+
+/// Mounts a daemon in this role for as long as `rows` takes.
+fn served(
+    role: &str,
+    rows: impl FnOnce(&dyn Fn() -> Daemon) -> Result<(), String>,
+) -> Result<(), String> {
     std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
     let device = open("/dev/fuse", OFlags::RDWR, Mode::empty())
         .map_err(|error| format!("/dev/fuse: {error}"))?;
@@ -80,26 +92,24 @@ pub fn fuse(meter: &Meter) -> Result<(), String> {
     mount("bench", MOUNT, "fuse", MountFlags::empty(), &*options)
         .map_err(|error| format!("mount: {error}"))?;
     // Only a mounted device can be read; nobody is waited for before the first lookup.
-    let mut child = spawn("serve", &[&device])?;
+    let mut child = spawn(role, &[&device])?;
     drop(device);
 
     let count = open_at("count", OFlags::PATH)?;
-    let daemon = || {
+    rows(&|| {
         let counts = rustix::fs::fstat(&count).expect("fstat");
         Daemon {
             requests: counts.st_size as u64,
             switches: u64::from(counts.st_uid),
         }
-    };
-    names(meter, &daemon)?;
-    data(meter, &daemon)?;
+    })?;
 
     drop(count);
     unmount(MOUNT, UnmountFlags::empty()).map_err(|error| format!("umount: {error}"))?;
     child.wait().map_err(|error| error.to_string()).map(drop)
 }
 
-fn names(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+fn names(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
     let file = open_at("getattr", OFlags::PATH)?;
     meter.measure("getattr", ROUNDS, 1, daemon, || {
         let _ = rustix::fs::fstat(&file).expect("fstat");
@@ -122,7 +132,7 @@ fn names(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
     })
 }
 
-fn data(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
+fn data(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
     let mut buffer = Box::new(Aligned([0; server::MAX_DATA]));
     buffer.0.fill(7);
     let file = open_at("direct", OFlags::RDWR)?;
@@ -136,6 +146,26 @@ fn data(meter: &Meter, daemon: &impl Fn() -> Daemon) -> Result<(), String> {
         })?;
         meter.measure(&format!("direct_write_{name}"), rounds, 1, daemon, || {
             assert_eq!(pwrite(&file, &*part, 0), Ok(size));
+        })?;
+    }
+    Ok(())
+}
+
+/// Of a daemon that has attributes, and leaves ACLs to the kernel.
+fn xattrs(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
+    let file = open_at("xattrs", OFlags::RDONLY)?;
+    let mut value = [0u8; 64];
+    for (row, name, length, requests) in [
+        ("getxattr", server::USER_XATTR, server::USER_VALUE.len(), 1),
+        (
+            "cached_getxattr_acl",
+            server::ACL_XATTR,
+            server::ACL.len(),
+            0,
+        ),
+    ] {
+        meter.measure(row, ROUNDS, requests, daemon, || {
+            assert_eq!(fgetxattr(&file, name, &mut value), Ok(length));
         })?;
     }
     Ok(())

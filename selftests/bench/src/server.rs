@@ -15,12 +15,15 @@ const OPEN: u32 = 14;
 const READ: u32 = 15;
 const WRITE: u32 = 16;
 const RELEASE: u32 = 18;
+const GETXATTR: u32 = 22;
 const INIT: u32 = 26;
 const CREATE: u32 = 35;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
 /// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for.
 const FLAGS: u32 = (1 << 0) | (1 << 5) | (1 << 18);
+/// Of INIT, of a daemon with attributes.
+const POSIX_ACL: u32 = 1 << 20;
 /// Of OPEN.
 const DIRECT_IO: u32 = 1 << 0;
 
@@ -47,7 +50,24 @@ const DIRECT_NODE: u64 = 6;
 /// Its size is the number of requests the daemon has served, its user the context switches it has
 /// seen. Attributes are never valid, entries always.
 const COUNT_NODE: u64 = 7;
+/// Has attributes, if the daemon does. All is valid.
+const XATTRS_NODE: u64 = 8;
 const FOREVER: u64 = 1_000_000;
+
+/// The attributes of [`XATTRS_NODE`].
+pub const USER_XATTR: &str = "user.bench";
+pub const USER_VALUE: &[u8] = &[9; 16];
+pub const ACL_XATTR: &str = "system.posix_acl_access";
+/// Version 2, then tag, permissions and id of each entry: the owner, user 1000, the group, the
+/// mask, all others.
+pub const ACL: &[u8] = &[
+    2, 0, 0, 0, //
+    1, 0, 6, 0, 255, 255, 255, 255, //
+    2, 0, 4, 0, 232, 3, 0, 0, //
+    4, 0, 4, 0, 255, 255, 255, 255, //
+    16, 0, 4, 0, 255, 255, 255, 255, //
+    32, 0, 4, 0, 255, 255, 255, 255, //
+];
 
 fn node_of(name: &[u8]) -> Option<u64> {
     Some(match name {
@@ -57,8 +77,27 @@ fn node_of(name: &[u8]) -> Option<u64> {
         b"create" => CREATE_NODE,
         b"direct" => DIRECT_NODE,
         b"count" => COUNT_NODE,
+        b"xattrs" => XATTRS_NODE,
         _ => return None,
     })
+}
+
+fn value_of(node: u64, name: &[u8]) -> Option<&'static [u8]> {
+    match name {
+        _ if node != XATTRS_NODE => None,
+        _ if name == USER_XATTR.as_bytes() => Some(USER_VALUE),
+        _ if name == ACL_XATTR.as_bytes() => Some(ACL),
+        _ => None,
+    }
+}
+
+fn getxattr(body: &mut [u8], node: u64, input: &[u8]) -> Result<usize, i32> {
+    let value = value_of(node, name_at(input, IN_HEADER + 8)).ok_or(libc::ENODATA)?;
+    if (u32_at(input, IN_HEADER) as usize) < value.len() {
+        return Err(libc::ERANGE);
+    }
+    body[..value.len()].copy_from_slice(value);
+    Ok(value.len())
 }
 
 fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) {
@@ -78,11 +117,16 @@ fn name_at(input: &[u8], at: usize) -> &[u8] {
     input[at..].split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
-/// Serves until the filesystem is unmounted.
-pub fn serve(device: &OwnedFd) {
+/// Serves until the filesystem is unmounted, with attributes or without.
+pub fn serve(device: &OwnedFd, xattrs: bool) {
     let mut input = vec![0u8; MAX_DATA + 8192];
     let data = vec![5u8; MAX_DATA];
-    let mut daemon = Daemon::default();
+    let mut daemon = Daemon {
+        served: 0,
+        created: false,
+        xattrs,
+        output: [0; 256],
+    };
     loop {
         let length = match read(device, &mut input) {
             Ok(length) => length,
@@ -113,17 +157,9 @@ struct Daemon {
     served: u64,
     /// Whether the file of [`CREATE_NODE`] is there.
     created: bool,
+    /// Whether it knows GETXATTR.
+    xattrs: bool,
     output: [u8; 256],
-}
-
-impl Default for Daemon {
-    fn default() -> Self {
-        Daemon {
-            served: 0,
-            created: false,
-            output: [0; 256],
-        }
-    }
 }
 
 impl Daemon {
@@ -139,7 +175,8 @@ impl Daemon {
                 put(body, 0, 7u32.to_ne_bytes());
                 put(body, 4, 46u32.to_ne_bytes());
                 put(body, 8, 131_072u32.to_ne_bytes());
-                let flags = u32_at(input, IN_HEADER + 12) & FLAGS;
+                let acl = if self.xattrs { POSIX_ACL } else { 0 };
+                let flags = u32_at(input, IN_HEADER + 12) & (FLAGS | acl);
                 put(body, 12, flags.to_ne_bytes());
                 put(body, 20, (MAX_DATA as u32).to_ne_bytes());
                 Ok(64)
@@ -171,6 +208,7 @@ impl Daemon {
                 Ok(0)
             }
             RELEASE => Ok(0),
+            GETXATTR if self.xattrs => getxattr(body, node, input),
             READ => {
                 payload = (u32_at(input, IN_HEADER + 16) as usize).min(MAX_DATA);
                 Ok(0)
@@ -229,14 +267,14 @@ impl Daemon {
 
 fn entry_valid(node: u64) -> u64 {
     match node {
-        GETATTR_NODE | DIRECT_NODE | COUNT_NODE => FOREVER,
+        GETATTR_NODE | DIRECT_NODE | COUNT_NODE | XATTRS_NODE => FOREVER,
         _ => 0,
     }
 }
 
 fn attributes_valid(node: u64) -> u64 {
     match node {
-        ROOT | LOOKUP_NODE | DIRECT_NODE => FOREVER,
+        ROOT | LOOKUP_NODE | DIRECT_NODE | XATTRS_NODE => FOREVER,
         _ => 0,
     }
 }
