@@ -12,6 +12,7 @@
 
 pub mod caller;
 pub mod errno;
+pub mod lock;
 pub mod mem;
 pub mod memfs;
 pub mod mock;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
+use crate::lock::Locks;
 use crate::reply::{
     attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out, Answer, Attr, Entry,
     Statfs, Valid, EPOCH, LONG,
@@ -77,6 +78,8 @@ pub struct Memfs {
     pub ioctls: bool,
     /// It clears set-id bits and capabilities.
     pub killpriv: Killpriv,
+    /// Locks that it has granted.
+    pub locks: Locks,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
     /// Panic if a FORGET gives back more than was given; off where replies are changed on their
@@ -114,6 +117,7 @@ impl Memfs {
             xattrs: false,
             ioctls: false,
             killpriv: Killpriv::Kernel,
+            locks: Locks::default(),
             fixed: HashMap::new(),
             check_forgets: true,
             next: 2,
@@ -334,13 +338,12 @@ impl Memfs {
                 self.xattr(r, name)
             }
             Op::IOCTL if self.ioctls => self.ioctl(r),
-            Op::RELEASE
-            | Op::RELEASEDIR
-            | Op::FSYNC
-            | Op::FSYNCDIR
-            | Op::FLUSH
-            | Op::ACCESS
-            | Op::DESTROY => Ok(vec![]),
+            Op::GETLK | Op::SETLK | Op::SETLKW => self.locks.work(r),
+            Op::FLUSH | Op::RELEASE => {
+                self.locks.closed(r);
+                Ok(vec![])
+            }
+            Op::RELEASEDIR | Op::FSYNC | Op::FSYNCDIR | Op::ACCESS | Op::DESTROY => Ok(vec![]),
             _ => Err(ENOSYS),
         }
     }

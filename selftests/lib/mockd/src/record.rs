@@ -3,9 +3,10 @@
 //! The record of what a daemon received, as text that can be compared between two runs.
 //!
 //! Replaced by stable text, and nothing else: `unique` (left out; INTERRUPT names its request by
-//! its place), `pid` (by the caller's number), times near the present, owners of locks (numbered by
-//! caller as they appear). Requests are grouped by caller; FORGETs are summed by node; READs that
-//! may be readahead are merged into ranges unless the scenario is about sizes.
+//! its place), `pid` (by the caller's number; of a lock by whether it is that), times near the
+//! present, owners of locks (numbered by caller as they appear). Requests are grouped by caller;
+//! FORGETs are summed by node; READs that may be readahead are merged into ranges unless the
+//! scenario is about sizes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -258,6 +259,8 @@ impl Text {
                 }
             }
             Kind::Nsec => v.to_string(),
+            Kind::Pid if v == u64::from(r.pid) => "its".into(),
+            Kind::Pid if v != 0 => "another".into(),
             _ if v == 0 => "0".into(),
             _ => label(&mut self.owners, who, v),
         });

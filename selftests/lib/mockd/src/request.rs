@@ -201,7 +201,7 @@ impl Request {
                 Kind::Pad => s += &format!(" {name}={v:#x}!"),
                 Kind::Addr if v >= LEAST_ADDRESS => s += &format!(" {name}=address"),
                 Kind::Addr => s += &format!(" {name}={v:#x}"),
-                Kind::Time | Kind::Nsec | Kind::Owner => {
+                Kind::Time | Kind::Nsec | Kind::Owner | Kind::Pid => {
                     s += &format!(" {name}={}", mask(*kind, v))
                 }
             }

@@ -135,6 +135,9 @@ pub const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
 pub const FS_IOC_FSGETXATTR: u32 = 0x801c_581f;
 pub const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
 
+pub const FUSE_LK_FLOCK: u32 = 1 << 0;
+pub const FUSE_RELEASE_FLOCK_UNLOCK: u32 = 1 << 1;
+
 /// How a field is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -152,6 +155,8 @@ pub enum Kind {
     Owner,
     /// Mostly an address of the caller's, and then only called so.
     Addr,
+    /// A process: the one that sends the request, or another.
+    Pid,
     /// Left out when zero.
     Pad,
 }
@@ -181,7 +186,7 @@ const LK: [Field; 8] = [
     ("start", 8, Dec),
     ("end", 8, Dec),
     ("type", 4, Dec),
-    ("pid", 4, Pad),
+    ("lk_pid", 4, Pid),
     ("lk_flags", 4, Hex),
     ("padding", 4, Pad),
 ];
