@@ -61,6 +61,8 @@ pub enum BadReply {
     Node,
     /// An impossible file type or size.
     Attr,
+    /// An impossible kind of lock, or a range that no file has.
+    Lock,
     /// Not the type of file that was asked for.
     Kind,
     /// Another major version in the reply to INIT.

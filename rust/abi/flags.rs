@@ -263,6 +263,14 @@ flags! {
 }
 
 flags! {
+    /// GETLK, SETLK, SETLKW (`FUSE_LK_*`).
+    LkFlags: u32 {
+        /// It is a lock of flock(2).
+        FLOCK = 0;
+    }
+}
+
+flags! {
     /// FSYNC and FSYNCDIR (`FUSE_FSYNC_*`).
     FsyncFlags: u32 {
         /// Data only.

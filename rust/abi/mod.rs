@@ -19,8 +19,8 @@
 //! out. No layer above sees a raw field of a reply. [`create_ext`] is what some requests end with.
 //!
 //! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
-//! the numbers that must not be confused, [`mode`] types and devices, [`name`] names, [`time`]
-//! times, and [`version`] what older daemons know less of.
+//! the numbers that must not be confused, [`lock`] kinds and ranges of locks, [`mode`] types and
+//! devices, [`name`] names, [`time`] times, and [`version`] what older daemons know less of.
 //!
 //! # Tests
 //!
@@ -65,6 +65,7 @@ pub mod error;
 pub mod flags;
 pub mod header;
 pub mod ids;
+pub mod lock;
 pub mod mode;
 pub mod name;
 pub mod notify;
@@ -122,6 +123,10 @@ pub use self::{
         Nlookup,
         NodeId,
         Unique, //
+    },
+    lock::{
+        LockKind,
+        LockRange, //
     },
     mode::{
         FileType,

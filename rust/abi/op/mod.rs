@@ -16,6 +16,7 @@
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `release` |
+//! | locks of files | `getlk`, `setlk`, `setlkw` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
 //!
@@ -43,6 +44,7 @@ mod forget;
 mod fsync;
 mod fsyncdir;
 mod getattr;
+mod getlk;
 mod getxattr;
 mod init;
 mod interrupt;
@@ -65,6 +67,8 @@ mod rename;
 mod rename2;
 mod rmdir;
 mod setattr;
+mod setlk;
+mod setlkw;
 mod setxattr;
 mod statfs;
 mod statx;
@@ -86,6 +90,7 @@ pub use self::{
     fsync::*,
     fsyncdir::*,
     getattr::*,
+    getlk::*,
     getxattr::*,
     init::*,
     interrupt::*,
@@ -108,6 +113,8 @@ pub use self::{
     rename2::*,
     rmdir::*,
     setattr::*,
+    setlk::*,
+    setlkw::*,
     setxattr::*,
     statfs::*,
     statx::*,

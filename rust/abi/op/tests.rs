@@ -24,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         super::fsync::tests::case(),
         super::fsyncdir::tests::case(),
         super::getattr::tests::case(),
+        super::getlk::tests::case(),
         super::init::tests::case(),
         super::ioctl::tests::case(),
         super::link::tests::case(),
@@ -42,6 +43,8 @@ pub fn cases() -> Vec<Case> {
         super::rename2::tests::case(),
         super::rmdir::tests::case(),
         super::setattr::tests::case(),
+        super::setlk::tests::case(),
+        super::setlkw::tests::case(),
         super::statfs::tests::case(),
         super::statx::tests::case(),
         super::symlink::tests::case(),
@@ -61,7 +64,7 @@ fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
         1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27,
-        28, 29, 30, 34, 35, 39, 45, 51, 52,
+        28, 29, 30, 31, 32, 33, 34, 35, 39, 45, 51, 52,
     ]
     .into();
     assert_eq!(numbers, wanted);

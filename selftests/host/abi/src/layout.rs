@@ -97,6 +97,9 @@ fn ours() -> Layout {
             blocks, bfree, bavail, files, ffree, bsize, namelen, frsize, padding, spare
         }
         "fuse_release_in" FuseReleaseIn { fh, flags, release_flags, lock_owner }
+        "fuse_file_lock" FuseFileLock { start, end, r#type, pid }
+        "fuse_lk_in" FuseLkIn { fh, owner, lk, lk_flags, padding }
+        "fuse_lk_out" FuseLkOut { lk }
         "fuse_fsync_in" FuseFsyncIn { fh, fsync_flags, padding }
         "fuse_setxattr_in" FuseSetxattrIn { size, flags, setxattr_flags, padding }
         "fuse_getxattr_in" FuseGetxattrIn { size, padding }
@@ -135,6 +138,7 @@ fn constants() -> BTreeMap<String, u64> {
         ("FUSE_WRITE_", WriteFlags::NAMES),
         ("FUSE_RELEASE_", ReleaseFlags::NAMES),
         ("FUSE_IOCTL_", IoctlFlags::NAMES),
+        ("FUSE_LK_", LkFlags::NAMES),
         ("FUSE_FSYNC_", FsyncFlags::NAMES),
         ("FUSE_SETXATTR_", SetxattrFlags::NAMES),
         ("FUSE_ATTR_", AttrFlags::NAMES),
