@@ -66,6 +66,11 @@ impl LockRange {
     pub(super) const fn to_wire(self) -> (u64, u64) {
         (self.start.unsigned_abs(), self.end.unsigned_abs())
     }
+
+    /// The first byte, and the last.
+    pub const fn get(self) -> (i64, i64) {
+        (self.start, self.end)
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +81,7 @@ mod tests {
     fn a_range_has_a_byte() {
         for (start, end) in [(0, 0), (0, i64::MAX), (7, 8), (i64::MAX, i64::MAX)] {
             let range = LockRange::new(start, end).expect("a range");
+            assert_eq!(range.get(), (start, end));
             assert_eq!(range.to_wire(), (start as u64, end as u64));
         }
         for (start, end) in [(1, 0), (-1, 0), (-2, -1), (0, -1), (i64::MIN, i64::MAX)] {

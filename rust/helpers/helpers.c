@@ -21,6 +21,7 @@
 #endif
 
 #include "compat.c"
+#include "filelock.c"
 #include "fs.c"
 #include "fs_rw.c"
 #include "inval_wq.c"

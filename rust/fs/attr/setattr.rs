@@ -55,7 +55,7 @@ use crate::{
                 ATTR_UID, //
             },
             dentry::PositiveDentry,
-            file_operations::FlOwner,
+            file::FlOwner,
             mnt_idmapping::MntIdmap,
             stat::{
                 S_ISGID,

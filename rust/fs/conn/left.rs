@@ -9,7 +9,10 @@
 //!
 //! Takes "LeftTable::inner" and "LeftTable::rest", which are leaves.
 
-use super::rest::Rest;
+use super::{
+    left_locks::LeftLocks,
+    rest::Rest, //
+};
 use crate::{
     abi::NodeId,
     kapi::{
@@ -34,7 +37,7 @@ use crate::{
             },
         },
         time::jiffies::Jiffies64,
-        vfs::file_operations::FlOwner, //
+        vfs::file::FlOwner, //
     },
     transport::may_leave, //
 };
@@ -82,6 +85,9 @@ pub(in crate::fs) struct LeftTable {
     /// Those that wait until some of them are done.
     #[pin]
     pub(in crate::fs) waiters: WaitQueue,
+    /// Locks of files that they may yet be granted.
+    #[pin]
+    pub(in crate::fs) locks: LeftLocks,
     /// How many of them hold the superblock's rename lock.
     pub(in crate::fs) renames: Atomic<u32>,
     /// A directory was moved to another one since the caller of the rename had left.
@@ -111,6 +117,7 @@ impl LeftTable {
                     "LeftTable::inner"
                 ),
                 waiters <- new_wait_queue!("LeftTable::waiters"),
+                locks <- LeftLocks::new(),
                 renames: Atomic::new(0),
                 moved: Atomic::new(false),
                 doing: Atomic::new(0),
@@ -176,6 +183,7 @@ impl LeftTable {
                 let _ = inner.records.remove(index);
             }
         }
+        self.locks.remove(id);
         self.waiters.wake_up_all();
     }
 
@@ -232,6 +240,21 @@ impl LeftTable {
     pub(in crate::fs) fn wait_owner(&self, owner: FlOwner, until: Jiffies64) -> bool {
         self.waiters
             .wait_event_until(Signals::None, until, || !self.has_owner(owner))
+    }
+
+    /// Waits until the current task may ask for a lock with this owner
+    /// ([`LeftLocks::owner_asks`]).
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    #[inline]
+    pub(in crate::fs) fn await_lock(&self, owner: FlOwner, node: NodeId) -> Result {
+        if self.locks.is_empty() {
+            return Ok(());
+        }
+        lockdep::might_wait_for_left();
+        self.wait(|| self.locks.owner_asks(owner, node))
     }
 
     /// Whether one of them that left before `id` did had these open files.

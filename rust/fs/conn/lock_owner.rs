@@ -7,7 +7,7 @@
 use super::connection::Conn;
 use crate::{
     abi::LockOwner,
-    kapi::vfs::file_operations::FlOwner, //
+    kapi::vfs::file::FlOwner, //
 };
 
 impl Conn {

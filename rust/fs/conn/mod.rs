@@ -5,6 +5,7 @@
 //! In reading order:
 //!
 //! - [`rest`]: pages still to be dropped in place of killed callers,
+//! - [`left_locks`]: locks of files that killed callers had asked for, and whose they are,
 //! - [`left`]: killed callers that have left: how many, and what others wait for,
 //! - [`connection`]: the connection itself (`struct fuse_conn`), and what INIT has settled,
 //! - [`lacks`]: which operations its daemon lacks,
@@ -13,5 +14,6 @@
 pub(in crate::fs) mod connection;
 mod lacks;
 pub(in crate::fs) mod left;
+mod left_locks;
 mod lock_owner;
 pub(in crate::fs) mod rest;

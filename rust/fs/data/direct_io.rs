@@ -57,7 +57,7 @@ use crate::{
             CAP_FSETID, //
         },
         vfs::{
-            file_operations::FlOwner,
+            file::FlOwner,
             inode::{
                 InodeLock,
                 InodeLockShared, //

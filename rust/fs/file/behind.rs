@@ -38,7 +38,7 @@ use crate::{
                 O_EXCL,
                 O_TRUNC, //
             },
-            file_operations::FlOwner,
+            file::FlOwner,
             write_access::KeptAccess, //
         },
     },

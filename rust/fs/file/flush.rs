@@ -2,8 +2,8 @@
 
 //! Making data safe: FLUSH when a descriptor is closed, FSYNC.
 //!
-//! C counterpart: `fuse_flush()`, `fuse_fsync()` in `file.c`. FSYNC takes `i_rwsem`, FLUSH of a
-//! task that dies "LeftTable::inner"; both sleep for the daemon's answer.
+//! C counterpart: `fuse_flush()`, `fuse_fsync()` in `file.c`. FSYNC takes `i_rwsem`, FLUSH
+//! "LeftTable::inner" if callers have left; both sleep for the daemon's answer.
 
 use crate::{
     abi::{
@@ -24,10 +24,10 @@ use crate::{
         fuse::moduleparam::killable,
         mm::gfp::Gfp,
         page_cache::pagemap,
-        task::sched::dies_of_signal,
-        vfs::{
-            file::HeldFile,
-            file_operations::FlOwner, //
+        task::sched::exits,
+        vfs::file::{
+            FlOwner,
+            HeldFile, //
         },
     },
     transport::{
@@ -54,13 +54,15 @@ pub(in crate::fs) fn flush(file: &File, owner: FlOwner) -> Result {
             fh: data.fh,
             lock_owner: conn.lock_owner(owner),
         };
-        // In C a task that dies has waited for its requests before it closes its files.
-        if killable() && dies_of_signal() && conn.left.has_owner(owner) {
+        // In C a task that dies has waited for its requests before it closes its files. If it exits
+        // by itself, others with which it shares the files have been killed.
+        if killable() && exits() && conn.left.has_owner(owner) {
             let until = conn.left.deadline();
             if !conn.left.wait_owner(owner, until) && LateFlush::queue(file, owner, flush).is_ok() {
                 return Err(EINTR);
             }
         }
+        conn.left.locks.owner_closes(owner, inode.nodeid());
         conn.call_forced(file, &flush)
     })
     .map(drop)
@@ -97,6 +99,8 @@ impl LateFlush {
             },
             GFP_KERNEL_ACCOUNT,
         )?;
+        let locks = &conn.left.locks;
+        locks.drops(late.held.id(), owner, file.inode().nodeid())?;
         conn.chan.later(late)
     }
 }

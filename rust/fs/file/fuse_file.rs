@@ -21,6 +21,7 @@ use crate::{
         },
         Creds,
         FileHandle,
+        LockOwner,
         NodeId,
         OpenOutFlags, //
     },
@@ -55,6 +56,7 @@ use kernel::{
             Relaxed, //
         },
         Arc,
+        SetOnce,
         UniqueArc, //
     },
 };
@@ -70,6 +72,8 @@ pub(in crate::fs) struct FuseFile {
     /// The last task to have left a request of the file, as the daemon knows it, or 0: where a work
     /// item closes the file, it does so for that.
     left_by: Atomic<u32>,
+    /// Who has locks of flock(2), as the daemon knows it, once there was one that it has granted.
+    flock: SetOnce<LockOwner>,
     pub(super) cached_use: CachedUse,
     kind: Kind,
     /// `None` if there is nothing to be released.
@@ -183,6 +187,7 @@ impl NewFile {
                 open_flags,
                 flags: Atomic::new(0),
                 left_by: Atomic::new(0),
+                flock: SetOnce::new(),
                 cached_use: CachedUse::new(),
                 kind: self.kind,
                 release: self.release,
@@ -248,6 +253,12 @@ impl FuseFile {
         self.left_by.store(pid, Relaxed);
     }
 
+    /// The daemon has granted a lock of flock(2) to `owner`, which is the same each time, or taken
+    /// it back.
+    pub(super) fn set_flock(&self, owner: LockOwner) {
+        self.flock.populate(owner);
+    }
+
     /// Who closes the file, for RELEASE.
     pub(super) fn closer(&self) -> Creds {
         let mut caller = self.conn.caller_nocreds();
@@ -262,8 +273,7 @@ impl FuseFile {
         Release {
             fh: self.fh,
             flags: self.flags.load(Relaxed),
-            // Only where flock(2) is the daemon's.
-            flock_owner: None,
+            flock_owner: self.flock.copy(),
         }
     }
 }

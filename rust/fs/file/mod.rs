@@ -12,7 +12,8 @@
 //! - [`open`]: OPEN and OPENDIR, and open(2) of a regular file,
 //! - [`flush`]: FLUSH and FSYNC,
 //! - [`ioctl`]: ioctl(2), by IOCTL,
-//! - [`fileattr`]: flags and the like, by the same.
+//! - [`fileattr`]: flags and the like, by the same,
+//! - [`lock`]: POSIX locks and those of flock(2).
 
 pub(in crate::fs) mod behind;
 pub(in crate::fs) mod fileattr;
@@ -21,4 +22,5 @@ pub(in crate::fs) mod flush;
 pub(in crate::fs) mod fuse_file;
 pub(in crate::fs) mod give_back;
 pub(in crate::fs) mod ioctl;
+pub(in crate::fs) mod lock;
 pub(in crate::fs) mod open;

@@ -59,12 +59,14 @@ use kernel::{
 /// What we can do. A flag that is not here is not accepted either; those that C offers beside them
 /// are listed, with what they wait for, in the tests (`not_yet_offered`).
 const OFFERED: InitFlags = InitFlags::ASYNC_READ
+    .with(InitFlags::POSIX_LOCKS)
     .with(InitFlags::ATOMIC_O_TRUNC)
     .with(InitFlags::BIG_WRITES)
     .with(InitFlags::DONT_MASK)
     .with(InitFlags::SPLICE_WRITE)
     .with(InitFlags::SPLICE_MOVE)
     .with(InitFlags::SPLICE_READ)
+    .with(InitFlags::FLOCK_LOCKS)
     .with(InitFlags::HAS_IOCTL_DIR)
     .with(InitFlags::NO_OPEN_SUPPORT)
     .with(InitFlags::PARALLEL_DIROPS)

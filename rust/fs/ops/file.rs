@@ -4,8 +4,7 @@
 //!
 //! C counterpart: `fuse_file_operations` (file.c), `fuse_dir_operations` (dir.c). Takes no locks.
 //!
-//! Locks of both kinds and leases are local: without POSIX_LOCKS and FLOCK_LOCKS, which are not
-//! offered, C does what the VFS does for files without those operations.
+//! Directories have no `lock` and `flock`: there the VFS keeps locks itself. Leases are local.
 
 use crate::{
     fs::{
@@ -23,6 +22,7 @@ use crate::{
             flush,
             fuse_file::FuseFile,
             ioctl,
+            lock,
             open, //
         },
         File,
@@ -39,10 +39,17 @@ use crate::{
         },
         vfs::{
             dir_context::DirContext,
+            file::FlOwner,
+            file_lock::{
+                FileLock,
+                Flock,
+                Locked,
+                Posix, //
+            },
             file_operations::{
                 FileOperations,
                 FileOperationsTable,
-                FlOwner, //
+                LockCommand, //
             },
             kiocb::Kiocb, //
         },
@@ -110,6 +117,14 @@ impl FileOperations<Fuse> for RegularFile {
 
     fn llseek(file: &File, offset: i64, whence: i32) -> Result<i64> {
         seek::llseek(file, offset, whence)
+    }
+
+    fn lock(file: &File, cmd: LockCommand, fl: &FileLock<Posix>) -> Result<Locked> {
+        lock::lock(file, cmd, fl)
+    }
+
+    fn flock(file: &File, fl: &FileLock<Flock>) -> Result {
+        lock::flock(file, fl)
     }
 }
 

@@ -24,7 +24,10 @@ use crate::{
     },
     kapi::vfs::{
         fcntl::FMODE_EXEC,
-        file::HeldFile,
+        file::{
+            FlOwner,
+            HeldFile, //
+        },
         write_access::KeptAccess, //
     },
     transport::{
@@ -174,6 +177,11 @@ impl Held {
     /// A name is being looked up.
     pub(in crate::fs) fn name(&mut self, dir: &Inode, name: &[u8]) {
         self.table.set_name(self.id, dir.name_id(name));
+    }
+
+    /// A lock is asked for, which the daemon may still grant.
+    pub(in crate::fs) fn lock(&mut self, owner: FlOwner, inode: &Inode) -> Result {
+        self.table.locks.asks(self.id, owner, inode.nodeid())
     }
 
     /// The superblock's rename lock.

@@ -12,7 +12,10 @@ use super::sched::current_pid;
 use crate::bindings;
 use kernel::{
     pid_namespace::PidNamespace,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
     task::Task, //
 };
 
@@ -35,4 +38,18 @@ pub(crate) fn current_pid_nr_ns(ns: &PidNamespace) -> u32 {
     // and the namespace is borrowed.
     let nr = unsafe { bindings::pid_nr_ns((*Task::current_raw()).thread_pid, ns.as_ptr()) };
     u32::try_from(nr).unwrap_or(0)
+}
+
+/// What the process that has the number `nr` in a namespace is called in the first one
+/// (`pid_nr_ns(find_pid_ns(nr, ns), &init_pid_ns)`); 0 if there is none.
+pub(crate) fn init_pid_nr(nr: i32, ns: &PidNamespace) -> i32 {
+    let _rcu = rcu::read_lock();
+    // SAFETY: The namespace is borrowed, the first one is static; RCU keeps the pid, which may be
+    // null, while it is looked at.
+    unsafe {
+        bindings::pid_nr_ns(
+            bindings::find_pid_ns(nr, ns.as_ptr()),
+            &raw mut bindings::init_pid_ns,
+        )
+    }
 }

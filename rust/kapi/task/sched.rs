@@ -78,6 +78,12 @@ pub(crate) fn fatal_signal_pending() -> bool {
     unsafe { bindings::signal_pending_state_current(bindings::TASK_KILLABLE) }
 }
 
+/// Whether the current task is exiting (`PF_EXITING`). It has no system call any more.
+pub(crate) fn exits() -> bool {
+    // SAFETY: The current task is there, and only it changes the flag.
+    unsafe { (*Task::current_raw()).flags & bindings::PF_EXITING != 0 }
+}
+
 /// Whether the current task is exiting because of a signal. No other signal reaches it any more.
 pub(crate) fn dies_of_signal() -> bool {
     // SAFETY: Looks at the current task only.

@@ -29,6 +29,34 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Who holds a POSIX lock (`fl_owner_t`): the address of a `files_struct` or of a file, to be
+/// compared and scrambled, never followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlOwner(usize);
+
+impl FlOwner {
+    /// Nobody.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// From what C has.
+    pub(super) fn from_ptr<T>(ptr: *mut T) -> Self {
+        Self(ptr.addr())
+    }
+
+    /// The address as a number.
+    pub(crate) fn addr(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The current task's open files (`current->files`), which own its POSIX locks; `None` for a
+    /// task without any.
+    pub(crate) fn current_files() -> Option<Self> {
+        // SAFETY: `current` is valid in task context, and the pointer is not followed.
+        let files = unsafe { (*bindings::get_current()).files };
+        (!files.is_null()).then_some(Self::from_ptr(files))
+    }
+}
+
 /// A `struct file` of a filesystem with the private types `T`, after a successful `open`.
 ///
 /// # Invariants

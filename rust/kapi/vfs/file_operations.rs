@@ -9,8 +9,15 @@ use super::{
     file::{
         ssize_from,
         File,
+        FlOwner,
         OpeningFile,
         ReleasedFile, //
+    },
+    file_lock::{
+        FileLock,
+        Flock,
+        Locked,
+        Posix, //
     },
     inode::Inode,
     kiocb::Kiocb,
@@ -42,26 +49,24 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Who holds a POSIX lock (`fl_owner_t`): the address of a `files_struct` or of a file, to be
-/// compared and scrambled, never followed.
+/// What is to be done with a POSIX lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FlOwner(usize);
+pub(crate) enum LockCommand {
+    /// F_GETLK: the request becomes a lock that is in the way, or F_UNLCK.
+    Get,
+    /// F_SETLK and F_SETLKW: it is taken, or given back. Which of the two says the request, too.
+    Set,
+    /// F_CANCELLK: a lock manager does not wait any more.
+    Cancel,
+}
 
-impl FlOwner {
-    /// Nobody.
-    pub(crate) const NONE: Self = Self(0);
-
-    /// The address as a number.
-    pub(crate) fn addr(self) -> u64 {
-        self.0 as u64
-    }
-
-    /// The current task's open files (`current->files`), which own its POSIX locks; `None` for a
-    /// task without any.
-    pub(crate) fn current_files() -> Option<Self> {
-        // SAFETY: `current` is valid in task context, and the pointer is not followed.
-        let files = unsafe { (*bindings::get_current()).files };
-        (!files.is_null()).then_some(Self(files.addr()))
+impl LockCommand {
+    fn from_raw(cmd: c_int) -> Self {
+        match cmd as u32 {
+            bindings::F_GETLK => Self::Get,
+            bindings::F_CANCELLK => Self::Cancel,
+            _ => Self::Set,
+        }
     }
 }
 
@@ -118,6 +123,16 @@ pub(crate) trait FileOperations<T: Types>: 'static {
     /// Makes the bytes from `start` to `end` (included), and unless `datasync` all that is known
     /// about the file, safe.
     fn fsync(_file: &File<T>, _start: i64, _end: i64, _datasync: bool) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Does something with a POSIX lock, or asks for one.
+    fn lock(_file: &File<T>, _cmd: LockCommand, _fl: &FileLock<Posix>) -> Result<Locked> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Takes a lock of `flock(2)`, or gives it back.
+    fn flock(_file: &File<T>, _fl: &FileLock<Flock>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
@@ -178,6 +193,16 @@ impl<T: Types> FileOperationsTable<T> {
             release: Some(release::<T, O>),
             fsync: if O::HAS_FSYNC {
                 Some(fsync::<T, O>)
+            } else {
+                None
+            },
+            lock: if O::HAS_LOCK {
+                Some(lock::<T, O>)
+            } else {
+                None
+            },
+            flock: if O::HAS_FLOCK {
+                Some(flock::<T, O>)
             } else {
                 None
             },
@@ -365,7 +390,7 @@ unsafe extern "C" fn flush<T: Types, O: FileOperations<T>>(
 ) -> c_int {
     // SAFETY: An open file of `T`, see above.
     let file = unsafe { File::from_raw(file) };
-    from_result(|| O::flush(file, FlOwner(id.addr())).map(|()| 0))
+    from_result(|| O::flush(file, FlOwner::from_ptr(id)).map(|()| 0))
 }
 
 /// # Safety
@@ -397,4 +422,41 @@ unsafe extern "C" fn fsync<T: Types, O: FileOperations<T>>(
     // SAFETY: An open file of `T`, see above.
     let file = unsafe { File::from_raw(file) };
     from_result(|| O::fsync(file, start, end, datasync != 0).map(|()| 0))
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn lock<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    cmd: c_int,
+    fl: *mut kernel::bindings::file_lock,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    // SAFETY: `vfs_lock_file()` and `vfs_test_lock()` are called with a POSIX request that is the
+    // caller's, and in no list.
+    let fl = unsafe { FileLock::from_raw(fl.cast()) };
+    from_result(|| {
+        Ok(match O::lock(file, LockCommand::from_raw(cmd), fl)? {
+            Locked::Done => 0,
+            Locked::Deferred => bindings::FILE_LOCK_DEFERRED as c_int,
+        })
+    })
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn flock<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    _cmd: c_int,
+    fl: *mut kernel::bindings::file_lock,
+) -> c_int {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    // SAFETY: `flock(2)` and `locks_remove_flock()` call this with a request of theirs that is in
+    // no list.
+    let fl = unsafe { FileLock::from_raw(fl.cast()) };
+    from_result(|| O::flock(file, fl).map(|()| 0))
 }

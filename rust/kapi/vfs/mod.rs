@@ -24,6 +24,7 @@
 //!
 //! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
 //!   [`address_space`]: the C structs of those names,
+//! - [`file_lock`]: `struct file_lock`, what locks are asked for with,
 //! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
 //! - [`posix_acl`]: `struct posix_acl`, and what is about ACLs in `struct inode_operations`,
 //! - [`fileattr`]: `struct file_kattr`, and what is about it there,
@@ -60,6 +61,7 @@ pub(crate) mod dir_context;
 pub(crate) mod export;
 pub(crate) mod fcntl;
 pub(crate) mod file;
+pub(crate) mod file_lock;
 pub(crate) mod file_operations;
 pub(crate) mod file_system;
 pub(crate) mod file_system_type;

@@ -341,6 +341,8 @@ impl Init {
             "PARALLEL_DIROPS",
             "MAX_PAGES",
             "INIT_EXT",
+            "POSIX_LOCKS",
+            "FLOCK_LOCKS",
         ];
         Init {
             major: 7,

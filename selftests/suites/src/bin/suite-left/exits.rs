@@ -14,7 +14,7 @@ use mockd::memfs::Memfs;
 use mockd::mount::umount;
 use mockd::user;
 use mockd::wire::{self, Op};
-use mockd::{Caller, Setup};
+use mockd::{Caller, Init, Setup};
 use suites::daemon::until;
 
 use crate::scene::{open, ours, parameter, show, Scene};
@@ -42,10 +42,10 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Seconds that are longer than any test.
-const LONG: &str = "600";
+pub const LONG: &str = "600";
 
 /// Where there is such a parameter.
-fn flush_wait(seconds: &str) {
+pub fn flush_wait(seconds: &str) {
     if ours() {
         parameter("flush_wait", seconds);
     }
@@ -279,11 +279,16 @@ fn made_without_a_name_by_the_killed() {
     opened(Op::TMPFILE, "", RW | libc::O_TMPFILE);
 }
 
+/// Locks are this machine's.
+fn local() -> Init {
+    Init::plain().without("POSIX_LOCKS").without("FLOCK_LOCKS")
+}
+
 /// A killed task's lock of a whole file stays as long as its WRITE and its FLUSH are out.
 fn flock_of_the_killed() {
     ktap::needs("CONFIG_FILE_LOCKING");
     flush_wait("0");
-    let mut s = Scene::new(sample());
+    let mut s = Scene::with(sample(), &local());
     let lock = |f: &std::os::fd::OwnedFd| {
         // SAFETY: integers.
         check(unsafe { libc::flock(f.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
@@ -314,7 +319,7 @@ fn flock_of_the_killed() {
 fn record_lock_of_the_killed() {
     ktap::needs("CONFIG_FILE_LOCKING");
     flush_wait(LONG);
-    let mut s = Scene::new(sample());
+    let mut s = Scene::with(sample(), &local());
     let lock = |f: &std::os::fd::OwnedFd| {
         // SAFETY: all zeros are a valid one: the whole file.
         let mut l: libc::flock = unsafe { std::mem::zeroed() };

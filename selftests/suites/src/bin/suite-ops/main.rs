@@ -17,9 +17,11 @@ mod create_ext;
 mod direct;
 mod enosys;
 mod fileattr;
+mod flock;
 mod forget;
 mod fsync;
 mod getattr;
+mod getlk;
 mod handle;
 mod ioctl;
 mod ioctl_dir;
@@ -28,6 +30,9 @@ mod killpriv;
 mod killpriv_grid;
 mod link;
 mod listxattr;
+mod lock;
+mod lock_ends;
+mod lock_local;
 mod lookup;
 mod mkdir;
 mod mknod;
@@ -98,6 +103,11 @@ fn main() {
         write::cases,
         direct::cases,
         fsync::cases,
+        lock::cases,
+        getlk::cases,
+        lock_local::cases,
+        lock_ends::cases,
+        flock::cases,
         mmap::cases,
         bmap::cases,
         ioctl::cases,

@@ -14,6 +14,7 @@ mod data;
 mod dir;
 mod ioctl;
 mod link;
+mod lock;
 mod lookup;
 mod make;
 mod open;
@@ -40,6 +41,7 @@ const FAMILIES: &[&[Row]] = &[
     attr::ROWS,
     open::ROWS,
     ioctl::ROWS,
+    lock::ROWS,
 ];
 
 /// A call that sends an operation.
@@ -54,6 +56,8 @@ pub struct Row {
     pub ready: fn(&Place) -> Res<Act>,
     /// Changes the daemon's files or what it says of them first.
     pub files: fn(&mut Memfs),
+    /// What the kernel must be built with.
+    pub config: Option<&'static str>,
     /// A flag of INIT that the daemon does not agree to.
     pub without: Option<&'static str>,
     /// So many other requests come before it in the call.
@@ -196,6 +200,7 @@ impl Row {
             op,
             ready,
             files: |_| (),
+            config: None,
             without: None,
             before: 0,
             named: None,
@@ -236,9 +241,10 @@ impl Row {
     }
 }
 
-/// All rows.
+/// All rows that there can be with this kernel.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    FAMILIES.iter().copied().flatten()
+    let rows = FAMILIES.iter().copied().flatten();
+    rows.filter(|row| row.config.is_none_or(ktap::has))
 }
 
 /// One for each way in which an operation is sent.
