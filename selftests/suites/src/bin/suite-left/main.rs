@@ -6,6 +6,7 @@ mod data;
 mod exits;
 mod group;
 mod limits;
+mod locks;
 mod matrix;
 mod memory;
 mod names;
@@ -28,6 +29,7 @@ fn main() {
     all.extend(names::cases());
     all.extend(rights::cases());
     all.extend(exits::cases());
+    all.extend(locks::cases());
     all.extend(waiters::cases());
     all.extend(memory::cases());
     all.extend(group::cases());
