@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ktap::{cases, Case};
 use mockd::errno::*;
+use mockd::lock::{getlk, setlk, Lk, WRLCK};
 use mockd::memfs::Memfs;
 use mockd::mock::{answer, read_request};
 use mockd::mount::{open_dev, umount};
@@ -21,7 +22,12 @@ use mockd::{Caller, Init, Request, Setup};
 use suites::setting::Setting;
 
 pub fn cases() -> Vec<Case> {
-    cases![pid_namespace, user_namespace, user_without_id]
+    cases![
+        pid_namespace,
+        pid_namespace_of_locks,
+        user_namespace,
+        user_without_id
+    ]
 }
 
 const USER: u32 = 1000;
@@ -69,6 +75,16 @@ impl Device {
         }
     }
 
+    /// Serves until the caller says something.
+    fn said<T: Msg>(&mut self, c: &mut Caller) -> T {
+        while !mockd::caller::readable(c.fd(), std::time::Duration::ZERO) {
+            if mockd::caller::readable(self.fd.as_fd(), std::time::Duration::ZERO) {
+                self.one();
+            }
+        }
+        c.get()
+    }
+
     fn one(&mut self) -> Request {
         let r = self.read();
         let a = self.fs.handle(&r);
@@ -109,6 +125,57 @@ fn pid_namespace() {
     let inside = Caller::spawn(None, |_| (inside(), std::process::id()));
     let (r, asked) = dev.serve::<(Res<()>, u32)>(inside);
     assert_eq!(r, (Err(ENOENT), asked[0].pid), "{asked:?}");
+    umount(&mnt, 0).expect("umount");
+}
+
+/// The daemon is told who locks by the number that it has in the daemon's namespace, and tells it
+/// so; whoever asks gets the number in its own.
+fn pid_namespace_of_locks() {
+    ktap::needs("CONFIG_PID_NS");
+    ktap::needs("CONFIG_FILE_LOCKING");
+    let (mnt, fd) = (dir(), open_dev(false).expect("dev"));
+    let p = mnt.join("f");
+    // Locks one byte, and is told who has another.
+    let locks = |mine: i64, other: i64| {
+        let p = &p;
+        Caller::spawn(None, move |io| {
+            io.wait();
+            let f = user::open(p, libc::O_RDWR, 0).expect("open");
+            io.put(setlk(&f, WRLCK, mine, 1));
+            io.wait();
+            io.put(getlk(&f, WRLCK, other, 1));
+            io.wait();
+        })
+    };
+    let mut outside = locks(0, 10);
+    // SAFETY: a flag.
+    check(unsafe { libc::unshare(libc::CLONE_NEWPID) }).expect("unshare");
+    // The first process of the namespace, which ends with it.
+    let mut first = Caller::spawn(None, |io| {
+        io.put(Setup::default().mount(fd.as_fd(), &mnt));
+        io.wait();
+    });
+    assert_eq!(first.get::<Res<()>>(), Ok(()));
+    let mut fs = Memfs::new();
+    fs.file("f", b"");
+    let mut dev = Device { fd, fs };
+    dev.start();
+    let mut inside = locks(10, 0);
+    for c in [&mut outside, &mut inside] {
+        c.go();
+        assert_eq!(dev.said::<Res<()>>(c), Ok(()));
+    }
+    outside.go();
+    let found: Res<Lk> = dev.said(&mut outside);
+    assert_eq!(found, Ok((WRLCK, 10, 1, inside.pid)));
+    inside.go();
+    // Outside, it is nobody.
+    let found: Res<Lk> = dev.said(&mut inside);
+    assert_eq!(found, Ok((WRLCK, 0, 1, 0)));
+    for c in [outside, inside] {
+        c.go();
+        dev.serve::<()>(c);
+    }
     umount(&mnt, 0).expect("umount");
 }
 
