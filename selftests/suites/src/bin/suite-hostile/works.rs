@@ -2,7 +2,10 @@
 
 //! That a fresh mount with a good daemon is as it should be, whatever was there before.
 
+use std::os::fd::OwnedFd;
+
 use mockd::errno::*;
+use mockd::lock::{flock, getlk, setlk, UNLCK, WRLCK};
 use mockd::memfs::{Memfs, BIRTH};
 use mockd::{user, Mock};
 
@@ -27,6 +30,7 @@ pub fn check() {
         want("write", user::pwrite(&f, &[5; 10000], 0)? == 10000);
         want("read", user::pread(&f, 20000, 0)? == [5; 10000]);
         want("size", user::fstat(&f)?.size == 10000);
+        want("lock", locks(&f)?);
         user::ftruncate(&f, 3)?;
         user::fsync(&f)?;
         want("truncated", user::pread(&f, 20, 0)? == [5; 3]);
@@ -82,4 +86,14 @@ pub fn check() {
     });
     assert_eq!(r, Ok(()));
     m.finish();
+}
+
+/// Takes locks of both kinds; nobody is in the way.
+fn locks(f: &OwnedFd) -> Res<bool> {
+    if !ktap::has("CONFIG_FILE_LOCKING") {
+        return Ok(true);
+    }
+    setlk(f, WRLCK, 10, 10)?;
+    flock(f, libc::LOCK_EX)?;
+    Ok(getlk(f, WRLCK, 0, 0)?.0 == UNLCK)
 }
