@@ -6,7 +6,7 @@
 
 use crate::measure::{Daemon, Meter};
 use crate::{server, spawn};
-use rustix::fs::{fgetxattr, open, stat, unlink, Mode, OFlags};
+use rustix::fs::{fcntl_lock, fgetxattr, open, stat, unlink, FlockOperation, Mode, OFlags};
 use rustix::io::{pread, pwrite, read, write};
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::pipe::pipe;
@@ -123,6 +123,12 @@ fn names(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
     meter.measure("open_close", ROUNDS, 3, daemon, || {
         drop(open(&*file, OFlags::RDONLY, Mode::empty()).expect("open"));
     })?;
+    // The whole file, to write; it is the same one each time.
+    let file = open_at("open", OFlags::RDWR)?;
+    meter.measure("setlk", ROUNDS, 1, daemon, || {
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).expect("fcntl");
+    })?;
+    drop(file);
     // LOOKUP, CREATE, RELEASE, LOOKUP, UNLINK, FORGET.
     let file = path("create");
     meter.measure("create_close_unlink", ROUNDS, 6, daemon, || {

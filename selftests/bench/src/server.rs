@@ -17,11 +17,12 @@ const WRITE: u32 = 16;
 const RELEASE: u32 = 18;
 const GETXATTR: u32 = 22;
 const INIT: u32 = 26;
+const SETLK: u32 = 32;
 const CREATE: u32 = 35;
 const INTERRUPT: u32 = 36;
 const BATCH_FORGET: u32 = 42;
-/// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for.
-const FLAGS: u32 = (1 << 0) | (1 << 5) | (1 << 18);
+/// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for, and POSIX_LOCKS.
+const FLAGS: u32 = (1 << 0) | (1 << 1) | (1 << 5) | (1 << 18);
 /// Of INIT, of a daemon with attributes.
 const POSIX_ACL: u32 = 1 << 20;
 /// Of OPEN.
@@ -207,7 +208,7 @@ impl Daemon {
                 self.created = false;
                 Ok(0)
             }
-            RELEASE => Ok(0),
+            RELEASE | SETLK => Ok(0),
             GETXATTR if self.xattrs => getxattr(body, node, input),
             READ => {
                 payload = (u32_at(input, IN_HEADER + 16) as usize).min(MAX_DATA);
