@@ -20,6 +20,8 @@ rows() {
 		left plain both 4 - RF_LEFT=all
 		left debug rust 8 - RF_LEFT=all
 		deadlock debug rust 4 - N=10000
+		unmodified uml-debug rust 4 - RF_UNMODIFIED=all
+		unmodified debug rust 4 - RF_UNMODIFIED=all
 		bounds plain both 10 - RF_BOUNDS=180
 		bounds debug rust 4 - RF_BOUNDS=180
 		hostile debug rust 60 - N=1000000

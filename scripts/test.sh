@@ -59,6 +59,7 @@ vm_suite() {
 	# Not fewer than ten a second.
 	[[ ,$options, != *,seed,* || -z $N ]] || limit=$((limit + N / 10))
 	vm_prepare "$out" "$flavour" "$impl" "${MODULES[$impl]}" "$limit" "suite-$name"
+	vm_more "$out" "$options"
 	for variable in "suite-$name" ${CASE//,/ } ${cases//,/ }; do
 		printf 'arg=%s\n' "$variable" >>"$out/initrd/rf/job"
 	done
@@ -255,6 +256,7 @@ vm_rows() {
 				[[ -n $cases ]] || continue
 			fi
 			((${#MODULES[@]} > 0)) || vm_needs "$flavour"
+			vm_needs_more "${options:-}"
 			if [[ -z ${MODULES[$impl]:-} ]]; then
 				module "$impl" "$flavour"
 				MODULES[$impl]=$MODULE

@@ -152,6 +152,87 @@ kselftests() {
 	KSELFTESTS_DIR=$ENTRY/bin
 }
 
+# A crate, which tests what POSIX says of files; and what it is linked with, which the toolchain root has not.
+PJDFSTEST=0.2.2
+PJDFSTEST_LIBRARIES='libacl1-dev libattr1-dev'
+
+pjdfstest_fill() {
+	need_network
+	step "pjdfstest" pjdfstest 0 pjdfstest_build "$1"
+}
+
+pjdfstest_build() {
+	local dir=$1 deb
+	apt_apart "$dir" trixie
+	# shellcheck disable=SC2086
+	apt_in "$dir" apt-get download $PJDFSTEST_LIBRARIES
+	for deb in "$dir"/*.deb; do
+		tc dpkg-deb -x "$deb" "$dir/deb"
+	done
+	# The links to shared libraries lead nowhere here.
+	find "$dir/deb" -name '*.so' -delete
+	tc env LIBRARY_PATH="$dir/deb/usr/lib/x86_64-linux-gnu" CARGO_TARGET_DIR="$dir/target" \
+		cargo install --root "$dir" --version "=$PJDFSTEST" --locked --no-track pjdfstest
+	rm -rf "$dir/deb" "$dir/target" "$dir"/*.deb
+	apt_done "$dir"
+}
+
+# Sets PJDFSTEST_DIR to the folder with the program.
+pjdfstest() {
+	local key
+	key=$( (echo "1 $PJDFSTEST"; basename "$TOOLCHAIN") | hash_of)
+	cache_entry pjdfstest "$key" pjdfstest_fill
+	PJDFSTEST_DIR=$ENTRY/bin
+}
+
+# libfuse's own tests, from Debian's source package of the library that the guest has, and the examples that they run.
+LIBFUSE_EXAMPLES='hello hello_ll ioctl ioctl_client null passthrough passthrough_fh passthrough_ll poll poll_client
+	printcap'
+LIBFUSE_TESTS='hello readdir_inode release_unlink_race test_setattr test_syscalls test_write_cache'
+# What meson would find out, of which the tests and examples want to know.
+LIBFUSE_HAS='COPY_FILE_RANGE FALLOCATE FDATASYNC FORK FSTATAT OPENAT PIPE2 POSIX_FALLOCATE READLINKAT SETXATTR SPLICE
+	STATX STRUCT_STAT_ST_ATIM UTIMENSAT VMSPLICE'
+
+libfuse_fill() {
+	need_network
+	step "libfuse's own tests" libfuse 0 libfuse_build "$1"
+}
+
+libfuse_build() {
+	local dir=$1 name flags
+	apt_apart "$dir" trixie deb-src
+	apt_in "$dir" apt-get source fuse3
+	mv "$dir"/fuse3-*/ "$dir/tree"
+	mkdir -p "$dir"/libfuse/{example,test,util}
+	for name in $LIBFUSE_HAS; do
+		echo "#define HAVE_$name"
+	done >"$dir/fuse_config.h"
+	read -ra flags < <(tc pkg-config fuse3 --cflags --libs)
+	flags=(-O2 -D_GNU_SOURCE -I"$dir" -include fuse_config.h "${flags[@]}")
+	for name in $LIBFUSE_EXAMPLES; do
+		tc gcc -o "$dir/libfuse/example/$name" "$dir/tree/example/$name.c" "${flags[@]}"
+	done
+	# The guest need not have C++.
+	tc g++ -std=c++17 -static-libstdc++ -static-libgcc -o "$dir/libfuse/example/passthrough_hp" \
+		"$dir/tree/example/passthrough_hp.cc" "${flags[@]}"
+	for name in $LIBFUSE_TESTS; do
+		tc gcc -o "$dir/libfuse/test/$name" "$dir/tree/test/$name.c" "${flags[@]}"
+	done
+	cp -t "$dir/libfuse/test" "$dir"/tree/test/*.py "$dir/tree/test/pytest.ini"
+	# Those of the guest, which come with the same library.
+	ln -s /usr/bin/fusermount3 /usr/sbin/mount.fuse3 "$dir/libfuse/util"
+	rm -rf "$dir"/{tree,fuse_config.h} "$dir"/fuse3_*
+	apt_done "$dir"
+}
+
+# Sets LIBFUSE_DIR to a folder with the folder libfuse, in which everything stands as the tests want it.
+libfuse_tests() {
+	local key
+	key=$( (echo "1 $LIBFUSE_EXAMPLES $LIBFUSE_TESTS $LIBFUSE_HAS"; basename "$TOOLCHAIN") | hash_of)
+	cache_entry libfuse "$key" libfuse_fill
+	LIBFUSE_DIR=$ENTRY
+}
+
 # compile_fail CASES RESULTS [NAME...]: compiles the cases of a folder, or these of them, which must fail as they say:
 # scripts/compile-fail. The plain module has been built.
 compile_fail() {

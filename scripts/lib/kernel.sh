@@ -12,19 +12,8 @@ source_fill() {
 
 source_fetch() {
 	local dir=$1 version
-	# apt's state stays out of the root, which is not to change once it is made.
-	cat >"$dir/apt.conf" <<-END
-		Dir::State::lists "$dir/lists";
-		Dir::Cache "$dir/cache";
-		Dir::Etc::sourcelist "$dir/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		APT::Sandbox::User "root";
-	END
-	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	grep -h '^deb .* trixie main' "$TOOLCHAIN/root/etc/apt/sources.list" | head -n 1 |
-		sed 's/ trixie / trixie-backports /' >"$dir/sources.list"
-	tc env APT_CONFIG="$dir/apt.conf" apt-get update
-	version=$(tc env APT_CONFIG="$dir/apt.conf" apt-cache madison "$SOURCE_PACKAGE" |
+	apt_apart "$dir" trixie-backports
+	version=$(apt_in "$dir" apt-cache madison "$SOURCE_PACKAGE" |
 		awk -F' *[|] *' '{ print $2 }' | sort -rV | awk -v p="$SOURCE_PREFERRED" '
 			{ if (index($0, p "-") == 1) { print; found = 1; exit } all[NR] = $0 }
 			END { if (!found) print all[1] }')
@@ -32,11 +21,11 @@ source_fetch() {
 		die "trixie-backports has no $SOURCE_PACKAGE any more (found: ${version:-nothing})" \
 			"set KSRC= to a clean tree of Linux 7.3.x of your own and run the command again"
 	fi
-	(cd "$dir" && tc bash -c 'cd "$0" && APT_CONFIG=$0/apt.conf apt-get download "$1"' \
-		"$dir" "$SOURCE_PACKAGE=$version")
+	apt_in "$dir" apt-get download "$SOURCE_PACKAGE=$version"
 	tc bash -euc 'cd "$0"; dpkg-deb -x linux-source-*.deb deb; mkdir tree
 		tar -C tree --strip-components=1 -xJf deb/usr/src/linux-source-*.tar.xz' "$dir"
-	rm -rf "$dir"/{lists,cache,deb,apt.conf,sources.list} "$dir"/*.deb
+	rm -rf "$dir/deb" "$dir"/*.deb
+	apt_done "$dir"
 	echo "$version" >"$dir/version"
 }
 

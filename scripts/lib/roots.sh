@@ -78,3 +78,24 @@ tc_as() {
 		bash "$ROOT/scripts/lib/enter.sh" "$TOOLCHAIN/root" "$who" "$groups" "$dir" \
 		"$ROOT" "$CACHE" "${TC_BINDS[@]}" -- "$@"
 }
+
+# apt_apart DIR SUITE [deb-src]: lets apt_in work with what that suite of Debian has, or with its sources too. apt's
+# state stays in DIR, out of the root, which is not to change once it is made; apt_done takes it away.
+apt_apart() {
+	local dir=$1 line
+	cat >"$dir/apt.conf" <<-END
+		Dir::State::lists "$dir/lists";
+		Dir::Cache "$dir/cache";
+		Dir::Etc::sourcelist "$dir/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		APT::Sandbox::User "root";
+	END
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	line=$(grep -h '^deb .* trixie main' "$TOOLCHAIN/root/etc/apt/sources.list" | head -n 1 |
+		sed "s/ trixie / $2 /")
+	echo "$line" >"$dir/sources.list"
+	[[ -z ${3:-} ]] || echo "deb-src ${line#deb }" >>"$dir/sources.list"
+	apt_in "$dir" apt-get update
+}
+apt_in() { (cd "$1" && tc env APT_CONFIG="$1/apt.conf" "${@:2}"); }
+apt_done() { rm -rf "$1"/{lists,cache,apt.conf,sources.list}; }

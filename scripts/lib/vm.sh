@@ -35,6 +35,12 @@ vm_prepare() {
 	fi
 }
 
+# vm_more OUT OPTIONS: what only suites with such an option in scripts/suites have in their machines.
+vm_more() {
+	[[ ,$2, = *,others,* ]] || return 0
+	cp -a -t "$1/initrd/rf/bin" "$PJDFSTEST_DIR"/* "$LIBFUSE_DIR/libfuse"
+}
+
 # vm_files OUT PATH...: copies of these are in the machine's /run/rust_fuse/home. All of that is in its memory.
 vm_files() {
 	local out=$1 file
@@ -162,4 +168,11 @@ vm_needs() {
 	examples
 	kselftests
 	selftests "$@"
+}
+
+# vm_needs_more OPTIONS: the same for vm_more.
+vm_needs_more() {
+	[[ ,$1, = *,others,* ]] || return 0
+	pjdfstest
+	libfuse_tests
 }
