@@ -19,6 +19,7 @@ pub mod mock;
 pub mod mount;
 pub mod msg;
 pub mod pipe;
+pub mod poll;
 pub mod record;
 pub mod reply;
 pub mod request;

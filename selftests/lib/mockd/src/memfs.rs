@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::errno::*;
 use crate::lock::Locks;
+use crate::poll::poll_out;
 use crate::reply::{
     attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out, Answer, Attr, Entry,
     Statfs, Valid, EPOCH, LONG,
@@ -80,6 +81,8 @@ pub struct Memfs {
     pub killpriv: Killpriv,
     /// Locks that it has granted.
     pub locks: Locks,
+    /// What all files are ready for; none, and it does not know POLL.
+    pub ready: Option<u32>,
     /// Answers fixed by the test.
     pub fixed: HashMap<Op, Answer>,
     /// Panic if a FORGET gives back more than was given; off where replies are changed on their
@@ -118,6 +121,7 @@ impl Memfs {
             ioctls: false,
             killpriv: Killpriv::Kernel,
             locks: Locks::default(),
+            ready: None,
             fixed: HashMap::new(),
             check_forgets: true,
             next: 2,
@@ -344,6 +348,14 @@ impl Memfs {
                 Ok(vec![])
             }
             Op::RELEASEDIR | Op::FSYNC | Op::FSYNCDIR | Op::ACCESS | Op::DESTROY => Ok(vec![]),
+            Op::POLL => self.ready.map(poll_out).ok_or(ENOSYS),
+            Op::RELEASE
+            | Op::RELEASEDIR
+            | Op::FSYNC
+            | Op::FSYNCDIR
+            | Op::FLUSH
+            | Op::ACCESS
+            | Op::DESTROY => Ok(vec![]),
             _ => Err(ENOSYS),
         }
     }

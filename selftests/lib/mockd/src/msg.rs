@@ -34,7 +34,7 @@ macro_rules! ints {
         }
     )* };
 }
-ints!(u8, u16, u32, u64, i32, i64, usize);
+ints!(u8, u16, u32, u64, i16, i32, i64, usize);
 
 impl Msg for () {
     fn put(&self, _: &mut Vec<u8>) {}

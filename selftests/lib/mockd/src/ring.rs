@@ -88,6 +88,17 @@ impl Ring {
         Ok(())
     }
 
+    /// Waits for some events of a descriptor (IORING_OP_POLL_ADD), which are the result.
+    pub fn poll(&self, fd: &impl AsRawFd, events: u32) {
+        let mut e = io_uring_sqe {
+            opcode: IoringOp::PollAdd,
+            fd: fd.as_raw_fd(),
+            ..Default::default()
+        };
+        e.op_flags.poll32_events = events;
+        self.submit(e);
+    }
+
     /// Starts an operation on a descriptor and a buffer, which must stay until its end.
     pub fn start(&self, op: IoringOp, fd: BorrowedFd<'_>, addr: *mut u8, len: usize) {
         let mut e = io_uring_sqe {
@@ -99,6 +110,10 @@ impl Ring {
         e.len.len = len as u32;
         // Where the file is, as read(2) has it.
         e.off_or_addr2.off = u64::MAX;
+        self.submit(e);
+    }
+
+    fn submit(&self, e: io_uring_sqe) {
         let tail = self.word(self.params.sq_off.tail);
         let at = tail.load(Ordering::Relaxed);
         let i = at & (self.params.sq_entries - 1);
