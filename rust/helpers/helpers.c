@@ -31,6 +31,7 @@
 #include "params.c"
 #include "pid.c"
 #include "pipe_fs_i.c"
+#include "poll.c"
 #include "posix_acl.c"
 #include "sched.c"
 #include "static_keys.c"

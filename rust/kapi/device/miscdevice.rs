@@ -33,15 +33,15 @@ use crate::{
             IovIter,
             Source, //
         },
-        sync::wait::WaitQueue, //
+        sync::{
+            poll::PollEvents,
+            wait::WaitQueue, //
+        },
     },
 };
 use core::{
     marker::PhantomData,
-    ops::{
-        BitOr,
-        Deref, //
-    },
+    ops::Deref,
     ptr, //
 };
 use kernel::{
@@ -77,29 +77,6 @@ use kernel::{
         Opaque, //
     },
 };
-
-/// `__poll_t`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PollEvents(u32);
-
-impl PollEvents {
-    /// Nothing.
-    pub(crate) const NONE: Self = Self(0);
-    /// Can be read.
-    pub(crate) const IN: Self = Self(bindings::POLLIN | bindings::POLLRDNORM);
-    /// Can be written.
-    pub(crate) const OUT: Self = Self(bindings::POLLOUT | bindings::POLLWRNORM);
-    /// An error.
-    pub(crate) const ERR: Self = Self(bindings::POLLERR);
-}
-
-impl BitOr for PollEvents {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
 
 /// A device's operations. `Self` is what each open file has. It is only ever borrowed as long as
 /// the file is open, so that what is borrowed from it stays where it is.
@@ -450,7 +427,7 @@ unsafe extern "C" fn poll<D: MiscDevice>(
         // there for longer than the file can be polled.
         unsafe { bindings::poll_wait(file, queue.as_ptr(), table) };
     }
-    data.poll().0
+    data.poll().to_raw()
 }
 
 /// # Safety

@@ -5,6 +5,7 @@
 //! - [`mutex`]: `struct mutex` in a static, and one whose waiters may be killed,
 //! - [`rwsem`]: `struct rw_semaphore`,
 //! - [`wait`], [`wait_forward`]: `struct wait_queue_head`, `struct rcuwait`,
+//! - [`poll`]: what a file is ready for, `__poll_t`,
 //! - [`rcu`]: `call_rcu()`: objects that are freed a grace period after their last use,
 //! - [`workqueue`]: `struct workqueue_struct`, `struct work_struct`.
 //!
@@ -12,6 +13,7 @@
 //! `device`, and by `transport`, `fs` and `control`.
 
 pub(crate) mod mutex;
+pub(crate) mod poll;
 pub(crate) mod rcu;
 pub(super) mod rwsem;
 pub(crate) mod wait;

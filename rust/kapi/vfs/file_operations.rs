@@ -21,15 +21,19 @@ use super::{
     },
     inode::Inode,
     kiocb::Kiocb,
+    poll::PollTable,
     types::Types, //
 };
 use crate::{
     bindings,
-    kapi::mm::iov::{
-        Dest,
-        IovIter,
-        Source, //
-    }, //
+    kapi::{
+        mm::iov::{
+            Dest,
+            IovIter,
+            Source, //
+        },
+        sync::poll::PollEvents, //
+    },
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -101,6 +105,12 @@ pub(crate) trait FileOperations<T: Types>: 'static {
 
     /// The same for a task of 32 bits in a kernel of 64.
     fn compat_ioctl(_file: &File<T>, _cmd: u32, _arg: usize) -> Result<i32> {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// What the file is ready for; the caller may be put on a queue, to ask again when it is woken
+    /// up. For as long as an epoll waits for the file, its mutexes may be held.
+    fn poll(_table: &PollTable<'_, T>) -> PollEvents {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -176,6 +186,11 @@ impl<T: Types> FileOperationsTable<T> {
             },
             compat_ioctl: if O::HAS_COMPAT_IOCTL {
                 Some(compat_ioctl::<T, O>)
+            } else {
+                None
+            },
+            poll: if O::HAS_POLL {
+                Some(poll::<T, O>)
             } else {
                 None
             },
@@ -346,6 +361,20 @@ unsafe extern "C" fn compat_ioctl<T: Types, O: FileOperations<T>>(
 fn long_from(ret: Result<i32>) -> c_long {
     // C converts so, too.
     ret.unwrap_or_else(Error::to_errno) as c_long
+}
+
+/// # Safety
+///
+/// Called by the VFS alone, through the table it is in.
+unsafe extern "C" fn poll<T: Types, O: FileOperations<T>>(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: An open file of `T`, see above.
+    let file = unsafe { File::from_raw(file) };
+    // SAFETY: What the VFS calls with, for the call.
+    let table = unsafe { PollTable::from_raw(file, table) };
+    O::poll(&table).to_raw()
 }
 
 /// # Safety

@@ -16,8 +16,8 @@
 //! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
 //!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
 //! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
-//! - [`file`](mod@file), [`kiocb`], [`dir_context`]: `struct file`, `struct kiocb`,
-//!   `struct dir_context`,
+//! - [`file`](mod@file), [`kiocb`], [`dir_context`], [`poll`]: `struct file`, `struct kiocb`,
+//!   `struct dir_context`, `struct poll_table_struct`,
 //! - [`open`]: `finish_open()` and what else `atomic_open` and `tmpfile` end with.
 //!
 //! The tables, one trait each, attached where C attaches them:
@@ -84,6 +84,7 @@ pub(crate) mod mnt_idmapping;
 pub(crate) mod namei;
 pub(crate) mod new_super;
 pub(crate) mod open;
+pub(crate) mod poll;
 pub(crate) mod posix_acl;
 pub(crate) mod rcu_walk;
 pub(crate) mod security;

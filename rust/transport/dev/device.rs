@@ -24,8 +24,7 @@ use crate::{
                 file_data,
                 MiscDevice,
                 MiscDeviceRegistration,
-                MiscFile,
-                PollEvents, //
+                MiscFile, //
             },
         },
         fuse::{
@@ -48,6 +47,7 @@ use crate::{
             Source, //
         },
         sync::{
+            poll::PollEvents,
             wait::{
                 Signals,
                 WaitQueue, //
