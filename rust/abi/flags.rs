@@ -239,6 +239,14 @@ flags! {
 }
 
 flags! {
+    /// POLL (`FUSE_POLL_*`).
+    PollFlags: u32 {
+        /// The daemon is to say when the file is ready for something else.
+        SCHEDULE_NOTIFY = 0;
+    }
+}
+
+flags! {
     /// RELEASE (`FUSE_RELEASE_*`).
     ReleaseFlags: u32 {
         /// Drop the BSD lock of `lock_owner`.

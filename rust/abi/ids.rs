@@ -117,6 +117,35 @@ impl FileHandle {
     }
 }
 
+/// Our name for an open file or directory, for notifications about it (`fuse_file::kh`).
+///
+/// Each open has the next number; none has 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PollHandle(u64);
+
+impl PollHandle {
+    /// Nothing is before it.
+    pub const FIRST: Self = Self(1);
+
+    /// From the wire, or from a counter.
+    pub const fn from_raw(kh: u64) -> Self {
+        Self(kh)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The next one; `None` after the last.
+    pub const fn next(self) -> Option<Self> {
+        match self.0.checked_add(1) {
+            Some(kh) => Some(Self(kh)),
+            None => None,
+        }
+    }
+}
+
 /// The owner of a file lock, scrambled (`fuse_lock_owner_id`): no kernel address leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LockOwner(u64);
@@ -165,6 +194,13 @@ mod tests {
         assert_eq!(again.interrupt().request(), again);
         assert_eq!(first.interrupt().get(), 3);
         assert!(first.interrupt().is_interrupt() && !first.is_interrupt());
+    }
+
+    #[test]
+    fn poll_handles_end() {
+        assert!(PollHandle::from_raw(1).next() == Some(PollHandle::from_raw(2)));
+        assert_eq!(PollHandle::from_raw(u64::MAX).next(), None);
+        assert!(PollHandle::from_raw(9) < PollHandle::from_raw(10));
     }
 
     #[test]

@@ -14,9 +14,10 @@
 //!
 //! [`op`] has the trait that all operations implement, `op/getattr.rs` is the simplest of them.
 //! [`header`] is what frames every message, [`codec`] how its bytes are written and taken apart,
-//! [`notify`] what a daemon says unasked. [`attr`], [`entry`] and [`dirent`] show what "parsed
-//! once" means: a daemon's struct goes in, and either a checked type or an error ([`error`]) comes
-//! out. No layer above sees a raw field of a reply. [`create_ext`] is what some requests end with.
+//! [`notify`] what a daemon says unasked, in the structs of [`notify_out`]. [`attr`], [`entry`] and
+//! [`dirent`] show what "parsed once" means: a daemon's struct goes in, and either a checked type
+//! or an error ([`error`]) comes out. No layer above sees a raw field of a reply. [`create_ext`] is
+//! what some requests end with.
 //!
 //! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
 //! the numbers that must not be confused, [`lock`] kinds and ranges of locks, [`mode`] types and
@@ -69,6 +70,7 @@ pub mod lock;
 pub mod mode;
 pub mod name;
 pub mod notify;
+pub mod notify_out;
 pub mod op;
 pub mod opcode;
 #[cfg(test)]
@@ -122,6 +124,7 @@ pub use self::{
         LockOwner,
         Nlookup,
         NodeId,
+        PollHandle,
         Unique, //
     },
     lock::{
@@ -133,7 +136,10 @@ pub use self::{
         Rdev, //
     },
     name::Name,
-    notify::NotifyCode,
+    notify::{
+        Notification,
+        NotifyCode, //
+    },
     op::Op,
     opcode::Opcode,
     time::{

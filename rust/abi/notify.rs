@@ -28,92 +28,26 @@
 //! ```
 //!
 //! What stands where the NUL should be does not matter, nor what bytes a name has.
+//!
+//! What comes out is a [`Notification`], which says how much is still to be read. Nothing is done
+//! before all of that was read and is known to be right: a message is acted on as a whole, or not
+//! at all, but for data that goes into pages.
 
-use super::error::Errno;
-use zerocopy::FromBytes;
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
+use super::{
+    error::Errno,
+    ids::{
+        NodeId,
+        PollHandle, //
+    },
+    notify_out::*, //
 };
-
-macro_rules! parts {
-    ($($(#[$doc:meta])* $name:ident: $len:literal { $($field:ident: $int:ty,)* })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(
-                Clone,
-                Copy,
-                PartialEq,
-                Eq,
-                Default,
-                Debug,
-                FromBytes,
-                IntoBytes,
-                Immutable,
-                KnownLayout,
-            )]
-            #[repr(C)]
-            #[allow(missing_docs, reason = "the header's names")]
-            pub struct $name {
-                $(pub $field: $int,)*
-            }
-
-            const _: () = assert!(size_of::<$name>() == $len);
-        )*
-    };
-}
-
-parts! {
-    /// C: `struct fuse_notify_poll_wakeup_out`.
-    FuseNotifyPollWakeupOut: 8 {
-        kh: u64,
-    }
-    /// C: `struct fuse_notify_inval_inode_out`.
-    FuseNotifyInvalInodeOut: 24 {
-        ino: u64,
-        off: i64,
-        len: i64,
-    }
-    /// C: `struct fuse_notify_inval_entry_out`.
-    FuseNotifyInvalEntryOut: 16 {
-        parent: u64,
-        namelen: u32,
-        flags: u32,
-    }
-    /// C: `struct fuse_notify_delete_out`.
-    FuseNotifyDeleteOut: 24 {
-        parent: u64,
-        child: u64,
-        namelen: u32,
-        padding: u32,
-    }
-    /// C: `struct fuse_notify_store_out`.
-    FuseNotifyStoreOut: 24 {
-        nodeid: u64,
-        offset: u64,
-        size: u32,
-        padding: u32,
-    }
-    /// C: `struct fuse_notify_retrieve_out`.
-    FuseNotifyRetrieveOut: 32 {
-        notify_unique: u64,
-        nodeid: u64,
-        offset: u64,
-        size: u32,
-        padding: u32,
-    }
-    /// C: `struct fuse_notify_prune_out`.
-    FuseNotifyPruneOut: 16 {
-        count: u32,
-        padding: u32,
-        spare: u64,
-    }
-}
+use zerocopy::FromBytes;
 
 /// The end of the largest file (`MAX_LFS_FILESIZE`), from which on there is no data.
 const MAX_LFS_FILESIZE: u64 = i64::MAX as u64;
+
+/// `FUSE_EXPIRE_ONLY`, of INVAL_ENTRY.
+const EXPIRE_ONLY: u32 = 1 << 0;
 
 /// Which notification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,7 +93,7 @@ impl NotifyCode {
         })
     }
 
-    /// How many bytes to read of the `body_len` that follow the header, for [`check`](Self::check).
+    /// How many bytes to read of the `body_len` that follow the header, for [`parse`](Self::parse).
     ///
     /// # Errors
     ///
@@ -189,35 +123,142 @@ impl NotifyCode {
     ///
     /// ENAMETOOLONG for a longer one; EINVAL if the rest is not as long as it is said to be, or an
     /// offset is beyond all files.
-    pub fn check(self, fixed: &[u8], body_len: usize, name_max: u32) -> Result<(), Errno> {
+    pub fn parse(
+        self,
+        fixed: &[u8],
+        body_len: usize,
+        name_max: u32,
+    ) -> Result<Notification, Errno> {
         let rest = body_len.checked_sub(fixed.len()).ok_or(Errno::EINVAL)?;
-        match self {
-            Self::Poll | Self::InvalInode | Self::Resend | Self::IncEpoch => Ok(()),
+        Ok(match self {
+            Self::Poll => {
+                let out: FuseNotifyPollWakeupOut = read(fixed)?;
+                Notification::Poll {
+                    kh: PollHandle::from_raw(out.kh),
+                }
+            }
+            Self::InvalInode => {
+                let out: FuseNotifyInvalInodeOut = read(fixed)?;
+                Notification::InvalInode {
+                    node: NodeId::new(out.ino),
+                    offset: out.off,
+                    len: out.len,
+                }
+            }
             Self::InvalEntry => {
                 let out: FuseNotifyInvalEntryOut = read(fixed)?;
-                name_follows(out.namelen, rest, name_max)
+                Notification::InvalEntry {
+                    parent: NodeId::new(out.parent),
+                    name_len: name_follows(out.namelen, rest, name_max)?,
+                    expire_only: out.flags & EXPIRE_ONLY != 0,
+                }
             }
             Self::Delete => {
                 let out: FuseNotifyDeleteOut = read(fixed)?;
-                name_follows(out.namelen, rest, name_max)
+                Notification::Delete {
+                    parent: NodeId::new(out.parent),
+                    child: NodeId::new(out.child),
+                    name_len: name_follows(out.namelen, rest, name_max)?,
+                }
             }
             Self::Store => {
                 let out: FuseNotifyStoreOut = read(fixed)?;
                 follows(usize::try_from(out.size).ok(), rest)?;
-                within_files(out.offset)
+                within_files(out.offset)?;
+                Notification::Store {
+                    node: NodeId::new(out.nodeid),
+                    offset: out.offset,
+                    size: out.size,
+                }
             }
             Self::Retrieve => {
                 let out: FuseNotifyRetrieveOut = read(fixed)?;
-                within_files(out.offset)
+                within_files(out.offset)?;
+                Notification::Retrieve {
+                    notify_unique: out.notify_unique,
+                    node: NodeId::new(out.nodeid),
+                    offset: out.offset,
+                    size: out.size,
+                }
             }
+            Self::Resend => Notification::Resend,
+            Self::IncEpoch => Notification::IncEpoch,
             Self::Prune => {
                 let out: FuseNotifyPruneOut = read(fixed)?;
                 let count = usize::try_from(out.count).ok();
                 let ids = count.and_then(|count| count.checked_mul(size_of::<u64>()));
-                follows(ids, rest)
+                follows(ids, rest)?;
+                Notification::Prune { count: out.count }
             }
-        }
+        })
     }
+}
+
+/// A notification whose fixed part is well formed, and what that says. Node 0 is none: there is no
+/// such inode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notification {
+    /// The file that is called so ([`Poll::kh`](super::op::Poll::kh)) is ready for something else.
+    Poll {
+        /// Whatever the daemon says: there need be no such file.
+        kh: PollHandle,
+    },
+    /// Attributes of a node are out of date, and a range of its data.
+    InvalInode {
+        /// Which.
+        node: Option<NodeId>,
+        /// Where the range begins; before 0 there is none.
+        offset: i64,
+        /// How long it is; 0 or less for all that follows.
+        len: i64,
+    },
+    /// A name, which follows, is out of date.
+    InvalEntry {
+        /// Where it is.
+        parent: Option<NodeId>,
+        /// Bytes of the name, without the NUL after it.
+        name_len: usize,
+        /// It is only to be looked up again, and stays until then.
+        expire_only: bool,
+    },
+    /// Data for the page cache, which follow.
+    Store {
+        /// Whose.
+        node: Option<NodeId>,
+        /// Where they begin, within a file.
+        offset: u64,
+        /// Bytes that follow.
+        size: u32,
+    },
+    /// Asks for data of the page cache.
+    Retrieve {
+        /// How the daemon will tell the answer.
+        notify_unique: u64,
+        /// Whose.
+        node: Option<NodeId>,
+        /// Where they begin, within a file.
+        offset: u64,
+        /// Bytes at most.
+        size: u32,
+    },
+    /// A name, which follows, was removed.
+    Delete {
+        /// Where it was.
+        parent: Option<NodeId>,
+        /// What it was the name of, if that matters.
+        child: Option<NodeId>,
+        /// Bytes of the name, without the NUL after it.
+        name_len: usize,
+    },
+    /// What was read and not answered is to be sent again.
+    Resend,
+    /// All names are out of date.
+    IncEpoch,
+    /// Nodes, which follow, that are not in use are to be forgotten.
+    Prune {
+        /// How many, 8 bytes each.
+        count: u32,
+    },
 }
 
 /// A fixed part that is there, since [`NotifyCode::fixed_len`] says so.
@@ -225,12 +266,14 @@ fn read<T: FromBytes>(fixed: &[u8]) -> Result<T, Errno> {
     T::read_from_bytes(fixed).map_err(|_| Errno::EINVAL)
 }
 
-fn name_follows(namelen: u32, rest: usize, name_max: u32) -> Result<(), Errno> {
+/// The length of a name with a NUL after it, which is all the rest.
+fn name_follows(namelen: u32, rest: usize, name_max: u32) -> Result<usize, Errno> {
     if namelen > name_max {
         return Err(Errno::ENAMETOOLONG);
     }
-    let name = usize::try_from(namelen).ok();
-    follows(name.and_then(|name| name.checked_add(1)), rest)
+    let name = usize::try_from(namelen).map_err(|_| Errno::EINVAL)?;
+    follows(name.checked_add(1), rest)?;
+    Ok(name)
 }
 
 fn follows(said: Option<usize>, rest: usize) -> Result<(), Errno> {
@@ -289,7 +332,74 @@ mod tests {
     fn check(number: i32, fixed: &[u8], rest: usize) -> Result<(), Errno> {
         let body_len = fixed.len().saturating_add(rest);
         assert_eq!(code(number).fixed_len(body_len), Ok(fixed.len()));
-        code(number).check(fixed, body_len, 1024)
+        code(number).parse(fixed, body_len, 1024).map(drop)
+    }
+
+    /// What the fixed part says, of the bytes that `wire` has.
+    fn says(number: i32, wire: Wire, rest: usize) -> Notification {
+        let body_len = wire.0.len() + rest;
+        let parsed = code(number).parse(&wire.0, body_len, 1024);
+        parsed.expect("well formed")
+    }
+
+    #[test]
+    fn each_says_what_its_bytes_say() {
+        let kh = PollHandle::from_raw(u64::MAX - 2);
+        assert_eq!(says(1, wire().u64(kh.get()), 0), Notification::Poll { kh });
+        let inode = Notification::InvalInode {
+            node: NodeId::new(6),
+            offset: -1,
+            len: 9,
+        };
+        assert_eq!(says(2, wire().u64(6).u64(u64::MAX).u64(9), 0), inode);
+        for (flags, expire_only) in [(0, false), (1, true), (u32::MAX - 1, false)] {
+            let entry = Notification::InvalEntry {
+                parent: NodeId::new(6),
+                name_len: 2,
+                expire_only,
+            };
+            assert_eq!(says(3, wire().u64(6).u32(2).u32(flags), 3), entry);
+        }
+        let store = Notification::Store {
+            node: NodeId::new(6),
+            offset: 4096,
+            size: 5,
+        };
+        assert_eq!(says(4, wire().u64(6).u64(4096).u32(5).u32(9), 5), store);
+        let retrieve = Notification::Retrieve {
+            notify_unique: 77,
+            node: NodeId::new(6),
+            offset: 4096,
+            size: 5,
+        };
+        let bytes = wire().u64(77).u64(6).u64(4096).u32(5).u32(9);
+        assert_eq!(says(5, bytes, 0), retrieve);
+        let delete = Notification::Delete {
+            parent: NodeId::new(6),
+            child: NodeId::new(7),
+            name_len: 2,
+        };
+        assert_eq!(says(6, wire().u64(6).u64(7).u32(2).u32(9), 3), delete);
+        assert_eq!(says(7, wire(), 5), Notification::Resend);
+        assert_eq!(says(8, wire(), 5), Notification::IncEpoch);
+        let prune = Notification::Prune { count: 2 };
+        assert_eq!(says(9, wire().u32(2).u32(9).u64(9), 16), prune);
+    }
+
+    /// Where C finds no inode for it there is none to be found.
+    #[test]
+    fn node_0_is_none() {
+        let none = |said| match said {
+            Notification::InvalInode { node, .. }
+            | Notification::Store { node, .. }
+            | Notification::Retrieve { node, .. } => node.is_none(),
+            Notification::InvalEntry { parent, .. } => parent.is_none(),
+            Notification::Delete { parent, child, .. } => parent.is_none() && child.is_none(),
+            _ => false,
+        };
+        for (number, len, rest) in [(2, 24, 0), (3, 16, 1), (4, 24, 0), (5, 32, 0), (6, 24, 1)] {
+            assert!(none(says(number, Wire(vec![0; len]), rest)), "{number}");
+        }
     }
 
     #[test]
@@ -336,11 +446,9 @@ mod tests {
             ..Default::default()
         };
         let body_len = 16 + 4096;
-        assert_eq!(code(3).check(entry.as_bytes(), body_len, 4095), Ok(()));
-        assert_eq!(
-            code(3).check(entry.as_bytes(), body_len, 4094),
-            ENAMETOOLONG
-        );
+        let parse = |max| code(3).parse(entry.as_bytes(), body_len, max).map(drop);
+        assert_eq!(parse(4095), Ok(()));
+        assert_eq!(parse(4094), ENAMETOOLONG);
     }
 
     #[test]
@@ -423,13 +531,13 @@ mod tests {
                 let Ok(len) = code.fixed_len(body_len) else {
                     continue;
                 };
-                match code.check(&fixed[..len], body_len, 1024) {
-                    Ok(()) => taken += 1,
+                match code.parse(&fixed[..len], body_len, 1024) {
+                    Ok(_) => taken += 1,
                     Err(errno) => assert!([-22, -36].contains(&errno.to_negative())),
                 }
                 // What transport never asks.
                 let other = &fixed[..random.below(33)];
-                let _ = code.check(other, body_len, random.next() as u32);
+                let _ = code.parse(other, body_len, random.next() as u32);
             }
         }
         assert!(taken > 1000, "nothing but refusals: {taken}");

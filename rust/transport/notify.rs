@@ -9,6 +9,7 @@
 use crate::{
     abi::{
         Errno,
+        Notification,
         NotifyCode, //
     },
     engine::Resend,
@@ -30,40 +31,48 @@ impl Chan {
     /// # Errors
     ///
     /// `EINVAL` before INIT was answered and after an abort, and for an unknown one; for a
-    /// malformed one as [`NotifyCode::check`]; those of [`CopyIn::fill`].
+    /// malformed one as [`NotifyCode::parse`]; those of [`CopyIn::fill`].
     pub(super) fn notify(&self, code: i32, body_len: usize, from: &mut impl CopyIn) -> Result {
         if !self.initialized() || !self.connected() {
             return Err(EINVAL);
         }
         let code = NotifyCode::from_raw(code).ok_or(EINVAL)?;
-        self.read_fixed(code, body_len, from)?;
-        match code {
-            NotifyCode::Resend => self.resend(),
-            NotifyCode::IncEpoch => {
+        match self.read_fixed(code, body_len, from)? {
+            Notification::Resend => self.resend(),
+            Notification::IncEpoch => {
                 if let Some(notified) = self.notified() {
                     notified.inc_epoch();
                 }
             }
             // As an older kernel answers.
-            NotifyCode::Poll => return Err(unbuilt!("FUSE_NOTIFY_POLL", EINVAL)),
-            NotifyCode::InvalInode => return Err(unbuilt!("FUSE_NOTIFY_INVAL_INODE", EINVAL)),
-            NotifyCode::InvalEntry => return Err(unbuilt!("FUSE_NOTIFY_INVAL_ENTRY", EINVAL)),
-            NotifyCode::Store => return Err(unbuilt!("FUSE_NOTIFY_STORE", EINVAL)),
-            NotifyCode::Retrieve => return Err(unbuilt!("FUSE_NOTIFY_RETRIEVE", EINVAL)),
-            NotifyCode::Delete => return Err(unbuilt!("FUSE_NOTIFY_DELETE", EINVAL)),
-            NotifyCode::Prune => return Err(unbuilt!("FUSE_NOTIFY_PRUNE", EINVAL)),
+            Notification::Poll { .. } => return Err(unbuilt!("FUSE_NOTIFY_POLL", EINVAL)),
+            Notification::InvalInode { .. } => {
+                return Err(unbuilt!("FUSE_NOTIFY_INVAL_INODE", EINVAL))
+            }
+            Notification::InvalEntry { .. } => {
+                return Err(unbuilt!("FUSE_NOTIFY_INVAL_ENTRY", EINVAL))
+            }
+            Notification::Store { .. } => return Err(unbuilt!("FUSE_NOTIFY_STORE", EINVAL)),
+            Notification::Retrieve { .. } => return Err(unbuilt!("FUSE_NOTIFY_RETRIEVE", EINVAL)),
+            Notification::Delete { .. } => return Err(unbuilt!("FUSE_NOTIFY_DELETE", EINVAL)),
+            Notification::Prune { .. } => return Err(unbuilt!("FUSE_NOTIFY_PRUNE", EINVAL)),
         }
         Ok(())
     }
 
     /// Reads the fixed part of a notification and checks it.
-    fn read_fixed(&self, code: NotifyCode, body_len: usize, from: &mut impl CopyIn) -> Result {
+    fn read_fixed(
+        &self,
+        code: NotifyCode,
+        body_len: usize,
+        from: &mut impl CopyIn,
+    ) -> Result<Notification> {
         let bad = |errno: Errno| Error::from_errno(errno.to_negative());
         let mut fixed = [0u8; NotifyCode::MAX_FIXED];
         let len = code.fixed_len(body_len).map_err(bad)?;
         let fixed = fixed.get_mut(..len).ok_or(EIO)?;
         from.get_all(fixed)?;
-        code.check(fixed, body_len, self.name_max()).map_err(bad)
+        code.parse(fixed, body_len, self.name_max()).map_err(bad)
     }
 
     /// Queues again, in front of all others, what the daemon has read and not answered.

@@ -15,7 +15,7 @@
 //! | what makes names, or files | `mknod`, `mkdir`, `symlink`, `link`, `create`, `tmpfile` |
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
-//! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `release` |
+//! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `poll`, `release` |
 //! | locks of files | `getlk`, `setlk`, `setlkw` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
@@ -56,6 +56,7 @@ mod mkdir;
 mod mknod;
 mod open;
 mod opendir;
+mod poll;
 mod priv_ioctl;
 mod read;
 mod readdir;
@@ -102,6 +103,7 @@ pub use self::{
     mknod::*,
     open::*,
     opendir::*,
+    poll::*,
     priv_ioctl::*,
     read::*,
     readdir::*,

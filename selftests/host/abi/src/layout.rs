@@ -9,8 +9,8 @@
 //! Which compiler: `CC`, else clang, else cc.
 
 use crate::abi::{
-    attr::*, create_ext::*, dirent::*, entry::*, flags::*, header::*, notify::*, op::*,
-    version::MAJOR, Minor, NodeId, Opcode, Unique,
+    attr::*, create_ext::*, dirent::*, entry::*, flags::*, header::*, notify::*, notify_out::*,
+    op::*, version::MAJOR, Minor, NodeId, Opcode, Unique,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,6 +109,8 @@ fn ours() -> Layout {
         "fuse_ioctl_in" FuseIoctlIn { fh, flags, cmd, arg, in_size, out_size }
         "fuse_ioctl_out" FuseIoctlOut { result, flags, in_iovs, out_iovs }
         "fuse_interrupt_in" FuseInterruptIn { unique }
+        "fuse_poll_in" FusePollIn { fh, kh, flags, events }
+        "fuse_poll_out" FusePollOut { revents, padding }
         "fuse_notify_poll_wakeup_out" FuseNotifyPollWakeupOut { kh }
         "fuse_notify_inval_inode_out" FuseNotifyInvalInodeOut { ino, off, len }
         "fuse_notify_inval_entry_out" FuseNotifyInvalEntryOut { parent, namelen, flags }
@@ -136,6 +138,7 @@ fn constants() -> BTreeMap<String, u64> {
         ("FUSE_GETATTR_", GetattrFlags::NAMES),
         ("FUSE_READ_", ReadFlags::NAMES),
         ("FUSE_WRITE_", WriteFlags::NAMES),
+        ("FUSE_POLL_", PollFlags::NAMES),
         ("FUSE_RELEASE_", ReleaseFlags::NAMES),
         ("FUSE_IOCTL_", IoctlFlags::NAMES),
         ("FUSE_LK_", LkFlags::NAMES),

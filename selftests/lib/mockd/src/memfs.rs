@@ -349,13 +349,6 @@ impl Memfs {
             }
             Op::RELEASEDIR | Op::FSYNC | Op::FSYNCDIR | Op::ACCESS | Op::DESTROY => Ok(vec![]),
             Op::POLL => self.ready.map(poll_out).ok_or(ENOSYS),
-            Op::RELEASE
-            | Op::RELEASEDIR
-            | Op::FSYNC
-            | Op::FSYNCDIR
-            | Op::FLUSH
-            | Op::ACCESS
-            | Op::DESTROY => Ok(vec![]),
             _ => Err(ENOSYS),
         }
     }
