@@ -38,6 +38,11 @@ impl Chan {
         }
         let code = NotifyCode::from_raw(code).ok_or(EINVAL)?;
         match self.read_fixed(code, body_len, from)? {
+            Notification::Poll { kh } => {
+                if let Some(notified) = self.notified() {
+                    notified.poll(kh);
+                }
+            }
             Notification::Resend => self.resend(),
             Notification::IncEpoch => {
                 if let Some(notified) = self.notified() {
@@ -45,7 +50,6 @@ impl Chan {
                 }
             }
             // As an older kernel answers.
-            Notification::Poll { .. } => return Err(unbuilt!("FUSE_NOTIFY_POLL", EINVAL)),
             Notification::InvalInode { .. } => {
                 return Err(unbuilt!("FUSE_NOTIFY_INVAL_INODE", EINVAL))
             }

@@ -8,12 +8,16 @@
 //! connection must not sleep. Takes no locks: everything here is fixed at mount time, set once by
 //! INIT, or atomic.
 
-use super::left::LeftTable;
+use super::{
+    left::LeftTable,
+    polled::PolledFiles, //
+};
 use crate::{
     abi::{
         name::NAME_LOW_MAX,
         InitFlags,
-        Minor, //
+        Minor,
+        PollHandle, //
     },
     kapi::{
         fuse::moduleparam,
@@ -90,6 +94,10 @@ pub(in crate::fs) struct Conn {
     attr_version: Atomic<u64>,
     evict_ctr: Atomic<u64>,
     epoch: Atomic<u32>,
+    /// The next open file's number.
+    next_kh: Atomic<u64>,
+    /// Files that have been polled.
+    pub(in crate::fs) polled: Arc<PolledFiles>,
     /// Callers that have left.
     pub(in crate::fs) left: Arc<LeftTable>,
 }
@@ -102,6 +110,7 @@ impl Conn {
         user_ns: ARef<UserNamespace>,
         scramble_key: [u32; 4],
         left: Arc<LeftTable>,
+        polled: Arc<PolledFiles>,
     ) -> Self {
         Self {
             chan,
@@ -114,6 +123,8 @@ impl Conn {
             attr_version: Atomic::new(1),
             evict_ctr: Atomic::new(1),
             epoch: Atomic::new(1),
+            next_kh: Atomic::new(PollHandle::FIRST.get()),
+            polled,
             left,
         }
     }
@@ -226,6 +237,13 @@ impl Conn {
     /// Begins a new epoch.
     pub(in crate::fs) fn inc_epoch(&self) {
         self.epoch.fetch_add(1, Relaxed);
+    }
+
+    /// A number for a file that is to be opened, whether it will be polled or not: the daemon sees
+    /// the numbers that it sees with C (`fuse_conn::khctr`).
+    #[inline]
+    pub(in crate::fs) fn new_kh(&self) -> PollHandle {
+        PollHandle::from_raw(self.next_kh.fetch_add(1, Relaxed))
     }
 
     /// Whether the current task may use the mount at all (`fuse_allow_current_process()`).

@@ -23,10 +23,14 @@ use crate::{
         FileHandle,
         LockOwner,
         NodeId,
-        OpenOutFlags, //
+        OpenOutFlags,
+        PollHandle, //
     },
     fs::{
-        conn::connection::Conn,
+        conn::{
+            connection::Conn,
+            polled::PollPlace, //
+        },
         inode::iomode::{
             self,
             CachedUse, //
@@ -75,6 +79,10 @@ pub(in crate::fs) struct FuseFile {
     /// Who has locks of flock(2), as the daemon knows it, once there was one that it has granted.
     flock: SetOnce<LockOwner>,
     pub(super) cached_use: CachedUse,
+    /// What notifications call it.
+    pub(super) kh: PollHandle,
+    /// Those who wait for it, once it has been polled.
+    pub(super) polled: PollPlace,
     kind: Kind,
     /// `None` if there is nothing to be released.
     release: Option<ReleaseMemory>,
@@ -138,6 +146,7 @@ fn send_release(
 pub(in crate::fs) struct NewFile {
     conn: Arc<Conn>,
     kind: Kind,
+    kh: PollHandle,
     file: UniqueArc<MaybeUninit<FuseFile>>,
     release: Option<ReleaseMemory>,
 }
@@ -165,6 +174,7 @@ impl NewFile {
         Ok(Self {
             conn: conn.clone(),
             kind,
+            kh: conn.new_kh(),
             file: UniqueArc::new_uninit(GFP_KERNEL_ACCOUNT)?,
             release,
         })
@@ -189,6 +199,8 @@ impl NewFile {
                 left_by: Atomic::new(0),
                 flock: SetOnce::new(),
                 cached_use: CachedUse::new(),
+                kh: self.kh,
+                polled: PollPlace::new(),
                 kind: self.kind,
                 release: self.release,
             })
@@ -282,6 +294,7 @@ impl Drop for FuseFile {
     /// Sends RELEASE in the background, since this may be the daemon's own doing: it is not waited
     /// for. May sleep for memory.
     fn drop(&mut self) {
+        self.conn.polled.remove(self.kh, &self.polled);
         let Some(memory) = self.take_release() else {
             return;
         };

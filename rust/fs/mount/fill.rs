@@ -16,7 +16,8 @@ use crate::{
     fs::{
         conn::{
             connection::Conn,
-            left::LeftTable, //
+            left::LeftTable,
+            polled::PolledFiles, //
         },
         name::expiry,
         notify::notified::Super,
@@ -82,6 +83,7 @@ impl MountContext {
             fc.user_ns().into(),
             get_random_u32s(),
             LeftTable::new()?,
+            PolledFiles::new()?,
         );
         let conn = Arc::new(conn, GFP_KERNEL)?;
         Ok(Tree::Make(Mount::new(conn)))

@@ -2,11 +2,13 @@
 
 //! Notifications from the daemon that concern the filesystem.
 //!
-//! C counterpart: notify.c, `fuse_epoch_work()` (dir.c). Takes the killsb semaphore for reading, as
-//! a superblock may be on its way out while the daemon still writes.
+//! C counterpart: notify.c, `fuse_epoch_work()` (dir.c). What is about the superblock takes the
+//! killsb semaphore for reading, as it may be on its way out while the daemon still writes.
 
 use crate::{
+    abi::PollHandle,
     fs::{
+        conn::polled::PolledFiles,
         Fuse,
         SuperBlock, //
     },
@@ -35,6 +37,7 @@ use kernel::{
 #[pin_data]
 pub(in crate::fs) struct Super {
     live: Arc<LiveSuper<Fuse>>,
+    polled: Arc<PolledFiles>,
     /// Drops the names that an epoch has ended. Nothing that the daemon writes may wait for it:
     /// inodes go too, and may have to wait for an answer of the daemon.
     #[pin]
@@ -63,6 +66,7 @@ impl Super {
         let this = Arc::pin_init(
             pin_init!(Self {
                 live: sb.live().clone(),
+                polled: sb.data().conn.polled.clone(),
                 prune <- new_work!("fuse_epoch_work"),
             }),
             GFP_KERNEL,
@@ -83,6 +87,12 @@ impl Super {
 struct Handle(Arc<Super>);
 
 impl Notified for Handle {
+    /// `fuse_notify_poll_wakeup()`. It is about open files, which are there as long as there is a
+    /// superblock: that is not asked.
+    fn poll(&self, kh: PollHandle) {
+        self.0.polled.wake_up(kh);
+    }
+
     /// `fuse_notify_inc_epoch()`.
     fn inc_epoch(&self) {
         self.0.live.with(|sb| {
@@ -92,5 +102,10 @@ impl Notified for Handle {
                 let _ = system_dfl().enqueue(self.0.clone());
             }
         });
+    }
+
+    /// `fuse_end_polls()`.
+    fn aborted(&self) {
+        self.0.polled.wake_up_all();
     }
 }

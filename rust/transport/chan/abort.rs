@@ -72,6 +72,9 @@ impl Chan {
         let Some(aborted) = aborted else {
             return;
         };
+        if let Some(notified) = self.notified() {
+            notified.aborted();
+        }
         // There may be any number.
         let mut forgets = aborted.forgets;
         while forgets.pop_front().is_some() {

@@ -31,7 +31,8 @@ use crate::{
     abi::{
         name::NAME_LOW_MAX,
         op,
-        Minor, //
+        Minor,
+        PollHandle, //
     },
     engine::StepResult,
     kapi::{
@@ -73,8 +74,14 @@ const MIN_READ_BUFFER: usize = 8192;
 /// What the filesystem does about notifications. Called in the daemon's write(2), without locks,
 /// when the whole message has been copied and checked.
 pub(crate) trait Notified: Send + Sync {
+    /// A file is ready for something else. There need be none of that handle.
+    fn poll(&self, kh: PollHandle);
+
     /// All names are out of date.
     fn inc_epoch(&self);
+
+    /// Not a notification, but the end of all: the channel was aborted. Sleeps.
+    fn aborted(&self);
 }
 
 /// What INIT settles for the transport.
