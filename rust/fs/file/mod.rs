@@ -13,7 +13,8 @@
 //! - [`flush`]: FLUSH and FSYNC,
 //! - [`ioctl`]: ioctl(2), by IOCTL,
 //! - [`fileattr`]: flags and the like, by the same,
-//! - [`lock`]: POSIX locks and those of flock(2).
+//! - [`lock`]: POSIX locks and those of flock(2),
+//! - [`poll`]: what a file is ready for: POLL.
 
 pub(in crate::fs) mod behind;
 pub(in crate::fs) mod fileattr;
@@ -24,3 +25,4 @@ pub(in crate::fs) mod give_back;
 pub(in crate::fs) mod ioctl;
 pub(in crate::fs) mod lock;
 pub(in crate::fs) mod open;
+pub(in crate::fs) mod poll;

@@ -23,7 +23,8 @@ use crate::{
             fuse_file::FuseFile,
             ioctl,
             lock,
-            open, //
+            open,
+            poll, //
         },
         File,
         Fuse,
@@ -37,6 +38,7 @@ use crate::{
             IovIter,
             Source, //
         },
+        sync::poll::PollEvents,
         vfs::{
             dir_context::DirContext,
             file::FlOwner,
@@ -51,7 +53,8 @@ use crate::{
                 FileOperationsTable,
                 LockCommand, //
             },
-            kiocb::Kiocb, //
+            kiocb::Kiocb,
+            poll::PollTable, //
         },
     },
 };
@@ -109,6 +112,10 @@ impl FileOperations<Fuse> for RegularFile {
 
     fn compat_ioctl(file: &File, cmd: u32, arg: usize) -> Result<i32> {
         ioctl::ioctl(file, cmd, arg, ioctl::width(true))
+    }
+
+    fn poll(table: &PollTable<'_, Fuse>) -> PollEvents {
+        poll::poll(table)
     }
 
     fn mmap(file: &File, vma: &VmaNew) -> Result {

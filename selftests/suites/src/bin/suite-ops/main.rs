@@ -42,6 +42,7 @@ mod opendir;
 mod overlay;
 mod paths;
 mod permissions;
+mod poll;
 mod read;
 mod readdir;
 mod release;
@@ -108,6 +109,7 @@ fn main() {
         lock_local::cases,
         lock_ends::cases,
         flock::cases,
+        poll::cases,
         mmap::cases,
         bmap::cases,
         ioctl::cases,
