@@ -16,6 +16,7 @@ mod create;
 mod create_ext;
 mod direct;
 mod enosys;
+mod epoll;
 mod fileattr;
 mod flock;
 mod forget;
@@ -37,6 +38,7 @@ mod lookup;
 mod mkdir;
 mod mknod;
 mod mmap;
+mod notify_poll;
 mod open;
 mod opendir;
 mod overlay;
@@ -110,6 +112,8 @@ fn main() {
         lock_ends::cases,
         flock::cases,
         poll::cases,
+        epoll::cases,
+        notify_poll::cases,
         mmap::cases,
         bmap::cases,
         ioctl::cases,
