@@ -17,6 +17,8 @@ for suite in "${suites[@]}"; do
 	awk -v ours="$OURS" '
 		/^\[/ {
 			name = $2
+			# Numbers tell filesystem types apart, and differ from run to run.
+			gsub(/#[0-9]+/, "", name)
 			if (before != "" && (before " " name) ~ ours) print before " > " name
 			before = name
 			next
