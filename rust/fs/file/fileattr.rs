@@ -102,6 +102,8 @@ impl<'a> Opened<'a> {
     /// Opens it (`fuse_priv_ioctl_prepare()`).
     fn new(entry: &'a Dentry) -> Result<Self> {
         let inode = entry.inode().ok_or(ENOENT)?;
+        // With the lock held this is the first that is sent of a change.
+        inode.await_if_locked()?;
         if !inode.conn().allow_current_process() {
             return Err(EACCES);
         }
@@ -111,9 +113,6 @@ impl<'a> Opened<'a> {
             () if inode.is_dir() => Kind::Dir,
             () => return Err(ENOTTY),
         };
-        if inode.await_if_locked()? {
-            inode.check_bad()?;
-        }
         let file = FuseFile::open_privately(inode, O_RDONLY, kind)?;
         file.attach(inode);
         Ok(Self { inode, file })
