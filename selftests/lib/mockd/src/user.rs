@@ -380,7 +380,8 @@ pub fn removexattr(p: &Path, name: &str) -> Res<()> {
 
 /// A command of ioctl(2) that is read by the daemon, written by it, or both, with memory of `size`.
 pub const fn command(reads: bool, writes: bool, size: usize) -> u32 {
-    (reads as u32) << 30 | (writes as u32) << 31 | (size as u32) << 16 | (b'F' as u32) << 8 | 1
+    let direction = ((writes as u32) << 31) | ((reads as u32) << 30);
+    direction | ((size as u32) << 16) | ((b'F' as u32) << 8) | 1
 }
 
 /// ioctl(2) with any argument.
@@ -430,7 +431,7 @@ pub fn file_getattr(p: &Path) -> Res<FileAttr> {
     let mut a = [0u32; 6];
     file_attr(SYS_FILE_GETATTR, p, &mut a)?;
     Ok((
-        u64::from(a[0]) | u64::from(a[1]) << 32,
+        u64::from(a[0]) | (u64::from(a[1]) << 32),
         a[2],
         a[3],
         a[4],
