@@ -210,6 +210,7 @@ fn text(r: &Request) -> String {
         .map_or(0, |d| d.as_secs());
     r.text(|kind, v| match kind {
         Kind::Owner => "owner".into(),
+        Kind::Pid => "pid".into(),
         Kind::Nsec => "nsec".into(),
         Kind::Time if v.abs_diff(now) < 100_000 => "now".into(),
         _ => v.to_string(),
