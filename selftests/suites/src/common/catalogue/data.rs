@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Data of files: READ, WRITE, FSYNC.
+//! Data of files: READ, WRITE, FSYNC; and POLL.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use mockd::errno::*;
 use mockd::mem::PAGE;
+use mockd::poll;
 use mockd::user;
 use mockd::wire::Op;
 
 use super::Lock::{Folio, Tail, S, X};
-use super::{appends, reads, writes, Act, Keeps, Part, Place, Row, Unknown, Waits, PAGES};
+use super::{appends, reads, writes, Act, Got, Keeps, Part, Place, Row, Unknown, Waits, OK, PAGES};
 
 /// More than a page, and not as pages are cut.
 const DIRECT: usize = 5000;
@@ -149,6 +150,22 @@ pub const ROWS: &[Row] = &[
         ..Row::new("fsync", Op::FSYNC, |p| {
             let f = p.open(Part::File, libc::O_RDWR)?;
             Ok(Act::done(move || user::fsync(&f)))
+        })
+    },
+    // That there is an error is one of the things that poll(2) says.
+    Row {
+        files: |fs| fs.ready = Some(libc::POLLIN as u32),
+        aborted: Err(EIO),
+        unknown: Unknown::Remembered(Ok(())),
+        error: Some(EIO),
+        keeps: Keeps::File,
+        faults: Some(&[OK, EIO, EFAULT]),
+        ..Row::new("poll", Op::POLL, |p| {
+            let f = p.open(Part::File, libc::O_RDWR)?;
+            Ok(Act::new(move || match poll::poll(&f, libc::POLLIN, 0)? {
+                told if told & libc::POLLERR != 0 => Err(EIO),
+                told => Ok(Got::Number(told as usize)),
+            }))
         })
     },
 ];

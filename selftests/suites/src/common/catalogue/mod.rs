@@ -70,6 +70,8 @@ pub struct Row {
     pub aborted: Res<()>,
     /// What becomes of ENOSYS.
     pub unknown: Unknown,
+    /// What the caller gets whatever the daemon's error is.
+    pub error: Option<Errno>,
     /// What the daemon must be given back when it has done it and nobody takes the answer.
     pub leaves: Leaves,
     /// What stays as it is until it is answered, even when its caller has gone.
@@ -207,6 +209,7 @@ impl Row {
             waits: Waits::Killably,
             aborted: Err(ECONNABORTED),
             unknown: Unknown::Error,
+            error: None,
             leaves: Leaves::Nothing,
             keeps: Keeps::Nothing,
             lends: false,
