@@ -140,6 +140,7 @@ fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
 fn on_names() {
     let mut fs = catalogue::sample();
     (fs.xattrs, fs.ioctls) = (true, true);
+    fs.ready = Some(libc::POLLIN as u32);
     check_on(fs, |mnt| {
         let mut all = catalogue_calls(mnt);
         all.extend(wrong(&names(), mnt));

@@ -146,6 +146,7 @@ impl Behind {
             (fs.entry_valid, fs.attr_valid) = (mockd::reply::ZERO, mockd::reply::ZERO);
         }
         fs.xattrs = rng.bool();
+        fs.ready = Some(libc::POLLIN as u32);
         for node in fs.nodes.values_mut() {
             node.xattrs.insert("user.a".into(), b"value".to_vec());
         }

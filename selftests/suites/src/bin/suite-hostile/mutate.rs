@@ -128,9 +128,10 @@ pub fn stray(rng: &mut Rng, r: &Request, world: &World) -> Bad {
     }
 }
 
-/// A notification that no kernel may take: an unknown code, or one whose size does not fit.
+/// A notification that no kernel may take: an unknown code, or one whose size does not fit. Or one
+/// of a file that nobody waits for, if there is such a file: every kernel takes that.
 fn notification(rng: &mut Rng) -> Bad {
-    let (code, payload) = match rng.u32(..4) {
+    let (code, payload) = match rng.u32(..5) {
         0 => (
             [0, -1, 10, 77, 512, i32::MAX, i32::MIN].pick(rng),
             noise(rng, 64),
@@ -146,6 +147,10 @@ fn notification(rng: &mut Rng) -> Bad {
             let lie = [7u32, 255, 4096, 1 << 31, u32::MAX].pick(rng);
             b[at..at + 4].copy_from_slice(&lie.to_ne_bytes());
             (code, b)
+        }
+        3 => {
+            let handle = [rng.u64(..9), rng.u64(..)].pick(rng);
+            (1, handle.to_ne_bytes().to_vec())
         }
         _ => {
             let mut b = vec![0; 24];

@@ -7,12 +7,15 @@ use std::os::fd::OwnedFd;
 use mockd::errno::*;
 use mockd::lock::{flock, getlk, setlk, UNLCK, WRLCK};
 use mockd::memfs::{Memfs, BIRTH};
+use mockd::poll::poll;
 use mockd::{user, Mock};
+
+const READY: u32 = libc::POLLIN as u32;
 
 /// A call of most kinds, and what is right for each. The list is by hand: FSYNCDIR is not in it.
 pub fn check() {
     let mut fs = Memfs::new();
-    (fs.xattrs, fs.ioctls) = (true, true);
+    (fs.xattrs, fs.ioctls, fs.ready) = (true, true, Some(READY));
     fs.file("old", b"text");
     let mut m = Mock::new();
     m.without_record();
@@ -33,6 +36,8 @@ pub fn check() {
         want("lock", locks(&f)?);
         user::ftruncate(&f, 3)?;
         user::fsync(&f)?;
+        let ready = poll(&f, libc::POLLIN | libc::POLLOUT, -1)?;
+        want("poll", ready == READY as i16);
         want("truncated", user::pread(&f, 20, 0)? == [5; 3]);
         user::close(f)?;
         user::mknod(&at("n"), libc::S_IFIFO | 0o600, 0)?;

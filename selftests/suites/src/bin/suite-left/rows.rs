@@ -222,10 +222,11 @@ pub const KNOWN: &[&str] = &[
 ];
 
 /// A daemon with the tree: n1 to n3 are there, and nobody has looked them up yet. Nothing is
-/// believed for longer than it takes. It knows extended attributes.
+/// believed for longer than it takes. It knows extended attributes and POLL.
 pub fn tree() -> Memfs {
     let mut fs = Memfs::new();
     (fs.xattrs, fs.ioctls) = (true, true);
+    fs.ready = Some(libc::POLLIN as u32);
     (fs.entry_valid, fs.attr_valid) = (ZERO, ZERO);
     let (d, e) = (fs.dir("d"), fs.dir("e"));
     populate(&mut fs, d);
