@@ -6,6 +6,7 @@
 
 use crate::measure::{Daemon, Meter};
 use crate::{server, spawn};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{fcntl_lock, fgetxattr, open, stat, unlink, FlockOperation, Mode, OFlags};
 use rustix::io::{pread, pwrite, read, write};
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
@@ -154,7 +155,11 @@ fn data(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
             assert_eq!(pwrite(&file, &*part, 0), Ok(size));
         })?;
     }
-    Ok(())
+    let now = Timespec::default();
+    meter.measure("poll", ROUNDS, 1, daemon, || {
+        let mut files = [PollFd::new(&file, PollFlags::IN)];
+        assert_eq!(poll(&mut files, Some(&now)), Ok(1));
+    })
 }
 
 /// Of a daemon that has attributes, and leaves ACLs to the kernel.

@@ -20,6 +20,7 @@ const INIT: u32 = 26;
 const SETLK: u32 = 32;
 const CREATE: u32 = 35;
 const INTERRUPT: u32 = 36;
+const POLL: u32 = 40;
 const BATCH_FORGET: u32 = 42;
 /// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for, and POSIX_LOCKS.
 const FLAGS: u32 = (1 << 0) | (1 << 1) | (1 << 5) | (1 << 18);
@@ -217,6 +218,10 @@ impl Daemon {
             WRITE => {
                 let size = u32_at(input, IN_HEADER + 16);
                 put(body, 0, size.to_ne_bytes());
+                Ok(8)
+            }
+            POLL => {
+                put(body, 0, u32::from(libc::POLLIN as u16).to_ne_bytes());
                 Ok(8)
             }
             FORGET | BATCH_FORGET | INTERRUPT => return None,
