@@ -3,7 +3,7 @@
 //! POLL: poll(2) and select(2). Who waits in other ways is in `epoll`, what daemons may say of
 //! files in `notify_poll`.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use ktap::{cases, Case};
 use libc::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM};
@@ -38,6 +38,7 @@ pub fn cases() -> Vec<Case> {
         poll_notified_while_asked,
         poll_interrupted_while_waiting,
         poll_interrupted_while_asked,
+        poll_of_closed_file,
         poll_ends_with_daemon,
         poll_ends_with_abort,
         poll_after_the_end,
@@ -465,6 +466,34 @@ fn poll_interrupted_while_asked() {
         assert_eq!(s.end::<Res<i16>>(c), Ok(told));
         s.m.finish();
     }
+}
+
+/// Whoever waits keeps the file: it is released when the wait is over. poll(2) looks the descriptor
+/// up each time, and it is there no more.
+fn poll_of_closed_file() {
+    let mut s = Scene::new();
+    let mut c = s.caller(|f, io| -> Res<i16> {
+        let fd = f.as_raw_fd();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(move || poll(&fd, POLLIN, -1));
+            io.wait();
+            user::close(f)?;
+            io.put(());
+            waits.join().expect("thread")
+        })
+    });
+    let r = s.asked();
+    s.tell(&r, 0);
+    c.go();
+    let flush = s.m.expect(Op::FLUSH);
+    s.m.reply(&flush, &[]);
+    c.get::<()>();
+    s.m.expect_none();
+    s.notify(&r);
+    let release = s.m.expect(Op::RELEASE);
+    s.m.reply(&release, &[]);
+    assert_eq!(s.end::<Res<i16>>(c), Ok(POLLNVAL));
+    s.m.finish();
 }
 
 /// Its last device is closed: those who wait for a notification learn of it.
