@@ -441,7 +441,11 @@ fn poll_interrupted_while_waiting() {
     });
     let r = s.asked();
     s.tell(&r, 0);
+    c.wait_asleep();
     c.kill(libc::SIGUSR1);
+    // Whatever has ended its sleep, poll(2) asks once more.
+    let again = s.asked();
+    s.tell(&again, 0);
     assert_eq!(s.end::<Res<i16>>(c), Err(EINTR));
     s.m.finish();
 }
