@@ -49,7 +49,10 @@ use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
 };
-use zerocopy::transmute;
+use zerocopy::{
+    FromBytes,
+    IntoBytes, //
+};
 
 /// Writes one message of `len` bytes; returns its length.
 ///
@@ -60,9 +63,9 @@ pub(super) fn write(installed: &Installed, from: &mut impl CopyIn, len: usize) -
     if len < OutHeader::SIZE {
         return Err(EINVAL);
     }
-    let mut header = [0; 2];
-    from.get_header(&mut header)?;
-    let header: OutHeader = transmute!(header);
+    let mut words = [0; 2];
+    from.get_header(&mut words)?;
+    let header = OutHeader::read_from_bytes(words.as_bytes()).map_err(|_| EINVAL)?;
 
     match header.parse(len).map_err(|_| EINVAL)? {
         Answer::Notify { code, body_len } => installed.chan.notify(code, body_len, from)?,

@@ -392,7 +392,7 @@ fn directory_gone_bad() {
     });
     let r = s.leave("first", &mut a, Op::SETATTR, "");
     s.waits(&mut b);
-    let mut attr = s.fs.nodes[&r.node].attr.clone();
+    let mut attr = s.fs.nodes[&r.node].attr;
     attr.mode = libc::S_IFREG | 0o700;
     s.m.reply(&r, &attr_out(LONG, &attr));
     if !ours() {
