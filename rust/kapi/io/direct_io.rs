@@ -164,33 +164,39 @@ impl<'i, D: Direction> DirectIter<'i, D> {
         })?;
         self.advanced += n;
         let mut left = n;
-        let (mut count, mut unused, mut pushed) = (0, n, Ok(()));
+        let mut count = 0;
         for &page in &batch {
             if left == 0 {
                 break;
             }
             let len = left.min(PAGE_SIZE - start);
-            if pushed.is_ok() {
-                // SAFETY: `page` is pinned as its direction wants, and we hand the pin over.
-                pushed = unsafe { pages.push(page, start, len, count > 0) };
-            } else {
-                // SAFETY: Pinned just now.
-                unsafe { bindings::unpin_user_page(page) };
-            }
-            if pushed.is_ok() {
-                count += 1;
-                unused -= len;
+            // SAFETY: `page` is pinned as its direction wants, and we hand the pin over.
+            if let Err(e) = unsafe { pages.push(page, start, len, count > 0) } {
+                // Only the first page of the batch does not begin at 0.
+                let rest = (left - len).div_ceil(PAGE_SIZE);
+                // SAFETY: As many pages more were pinned.
+                unsafe { unpin(batch.get(count + 1..).unwrap_or_default(), rest) };
+                self.revert(left);
+                return if count == 0 { Err(e) } else { Ok(count) };
             }
             left -= len;
             start = 0;
-        }
-        if unused > 0 {
-            self.revert(unused);
-        }
-        if count == 0 {
-            pushed?;
+            count += 1;
         }
         Ok(count)
+    }
+}
+
+/// Lets the first `count` of these pages go.
+///
+/// # Safety
+///
+/// They are pinned.
+#[cold]
+unsafe fn unpin(pages: &[*mut bindings::page], count: usize) {
+    for &page in pages.iter().take(count) {
+        // SAFETY: By the contract.
+        unsafe { bindings::unpin_user_page(page) };
     }
 }
 
@@ -276,21 +282,22 @@ impl<D> UserPages<D> {
                 return Ok(());
             }
         }
-        let pushed = u32::try_from(offset)
+        let seg = u32::try_from(offset).map(|offset| {
+            // SAFETY: A folio is never null, and the range is in it.
+            unsafe { Seg::new(NonNull::new_unchecked(folio), offset, len as u32) }
+        });
+        // There is room: for as many pieces as pages were asked for.
+        let pushed = seg
             .map_err(|_| EFAULT)
-            .and_then(|offset| {
-                // SAFETY: A folio is never null, and the range is in it.
-                let seg = unsafe { Seg::new(NonNull::new_unchecked(folio), offset, len as u32) };
-                // There is room: for as many pieces as pages were asked for.
-                Ok(self.segs.push_within_capacity(seg)?)
-            });
-        match pushed {
-            // As above.
-            Ok(()) => self.bytes += len as u32,
+            .and_then(|seg| Ok(self.segs.push_within_capacity(seg)?));
+        if pushed.is_err() {
             // SAFETY: We own the pin.
-            Err(_) => unsafe { bindings::unpin_user_folio(folio, 1) },
+            unsafe { bindings::unpin_user_folio(folio, 1) };
+            return pushed;
         }
-        pushed
+        // As above.
+        self.bytes += len as u32;
+        Ok(())
     }
 }
 
