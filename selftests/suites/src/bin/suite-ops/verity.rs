@@ -196,7 +196,7 @@ fn verity_like_numbers() {
         ENABLE + (1 << 16),
         ENABLE ^ (3 << 30),
     ] {
-        let size = u64::from(cmd >> 16 & 0x3fff);
+        let size = u64::from((cmd >> 16) & 0x3fff);
         let call = |f: &OwnedFd| ioctl(f, cmd, &mut [0xff; 200]);
         let (r, requests, _) = asked(call, good);
         let of = |bit: u32| if cmd & bit != 0 { size } else { 0 };
