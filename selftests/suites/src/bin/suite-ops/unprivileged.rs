@@ -78,7 +78,7 @@ fn program() -> Vec<u8> {
 /// group ids, capabilities. `become_` is who starts it.
 fn runs_as(dir: &Path, name: &str, become_: &dyn Fn()) -> Res<String> {
     let file = path(&dir.join(name));
-    let c = Caller::spawn(None, |_| {
+    let mut c = Caller::spawn(None, |_| {
         become_();
         let arguments = [file.as_ptr(), std::ptr::null()];
         // SAFETY: C strings, the list ends with a null pointer.
@@ -96,6 +96,9 @@ fn runs_as(dir: &Path, name: &str, become_: &dyn Fn()) -> Res<String> {
     let Some(status) = status else {
         return c.join::<Res<()>>().map(|()| String::new());
     };
+    // It keeps the mount busy until it is gone.
+    c.kill(libc::SIGKILL);
+    c.reap();
     let wanted = ["Uid:", "Gid:", "CapPrm:", "CapEff:"];
     let lines = status
         .lines()
