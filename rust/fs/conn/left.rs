@@ -11,6 +11,7 @@
 
 use super::{
     left_locks::LeftLocks,
+    records,
     rest::Rest, //
 };
 use crate::{
@@ -143,7 +144,7 @@ impl LeftTable {
         };
         let privileged = !few && capable(CAP_SYS_ADMIN);
         loop {
-            let room = {
+            let all = {
                 let mut inner = self.inner.lock();
                 let all = inner.records.len();
                 if !may_leave(all as u32, of_user(&inner.records, user), max, privileged) {
@@ -160,18 +161,9 @@ impl LeftTable {
                     inner.last_id = id;
                     return Ok(id);
                 }
-                all.saturating_mul(2).max(8)
+                all
             };
-            let mut records = KVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?;
-            let mut inner = self.inner.lock();
-            if inner.records.capacity() < room {
-                for record in inner.records.drain_all() {
-                    // There is room for more.
-                    let _ = records.push_within_capacity(record);
-                }
-                core::mem::swap(&mut inner.records, &mut records);
-            }
-            drop(inner);
+            records::grow(&self.inner, |inner| &mut inner.records, all)?;
         }
     }
 

@@ -13,6 +13,7 @@
 //! have asked for a lock of the inode since: then it would be theirs that goes, and another FLUSH
 //! will come.
 
+use super::records;
 use crate::{
     abi::NodeId,
     kapi::vfs::file::FlOwner, //
@@ -31,6 +32,7 @@ use kernel::{
 };
 
 /// What a caller that has left, by its number, has to do with locks.
+#[derive(Clone, Copy)]
 struct LeftLock {
     id: u64,
     owner: FlOwner,
@@ -96,32 +98,16 @@ impl LeftLocks {
     }
 
     fn add(&self, lock: LeftLock) -> Result {
-        let mut lock = Some(lock);
         loop {
-            let room = {
+            let all = {
                 let mut locks = self.inner.lock();
-                let all = locks.len();
-                if all < locks.capacity() {
-                    if let Some(lock) = lock.take() {
-                        // There is room.
-                        let _ = locks.push_within_capacity(lock);
-                    }
+                if locks.push_within_capacity(lock).is_ok() {
                     self.count_them(&locks);
                     return Ok(());
                 }
-                all.saturating_mul(2).max(8)
+                locks.len()
             };
-            let mut more = KVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?;
-            let mut locks = self.inner.lock();
-            if locks.capacity() < room {
-                for lock in locks.drain_all() {
-                    // There is room for more.
-                    let _ = more.push_within_capacity(lock);
-                }
-                core::mem::swap(&mut *locks, &mut more);
-            }
-            // What it was goes after the lock.
-            drop(locks);
+            records::grow(&self.inner, |locks| locks, all)?;
         }
     }
 

@@ -5,6 +5,7 @@
 //! In reading order:
 //!
 //! - [`rest`]: pages still to be dropped in place of killed callers,
+//! - [`records`]: how tables of such callers grow,
 //! - [`left_locks`]: locks of files that killed callers had asked for, and whose they are,
 //! - [`left`]: killed callers that have left: how many, and what others wait for,
 //! - [`polled`]: open files that have been polled,
@@ -18,4 +19,5 @@ pub(in crate::fs) mod left;
 mod left_locks;
 mod lock_owner;
 pub(in crate::fs) mod polled;
+mod records;
 pub(in crate::fs) mod rest;
