@@ -12,6 +12,7 @@ pub mod settle;
 pub mod tools;
 pub mod tracing;
 pub mod userns;
+pub mod workers;
 
 /// The number in a variable of the environment, if it is set.
 pub fn number(variable: &str) -> Option<u64> {

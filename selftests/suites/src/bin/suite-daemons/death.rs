@@ -2,8 +2,6 @@
 
 //! Daemons killed in the middle of work.
 
-use std::path::Path;
-
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mount::{is_mounted, umount};
@@ -11,9 +9,10 @@ use mockd::user;
 use mockd::Caller;
 use rustix::process::Signal;
 use suites::daemon::Daemon;
+use suites::tools::sh;
+use suites::workers::under_work;
 
 use crate::start::{start, Kind};
-use suites::tools::sh;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -31,46 +30,10 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Works on `dir` until something fails, and says what.
-fn worker(dir: &Path, i: usize) -> Caller {
-    let dir = dir.join(format!("w{i}"));
-    Caller::spawn(None, move |io| {
-        let mut told = false;
-        for k in 0u64.. {
-            let r = (|| {
-                user::mkdir(&dir, 0o755)?;
-                let f = dir.join("f");
-                let fd = user::open(&f, libc::O_CREAT | libc::O_RDWR, 0o644)?;
-                user::pwrite(&fd, &vec![k as u8; 20_000], 0)?;
-                user::pread(&fd, 20_000, 0)?;
-                user::close(fd)?;
-                user::list(&dir)?;
-                user::unlink(&f)?;
-                user::rmdir(&dir)
-            })();
-            if !told && (k == 3 || r.is_err()) {
-                told = true;
-                io.put(());
-            }
-            if let Err(e) = r {
-                return e;
-            }
-        }
-        EIO
-    })
-}
-
-/// With four workers at it, `end` ends the daemon; all of them must come back, and soon.
-fn under_work(mut d: Daemon, end: impl FnOnce(&mut Daemon)) {
-    let mut ws: Vec<Caller> = (0..4).map(|i| worker(&d.mnt, i)).collect();
-    ws.iter_mut().for_each(|w| w.get::<()>());
-    end(&mut d);
-    for w in ws {
-        let e: Errno = w.join();
-        println!("{e}");
-        assert!(matches!(e, ECONNABORTED | ENOTCONN | EIO), "{e}");
-    }
-    assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOTCONN));
+/// With four workers at it, the daemon is killed; all of them come back, and the mount stays until
+/// it is unmounted.
+fn killed_under_work(mut d: Daemon) {
+    under_work(&mut d, Daemon::kill);
     assert_eq!(user::list(&d.mnt).err(), Some(ENOTCONN));
     assert!(is_mounted(&d.mnt));
     umount(&d.mnt, 0).expect("umount");
@@ -78,15 +41,15 @@ fn under_work(mut d: Daemon, end: impl FnOnce(&mut Daemon)) {
 }
 
 fn passthrough_ll_killed() {
-    under_work(start(Kind::PassthroughLl), Daemon::kill);
+    killed_under_work(start(Kind::PassthroughLl));
 }
 
 fn bindfs_killed() {
-    under_work(start(Kind::Bindfs), Daemon::kill);
+    killed_under_work(start(Kind::Bindfs));
 }
 
 fn sshfs_killed() {
-    under_work(start(Kind::Sshfs), Daemon::kill);
+    killed_under_work(start(Kind::Sshfs));
 }
 
 /// Stopped first, so that all callers wait for it.

@@ -149,26 +149,25 @@ fn unlocked_after_exit() {
     s.end(vec![b]);
 }
 
-/// It is the file's, and goes with it.
-fn ofd_granted_after_exit() {
+/// The lock is the file's, which is closed after the answer.
+#[track_caller]
+fn goes_with_the_file(wait: Wait) {
     flush_wait("0");
     let mut s = scene();
-    let mut a = waits(&mut s, OFD);
+    let mut a = waits(&mut s, wait);
     let r = s.leave("first", &mut a, Op::SETLKW, "");
     s.answered("first", &mut a, &r);
     closed(&mut s, &[Op::FLUSH, Op::RELEASE]);
     s.end(vec![]);
 }
 
+fn ofd_granted_after_exit() {
+    goes_with_the_file(OFD);
+}
+
 /// RELEASE says that there is one, which it has learnt from the answer.
 fn flock_granted_after_exit() {
-    flush_wait("0");
-    let mut s = scene();
-    let mut a = waits(&mut s, FLOCK);
-    let r = s.leave("first", &mut a, Op::SETLKW, "");
-    s.answered("first", &mut a, &r);
-    closed(&mut s, &[Op::FLUSH, Op::RELEASE]);
-    s.end(vec![]);
+    goes_with_the_file(FLOCK);
 }
 
 /// And says nothing if there is none.

@@ -41,10 +41,10 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const ACCESS: &str = "system.posix_acl_access";
+pub(crate) const ACCESS: &str = "system.posix_acl_access";
 const DEFAULT: &str = "system.posix_acl_default";
 
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// The value of an attribute that is an ACL: tag, permissions, id.
 fn value(entries: &[(u16, u16, u32)]) -> Vec<u8> {
@@ -65,7 +65,7 @@ const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 
 /// Nothing for others, but so much for this user.
-fn for_user(id: u32, perm: u16) -> Vec<u8> {
+pub(crate) fn for_user(id: u32, perm: u16) -> Vec<u8> {
     value(&[
         (USER_OBJ, 7, NO_ID),
         (USER, perm, id),

@@ -11,28 +11,10 @@ use mockd::user;
 use mockd::wire::{Op, ROOT};
 use mockd::{Init, Mock, Setup};
 
+use crate::acl::{for_user, ACCESS, NOBODY};
+
 pub fn cases() -> Vec<Case> {
     cases![acl_answer_older_than_change]
-}
-
-const ACCESS: &str = "system.posix_acl_access";
-const NOBODY: u32 = 65534;
-
-/// Nothing for others, but so much for nobody.
-fn for_nobody(perm: u16) -> Vec<u8> {
-    let mut b = 2u32.to_le_bytes().to_vec();
-    for (tag, perm, id) in [
-        (1u16, 7u16, u32::MAX),
-        (2, perm, NOBODY),
-        (4, 0, u32::MAX),
-        (0x10, 7, u32::MAX),
-        (0x20, 0, u32::MAX),
-    ] {
-        b.extend(tag.to_le_bytes());
-        b.extend(perm.to_le_bytes());
-        b.extend(id.to_le_bytes());
-    }
-    b
 }
 
 /// What makes the kernel forget ACLs that it knows.
@@ -41,7 +23,7 @@ type Change = fn(&Path) -> Res<()>;
 /// The answer is for the call that asked. It came too late to be known from then on.
 fn acl_answer_older_than_change() {
     let changes: [Change; 3] = [
-        |f| user::setxattr(f, ACCESS, &for_nobody(6), 0),
+        |f| user::setxattr(f, ACCESS, &for_user(NOBODY, 6), 0),
         |f| user::chmod(f, 0o660),
         |f| user::statx(f, libc::AT_STATX_FORCE_SYNC, libc::STATX_BASIC_STATS).map(drop),
     ];
@@ -63,8 +45,8 @@ fn acl_answer_older_than_change() {
         let r: Res<()> = m.run(&mut fs, |mnt| change(&mnt.join("f")));
         assert_eq!(r, Ok(()));
         let xattrs = &mut fs.nodes.get_mut(&f).expect("f").xattrs;
-        xattrs.insert(ACCESS.into(), for_nobody(6));
-        m.reply(&asked, &for_nobody(0));
+        xattrs.insert(ACCESS.into(), for_user(NOBODY, 6));
+        m.reply(&asked, &for_user(NOBODY, 0));
         // Who may not looks once more, at fresh attributes: were it known, this would not help.
         let r: Res<()> = m.serve(first, &mut |r| fs.handle(r));
         assert_eq!((r, m.rec.count(Op::GETXATTR)), (Ok(()), 2));

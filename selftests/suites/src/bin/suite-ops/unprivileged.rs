@@ -17,6 +17,7 @@ use suites::catalogue::summary;
 use suites::daemon::until;
 use suites::setting::Setting;
 
+use crate::acl::{for_user, ACCESS};
 use crate::userns_mount::{as_administrator, as_user, Users, OWNER};
 
 pub fn cases() -> Vec<Case> {
@@ -404,22 +405,7 @@ fn security_attributes_are_of_the_namespace() {
 
 /// An ACL for the daemon's 5 is one for who that is outside.
 fn acl_ids_are_of_the_namespace() {
-    const ACCESS: &str = "system.posix_acl_access";
-    let acl = |id: u32| {
-        let mut b = 2u32.to_le_bytes().to_vec();
-        for (tag, perm, id) in [
-            (1u16, 7u16, u32::MAX),
-            (2, 6, id),
-            (4, 0, u32::MAX),
-            (0x10, 7, u32::MAX),
-            (0x20, 0, u32::MAX),
-        ] {
-            b.extend(tag.to_le_bytes());
-            b.extend(perm.to_le_bytes());
-            b.extend(id.to_le_bytes());
-        }
-        b
-    };
+    let acl = |id| for_user(id, 6);
     let files = || {
         let mut fs = Memfs::new();
         fs.xattrs = true;

@@ -10,6 +10,7 @@ use mockd::mount::umount;
 use mockd::user;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::{make_tree, sh};
+use suites::workers::under_work;
 
 use crate::{compare, output};
 
@@ -82,7 +83,7 @@ fn gocryptfs_killed() {
         &mnt,
         "mkdir kept; for i in 1 2 3; do echo $i > kept/$i; done; sync -f kept",
     );
-    crate::image::die_at_work(&mut d);
+    under_work(&mut d, Daemon::kill);
     let _ = umount(&mnt, 0);
     let d = start(&src, &mnt);
     assert_eq!(sh(&mnt, "cat kept/1 kept/2 kept/3"), "1\n2\n3\n");

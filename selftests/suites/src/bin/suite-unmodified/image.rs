@@ -6,57 +6,15 @@ use std::path::Path;
 use std::process::Command;
 
 use ktap::{cases, Case};
-use mockd::errno::*;
 use mockd::mount::umount;
-use mockd::{user, Caller};
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::{make_tree, sh};
+use suites::workers::under_work;
 
 use crate::{compare, output};
 
 pub fn cases() -> Vec<Case> {
     cases![fuse2fs_work, fuse2fs_killed]
-}
-
-/// Four callers work on the mount until the daemon, which is killed meanwhile, is gone.
-pub fn die_at_work(d: &mut Daemon) {
-    let mut workers: Vec<Caller> = (0..4)
-        .map(|i| {
-            let dir = d.mnt.join(format!("w{i}"));
-            Caller::spawn(None, move |io| {
-                for k in 0u64.. {
-                    let r = (|| {
-                        user::mkdir(&dir, 0o755)?;
-                        let f = dir.join("f");
-                        let fd = user::open(&f, libc::O_CREAT | libc::O_RDWR, 0o644)?;
-                        user::pwrite(&fd, &vec![k as u8; 20_000], 0)?;
-                        user::close(fd)?;
-                        user::rename(&f, &dir.join("g"))?;
-                        user::unlink(&dir.join("g"))?;
-                        user::rmdir(&dir)
-                    })();
-                    match r {
-                        Ok(()) if k == 2 => io.put(()),
-                        Ok(()) => {}
-                        Err(e) => {
-                            if k <= 2 {
-                                io.put(());
-                            }
-                            return e;
-                        }
-                    }
-                }
-                EIO
-            })
-        })
-        .collect();
-    workers.iter_mut().for_each(|w| w.get::<()>());
-    d.kill();
-    for w in workers {
-        let e: Errno = w.join();
-        assert!(matches!(e, ECONNABORTED | ENOTCONN | EIO), "{e}");
-    }
-    assert_eq!(user::lstat(&d.at("x")).err(), Some(ENOTCONN));
 }
 
 fn make(image: &Path) {
@@ -124,7 +82,7 @@ fn fuse2fs_killed() {
     );
     d.stop();
     d = start(&image, &mnt);
-    die_at_work(&mut d);
+    under_work(&mut d, Daemon::kill);
     umount(&mnt, 0).expect("umount");
     let status = check(&image, "-y");
     assert!(matches!(status, Some(0 | 1)), "{status:?}");

@@ -12,6 +12,7 @@ use mockd::Caller;
 use suites::daemon::{need, Daemon};
 use suites::tools::sh;
 use suites::userns;
+use suites::workers::under_work;
 
 use crate::compare;
 
@@ -124,7 +125,7 @@ fn overlayfs_killed() {
         std::fs::write(dir.join("lower/kept"), "kept\n").expect("lower");
         let mut d = start(dir);
         sh(&d.mnt, "echo more >> kept");
-        crate::image::die_at_work(&mut d);
+        under_work(&mut d, Daemon::kill);
         mockd::mount::umount(&d.mnt, 0).expect("umount");
         let d = start(dir);
         let said = sh(&d.mnt, "cat kept; rm -rf w*; ls");
