@@ -24,39 +24,28 @@ use super::{
     },
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_attr`, unchecked. Daemons before 7.9 do not know the last two fields.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseAttr {
-    pub ino: u64,
-    pub size: u64,
-    pub blocks: u64,
-    pub atime: u64,
-    pub mtime: u64,
-    pub ctime: u64,
-    pub atimensec: u32,
-    pub mtimensec: u32,
-    pub ctimensec: u32,
-    pub mode: u32,
-    pub nlink: u32,
-    pub uid: u32,
-    pub gid: u32,
-    pub rdev: u32,
-    pub blksize: u32,
-    pub flags: u32,
+wire! {
+    /// C: `struct fuse_attr`, unchecked. Daemons before 7.9 do not know the last two fields.
+    struct FuseAttr: 88 {
+        ino: u64,
+        size: u64,
+        blocks: u64,
+        atime: u64,
+        mtime: u64,
+        ctime: u64,
+        atimensec: u32,
+        mtimensec: u32,
+        ctimensec: u32,
+        mode: u32,
+        nlink: u32,
+        uid: u32,
+        gid: u32,
+        rdev: u32,
+        blksize: u32,
+        flags: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseAttr>() == 88);
 
 impl FuseAttr {
     /// Those that we know.
@@ -65,20 +54,15 @@ impl FuseAttr {
     }
 }
 
-/// C: `struct fuse_attr_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseAttrOut {
-    pub attr_valid: u64,
-    pub attr_valid_nsec: u32,
-    pub dummy: u32,
-    pub attr: FuseAttr,
+wire! {
+    /// C: `struct fuse_attr_out`, unchecked.
+    struct FuseAttrOut: 104 {
+        attr_valid: u64,
+        attr_valid_nsec: u32,
+        dummy: u32,
+        attr: FuseAttr,
+    }
 }
-
-const _: () = assert!(size_of::<FuseAttrOut>() == 104);
 
 /// Bytes of `struct fuse_attr_out` before 7.9.
 const COMPAT_ATTR_OUT_SIZE: usize = 96;

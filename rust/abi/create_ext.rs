@@ -11,60 +11,28 @@ use super::{
     error::Overflow,
     name::Name, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_secctx_header`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSecctxHeader {
-    pub size: u32,
-    pub nr_secctx: u32,
+wire! {
+    /// C: `struct fuse_secctx_header`.
+    struct FuseSecctxHeader: 8 {
+        size: u32,
+        nr_secctx: u32,
+    }
+    /// C: `struct fuse_secctx`.
+    struct FuseSecctx: 8 {
+        size: u32,
+        padding: u32,
+    }
+    /// C: `struct fuse_ext_header`.
+    struct FuseExtHeader: 8 {
+        size: u32,
+        r#type: u32,
+    }
+    /// C: `struct fuse_supp_groups`, which the groups follow.
+    struct FuseSuppGroups: 4 {
+        nr_groups: u32,
+    }
 }
-
-/// C: `struct fuse_secctx`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSecctx {
-    pub size: u32,
-    pub padding: u32,
-}
-
-/// C: `struct fuse_ext_header`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseExtHeader {
-    pub size: u32,
-    pub r#type: u32,
-}
-
-/// C: `struct fuse_supp_groups`, which the groups follow.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSuppGroups {
-    pub nr_groups: u32,
-}
-
-const _: () = assert!(size_of::<FuseSecctxHeader>() == 8);
-const _: () = assert!(size_of::<FuseSecctx>() == 8);
-const _: () = assert!(size_of::<FuseExtHeader>() == 8);
-const _: () = assert!(size_of::<FuseSuppGroups>() == 4);
 
 /// `FUSE_EXT_GROUPS`. Smaller numbers are counts of security contexts.
 const EXT_GROUPS: u32 = 32;

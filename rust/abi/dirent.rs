@@ -18,12 +18,6 @@ use super::{
     name, //
 };
 use zerocopy::FromBytes;
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
 /// The longest name in bytes.
 const NAME_MAX: usize = name::NAME_MAX as usize;
@@ -31,20 +25,15 @@ const NAME_MAX: usize = name::NAME_MAX as usize;
 /// Of each entry's length.
 const ALIGN: usize = 8;
 
-/// C: `struct fuse_dirent` before its name, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseDirent {
-    pub ino: u64,
-    pub off: u64,
-    pub namelen: u32,
-    pub r#type: u32,
+wire! {
+    /// C: `struct fuse_dirent` before its name, unchecked.
+    struct FuseDirent: 24 {
+        ino: u64,
+        off: u64,
+        namelen: u32,
+        r#type: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseDirent>() == 24);
 
 /// A directory entry, checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

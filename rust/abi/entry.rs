@@ -24,30 +24,19 @@ use super::{
     time::Timeout,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_entry_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseEntryOut {
-    pub nodeid: u64,
-    pub generation: u64,
-    pub entry_valid: u64,
-    pub attr_valid: u64,
-    pub entry_valid_nsec: u32,
-    pub attr_valid_nsec: u32,
-    pub attr: FuseAttr,
+wire! {
+    /// C: `struct fuse_entry_out`, unchecked.
+    struct FuseEntryOut: 128 {
+        nodeid: u64,
+        generation: u64,
+        entry_valid: u64,
+        attr_valid: u64,
+        entry_valid_nsec: u32,
+        attr_valid_nsec: u32,
+        attr: FuseAttr,
+    }
 }
-
-const _: () = assert!(size_of::<FuseEntryOut>() == 128);
 
 /// Bytes of `struct fuse_entry_out` before 7.9.
 const COMPAT_ENTRY_OUT_SIZE: usize = 120;

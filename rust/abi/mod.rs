@@ -17,7 +17,7 @@
 //! [`notify`] what a daemon says unasked, in the structs of [`notify_out`]. [`attr`], [`entry`] and
 //! [`dirent`] show what "parsed once" means: a daemon's struct goes in, and either a checked type
 //! or an error ([`error`]) comes out. No layer above sees a raw field of a reply. [`create_ext`] is
-//! what some requests end with.
+//! what some requests end with. Structs of the kernel's header are written down with [`wire`].
 //!
 //! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
 //! the numbers that must not be confused, [`lock`] kinds and ranges of locks, [`mode`] types and
@@ -56,6 +56,9 @@
     unreachable_pub,
     reason = "public for the crate on the host, unreachable in the module"
 )]
+
+#[macro_use]
+mod wire;
 
 pub mod attr;
 pub mod codec;

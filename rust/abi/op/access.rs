@@ -18,25 +18,14 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_access_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseAccessIn {
-    pub mask: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_access_in`.
+    struct FuseAccessIn: 8 {
+        mask: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseAccessIn>() == 8);
 
 /// Asks whether the caller may use the node that the request is about.
 #[derive(Clone, Copy, Debug)]

@@ -24,37 +24,22 @@ use crate::abi::{
     opcode::Opcode, //
 };
 use zerocopy_derive::{
-    FromBytes,
     Immutable,
-    IntoBytes,
-    KnownLayout, //
+    IntoBytes, //
 };
 
-/// C: `struct fuse_batch_forget_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseBatchForgetIn {
-    pub count: u32,
-    pub dummy: u32,
+wire! {
+    /// C: `struct fuse_batch_forget_in`.
+    struct FuseBatchForgetIn: 8 {
+        count: u32,
+        dummy: u32,
+    }
+    /// C: `struct fuse_forget_one`.
+    struct FuseForgetOne: 16 {
+        nodeid: u64,
+        nlookup: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseBatchForgetIn>() == 8);
-
-/// C: `struct fuse_forget_one`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseForgetOne {
-    pub nodeid: u64,
-    pub nlookup: u64,
-}
-
-const _: () = assert!(size_of::<FuseForgetOne>() == 16);
 
 impl FuseForgetOne {
     /// References to one node.

@@ -33,27 +33,16 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_create_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseCreateIn {
-    pub flags: u32,
-    pub mode: u32,
-    pub umask: u32,
-    pub open_flags: u32,
+wire! {
+    /// C: `struct fuse_create_in`.
+    struct FuseCreateIn: 16 {
+        flags: u32,
+        mode: u32,
+        umask: u32,
+        open_flags: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseCreateIn>() == 16);
 
 /// Bytes of `struct fuse_create_in` before 7.12.
 const COMPAT_CREATE_IN_SIZE: usize = 8;

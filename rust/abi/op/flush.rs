@@ -22,27 +22,16 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_flush_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseFlushIn {
-    pub fh: u64,
-    pub unused: u32,
-    pub padding: u32,
-    pub lock_owner: u64,
+wire! {
+    /// C: `struct fuse_flush_in`.
+    struct FuseFlushIn: 24 {
+        fh: u64,
+        unused: u32,
+        padding: u32,
+        lock_owner: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseFlushIn>() == 24);
 
 /// Tells that one of the file's descriptors is being closed; what the daemon answers is what
 /// close(2) returns.

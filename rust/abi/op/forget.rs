@@ -11,23 +11,16 @@ use crate::abi::{
     opcode::Opcode, //
 };
 use zerocopy_derive::{
-    FromBytes,
     Immutable,
-    IntoBytes,
-    KnownLayout, //
+    IntoBytes, //
 };
 
-/// C: `struct fuse_forget_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseForgetIn {
-    pub nlookup: u64,
+wire! {
+    /// C: `struct fuse_forget_in`.
+    struct FuseForgetIn: 8 {
+        nlookup: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseForgetIn>() == 8);
 
 /// The whole message. Has nobody's credentials, and no reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, IntoBytes, Immutable)]

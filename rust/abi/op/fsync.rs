@@ -20,26 +20,15 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_fsync_in`, FSYNCDIR's as well.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseFsyncIn {
-    pub fh: u64,
-    pub fsync_flags: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_fsync_in`, FSYNCDIR's as well.
+    struct FuseFsyncIn: 16 {
+        fh: u64,
+        fsync_flags: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseFsyncIn>() == 16);
 
 /// Makes the file that the request is about durable.
 #[derive(Clone, Copy, Debug)]

@@ -36,26 +36,15 @@ use crate::abi::{
     time::Timeout,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_getattr_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseGetattrIn {
-    pub getattr_flags: u32,
-    pub dummy: u32,
-    pub fh: u64,
+wire! {
+    /// C: `struct fuse_getattr_in`.
+    struct FuseGetattrIn: 16 {
+        getattr_flags: u32,
+        dummy: u32,
+        fh: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseGetattrIn>() == 16);
 
 /// Asks for attributes.
 #[derive(Clone, Copy, Debug)]

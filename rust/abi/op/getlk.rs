@@ -27,55 +27,28 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_file_lock`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseFileLock {
-    pub start: u64,
-    pub end: u64,
-    pub r#type: u32,
-    pub pid: u32,
+wire! {
+    /// C: `struct fuse_file_lock`.
+    struct FuseFileLock: 24 {
+        start: u64,
+        end: u64,
+        r#type: u32,
+        pid: u32,
+    }
+    /// C: `struct fuse_lk_in`, that of SETLK and SETLKW as well.
+    struct FuseLkIn: 48 {
+        fh: u64,
+        owner: u64,
+        lk: FuseFileLock,
+        lk_flags: u32,
+        padding: u32,
+    }
+    /// C: `struct fuse_lk_out`.
+    struct FuseLkOut: 24 {
+        lk: FuseFileLock,
+    }
 }
-
-const _: () = assert!(size_of::<FuseFileLock>() == 24);
-
-/// C: `struct fuse_lk_in`, that of SETLK and SETLKW as well.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseLkIn {
-    pub fh: u64,
-    pub owner: u64,
-    pub lk: FuseFileLock,
-    pub lk_flags: u32,
-    pub padding: u32,
-}
-
-const _: () = assert!(size_of::<FuseLkIn>() == 48);
-
-/// C: `struct fuse_lk_out`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseLkOut {
-    pub lk: FuseFileLock,
-}
-
-const _: () = assert!(size_of::<FuseLkOut>() == 24);
 
 /// A lock that is asked for.
 #[derive(Clone, Copy, Debug)]

@@ -19,38 +19,19 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_getxattr_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseGetxattrIn {
-    pub size: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_getxattr_in`.
+    struct FuseGetxattrIn: 8 {
+        size: u32,
+        padding: u32,
+    }
+    /// C: `struct fuse_getxattr_out`.
+    struct FuseGetxattrOut: 8 {
+        size: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseGetxattrIn>() == 8);
-
-/// C: `struct fuse_getxattr_out`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseGetxattrOut {
-    pub size: u32,
-    pub padding: u32,
-}
-
-const _: () = assert!(size_of::<FuseGetxattrOut>() == 8);
 
 /// The longest value in bytes (`XATTR_SIZE_MAX`).
 pub const XATTR_SIZE_MAX: u32 = 65536;

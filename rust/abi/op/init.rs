@@ -24,54 +24,35 @@ use crate::abi::{
         MAJOR, //
     },
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_init_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseInitIn {
-    pub major: u32,
-    pub minor: u32,
-    pub max_readahead: u32,
-    pub flags: u32,
-    pub flags2: u32,
-    pub unused: [u32; 11],
+wire! {
+    /// C: `struct fuse_init_in`.
+    struct FuseInitIn: 64 {
+        major: u32,
+        minor: u32,
+        max_readahead: u32,
+        flags: u32,
+        flags2: u32,
+        unused: [u32; 11],
+    }
+    /// C: `struct fuse_init_out`, unchecked.
+    struct FuseInitOut: 64 {
+        major: u32,
+        minor: u32,
+        max_readahead: u32,
+        flags: u32,
+        max_background: u16,
+        congestion_threshold: u16,
+        max_write: u32,
+        time_gran: u32,
+        max_pages: u16,
+        map_alignment: u16,
+        flags2: u32,
+        max_stack_depth: u32,
+        request_timeout: u16,
+        unused: [u16; 11],
+    }
 }
-
-const _: () = assert!(size_of::<FuseInitIn>() == 64);
-
-/// C: `struct fuse_init_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseInitOut {
-    pub major: u32,
-    pub minor: u32,
-    pub max_readahead: u32,
-    pub flags: u32,
-    pub max_background: u16,
-    pub congestion_threshold: u16,
-    pub max_write: u32,
-    pub time_gran: u32,
-    pub max_pages: u16,
-    pub map_alignment: u16,
-    pub flags2: u32,
-    pub max_stack_depth: u32,
-    pub request_timeout: u16,
-    pub unused: [u16; 11],
-}
-
-const _: () = assert!(size_of::<FuseInitOut>() == 64);
 
 /// Bytes per WRITE at least, and before 7.5 at most.
 const MIN_MAX_WRITE: u32 = 4096;

@@ -11,23 +11,16 @@ use crate::abi::{
     opcode::Opcode, //
 };
 use zerocopy_derive::{
-    FromBytes,
     Immutable,
-    IntoBytes,
-    KnownLayout, //
+    IntoBytes, //
 };
 
-/// C: `struct fuse_interrupt_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseInterruptIn {
-    pub unique: u64,
+wire! {
+    /// C: `struct fuse_interrupt_in`.
+    struct FuseInterruptIn: 8 {
+        unique: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseInterruptIn>() == 8);
 
 /// The whole message.
 ///

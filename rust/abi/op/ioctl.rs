@@ -21,44 +21,25 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_ioctl_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseIoctlIn {
-    pub fh: u64,
-    pub flags: u32,
-    pub cmd: u32,
-    pub arg: u64,
-    pub in_size: u32,
-    pub out_size: u32,
+wire! {
+    /// C: `struct fuse_ioctl_in`.
+    struct FuseIoctlIn: 32 {
+        fh: u64,
+        flags: u32,
+        cmd: u32,
+        arg: u64,
+        in_size: u32,
+        out_size: u32,
+    }
+    /// C: `struct fuse_ioctl_out`, unchecked.
+    struct FuseIoctlOut: 16 {
+        result: i32,
+        flags: u32,
+        in_iovs: u32,
+        out_iovs: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseIoctlIn>() == 32);
-
-/// C: `struct fuse_ioctl_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseIoctlOut {
-    pub result: i32,
-    pub flags: u32,
-    pub in_iovs: u32,
-    pub out_iovs: u32,
-}
-
-const _: () = assert!(size_of::<FuseIoctlOut>() == 16);
 
 /// Carries out a command on the file that the request is about. What the command reads goes as
 /// payload, what it writes comes back so.

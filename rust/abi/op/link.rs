@@ -25,24 +25,13 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_link_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseLinkIn {
-    pub oldnodeid: u64,
+wire! {
+    /// C: `struct fuse_link_in`.
+    struct FuseLinkIn: 8 {
+        oldnodeid: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseLinkIn>() == 8);
 
 /// Makes a hard link in the directory that the request is about.
 #[derive(Clone, Copy, Debug)]

@@ -28,25 +28,14 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_mkdir_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseMkdirIn {
-    pub mode: u32,
-    pub umask: u32,
+wire! {
+    /// C: `struct fuse_mkdir_in`.
+    struct FuseMkdirIn: 8 {
+        mode: u32,
+        umask: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseMkdirIn>() == 8);
 
 /// Makes a directory in the one that the request is about.
 #[derive(Clone, Copy, Debug)]

@@ -30,27 +30,16 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_mknod_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseMknodIn {
-    pub mode: u32,
-    pub rdev: u32,
-    pub umask: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_mknod_in`.
+    struct FuseMknodIn: 16 {
+        mode: u32,
+        rdev: u32,
+        umask: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseMknodIn>() == 16);
 
 /// Bytes of `struct fuse_mknod_in` before 7.12.
 const COMPAT_MKNOD_IN_SIZE: usize = 8;

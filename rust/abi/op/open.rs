@@ -23,39 +23,20 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_open_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseOpenIn {
-    pub flags: u32,
-    pub open_flags: u32,
+wire! {
+    /// C: `struct fuse_open_in`.
+    struct FuseOpenIn: 8 {
+        flags: u32,
+        open_flags: u32,
+    }
+    /// C: `struct fuse_open_out`, unchecked.
+    struct FuseOpenOut: 16 {
+        fh: u64,
+        open_flags: u32,
+        backing_id: i32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseOpenIn>() == 8);
-
-/// C: `struct fuse_open_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseOpenOut {
-    pub fh: u64,
-    pub open_flags: u32,
-    pub backing_id: i32,
-}
-
-const _: () = assert!(size_of::<FuseOpenOut>() == 16);
 
 /// Opens the file that the request is about.
 #[derive(Clone, Copy, Debug)]

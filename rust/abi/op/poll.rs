@@ -23,40 +23,21 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_poll_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FusePollIn {
-    pub fh: u64,
-    pub kh: u64,
-    pub flags: u32,
-    pub events: u32,
+wire! {
+    /// C: `struct fuse_poll_in`.
+    struct FusePollIn: 24 {
+        fh: u64,
+        kh: u64,
+        flags: u32,
+        events: u32,
+    }
+    /// C: `struct fuse_poll_out`.
+    struct FusePollOut: 8 {
+        revents: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FusePollIn>() == 24);
-
-/// C: `struct fuse_poll_out`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FusePollOut {
-    pub revents: u32,
-    pub padding: u32,
-}
-
-const _: () = assert!(size_of::<FusePollOut>() == 8);
 
 /// Asks what a file is ready for. Events are `POLL*` of poll(2).
 #[derive(Clone, Copy, Debug)]

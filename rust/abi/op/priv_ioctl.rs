@@ -29,29 +29,18 @@ use zerocopy::{
     Immutable,
     IntoBytes, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fsxattr` (linux/fs.h).
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct Fsxattr {
-    pub fsx_xflags: u32,
-    pub fsx_extsize: u32,
-    pub fsx_nextents: u32,
-    pub fsx_projid: u32,
-    pub fsx_cowextsize: u32,
-    pub fsx_pad: [u8; 8],
+wire! {
+    /// C: `struct fsxattr` (linux/fs.h).
+    struct Fsxattr: 28 {
+        fsx_xflags: u32,
+        fsx_extsize: u32,
+        fsx_nextents: u32,
+        fsx_projid: u32,
+        fsx_cowextsize: u32,
+        fsx_pad: [u8; 8],
+    }
 }
-
-const _: () = assert!(size_of::<Fsxattr>() == 28);
 
 /// A command that the kernel sends by itself.
 pub trait PrivCommand {

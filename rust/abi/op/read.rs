@@ -23,30 +23,19 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_read_in`, READDIR's as well.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseReadIn {
-    pub fh: u64,
-    pub offset: u64,
-    pub size: u32,
-    pub read_flags: u32,
-    pub lock_owner: u64,
-    pub flags: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_read_in`, READDIR's as well.
+    struct FuseReadIn: 40 {
+        fh: u64,
+        offset: u64,
+        size: u32,
+        read_flags: u32,
+        lock_owner: u64,
+        flags: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseReadIn>() == 40);
 
 /// Reads from the file that the request is about. What is read comes as payload.
 #[derive(Clone, Copy, Debug)]

@@ -23,27 +23,16 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_release_in`, RELEASEDIR's as well.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseReleaseIn {
-    pub fh: u64,
-    pub flags: u32,
-    pub release_flags: u32,
-    pub lock_owner: u64,
+wire! {
+    /// C: `struct fuse_release_in`, RELEASEDIR's as well.
+    struct FuseReleaseIn: 24 {
+        fh: u64,
+        flags: u32,
+        release_flags: u32,
+        lock_owner: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseReleaseIn>() == 24);
 
 /// Closes an open file for good. Has nobody's credentials.
 #[derive(Clone, Copy, Debug)]

@@ -20,24 +20,13 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_rename_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseRenameIn {
-    pub newdir: u64,
+wire! {
+    /// C: `struct fuse_rename_in`.
+    struct FuseRenameIn: 8 {
+        newdir: u64,
+    }
 }
-
-const _: () = assert!(size_of::<FuseRenameIn>() == 8);
 
 /// Renames an entry of the directory that the request is about.
 #[derive(Clone, Copy, Debug)]

@@ -29,26 +29,15 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_rename2_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseRename2In {
-    pub newdir: u64,
-    pub flags: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_rename2_in`.
+    struct FuseRename2In: 16 {
+        newdir: u64,
+        flags: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseRename2In>() == 16);
 
 /// Renames an entry of the directory that the request is about.
 #[derive(Clone, Copy, Debug)]

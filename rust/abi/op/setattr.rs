@@ -29,39 +29,28 @@ use crate::abi::{
     time::Timestamp,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_setattr_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSetattrIn {
-    pub valid: u32,
-    pub padding: u32,
-    pub fh: u64,
-    pub size: u64,
-    pub lock_owner: u64,
-    pub atime: u64,
-    pub mtime: u64,
-    pub ctime: u64,
-    pub atimensec: u32,
-    pub mtimensec: u32,
-    pub ctimensec: u32,
-    pub mode: u32,
-    pub unused4: u32,
-    pub uid: u32,
-    pub gid: u32,
-    pub unused5: u32,
+wire! {
+    /// C: `struct fuse_setattr_in`.
+    struct FuseSetattrIn: 88 {
+        valid: u32,
+        padding: u32,
+        fh: u64,
+        size: u64,
+        lock_owner: u64,
+        atime: u64,
+        mtime: u64,
+        ctime: u64,
+        atimensec: u32,
+        mtimensec: u32,
+        ctimensec: u32,
+        mode: u32,
+        unused4: u32,
+        uid: u32,
+        gid: u32,
+        unused5: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseSetattrIn>() == 88);
 
 /// A time to set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

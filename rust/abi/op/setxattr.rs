@@ -20,27 +20,16 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_setxattr_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSetxattrIn {
-    pub size: u32,
-    pub flags: u32,
-    pub setxattr_flags: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_setxattr_in`.
+    struct FuseSetxattrIn: 16 {
+        size: u32,
+        flags: u32,
+        setxattr_flags: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseSetxattrIn>() == 16);
 
 /// Bytes of it for a daemon that has not agreed to SETXATTR_EXT.
 const COMPAT_SETXATTR_IN_SIZE: usize = 8;

@@ -19,33 +19,22 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_statfs_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseStatfsOut {
-    pub blocks: u64,
-    pub bfree: u64,
-    pub bavail: u64,
-    pub files: u64,
-    pub ffree: u64,
-    pub bsize: u32,
-    pub namelen: u32,
-    pub frsize: u32,
-    pub padding: u32,
-    pub spare: [u32; 6],
+wire! {
+    /// C: `struct fuse_statfs_out`, unchecked.
+    struct FuseStatfsOut: 80 {
+        blocks: u64,
+        bfree: u64,
+        bavail: u64,
+        files: u64,
+        ffree: u64,
+        bsize: u32,
+        namelen: u32,
+        frsize: u32,
+        padding: u32,
+        spare: [u32; 6],
+    }
 }
-
-const _: () = assert!(size_of::<FuseStatfsOut>() == 80);
 
 /// Bytes of `struct fuse_statfs_out` before 7.4.
 const COMPAT_STATFS_SIZE: usize = 48;

@@ -42,90 +42,55 @@ use crate::abi::{
     },
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_statx_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseStatxIn {
-    pub getattr_flags: u32,
-    pub reserved: u32,
-    pub fh: u64,
-    pub sx_flags: u32,
-    pub sx_mask: u32,
+wire! {
+    /// C: `struct fuse_statx_in`.
+    struct FuseStatxIn: 24 {
+        getattr_flags: u32,
+        reserved: u32,
+        fh: u64,
+        sx_flags: u32,
+        sx_mask: u32,
+    }
+    /// C: `struct fuse_sx_time`, unchecked.
+    struct FuseSxTime: 16 {
+        tv_sec: i64,
+        tv_nsec: u32,
+        __reserved: i32,
+    }
+    /// C: `struct fuse_statx`, unchecked.
+    struct FuseStatx: 256 {
+        mask: u32,
+        blksize: u32,
+        attributes: u64,
+        nlink: u32,
+        uid: u32,
+        gid: u32,
+        mode: u16,
+        __spare0: [u16; 1],
+        ino: u64,
+        size: u64,
+        blocks: u64,
+        attributes_mask: u64,
+        atime: FuseSxTime,
+        btime: FuseSxTime,
+        ctime: FuseSxTime,
+        mtime: FuseSxTime,
+        rdev_major: u32,
+        rdev_minor: u32,
+        dev_major: u32,
+        dev_minor: u32,
+        __spare2: [u64; 14],
+    }
+    /// C: `struct fuse_statx_out`, unchecked.
+    struct FuseStatxOut: 288 {
+        attr_valid: u64,
+        attr_valid_nsec: u32,
+        flags: u32,
+        spare: [u64; 2],
+        stat: FuseStatx,
+    }
 }
-
-const _: () = assert!(size_of::<FuseStatxIn>() == 24);
-
-/// C: `struct fuse_sx_time`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseSxTime {
-    pub tv_sec: i64,
-    pub tv_nsec: u32,
-    pub __reserved: i32,
-}
-
-const _: () = assert!(size_of::<FuseSxTime>() == 16);
-
-/// C: `struct fuse_statx`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseStatx {
-    pub mask: u32,
-    pub blksize: u32,
-    pub attributes: u64,
-    pub nlink: u32,
-    pub uid: u32,
-    pub gid: u32,
-    pub mode: u16,
-    pub __spare0: [u16; 1],
-    pub ino: u64,
-    pub size: u64,
-    pub blocks: u64,
-    pub attributes_mask: u64,
-    pub atime: FuseSxTime,
-    pub btime: FuseSxTime,
-    pub ctime: FuseSxTime,
-    pub mtime: FuseSxTime,
-    pub rdev_major: u32,
-    pub rdev_minor: u32,
-    pub dev_major: u32,
-    pub dev_minor: u32,
-    pub __spare2: [u64; 14],
-}
-
-const _: () = assert!(size_of::<FuseStatx>() == 256);
-
-/// C: `struct fuse_statx_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseStatxOut {
-    pub attr_valid: u64,
-    pub attr_valid_nsec: u32,
-    pub flags: u32,
-    pub spare: [u64; 2],
-    pub stat: FuseStatx,
-}
-
-const _: () = assert!(size_of::<FuseStatxOut>() == 288);
 
 /// Which attributes a [`StatxReply`] has, as `statx(2)` has them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -25,46 +25,30 @@ use crate::abi::{
     opcode::Opcode,
     version::Minor, //
 };
-use zerocopy_derive::{
-    FromBytes,
-    Immutable,
-    IntoBytes,
-    KnownLayout, //
-};
 
-/// C: `struct fuse_write_in`.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseWriteIn {
-    pub fh: u64,
-    pub offset: u64,
-    pub size: u32,
-    pub write_flags: u32,
-    pub lock_owner: u64,
-    pub flags: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_write_in`.
+    struct FuseWriteIn: 40 {
+        fh: u64,
+        offset: u64,
+        size: u32,
+        write_flags: u32,
+        lock_owner: u64,
+        flags: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseWriteIn>() == 40);
 
 /// Bytes of `struct fuse_write_in` before 7.9.
 const COMPAT_WRITE_IN_SIZE: usize = 24;
 
-/// C: `struct fuse_write_out`, unchecked.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-#[allow(missing_docs, reason = "the header's names")]
-pub struct FuseWriteOut {
-    pub size: u32,
-    pub padding: u32,
+wire! {
+    /// C: `struct fuse_write_out`, unchecked.
+    struct FuseWriteOut: 8 {
+        size: u32,
+        padding: u32,
+    }
 }
-
-const _: () = assert!(size_of::<FuseWriteOut>() == 8);
 
 /// Writes to the file that the request is about. What is written goes as payload.
 #[derive(Clone, Copy, Debug)]
