@@ -174,8 +174,9 @@ impl<'i, D: Direction> DirectIter<'i, D> {
             if let Err(e) = unsafe { pages.push(page, start, len, count > 0) } {
                 // Only the first page of the batch does not begin at 0.
                 let rest = (left - len).div_ceil(PAGE_SIZE);
-                // SAFETY: As many pages more were pinned.
-                unsafe { unpin(batch.get(count + 1..).unwrap_or_default(), rest) };
+                let after = batch.as_ptr().wrapping_add(count + 1).cast_mut();
+                // SAFETY: As many pages more were pinned, and are only read from there.
+                unsafe { bindings::unpin_user_pages(after, rest) };
                 self.revert(left);
                 return if count == 0 { Err(e) } else { Ok(count) };
             }
@@ -184,19 +185,6 @@ impl<'i, D: Direction> DirectIter<'i, D> {
             count += 1;
         }
         Ok(count)
-    }
-}
-
-/// Lets the first `count` of these pages go.
-///
-/// # Safety
-///
-/// They are pinned.
-#[cold]
-unsafe fn unpin(pages: &[*mut bindings::page], count: usize) {
-    for &page in pages.iter().take(count) {
-        // SAFETY: By the contract.
-        unsafe { bindings::unpin_user_page(page) };
     }
 }
 
