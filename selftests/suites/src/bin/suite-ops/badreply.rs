@@ -8,7 +8,7 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
-use mockd::reply::{message, open_out, Entry, LONG};
+use mockd::reply::{attr_out, message, open_out, Entry, LONG};
 use mockd::user;
 use mockd::wire::{self, Op, Shape, ROOT};
 use mockd::{Attr, Mock};
@@ -308,6 +308,17 @@ fn setattr_other_type() {
     );
     println!("{r:?}");
     assert_eq!(r.0, Err(EIO));
+}
+
+/// A caller opens "f", and its fstat(2) hears that it has become a directory: the inode is bad.
+#[track_caller]
+pub(crate) fn opened_and_bad(m: &mut Mock) {
+    let r = m.expect_name(Op::LOOKUP, "f");
+    m.reply(&r, &Entry::new(Attr::file(2, 4)).attr_valid((0, 0)).bytes());
+    let r = m.expect(Op::OPEN);
+    m.reply(&r, &open_out(1, 0));
+    let r = m.expect(Op::GETATTR);
+    m.reply(&r, &attr_out(LONG, &Attr::dir(2)));
 }
 
 /// On a bad inode nothing is sent any more.

@@ -11,11 +11,12 @@ use mockd::errno::*;
 use mockd::lock::*;
 use mockd::memfs::Memfs;
 use mockd::msg::Msg;
-use mockd::reply::{attr_out, message, open_out, Attr, Entry, LONG};
+use mockd::reply::message;
 use mockd::user;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
 use mockd::{Caller, Init, Mock, Request, Setup};
 
+use crate::badreply::opened_and_bad;
 use crate::xattr::ERRORS;
 
 pub fn cases() -> Vec<Case> {
@@ -391,12 +392,7 @@ fn lock_of_bad_inode() {
         ];
         r
     });
-    let r = m.expect_name(Op::LOOKUP, "f");
-    m.reply(&r, &Entry::new(Attr::file(2, 4)).attr_valid((0, 0)).bytes());
-    let r = m.expect(Op::OPEN);
-    m.reply(&r, &open_out(1, 0));
-    let r = m.expect(Op::GETATTR);
-    m.reply(&r, &attr_out(LONG, &Attr::dir(2)));
+    opened_and_bad(&mut m);
     let mut fs = Memfs::new();
     let r: Vec<Res<()>> = m.serve(c, &mut |r| fs.handle(r));
     assert_eq!(r, [Err(EIO), Ok(()), Ok(()), Ok(())]);

@@ -8,11 +8,13 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
-use mockd::reply::{attr_out, getxattr_out, message, open_out, write_out, Attr, Entry, LONG};
+use mockd::reply::{getxattr_out, message, open_out, write_out, Attr, Entry};
 use mockd::user;
 use mockd::wire::{Op, ROOT};
 use mockd::{Init, Mock, Request, Setup};
 use suites::catalogue::{sample, summary};
+
+use crate::badreply::opened_and_bad;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -543,12 +545,7 @@ fn xattr_of_bad_inode() {
         let r: Vec<Res<()>> = vec![stat, get(0), get(100), list(0), list(100)];
         r
     });
-    let r = m.expect_name(Op::LOOKUP, "f");
-    m.reply(&r, &Entry::new(Attr::file(2, 4)).attr_valid((0, 0)).bytes());
-    let r = m.expect(Op::OPEN);
-    m.reply(&r, &open_out(1, 0));
-    let r = m.expect(Op::GETATTR);
-    m.reply(&r, &attr_out(LONG, &Attr::dir(2)));
+    opened_and_bad(&mut m);
     assert_eq!(c.join::<Vec<Res<()>>>(), [Err(EIO); 5]);
     m.finish();
 }
