@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use ktap::patience;
+use mockd::errno::EBUSY;
 use mockd::mount::{is_mounted, umount};
 use rustix::process::{kill_process, waitid, Pid, Signal, WaitId, WaitIdOptions};
 
@@ -50,6 +51,17 @@ pub fn until<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
         );
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Unmounts as soon as nobody is inside. A killed caller may still be on its way out, and what it
+/// has left holds its file until a work item has seen the answer.
+#[track_caller]
+pub fn umount_soon(mnt: &Path) {
+    until("unmounting", || match umount(mnt, 0) {
+        Ok(()) => Some(()),
+        Err(EBUSY) => None,
+        Err(e) => panic!("umount: {e}"),
+    });
 }
 
 impl Daemon {

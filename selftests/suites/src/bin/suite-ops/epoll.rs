@@ -10,7 +10,7 @@ use mockd::errno::*;
 use mockd::poll::{notify_poll, poll, Epoll};
 use mockd::ring::Ring;
 use mockd::user;
-use mockd::wire::FOPEN_NOFLUSH;
+use mockd::wire::{Op, FOPEN_NOFLUSH};
 use suites::fusectl;
 
 use crate::poll::{Scene, ALWAYS, NOTIFY, READY};
@@ -367,7 +367,13 @@ fn epoll_lets_go_when_killed() {
     // Nobody's any more.
     s.tell(&left, READY);
     assert_eq!(s.end::<Events>(c), only(EPOLLIN));
-    s.m.finish();
+    let fs = &mut s.fs;
+    s.m.drain(&mut |r| {
+        assert_eq!(r.op, Op::RELEASE, "{r:?}");
+        fs.handle(r)
+    });
+    suites::daemon::umount_soon(&s.m.mnt);
+    assert_eq!(s.m.read().err(), Some(ENODEV));
 }
 
 /// All that wait learn of it.

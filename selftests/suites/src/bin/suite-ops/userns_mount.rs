@@ -92,7 +92,7 @@ impl Users {
             caller.go();
             io.put(caller.join::<T>());
             io.wait();
-            m.umount();
+            suites::daemon::umount_soon(&m.mnt);
             for t in threads {
                 t.join().expect("daemon");
             }
