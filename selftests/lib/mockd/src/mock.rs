@@ -311,7 +311,15 @@ impl Mock {
         }
     }
 
-    /// Answers all that is there now, without waiting.
+    /// Answers one request if one is there, without waiting.
+    pub fn one_pending(&mut self, handler: &mut dyn FnMut(&Request) -> Answer) {
+        if self.pending() {
+            self.one(handler);
+        }
+    }
+
+    /// Answers until nothing is there, without waiting. Callers that go on asking may keep it from
+    /// ever returning.
     pub fn drain(&mut self, handler: &mut dyn FnMut(&Request) -> Answer) {
         while self.pending() {
             self.one(handler);
