@@ -51,6 +51,17 @@ __hot_helper bool fuse_helper_inode_is_locked_by_current(struct inode *inode)
 #endif
 }
 
+/* A directory's lock, under which those of its inodes are taken. */
+void fuse_helper_inode_lock_parent(struct inode *dir)
+{
+	inode_lock_nested(dir, I_MUTEX_PARENT);
+}
+
+int fuse_helper_inode_lock_parent_killable(struct inode *dir)
+{
+	return down_write_killable_nested(&dir->i_rwsem, I_MUTEX_PARENT);
+}
+
 void fuse_helper_inode_set_dead(struct inode *inode)
 {
 	inode_set_flags(inode, S_DEAD, S_DEAD);
@@ -118,6 +129,26 @@ __hot_helper unsigned int fuse_helper_current_umask(void)
 __hot_helper bool fuse_helper_d_in_lookup(const struct dentry *dentry)
 {
 	return d_in_lookup(dentry);
+}
+
+struct dentry *fuse_helper_d_lookup_name(const struct dentry *parent,
+					 const unsigned char *name,
+					 unsigned int len)
+{
+	struct qstr q = QSTR_INIT(name, len);
+
+	q.hash = full_name_hash(parent, name, len);
+	return d_lookup(parent, &q);
+}
+
+bool fuse_helper_d_mountpoint(const struct dentry *dentry)
+{
+	return d_mountpoint(dentry);
+}
+
+void fuse_helper_dont_mount(struct dentry *dentry)
+{
+	dont_mount(dentry);
 }
 
 __hot_helper bool fuse_helper_d_unhashed(const struct dentry *dentry)

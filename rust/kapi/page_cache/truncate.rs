@@ -65,7 +65,7 @@ pub(crate) fn invalidate_inode_pages2<T: Types>(inode: &Inode<T>, waits: Waits) 
 }
 
 /// `invalidate_inode_pages2_range()`: unmaps and drops the clean folios of the pages from `first`
-/// to `last` (included) of a regular file.
+/// to `last` (included). Of what is no regular file none is dirty.
 ///
 /// # Errors
 ///
@@ -82,6 +82,20 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
         return Ok(());
     }
     if waits == Waits::Always {
+        // SAFETY: The inode is live, hence its mapping.
+        return to_result(unsafe {
+            bindings::invalidate_inode_pages2_range(walk.mapping, first, last)
+        });
+    }
+
+    if !inode.is_reg() {
+        // `generic_error_remove_folio()` does not do it. When nobody reads them any more, C's
+        // function need not wait.
+        walk.each(first, last, |walk, folio| {
+            drop(walk.lock(folio));
+            true
+        });
+        walk.result()?;
         // SAFETY: The inode is live, hence its mapping.
         return to_result(unsafe {
             bindings::invalidate_inode_pages2_range(walk.mapping, first, last)

@@ -322,6 +322,25 @@ impl<T: Types> Inode<T> {
         Ok(InodeLock(self, NotThreadSafe))
     }
 
+    /// As [`inode_lock`](Self::inode_lock) of a directory, under which the locks of its inodes are
+    /// taken (`inode_lock_nested(dir, I_MUTEX_PARENT)`).
+    pub(crate) fn inode_lock_parent(&self) -> InodeLock<'_, T> {
+        // SAFETY: The inode is alive, its lock initialised.
+        unsafe { bindings::inode_lock_parent(self.as_ptr()) };
+        InodeLock(self, NotThreadSafe)
+    }
+
+    /// As [`inode_lock_parent`](Self::inode_lock_parent), unless killed.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if killed.
+    pub(crate) fn inode_lock_parent_killable(&self) -> Result<InodeLock<'_, T>> {
+        // SAFETY: The inode is alive, its lock initialised.
+        to_result(unsafe { bindings::inode_lock_parent_killable(self.as_ptr()) })?;
+        Ok(InodeLock(self, NotThreadSafe))
+    }
+
     /// Takes `i_rwsem` together with others who do, for as long as the guard lives
     /// (`inode_lock_shared()`). Sleeps.
     pub(crate) fn inode_lock_shared(&self) -> InodeLockShared<'_, T> {

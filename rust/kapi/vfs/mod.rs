@@ -15,6 +15,7 @@
 //! - [`write_access`]: writers of a file (`i_writecount`),
 //! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
 //!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
+//! - [`dcache`]: finding a dentry, and taking it away, where the VFS has not called,
 //! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
 //! - [`file`](mod@file), [`kiocb`], [`dir_context`], [`poll`]: `struct file`, `struct kiocb`,
 //!   `struct dir_context`, `struct poll_table_struct`,
@@ -53,6 +54,7 @@
 
 pub(crate) mod address_space;
 pub(crate) mod attr;
+pub(crate) mod dcache;
 pub(crate) mod dentry;
 mod dentry_expiry;
 pub(crate) mod dentry_operations;
