@@ -157,7 +157,7 @@ fn create_open<'a>(
     mode: u16,
 ) -> Result<OpenedFile<'a, Fuse>> {
     let conn = dir.conn();
-    let asked = NamedAt::now(conn);
+    let asked = NamedAt::now(dir);
     let (entry, idmap) = match file {
         Some(file) => (file.dentry(), || file.mnt_idmap()),
         None => return Err(EIO),
@@ -227,7 +227,7 @@ fn open_created<'a>(
         data.sync_release(flags, None);
         return Err(e);
     }
-    entry.set_named(asked, out.entry.entry_valid);
+    entry.set_named(dir, asked, out.entry.entry_valid);
     dir.dir_changed();
 
     if let Err(e) = file.generic_file_open(&inode) {

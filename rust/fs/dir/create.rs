@@ -67,7 +67,7 @@ fn create_new_entry<'a, O: Op<Out = Entry>>(
 ) -> Result<Option<Alias<'a, Fuse>>> {
     dir.check_bad()?;
     let conn = dir.conn();
-    let asked = NamedAt::now(conn);
+    let asked = NamedAt::now(dir);
 
     let mut left = false;
     let then = || {
@@ -94,7 +94,7 @@ fn create_new_entry<'a, O: Op<Out = Entry>>(
     })?;
     let inode = dir.sb().iget(&entry, AskedAt::CREATED)?;
 
-    let other = splice(dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
+    let other = splice(dir, dentry.d_drop(), Some(inode), asked, entry.entry_valid)?;
     dir.dir_changed();
     Ok(other)
 }

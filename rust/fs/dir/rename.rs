@@ -20,6 +20,7 @@ use crate::{
     },
     fs::{
         name::{
+            dentry::NamedAt,
             doubt::Change,
             wire_name::wire_name, //
         },
@@ -171,6 +172,7 @@ fn send<O: Op<Out = ()>>(
     op: &O,
 ) -> Result {
     let (old_dir, new_dir) = (names.old_dir, names.new_dir);
+    let asked = (NamedAt::now(old_dir), NamedAt::now(new_dir));
     let mut left = false;
     let then = || {
         left = true;
@@ -200,6 +202,12 @@ fn send<O: Op<Out = ()>>(
         return Err(EINTR);
     }
     renamed(old_dir, &old, new_dir, &new, flags, result);
+    if result.is_ok() {
+        old.will_be_renamed(asked.1);
+        if flags & RENAME_EXCHANGE != 0 {
+            new.will_be_renamed(asked.0);
+        }
+    }
     // After EINTR nobody knows whether it took place. If the names are in use and cannot be
     // dropped, what is cached may differ from what the daemon has.
     if result.is_err_and(|e| Change::Removes.leaves_doubt(e)) {

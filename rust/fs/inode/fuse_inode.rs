@@ -57,6 +57,7 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
+            Full,
             Relaxed, //
         },
         Arc, //
@@ -97,6 +98,8 @@ pub(in crate::fs) struct FuseInode {
     pub(in crate::fs) orig_ino: Atomic<u64>,
     /// log2 of the block size that the daemon gave; written under `inner`.
     pub(in crate::fs) blkbits: Atomic<u32>,
+    /// [`FuseInode::names_outdated`].
+    names_outdated: Atomic<u32>,
     /// Those who wait until no direct writes run in parallel.
     #[pin]
     pub(super) direct_io_waitq: WaitQueue,
@@ -144,6 +147,7 @@ impl FuseInode {
             orig_mode: Atomic::new(0),
             orig_ino: Atomic::new(0),
             blkbits: Atomic::new(0),
+            names_outdated: Atomic::new(1),
             direct_io_waitq <- new_wait_queue!("FuseInode::direct_io_waitq"),
             mutex <- new_killable_mutex!("FuseInode::mutex"),
         })
@@ -153,6 +157,21 @@ impl FuseInode {
     pub(in crate::fs) fn nodeid(&self) -> NodeId {
         // Never 0 once the inode can be found.
         NodeId::new(self.nodeid.load(Relaxed)).unwrap_or(NodeId::ROOT)
+    }
+
+    /// How often names in this directory were said to be out of date; never 0. To be compared with
+    /// itself alone.
+    #[inline]
+    pub(in crate::fs) fn names_outdated(&self) -> u32 {
+        self.names_outdated.load(Relaxed)
+    }
+
+    /// A name in this directory is out of date. To be called before it is looked for: whoever is
+    /// asking for it, and has not hashed it when it is looked for, sees this afterwards.
+    pub(in crate::fs) fn outdate_names(&self) {
+        if self.names_outdated.fetch_add(1, Full) == u32::MAX {
+            self.names_outdated.fetch_add(1, Full);
+        }
     }
 
     /// Whether everything on this inode fails.
@@ -233,6 +252,21 @@ impl Inode {
             self.inode_lock_killable()?
         } else {
             self.inode_lock()
+        };
+        self.await_hold(Hold::Exclusive)?;
+        Ok(lock)
+    }
+
+    /// As [`lock`](Self::lock) of a directory, under which the locks of its inodes are taken.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(in crate::fs) fn lock_parent(&self) -> Result<InodeLock<'_, Fuse>> {
+        let lock = if killable() {
+            self.inode_lock_parent_killable()?
+        } else {
+            self.inode_lock_parent()
         };
         self.await_hold(Hold::Exclusive)?;
         Ok(lock)

@@ -3,22 +3,46 @@
 //! What we keep with a name: until when it is valid.
 //!
 //! C counterpart: `struct fuse_dentry` (dir.c). Takes no locks.
+//!
+//! # Names that go out of date while they are asked for
+//!
+//! A notification that a name is out of date (INVAL_ENTRY) does not wait for requests that are
+//! about to bring that name, as it does in C, where it takes the directory's lock. So it counts in
+//! the directory before it looks for the name ([`FuseInode::outdate_names`]). Each request that may
+//! bring a name takes the count first ([`NamedAt`]); an answer by which the count has moved was
+//! perhaps made before the notification, and its name is good for no time at all.
+//!
+//! The answer's time is set before the name can be found, for those who wait for it, so that
+//! another notification may come between the two and find nothing. Therefore the dentry keeps the
+//! count ([`FuseDentry::asked`]) and is good only while the directory has the same, until it is
+//! hashed and the counts have been compared again ([`Dentry::set_findable`]): a notification that
+//! counts later than that finds it. For a name that RENAME brings, that is when it is next looked
+//! up.
 
 use crate::{
     abi::Timeout,
     fs::{
-        conn::connection::Conn,
-        inode::times::valid_until,
-        Dentry, //
+        inode::{
+            fuse_inode::FuseInode,
+            times::valid_until, //
+        },
+        Dentry,
+        Inode, //
     },
     kapi::{
         fuse::inval_wq,
         time::jiffies::Jiffies64, //
     },
 };
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::sync::{
+    atomic::{
+        Acquire,
+        Atomic,
+        Full,
+        Relaxed,
+        Release, //
+    },
+    barrier::smp_mb, //
 };
 
 /// A dentry's data. Read in RCU walk: atomics only.
@@ -27,21 +51,29 @@ pub(in crate::fs) struct FuseDentry {
     time: Atomic<u64>,
     /// [`NamedAt::epoch`].
     epoch: Atomic<u32>,
+    /// [`NamedAt::outdated`] if the name may have gone out of date unnoticed, or [`FOUND`].
+    asked: Atomic<u32>,
 }
 
-/// When a name was asked for, in the connection's counter; to tell whether what it stands for is
-/// still what the daemon said.
+/// The name is found by whoever says that it is out of date.
+const FOUND: u32 = 0;
+
+/// When a name was asked for, in the connection's and the directory's counters; to tell whether
+/// what it stands for is still what the daemon said.
 #[derive(Clone, Copy)]
 pub(in crate::fs) struct NamedAt {
-    /// [`Conn::epoch`].
+    /// [`Conn::epoch`](crate::fs::conn::connection::Conn::epoch).
     epoch: u32,
+    /// [`FuseInode::names_outdated`].
+    outdated: u32,
 }
 
 impl NamedAt {
-    /// For a request that is sent after this.
-    pub(in crate::fs) fn now(conn: &Conn) -> Self {
+    /// For a request that is sent after this, and brings a name in `dir`.
+    pub(in crate::fs) fn now(dir: &Inode) -> Self {
         Self {
-            epoch: conn.epoch(),
+            epoch: dir.conn().epoch(),
+            outdated: dir.data().names_outdated(),
         }
     }
 }
@@ -53,6 +85,7 @@ impl FuseDentry {
             time: Atomic::new(0),
             // Older than any epoch, of which the first is 1.
             epoch: Atomic::new(0),
+            asked: Atomic::new(FOUND),
         }
     }
 
@@ -66,18 +99,46 @@ impl FuseDentry {
         self.epoch.load(Relaxed) < epoch
     }
 
-    /// Whether the daemon does not vouch for the name any more.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.time().has_passed()
+    /// Whether the daemon does not vouch for the name in this directory any more.
+    #[inline]
+    pub(super) fn is_outdated(&self, dir: &FuseInode) -> bool {
+        // Before the time, which is set before it becomes FOUND.
+        let asked = self.asked.load(Acquire);
+        (asked != FOUND && asked != dir.names_outdated()) || self.time().has_passed()
     }
 }
 
 impl Dentry {
-    /// Sets how long the name is good from now on (`fuse_change_entry_timeout()`), and when it was
-    /// asked for.
-    pub(in crate::fs) fn set_named(&self, asked: NamedAt, valid: Timeout) {
-        self.data().epoch.store(asked.epoch, Relaxed);
+    /// Sets how long a name in `dir` is good from now on (`fuse_change_entry_timeout()`), and when
+    /// it was asked for. The name is hashed.
+    pub(in crate::fs) fn set_named(&self, dir: &Inode, asked: NamedAt, valid: Timeout) {
+        self.will_be_named(asked, valid);
+        self.set_findable(dir, asked);
+    }
+
+    /// The same before the name is hashed; [`set_findable`](Self::set_findable) follows.
+    pub(super) fn will_be_named(&self, asked: NamedAt, valid: Timeout) {
+        let data = self.data();
+        data.epoch.store(asked.epoch, Relaxed);
+        data.asked.store(asked.outdated, Relaxed);
         self.set_time(valid_until(valid));
+    }
+
+    /// The name is hashed now.
+    pub(super) fn set_findable(&self, dir: &Inode, asked: NamedAt) {
+        // Of the two, counting and then looking for the name, and hashing it and then looking at
+        // the count, one sees what the other has done: see `FuseInode::outdate_names()`.
+        smp_mb(Full);
+        if dir.data().names_outdated() != asked.outdated {
+            self.invalidate_entry_cache();
+        }
+        self.data().asked.store(FOUND, Release);
+    }
+
+    /// RENAME, for which the new directory was asked like this, brings the name there. The VFS
+    /// hashes it later.
+    pub(in crate::fs) fn will_be_renamed(&self, asked: NamedAt) {
+        self.data().asked.store(asked.outdated, Relaxed);
     }
 
     /// Makes the name be looked up the next time (`fuse_invalidate_entry_cache()`).

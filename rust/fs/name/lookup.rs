@@ -66,7 +66,7 @@ pub(in crate::fs) fn lookup<'a>(
     let name = entry.named().name();
     dir.await_lookup(name)?;
     dir.check_bad()?;
-    let asked = NamedAt::now(dir.conn());
+    let asked = NamedAt::now(dir);
 
     let found = {
         let _guard = dir.lock_dirops()?;
@@ -81,21 +81,23 @@ pub(in crate::fs) fn lookup<'a>(
         return Err(EIO);
     }
 
-    splice(entry, found.inode, asked, found.valid)
+    splice(dir, entry, found.inode, asked, found.valid)
 }
 
-/// Gives a dentry its inode, or none, and says how long that is good. Returns the dentry to use in
-/// place of this one, if another.
+/// Gives a dentry of `dir` its inode, or none, and says how long that is good, unless the name has
+/// gone out of date meanwhile. Returns the dentry to use in place of this one, if another.
 ///
 /// C says it after `d_splice_alias()`; but that wakes those who wait for this very lookup, and one
 /// of those that was quicker would take the name for outdated and look it up once more.
 pub(in crate::fs) fn splice<'a>(
+    dir: &Inode,
     entry: UnhashedDentry<'a, Fuse>,
     inode: Option<ARef<Inode>>,
     asked: NamedAt,
     valid: Timeout,
 ) -> Result<Option<Alias<'a, Fuse>>> {
-    entry.named().dentry().set_named(asked, valid);
+    let dentry = entry.named().dentry();
+    dentry.will_be_named(asked, valid);
 
     let other = match inode {
         Some(inode) if inode.is_dir() && inode.conn().left.has_moved() => {
@@ -103,8 +105,9 @@ pub(in crate::fs) fn splice<'a>(
         }
         inode => entry.d_splice_alias(inode).map_err(|(e, _)| e),
     }?;
-    if let Some(other) = &other {
-        other.set_named(asked, valid);
+    match &other {
+        Some(other) => other.set_named(dir, asked, valid),
+        None => dentry.set_findable(dir, asked),
     }
     Ok(other)
 }

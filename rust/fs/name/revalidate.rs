@@ -67,7 +67,7 @@ pub(in crate::fs) fn revalidate(
     if inode.is_some_and(|inode| inode.data().is_bad()) {
         return Ok(false);
     }
-    if !dentry.data().is_outdated() && !flags.wants_fresh() {
+    if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
         return Ok(true);
     }
     match inode {
@@ -94,7 +94,7 @@ pub(in crate::fs) fn revalidate_rcu(
     if inode.as_ref().is_some_and(|inode| inode.data().is_bad()) {
         return Ok(false);
     }
-    if !dentry.data().is_outdated() && !flags.wants_fresh() {
+    if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
         return Ok(true);
     }
     match inode {
@@ -114,18 +114,22 @@ fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Resul
     let lookup = Lookup {
         name: wire_name(name)?,
     };
-    let named = NamedAt::now(conn);
+    let named = NamedAt::now(dir);
     let then = || {
-        let (dentry, inode) = (ARef::from(dentry), ARef::from(inode));
+        let (dir, dentry, inode) = (ARef::from(dir), ARef::from(dentry), ARef::from(inode));
         move |outcome: &mut Outcome<'_>| {
             // If it is not valid, that is for the next one to find out.
             let _ = outcome.parse(|body, minor| {
-                LookupOut::look(body, minor, |out| take(&dentry, &inode, out, asked, named))
+                LookupOut::look(body, minor, |out| {
+                    take(&dir, &dentry, &inode, out, asked, named)
+                })
             });
         }
     };
     let valid = conn.call_parse(dir, &lookup, then, |body, minor| {
-        LookupOut::look(body, minor, |out| take(dentry, inode, out, asked, named))
+        LookupOut::look(body, minor, |out| {
+            take(dir, dentry, inode, out, asked, named)
+        })
     });
     match valid {
         Ok(valid) => Ok(valid),
@@ -145,6 +149,7 @@ fn is_of_the_asking(e: Error) -> bool {
 /// Inlined, as moving the reply around costs.
 #[inline(always)]
 fn take(
+    dir: &Inode,
     dentry: &Dentry,
     inode: &Inode,
     out: LookupOut<SeenEntry<'_>>,
@@ -169,6 +174,6 @@ fn take(
     };
     inode.forget_acls();
     attr_cache::change(inode, entry.attr, valid_until(entry.attr_valid), asked);
-    dentry.set_named(named, entry.entry_valid);
+    dentry.set_named(dir, named, entry.entry_valid);
     true
 }
