@@ -15,15 +15,33 @@ use crate::{
     engine::Resend,
     kapi::{
         fuse::trace,
-        task::sched, //
+        task::sched::{
+            cond_resched,
+            fatal_signal_pending, //
+        },
     },
     transport::{
-        chan::channel::Chan,
+        chan::channel::{
+            Chan,
+            Notified, //
+        },
         message::copy::CopyIn,
         unbuilt::unbuilt, //
     },
 };
 use kernel::prelude::*;
+use zerocopy::IntoBytes;
+
+/// Nodes of PRUNE that are read at a time.
+const PRUNE_BATCH: usize = 512;
+
+/// Reads a name, and what stands for the NUL after it.
+fn read_name(len: usize, from: &mut impl CopyIn) -> Result<KVec<u8>> {
+    let mut name = KVec::from_elem(0u8, len.checked_add(1).ok_or(EINVAL)?, GFP_KERNEL)?;
+    from.get_all(&mut name)?;
+    name.truncate(len);
+    Ok(name)
+}
 
 impl Chan {
     /// Takes a notification from the daemon, with `body_len` bytes after its header.
@@ -49,17 +67,34 @@ impl Chan {
                     notified.inc_epoch();
                 }
             }
+            Notification::InvalInode { node, offset, len } => {
+                (self.told()?).inval_inode(node.ok_or(ENOENT)?, offset, len)?;
+            }
+            Notification::InvalEntry {
+                parent,
+                name_len,
+                expire_only,
+            } => {
+                let name = read_name(name_len, from)?;
+                (self.told()?).inval_entry(parent.ok_or(ENOENT)?, &name, expire_only)?;
+            }
+            Notification::Delete {
+                parent,
+                child,
+                name_len,
+            } => {
+                let name = read_name(name_len, from)?;
+                let parent = parent.ok_or(ENOENT)?;
+                match child {
+                    Some(child) => self.told()?.delete(parent, child, &name)?,
+                    // Whatever it was the name of.
+                    None => self.told()?.inval_entry(parent, &name, false)?,
+                }
+            }
+            Notification::Prune { count } => self.prune(count, from)?,
             // As an older kernel answers.
-            Notification::InvalInode { .. } => {
-                return Err(unbuilt!("FUSE_NOTIFY_INVAL_INODE", EINVAL))
-            }
-            Notification::InvalEntry { .. } => {
-                return Err(unbuilt!("FUSE_NOTIFY_INVAL_ENTRY", EINVAL))
-            }
             Notification::Store { .. } => return Err(unbuilt!("FUSE_NOTIFY_STORE", EINVAL)),
             Notification::Retrieve { .. } => return Err(unbuilt!("FUSE_NOTIFY_RETRIEVE", EINVAL)),
-            Notification::Delete { .. } => return Err(unbuilt!("FUSE_NOTIFY_DELETE", EINVAL)),
-            Notification::Prune { .. } => return Err(unbuilt!("FUSE_NOTIFY_PRUNE", EINVAL)),
         }
         Ok(())
     }
@@ -79,6 +114,29 @@ impl Chan {
         code.parse(fixed, body_len, self.name_max()).map_err(bad)
     }
 
+    /// Who is told of what is about nodes.
+    fn told(&self) -> Result<&dyn Notified> {
+        self.notified().ok_or(ENOENT)
+    }
+
+    /// Reads as many nodes as there are, some at a time, and has them forgotten.
+    fn prune(&self, count: u32, from: &mut impl CopyIn) -> Result {
+        let mut nodes = KVec::from_elem(0u64, PRUNE_BATCH.min(count as usize), GFP_KERNEL)?;
+        let mut left = count as usize;
+        while left > 0 {
+            let now = left.min(PRUNE_BATCH);
+            let batch = nodes.get_mut(..now).ok_or(EIO)?;
+            from.get_all(batch.as_mut_bytes())?;
+            self.told()?.prune(batch);
+            left -= now;
+            if fatal_signal_pending() {
+                return Err(EINTR);
+            }
+            cond_resched();
+        }
+        Ok(())
+    }
+
     /// Queues again, in front of all others, what the daemon has read and not answered.
     fn resend(&self) {
         let mut resend = Resend::default();
@@ -96,7 +154,7 @@ impl Chan {
             if !resent.more {
                 return;
             }
-            sched::cond_resched();
+            cond_resched();
         }
     }
 }

@@ -205,6 +205,13 @@ impl Inode {
         self.invalidate_attr_mask(STATX_BASIC_STATS);
     }
 
+    /// The attributes have changed, whatever comes of them by answers to what was asked before.
+    pub(in crate::fs) fn outdate_attr(&self) {
+        let mut inner = self.lock_inner();
+        inner.attr_version = self.conn().bump_attr_version();
+        self.invalidate_attr();
+    }
+
     /// The daemon may have changed the ACLs: they are asked for again (`forget_all_cached_acls()`).
     #[inline]
     pub(in crate::fs) fn forget_acls(&self) {

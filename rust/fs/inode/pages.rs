@@ -98,6 +98,19 @@ pub(in crate::fs) fn drop_written(inode: &Inode, first: usize, last: usize) -> R
     }
 }
 
+/// Drops the pages from `first` to `last`, included, of which the daemon says that they are out of
+/// date. What cannot be dropped is in use, and stays, as in C.
+///
+/// # Errors
+///
+/// EINTR if killed, and then some are still there.
+pub(in crate::fs) fn drop_outdated(inode: &Inode, first: usize, last: usize) -> Result {
+    match drop_range(inode, first, last) {
+        Err(e) if e == EINTR => Err(e),
+        _ => Ok(()),
+    }
+}
+
 /// Drops what lies from `start` to `end`, included (`truncate_pagecache_range()`).
 ///
 /// # Errors

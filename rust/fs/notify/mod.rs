@@ -3,6 +3,10 @@
 //! Notifications from the daemon that are about the filesystem. Uses the superblock and the
 //! connection; mounting uses it.
 //!
+//! - [`inode`]: what is known of a node is out of date,
+//! - [`entry`]: a name is,
 //! - [`notified`]: what they do to the superblock.
 
+mod entry;
+mod inode;
 pub(in crate::fs) mod notified;

@@ -5,8 +5,15 @@
 //! C counterpart: notify.c, `fuse_epoch_work()` (dir.c). What is about the superblock takes the
 //! killsb semaphore for reading, as it may be on its way out while the daemon still writes.
 
+use super::{
+    entry,
+    inode, //
+};
 use crate::{
-    abi::PollHandle,
+    abi::{
+        NodeId,
+        PollHandle, //
+    },
     fs::{
         conn::polled::PolledFiles,
         Fuse,
@@ -86,11 +93,42 @@ impl Super {
 /// What the channel keeps of it.
 struct Handle(Arc<Super>);
 
+impl Handle {
+    /// What is about a node: there is none without a superblock.
+    fn on_super(&self, f: impl FnOnce(&SuperBlock) -> Result) -> Result {
+        self.0.live.with(f).unwrap_or(Err(ENOENT))
+    }
+}
+
 impl Notified for Handle {
     /// `fuse_notify_poll_wakeup()`. It is about open files, which are there as long as there is a
     /// superblock: that is not asked.
     fn poll(&self, kh: PollHandle) {
         self.0.polled.wake_up(kh);
+    }
+
+    /// `fuse_notify_inval_inode()`.
+    fn inval_inode(&self, node: NodeId, offset: i64, len: i64) -> Result {
+        self.on_super(|sb| inode::inval_inode(sb, node, offset, len))
+    }
+
+    /// `fuse_notify_inval_entry()`.
+    fn inval_entry(&self, parent: NodeId, name: &[u8], expire_only: bool) -> Result {
+        self.on_super(|sb| entry::inval_entry(sb, parent, name, expire_only))
+    }
+
+    /// `fuse_notify_delete()`.
+    fn delete(&self, parent: NodeId, child: NodeId, name: &[u8]) -> Result {
+        self.on_super(|sb| entry::delete(sb, parent, child, name))
+    }
+
+    /// `fuse_notify_prune()`.
+    fn prune(&self, nodes: &[u64]) {
+        self.0.live.with(|sb| {
+            for node in nodes.iter().copied().filter_map(NodeId::new) {
+                inode::prune(sb, node);
+            }
+        });
     }
 
     /// `fuse_notify_inc_epoch()`.

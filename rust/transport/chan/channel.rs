@@ -32,6 +32,7 @@ use crate::{
         name::NAME_LOW_MAX,
         op,
         Minor,
+        NodeId,
         PollHandle, //
     },
     engine::StepResult,
@@ -76,6 +77,31 @@ const MIN_READ_BUFFER: usize = 8192;
 pub(crate) trait Notified: Send + Sync {
     /// A file is ready for something else. There need be none of that handle.
     fn poll(&self, kh: PollHandle);
+
+    /// Attributes of a node are out of date, and its data from `offset` on, unless that is below 0,
+    /// for `len` bytes, or to the end if that is not above 0. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT, EINTR.
+    fn inval_inode(&self, node: NodeId, offset: i64, len: i64) -> Result;
+
+    /// A name is out of date, and with `expire_only` stays until it is looked up again. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT, ENOTDIR.
+    fn inval_entry(&self, parent: NodeId, name: &[u8], expire_only: bool) -> Result;
+
+    /// The name of a node was removed. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT, ENOTDIR, EBUSY, ENOTEMPTY, EINTR.
+    fn delete(&self, parent: NodeId, child: NodeId, name: &[u8]) -> Result;
+
+    /// These nodes are to be forgotten if they are not in use. May sleep.
+    fn prune(&self, nodes: &[u64]);
 
     /// All names are out of date.
     fn inc_epoch(&self);
