@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod daemon;
+pub mod ends;
 pub mod fusectl;
 pub mod killable;
 pub mod releases;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use ktap::{implementation, Impl};
 use mockd::errno::*;
-use mockd::mount::{is_mounted, mount, umount};
+use mockd::mount::{mount, umount};
 use mockd::{user, Caller};
-use suites::daemon::until;
 
 use crate::scene::{Scene, Stuck};
+pub use suites::ends::{end, references, wait_exit};
 use suites::settle::{describe, settle};
 
 /// What happens.
@@ -198,23 +198,6 @@ pub fn abort(connection: u32) {
     written.expect("abort");
 }
 
-/// Unmounts, and waits for the module to be as it was: a page that stays locked or a request that
-/// is left would hold the one or the other.
-pub fn end(mnt: &Path, references: u32) {
-    until("umount", || {
-        (!is_mounted(mnt) || umount(mnt, 0).is_ok()).then_some(())
-    });
-    until("the last reference to the module", || {
-        (self::references() == references).then_some(())
-    });
-}
-
-/// References to the module.
-pub fn references() -> u32 {
-    let text = std::fs::read_to_string("/sys/module/fuse/refcnt").expect("refcnt");
-    text.trim().parse().expect("number")
-}
-
 /// How a process ended.
 fn fate(mut who: Caller, result: impl FnOnce(Caller) -> Res<()>) -> Fate {
     match who.signalled() {
@@ -224,14 +207,6 @@ fn fate(mut who: Caller, result: impl FnOnce(Caller) -> Res<()>) -> Fate {
         }
         None => Fate::Gets(result(who)),
     }
-}
-
-/// Waits for the end of all of these.
-pub fn wait_exit(all: &[&Caller]) {
-    let pids: Vec<i32> = all.iter().map(|c| c.pid).collect();
-    until(&format!("the end of {pids:?}"), || {
-        all.iter().all(|c| c.exited()).then_some(())
-    });
 }
 
 /// Looks at another file; whoever does that may still be at it.
