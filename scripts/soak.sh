@@ -20,6 +20,7 @@ rows() {
 		left plain both 4 - RF_LEFT=all
 		left debug rust 8 - RF_LEFT=all
 		deadlock debug rust 4 - N=10000
+		notify plain rust 10 - N=100000
 		unmodified uml-debug rust 4 - RF_UNMODIFIED=all
 		unmodified debug rust 4 - RF_UNMODIFIED=all
 		bounds plain both 10 - RF_BOUNDS=180

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Answers to what was asked before a notification, and that come after it, by a daemon of several
+//! threads: they do not undo it.
+
+use ktap::{cases, implementation, Case, Impl};
+use mockd::errno::*;
+use mockd::reply::{attr_out, Attr, Entry, LONG};
+use mockd::user;
+use mockd::wire::{Op, ROOT};
+
+use crate::kit::{delete, inval_entry, inval_inode, prune, Scene, EXPIRE_ONLY, NO_DATA};
+
+pub fn cases() -> Vec<Case> {
+    cases![
+        stale_getattr,
+        stale_getattr_of_root,
+        stale_revalidation,
+        stale_lookup_of_another_name,
+        fresh_getattr,
+        setattr_meanwhile,
+        revalidated_meanwhile,
+        expired_while_revalidated,
+        deleted_while_revalidated,
+        deleted_while_getattr,
+        evicted_meanwhile,
+    ]
+}
+
+/// The size that lstat(2) gives.
+fn size(s: &mut Scene, path: &str) -> Res<u64> {
+    let path = s.m.path(path);
+    s.run(|_| Ok(user::lstat(&path)?.size))
+}
+
+/// An answer to GETATTR, made before, is for who has asked.
+fn stale(path: &str, node: impl Fn(&Scene) -> u64) {
+    let mut s = Scene::new();
+    s.know(&[path]);
+    let node = node(&s);
+    assert_eq!(s.tell(&inval_inode(node, NO_DATA, 0)), Ok(()));
+    let c = s.m.call(path, |p| Ok::<_, Errno>(user::lstat(p)?.size));
+    let r = s.m.expect(Op::GETATTR);
+    let mut old = s.fs.nodes[&node].attr;
+    old.size = 11;
+    s.fs.nodes.get_mut(&node).expect("node").attr.size = 22;
+    assert_eq!(s.tell(&inval_inode(node, NO_DATA, 0)), Ok(()));
+    s.m.reply(&r, &attr_out(LONG, &old));
+    let _: Res<u64> = c.join();
+    let asked = s.m.rec.count(Op::GETATTR);
+    assert_eq!(size(&mut s, path), Ok(22));
+    assert_eq!(s.m.rec.count(Op::GETATTR) - asked, 1);
+    s.finish();
+}
+
+fn stale_getattr() {
+    stale("f", |s| s.f);
+}
+
+fn stale_getattr_of_root() {
+    stale("", |_| ROOT);
+}
+
+/// The attributes that come with a name which is looked up again.
+fn stale_revalidation() {
+    let mut s = Scene::new();
+    s.fs.entry_valid = (0, 0);
+    s.know(&["f"]);
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "f");
+    let mut old = s.fs.nodes[&s.f].attr;
+    old.size = 11;
+    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
+    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let entry = Entry::new(old).attr_valid(LONG).entry_valid(LONG);
+    s.m.reply(&r, &entry.bytes());
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    assert_eq!(size(&mut s, "f"), Ok(22));
+    s.finish();
+}
+
+/// The same of a name that is new, of a node that is known.
+fn stale_lookup_of_another_name() {
+    let mut s = Scene::new();
+    s.know(&["f"]);
+    s.fs.nodes
+        .get_mut(&ROOT)
+        .expect("root")
+        .children
+        .insert("g".into(), s.f);
+    let c = s.m.call("g", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "g");
+    let mut old = s.fs.nodes[&s.f].attr;
+    old.size = 11;
+    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
+    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    s.m.reply(&r, &Entry::new(old).bytes());
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    assert_eq!((size(&mut s, "g"), size(&mut s, "f")), (Ok(22), Ok(22)));
+    s.finish();
+}
+
+/// What is asked after it is known from then on.
+fn fresh_getattr() {
+    let mut s = Scene::new();
+    s.know(&["f", "d"]);
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect(Op::GETATTR);
+    // Of another node.
+    assert_eq!(s.tell(&inval_inode(s.d, NO_DATA, 0)), Ok(()));
+    s.m.reply(&r, &attr_out(LONG, &Attr::file(s.f, 9)));
+    assert_eq!(c.join::<Res<()>>(), Ok(()));
+    assert_eq!((s.getattrs("f"), s.getattrs("d")), (0, 1));
+    s.finish();
+}
+
+/// The answer to SETATTR tells how things are after it, and is believed, as in C.
+fn setattr_meanwhile() {
+    let mut s = Scene::new();
+    s.know(&["f"]);
+    let c = s.m.call("f", |p| user::chmod(p, 0o600));
+    let r = s.m.expect(Op::SETATTR);
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let a = s.fs.handle(&r);
+    assert_eq!(s.m.answer(&r, &a), Ok(()));
+    assert_eq!(c.join::<Res<()>>(), Ok(()));
+    s.know(&["f"]);
+    s.m.finish_compared();
+}
+
+/// A name that is dropped while it is looked up again is looked up once more by the next one.
+fn revalidated_meanwhile() {
+    let mut s = Scene::new();
+    s.fs.entry_valid = (0, 0);
+    s.know(&["f"]);
+    s.fs.entry_valid = LONG;
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "f");
+    assert_eq!(s.tell(&inval_entry(ROOT, 0, b"f")), Ok(()));
+    let a = s.fs.handle(&r);
+    assert_eq!(s.m.answer(&r, &a), Ok(()));
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    assert_eq!((s.lookups("f"), s.lookups("f")), (1, 0));
+    s.finish();
+}
+
+/// What only expires meanwhile has expired when the answer comes. With C's module the answer makes
+/// the name good again.
+fn expired_while_revalidated() {
+    let mut s = Scene::new();
+    s.fs.entry_valid = (0, 0);
+    s.know(&["f"]);
+    s.fs.entry_valid = LONG;
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "f");
+    assert_eq!(s.tell(&inval_entry(ROOT, EXPIRE_ONLY, b"f")), Ok(()));
+    let a = s.fs.handle(&r);
+    assert_eq!(s.m.answer(&r, &a), Ok(()));
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    let again = match implementation() {
+        Impl::C => 0,
+        Impl::Rust => 1,
+    };
+    assert_eq!((s.lookups("f"), s.lookups("f")), (again, 0));
+    s.m.without_record();
+    s.finish();
+}
+
+/// The name is one of another node by the time of the answer.
+fn deleted_while_revalidated() {
+    let mut s = Scene::new();
+    s.fs.entry_valid = (0, 0);
+    s.know(&["f"]);
+    s.fs.entry_valid = LONG;
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "f");
+    assert_eq!(s.tell(&delete(ROOT, s.f, b"f")), Ok(()));
+    s.fs.nodes
+        .get_mut(&ROOT)
+        .expect("root")
+        .children
+        .remove("f");
+    s.m.fail(&r, ENOENT);
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Err(ENOENT));
+    assert_eq!(s.lookups("f"), 1);
+    s.finish();
+}
+
+fn deleted_while_getattr() {
+    let mut s = Scene::new();
+    s.know(&["f"]);
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let c = s.m.call("f", |p| user::lstat(p).map(drop));
+    let r = s.m.expect(Op::GETATTR);
+    assert_eq!(s.tell(&delete(ROOT, s.f, b"f")), Ok(()));
+    s.m.reply(&r, &attr_out(LONG, &s.fs.nodes[&s.f].attr));
+    assert_eq!(c.join::<Res<()>>(), Ok(()));
+    assert_eq!(s.lookups("f"), 1);
+    s.finish();
+}
+
+/// The inode is evicted and made anew by an answer from before.
+fn evicted_meanwhile() {
+    let mut s = Scene::new();
+    s.know(&["f"]);
+    s.fs.nodes
+        .get_mut(&ROOT)
+        .expect("root")
+        .children
+        .insert("g".into(), s.f);
+    let c = s.m.call("g", |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, "g");
+    let mut old = s.fs.nodes[&s.f].attr;
+    old.size = 11;
+    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    assert_eq!(s.tell(&prune(&[s.f])), Ok(()));
+    let f = s.f;
+    s.await_forgotten(f);
+    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
+    s.m.reply(&r, &Entry::new(old).bytes());
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    assert_eq!(size(&mut s, "g"), Ok(22));
+    s.finish();
+}
