@@ -11,6 +11,7 @@ mod daemon;
 mod each;
 mod ioctl;
 mod mutate;
+mod notify;
 mod pick;
 mod replay;
 mod shards;

@@ -14,6 +14,7 @@ use mockd::wire::{answer, Op, Shape, FOPEN_CACHE_DIR, ROOT};
 use mockd::Request;
 
 use crate::ioctl;
+use crate::notify;
 use crate::pick::Pick;
 
 /// What kind of badness a message has.
@@ -124,48 +125,11 @@ pub fn stray(rng: &mut Rng, r: &Request, world: &World) -> Bad {
             let label = format!("unique: {what}, error {error}, {} bytes", payload.len());
             make(Class::Unique, label, message(unique, error, &payload))
         }
-        _ => notification(rng),
+        _ => notify::any(rng, r, world),
     }
 }
 
-/// A notification that no kernel may take: an unknown code, or one whose size does not fit. Or one
-/// of a file that nobody waits for, if there is such a file: every kernel takes that.
-fn notification(rng: &mut Rng) -> Bad {
-    let (code, payload) = match rng.u32(..5) {
-        0 => (
-            [0, -1, 10, 77, 512, i32::MAX, i32::MIN].pick(rng),
-            noise(rng, 64),
-        ),
-        // Too short for any but the codes without a payload.
-        1 => (1 + rng.i32(..6), noise(rng, 7)),
-        // The sizes of the parts contradict the size of the whole: name lengths of INVAL_ENTRY and
-        // DELETE, size of STORE.
-        2 => {
-            let code = [3, 6].pick(rng);
-            let mut b = vec![0; if code == 3 { 16 } else { 24 }];
-            let at = if code == 3 { 8 } else { 16 };
-            let lie = [7u32, 255, 4096, 1 << 31, u32::MAX].pick(rng);
-            b[at..at + 4].copy_from_slice(&lie.to_ne_bytes());
-            (code, b)
-        }
-        3 => {
-            let handle = [rng.u64(..9), rng.u64(..)].pick(rng);
-            (1, handle.to_ne_bytes().to_vec())
-        }
-        _ => {
-            let mut b = vec![0; 24];
-            b[16..20].copy_from_slice(&[1u32, 4096, u32::MAX].pick(rng).to_ne_bytes());
-            (4, b)
-        }
-    };
-    Bad {
-        class: Class::Notification,
-        label: format!("notification {code}, {} bytes", payload.len()),
-        bytes: message(0, code, &payload),
-    }
-}
-
-fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
+pub fn noise(rng: &mut Rng, most: usize) -> Vec<u8> {
     let n = rng.usize(..=most);
     (0..n).map(|_| rng.u8(..)).collect()
 }
