@@ -168,6 +168,8 @@ where
 /// What a reply's body may be, said again.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Expect {
+    /// None comes.
+    Nothing,
     Exactly(usize),
     AtMost(usize),
     Payload(usize),

@@ -101,10 +101,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
     /// # Errors
     ///
     /// Any [`Refusal`].
-    #[allow(
-        dead_code,
-        reason = "replies to RETRIEVE are proven on the host before they are sent"
-    )]
     pub(crate) fn submit_notify_reply(
         &mut self,
         payload: P,

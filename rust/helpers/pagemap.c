@@ -110,6 +110,24 @@ put:
 }
 
 /*
+ * filemap_grab_folio() without the lock, which somebody may have for as long as
+ * the daemon takes to fill the folio. FGP_FOR_MMAP: see above.
+ */
+struct folio *fuse_helper_filemap_grab_unlocked(struct address_space *mapping,
+						pgoff_t index)
+{
+	return __filemap_get_folio(mapping, index,
+				   FGP_ACCESSED | FGP_CREAT | FGP_FOR_MMAP,
+				   mapping_gfp_mask(mapping));
+}
+
+struct folio *fuse_helper_filemap_get_folio(struct address_space *mapping,
+					    pgoff_t index)
+{
+	return filemap_get_folio(mapping, index);
+}
+
+/*
  * From a folio that is locked for it. Faults are disabled: copies what is
  * resident. The folio may be mapped, hence the flushes.
  */
@@ -205,6 +223,11 @@ struct page *fuse_helper_alloc_page_highuser(void)
 bool fuse_helper_folio_test_large(const struct folio *folio)
 {
 	return folio_test_large(folio);
+}
+
+void fuse_helper_folio_wait_locked(struct folio *folio)
+{
+	folio_wait_locked(folio);
 }
 
 /* Waits for the lock to be free, or for a fatal signal. */

@@ -56,6 +56,7 @@ pub(crate) use self::{
     },
     message::{
         args::Message,
+        incoming::Incoming,
         outcome::{
             OnEnd,
             Outcome, //

@@ -25,8 +25,7 @@ use crate::{
             Chan,
             Notified, //
         },
-        message::copy::CopyIn,
-        unbuilt::unbuilt, //
+        message::copy::CopyIn, //
     },
 };
 use kernel::prelude::*;
@@ -92,9 +91,17 @@ impl Chan {
                 }
             }
             Notification::Prune { count } => self.prune(count, from)?,
-            // As an older kernel answers.
-            Notification::Store { .. } => return Err(unbuilt!("FUSE_NOTIFY_STORE", EINVAL)),
-            Notification::Retrieve { .. } => return Err(unbuilt!("FUSE_NOTIFY_RETRIEVE", EINVAL)),
+            Notification::Store { node, offset, size } => {
+                (self.told()?).store(node.ok_or(ENOENT)?, offset, size, from)?;
+            }
+            Notification::Retrieve {
+                notify_unique,
+                node,
+                offset,
+                size,
+            } => {
+                (self.told()?).retrieve(notify_unique, node.ok_or(ENOENT)?, offset, size)?;
+            }
         }
         Ok(())
     }

@@ -18,7 +18,8 @@
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `poll`, `release` |
 //! | locks of files | `getlk`, `setlk`, `setlkw` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
-//! | what has no answer, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
+//! | what has no answer | `notify_reply` |
+//! | what has none, and is no [`Op`] but a message | `forget`, `batch_forget`, `interrupt` |
 //!
 //! `tests` is about all of them.
 
@@ -54,6 +55,7 @@ mod listxattr;
 mod lookup;
 mod mkdir;
 mod mknod;
+mod notify_reply;
 mod open;
 mod opendir;
 mod poll;
@@ -101,6 +103,7 @@ pub use self::{
     lookup::*,
     mkdir::*,
     mknod::*,
+    notify_reply::*,
     open::*,
     opendir::*,
     poll::*,

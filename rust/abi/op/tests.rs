@@ -31,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         super::lookup::tests::case(),
         super::mkdir::tests::case(),
         super::mknod::tests::case(),
+        super::notify_reply::tests::case(),
         super::open::tests::case(),
         super::opendir::tests::case(),
         super::poll::tests::case(),
@@ -65,7 +66,7 @@ fn every_operation_has_a_case() {
     let numbers: BTreeSet<u32> = cases().iter().map(|case| case.op.opcode().get()).collect();
     let wanted: BTreeSet<u32> = [
         1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27,
-        28, 29, 30, 31, 32, 33, 34, 35, 39, 40, 45, 51, 52,
+        28, 29, 30, 31, 32, 33, 34, 35, 39, 40, 41, 45, 51, 52,
     ]
     .into();
     assert_eq!(numbers, wanted);
@@ -107,7 +108,7 @@ fn a_buffer_takes_all_or_says_so() {
 fn writes_have_a_payload() {
     for case in cases() {
         let payload = match case.op.opcode() {
-            Opcode::Write => 4096,
+            Opcode::Write | Opcode::NotifyReply => 4096,
             Opcode::Setxattr => 5,
             // What the kernel sends by itself is not payload.
             Opcode::Ioctl if (case.expect)(46) == Expect::Then(16, 100) => 3,
@@ -133,6 +134,7 @@ fn every_length_of_every_reply() {
             for len in (0..5000).chain(ends) {
                 let split = reply.split(len);
                 let fits = match expect {
+                    Expect::Nothing => false,
                     Expect::Exactly(exact) => len == exact,
                     Expect::AtMost(max) | Expect::Payload(max) => len <= max,
                     Expect::Then(fixed, max) => (fixed..=fixed + max).contains(&len),
@@ -148,7 +150,7 @@ fn every_length_of_every_reply() {
                         let wanted = match expect {
                             Expect::Payload(_) => 0,
                             Expect::Then(fixed, _) => fixed,
-                            Expect::Exactly(_) | Expect::AtMost(_) => len,
+                            Expect::Exactly(_) | Expect::AtMost(_) | Expect::Nothing => len,
                         };
                         assert_eq!((own, payload), (wanted, len - wanted));
                         assert!(own <= reply.space(), "{what}: no room");
@@ -159,7 +161,7 @@ fn every_length_of_every_reply() {
                 Expect::Exactly(len) | Expect::AtMost(len) | Expect::Then(len, _) => {
                     assert_eq!(reply.space(), len);
                 }
-                Expect::Payload(_) => assert_eq!(reply.space(), 0),
+                Expect::Payload(_) | Expect::Nothing => assert_eq!(reply.space(), 0),
             }
         }
     }
@@ -176,6 +178,7 @@ fn decoding_refuses_lengths_too() {
                 let zeros = vec![0; len];
                 let of_length = case.op.decode(&zeros, 0, minor) != "Err(Length)";
                 let fits = match expect {
+                    Expect::Nothing => false,
                     Expect::Payload(_) => len == 0,
                     Expect::Exactly(exact) | Expect::Then(exact, _) => len == exact,
                     Expect::AtMost(max) => len <= max,
@@ -191,7 +194,7 @@ fn decoding_refuses_lengths_too() {
                 let fits = match expect {
                     Expect::Payload(max) => len <= max,
                     Expect::AtMost(_) | Expect::Exactly(0) => len == 0,
-                    Expect::Exactly(_) | Expect::Then(..) => false,
+                    Expect::Exactly(_) | Expect::Then(..) | Expect::Nothing => false,
                 };
                 assert_eq!(of_payload, fits, "{:?}, {len} of payload", case.op.opcode());
                 let both = matches!(expect, Expect::Then(fixed, _) if len == fixed);

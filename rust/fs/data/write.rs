@@ -146,7 +146,7 @@ fn write_all(
     let conn = inode.conn();
     loop {
         let pages = pages_of(*pos, from.count()).min(conn.max_pages() as usize);
-        let mut batch = WriteFolios::with_capacity(pages)?;
+        let mut batch = WriteFolios::with_capacity(pages, GFP_KERNEL)?;
         fill(&mut batch, inode, from, *pos, pages)?;
 
         let sent = u32::try_from(batch.bytes())?;

@@ -5,8 +5,13 @@
 //!
 //! - [`inode`]: what is known of a node is out of date,
 //! - [`entry`]: a name is,
+//! - [`reach`]: the inode of a node that a notification names,
+//! - [`store`], [`retrieve`]: data for the page cache, and from there,
 //! - [`notified`]: what they do to the superblock.
 
 mod entry;
 mod inode;
 pub(in crate::fs) mod notified;
+mod reach;
+mod retrieve;
+mod store;

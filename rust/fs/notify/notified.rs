@@ -7,7 +7,12 @@
 
 use super::{
     entry,
-    inode, //
+    inode,
+    retrieve::{
+        retrieve,
+        Unread, //
+    },
+    store::store, //
 };
 use crate::{
     abi::{
@@ -27,7 +32,10 @@ use crate::{
         },
         vfs::super_block::LiveSuper, //
     },
-    transport::Notified, //
+    transport::{
+        Incoming,
+        Notified, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -45,6 +53,7 @@ use kernel::{
 pub(in crate::fs) struct Super {
     live: Arc<LiveSuper<Fuse>>,
     polled: Arc<PolledFiles>,
+    unread: Arc<Unread>,
     /// Drops the names that an epoch has ended. Nothing that the daemon writes may wait for it:
     /// inodes go too, and may have to wait for an answer of the daemon.
     #[pin]
@@ -70,10 +79,12 @@ impl Super {
     ///
     /// ENOMEM.
     pub(in crate::fs) fn set_up(sb: &SuperBlock) -> Result<Arc<Self>> {
+        let unread = Arc::new(Unread::new(), GFP_KERNEL)?;
         let this = Arc::pin_init(
             pin_init!(Self {
                 live: sb.live().clone(),
                 polled: sb.data().conn.polled.clone(),
+                unread,
                 prune <- new_work!("fuse_epoch_work"),
             }),
             GFP_KERNEL,
@@ -140,6 +151,17 @@ impl Notified for Handle {
                 let _ = system_dfl().enqueue(self.0.clone());
             }
         });
+    }
+
+    /// `fuse_notify_store()`.
+    fn store(&self, node: NodeId, offset: u64, size: u32, data: &mut dyn Incoming) -> Result {
+        store(&self.0.live, node, offset, size, data)
+    }
+
+    /// `fuse_notify_retrieve()`.
+    fn retrieve(&self, notify_unique: u64, node: NodeId, offset: u64, size: u32) -> Result {
+        let Super { live, unread, .. } = &*self.0;
+        retrieve(live, unread, notify_unique, node, offset, size)
     }
 
     /// `fuse_end_polls()`.

@@ -13,8 +13,10 @@ use crate::{
     bindings,
     kapi::page_cache::{
         folio_copy,
-        folio_list::ReadFolios,
-        segs::DestSegs, //
+        segs::{
+            DestSegs,
+            ReplaceSegs, //
+        },
     },
 };
 use core::{
@@ -325,7 +327,7 @@ impl PipeSource<'_> {
 
     /// As [`get_segs`](Self::get_segs), for folios of the page cache, which are replaced by pages
     /// of the pipe where both sides allow it.
-    pub(crate) fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
+    pub(crate) fn get_folios<L: ReplaceSegs>(&mut self, list: &mut L, max: usize) -> usize {
         if !self.may_move {
             return self.get_segs(list, max);
         }

@@ -84,10 +84,40 @@ impl Folio {
         unsafe { bindings::folio_size(self.as_ptr()) }
     }
 
+    /// `filemap_get_folio()`: the folio of `inode`'s page cache at a page index, if there is one.
+    pub(super) fn cached<T: Types>(inode: &Inode<T>, index: usize) -> Option<ARef<Self>> {
+        // SAFETY: The inode is live, hence its mapping.
+        let folio = from_err_ptr(unsafe {
+            bindings::filemap_get_folio((*inode.as_ptr()).i_mapping, index)
+        })
+        .ok()?;
+        let folio = NonNull::new(folio.cast())?;
+        // SAFETY: The function returned a reference, which we take over.
+        Some(unsafe { ARef::from_raw(folio) })
+    }
+
+    /// The offset in it of a position in the file (`offset_in_folio()`).
+    pub(super) fn offset_of(&self, pos: i64) -> usize {
+        // SAFETY: A folio with a reference keeps its size.
+        unsafe { bindings::offset_in_folio(self.as_ptr(), pos) }
+    }
+
     /// Whether its contents are valid (`folio_test_uptodate()`).
     pub(crate) fn is_uptodate(&self) -> bool {
         // SAFETY: The folio is live.
         unsafe { bindings::folio_test_uptodate(self.as_ptr()) }
+    }
+
+    /// Waits until nobody has its lock (`folio_wait_locked_killable()`); `EINTR` if killed, unless
+    /// `signals` is [`Signals::None`]. Another may be quicker to take it.
+    pub(crate) fn wait_locked(&self, signals: Signals) -> Result {
+        if signals == Signals::None {
+            // SAFETY: The folio is live; task context.
+            unsafe { bindings::folio_wait_locked(self.as_ptr()) };
+            return Ok(());
+        }
+        // SAFETY: As above.
+        to_result(unsafe { bindings::folio_wait_locked_killable(self.as_ptr()) })
     }
 
     /// Waits until it is not being written back (`folio_wait_writeback_killable()`); `EINTR` if
@@ -137,8 +167,7 @@ impl LockedFolio {
 
     /// The offset in the folio of a position in the file (`offset_in_folio()`).
     pub(crate) fn offset_of(&self, pos: i64) -> usize {
-        // SAFETY: The folio is live.
-        unsafe { bindings::offset_in_folio(self.0.as_ptr(), pos) }
+        self.0.offset_of(pos)
     }
 
     /// Copies to the folio what is resident of `from`, at most `len` bytes, and advances `from`. A

@@ -14,8 +14,10 @@ use super::{
         Folio,
         WrittenFolio, //
     },
+    pagemap::page_index,
     segs::{
         DestSegs,
+        ReplaceSegs,
         Seg,
         SegCursor,
         Segs,
@@ -24,7 +26,13 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::sync::wait::Signals, //
+    kapi::{
+        sync::wait::Signals,
+        vfs::{
+            inode::Inode,
+            types::Types, //
+        },
+    },
 };
 use core::{
     marker::PhantomData,
@@ -32,6 +40,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    alloc::Flags,
     page::PAGE_SIZE,
     prelude::*, //
 };
@@ -140,64 +149,13 @@ impl ReadFolios {
     /// `max` bytes.
     fn replaceable(&self, max: usize) -> Option<usize> {
         let whole = |index: &usize| {
-            self.segs.get(*index).is_some_and(|seg| {
-                // SAFETY: By the type's invariant the folio is live.
-                let folio = unsafe { Folio::from_raw(seg.folio()) };
-                seg.offset == 0 && seg.len() == PAGE_SIZE && folio.size() == PAGE_SIZE
-            })
+            // SAFETY: By the type's invariant the folio is live.
+            (self.segs.get(*index)).is_some_and(|seg| unsafe { seg.is_whole_page(max) })
         };
-        if !self.replaceable || max < PAGE_SIZE {
+        if !self.replaceable {
             return None;
         }
         self.filled.fresh().filter(whole)
-    }
-
-    /// Whether the next piece to be filled may be replaced by another folio: a whole page, of at
-    /// most `max` bytes.
-    pub(in crate::kapi) fn is_replaceable(&self, max: usize) -> bool {
-        self.replaceable(max).is_some()
-    }
-
-    /// Bytes left of the piece that is being filled.
-    pub(in crate::kapi) fn left_of_piece(&self) -> usize {
-        self.filled.left(&self.segs)
-    }
-
-    /// Puts a folio into the page cache in place of the next piece to be filled, whole
-    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its
-    /// lock. False if nothing was done. Does not sleep.
-    ///
-    /// # Safety
-    ///
-    /// The caller holds lock and reference of `new`, a page of its own in no mapping that has what
-    /// the piece is to have, and hands the lock over. It puts the folio on the LRU where it is not.
-    pub(in crate::kapi) unsafe fn replace(&mut self, new: NonNull<bindings::folio>) -> bool {
-        let index = self.replaceable(PAGE_SIZE);
-        let Some(seg) = index.and_then(|index| self.segs.get_mut(index)) else {
-            return false;
-        };
-        let old = seg.folio();
-        // SAFETY: By the type's invariant we have a reference to the old folio, and it is locked,
-        // in the page cache, until its read ends. The caller promises the same of the new one, but
-        // that it is in no mapping. Both are one page.
-        unsafe {
-            if !bindings::folio_is_fresh(old) {
-                return false;
-            }
-            bindings::replace_page_cache_folio(old, new.as_ptr());
-            bindings::folio_get(new.as_ptr());
-        }
-        // INVARIANT: The read that is to be finished is that of the new folio now: iomap does not
-        // look again at a folio that it has handed out as a whole, nor keeps anything about one of
-        // one page.
-        seg.folio = new;
-        // SAFETY: The old folio has left the page cache: its lock and our reference to it end here.
-        unsafe {
-            bindings::folio_unlock(old);
-            bindings::folio_put(old);
-        }
-        self.filled.skip();
-        true
     }
 
     /// Appends a range; gives it back where there is no room.
@@ -256,13 +214,13 @@ impl Drop for ReadFolios {
     }
 }
 
-/// Consecutive ranges of the page cache that one WRITE sends, referenced; the last folio may be
-/// locked. Drop unlocks and puts.
+/// Consecutive ranges of the page cache that one message takes to the daemon, referenced; of WRITE
+/// the last folio may be locked. Drop unlocks and puts.
 ///
 /// # Invariants
 ///
-/// Each piece comes from a [`WrittenFolio`]: it lies in its folio and has been written. We own a
-/// reference to the folio, and if `locked`, the lock of the last one.
+/// Each piece lies in its folio and has been written: it comes from a [`WrittenFolio`], or the
+/// folio is up to date. We own a reference to the folio, and if `locked`, the lock of the last one.
 pub(crate) struct WriteFolios {
     segs: KVec<Seg>,
     bytes: usize,
@@ -270,13 +228,47 @@ pub(crate) struct WriteFolios {
 }
 
 impl WriteFolios {
-    /// An empty list with room for `pieces`.
-    pub(crate) fn with_capacity(pieces: usize) -> Result<Self> {
+    /// An empty list with room for `pieces`, whose memory is got with these flags.
+    pub(crate) fn with_capacity(pieces: usize, flags: Flags) -> Result<Self> {
         Ok(Self {
-            segs: KVec::with_capacity(pieces, GFP_KERNEL)?,
+            segs: KVec::with_capacity(pieces, flags)?,
             bytes: 0,
             locked: false,
         })
+    }
+
+    /// Appends what the page cache has at a position of a file, at most `max` bytes, all of one
+    /// folio; returns how many. 0 if that folio is not there, or not up to date. Does not wait for
+    /// its lock.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is no room, `EINVAL` behind a folio that is locked.
+    pub(crate) fn push_cached<T: Types>(
+        &mut self,
+        inode: &Inode<T>,
+        pos: i64,
+        max: usize,
+    ) -> Result<usize> {
+        if self.locked {
+            return Err(EINVAL);
+        }
+        let Some(folio) = Folio::cached(inode, page_index(pos)) else {
+            return Ok(0);
+        };
+        if !folio.is_uptodate() {
+            return Ok(0);
+        }
+        let offset = folio.offset_of(pos);
+        let len = folio.size().saturating_sub(offset).min(max);
+        // SAFETY: The range is in the folio, whose reference becomes the list's. A folio is smaller
+        // than 4 GiB.
+        let seg = unsafe { Seg::new(NonNull::from(&*folio).cast(), offset as u32, len as u32) };
+        self.segs.push_within_capacity(seg).map_err(|_| ENOMEM)?;
+        // INVARIANT: The reference is the list's now. What is up to date has been written.
+        core::mem::forget(folio);
+        self.bytes = self.bytes.saturating_add(len);
+        Ok(len)
     }
 
     /// Appends what was written of a folio, which is unlocked if all of it is valid. If not, it
@@ -360,6 +352,34 @@ unsafe impl Segs for ReadFolios {
 unsafe impl DestSegs for ReadFolios {
     unsafe fn to_fill(&mut self) -> (&[Seg], &mut SegCursor) {
         (&self.segs, &mut self.filled)
+    }
+}
+
+// SAFETY: A reference to the new folio takes the place of that to the old one.
+unsafe impl ReplaceSegs for ReadFolios {
+    fn is_replaceable(&self, max: usize) -> bool {
+        self.replaceable(max).is_some()
+    }
+
+    fn left_of_piece(&self) -> usize {
+        self.filled.left(&self.segs)
+    }
+
+    unsafe fn replace(&mut self, new: NonNull<bindings::folio>) -> bool {
+        let index = self.replaceable(PAGE_SIZE);
+        let Some(seg) = index.and_then(|index| self.segs.get_mut(index)) else {
+            return false;
+        };
+        // INVARIANT: The read that is to be finished is that of the new folio now: iomap does not
+        // look again at a folio that it has handed out as a whole, nor keeps anything about one of
+        // one page.
+        // SAFETY: By the type's invariant we have a reference to the old folio, and it is locked,
+        // in the page cache, until its read ends. The caller promises the rest.
+        let replaced = unsafe { seg.replace(new) };
+        if replaced {
+            self.filled.skip();
+        }
+        replaced
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`folio`]: `struct folio`,
 //! - [`segs`]: pieces of folios, and what a list of them is,
 //! - [`folio_list`]: lists of pieces of folios that a request carries,
+//! - [`folio_store`]: a folio that data is put into which came unasked,
 //! - [`folio_copy`]: copying to and from such lists (`highmem.h`),
 //! - [`pagemap`]: an inode's `struct address_space`: writing it back, waiting for it,
 //! - [`truncate`]: `mm/truncate.c`, for callers who may be killed.
@@ -14,6 +15,7 @@
 pub(crate) mod folio;
 pub(crate) mod folio_copy;
 pub(crate) mod folio_list;
+pub(crate) mod folio_store;
 pub(crate) mod pagemap;
 pub(crate) mod segs;
 pub(crate) mod truncate;

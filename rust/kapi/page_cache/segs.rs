@@ -7,6 +7,7 @@
 
 use crate::bindings;
 use core::ptr::NonNull;
+use kernel::page::PAGE_SIZE;
 
 /// A piece of a folio. It owns nothing: the list that it is in does, so that it cannot be copied,
 /// and is only seen for as long as that is borrowed.
@@ -151,4 +152,69 @@ pub(crate) unsafe trait DestSegs: Segs {
     ///
     /// The place moves as [`SegCursor::walk`] moves it, past what has been written to.
     unsafe fn to_fill(&mut self) -> (&[Seg], &mut SegCursor);
+}
+
+/// Pieces in whose place other folios may be put into the page cache.
+///
+/// # Safety
+///
+/// [`replace`](Self::replace) does what it says.
+pub(crate) unsafe trait ReplaceSegs: DestSegs {
+    /// Whether the next piece to be filled may be replaced by another folio: a whole page, of at
+    /// most `max` bytes.
+    fn is_replaceable(&self, max: usize) -> bool;
+
+    /// Bytes left of the piece that is being filled.
+    fn left_of_piece(&self) -> usize;
+
+    /// Puts a folio into the page cache in place of the next piece to be filled, whole
+    /// (`replace_page_cache_folio()`); the list has a reference of its own to it then, and its
+    /// lock. False if nothing was done. Does not sleep.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds lock and reference of `new`, a page of its own in no mapping that has what
+    /// the piece is to have, and hands the lock over. It puts the folio on the LRU where it is not.
+    unsafe fn replace(&mut self, new: NonNull<bindings::folio>) -> bool;
+}
+
+impl Seg {
+    /// Whether it is a page, whole, and of at most `max` bytes.
+    ///
+    /// # Safety
+    ///
+    /// The folio is live.
+    pub(super) unsafe fn is_whole_page(&self, max: usize) -> bool {
+        // SAFETY: By the contract above.
+        let size = unsafe { bindings::folio_size(self.folio()) };
+        max >= PAGE_SIZE && size == PAGE_SIZE && self.offset == 0 && self.len() == PAGE_SIZE
+    }
+
+    /// Puts a folio into the page cache in place of this one's (`replace_page_cache_folio()`), and
+    /// into the piece, with a reference and the lock; those of the old one end. False if nothing
+    /// was done, as the folio is not fresh.
+    ///
+    /// # Safety
+    ///
+    /// The old folio is one page of the page cache, locked; lock and a reference are the caller's.
+    /// For the new one see [`ReplaceSegs::replace`].
+    pub(super) unsafe fn replace(&mut self, new: NonNull<bindings::folio>) -> bool {
+        let old = self.folio();
+        // SAFETY: The caller has lock and reference of the old folio, in the page cache, and
+        // promises the same of the new one, but that it is in no mapping. Both are one page.
+        unsafe {
+            if !bindings::folio_is_fresh(old) {
+                return false;
+            }
+            bindings::replace_page_cache_folio(old, new.as_ptr());
+            bindings::folio_get(new.as_ptr());
+        }
+        self.folio = new;
+        // SAFETY: The old folio has left the page cache: its lock and the reference end here.
+        unsafe {
+            bindings::folio_unlock(old);
+            bindings::folio_put(old);
+        }
+        true
+    }
 }

@@ -44,6 +44,7 @@ use crate::{
             slab::KmemCacheUser, //
         },
     },
+    transport::message::incoming::Incoming, //
 };
 use kernel::{
     prelude::*,
@@ -73,7 +74,7 @@ const DEFAULT_CONGESTION_THRESHOLD: u32 = Engine::MAX_BACKGROUND / 4 * 3;
 const MIN_READ_BUFFER: usize = 8192;
 
 /// What the filesystem does about notifications. Called in the daemon's write(2), without locks,
-/// when the whole message has been copied and checked.
+/// when the whole message has been copied and checked, but for data.
 pub(crate) trait Notified: Send + Sync {
     /// A file is ready for something else. There need be none of that handle.
     fn poll(&self, kh: PollHandle);
@@ -105,6 +106,21 @@ pub(crate) trait Notified: Send + Sync {
 
     /// All names are out of date.
     fn inc_epoch(&self);
+
+    /// Data for the page cache, `size` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`, `EINVAL` without such a file; `ENOMEM`; `EINTR` if killed; those of
+    /// [`Incoming`].
+    fn store(&self, node: NodeId, offset: u64, size: u32, data: &mut dyn Incoming) -> Result;
+
+    /// The daemon asks for data of the page cache, at most `size` bytes: sends it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`, `EINVAL` without such a file; those of [`Chan::send_notify_reply`].
+    fn retrieve(&self, notify_unique: u64, node: NodeId, offset: u64, size: u32) -> Result;
 
     /// Not a notification, but the end of all: the channel was aborted. Sleeps.
     fn aborted(&self);

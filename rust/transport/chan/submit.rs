@@ -17,6 +17,7 @@ use crate::{
         Admit,
         Refusal,
         Refused,
+        ReqId,
         Submitted,
         Ticket, //
     },
@@ -65,6 +66,19 @@ impl Chan {
     pub(in crate::transport) fn submit_behind(&self, req: Req) -> Result {
         self.submit_with(req, Admit::Forced, false, Engine::submit)
             .map(|_| ())
+    }
+
+    /// Queues a message without reply that goes out under the number that the daemon gave, and
+    /// wakes a reader.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTCONN`, `ENOMEM`.
+    pub(in crate::transport) fn submit_notify_reply(&self, req: Req, unique: u64) -> Result {
+        self.submit_with(req, Admit::Gated, false, |engine, req, _, live| {
+            engine.submit_notify_reply(req, ReqId(unique), live)
+        })
+        .map(|_| ())
     }
 
     #[inline(always)]

@@ -24,12 +24,10 @@ use crate::kapi::{
     },
     page_cache::{
         folio_copy,
-        folio_list::{
-            ReadFolios,
-            WriteFolios, //
-        },
+        folio_list::WriteFolios,
         segs::{
             DestSegs,
+            ReplaceSegs,
             SegCursor,
             SourceSegs, //
         },
@@ -104,7 +102,7 @@ pub(in crate::transport) trait CopyIn {
 
     /// As [`get_segs`](Self::get_segs), for folios of the page cache, which pages of a pipe may
     /// replace.
-    fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
+    fn get_folios<L: ReplaceSegs>(&mut self, list: &mut L, max: usize) -> usize {
         self.get_segs(list, max)
     }
 
@@ -185,7 +183,7 @@ impl CopyIn for PipeSource<'_> {
         self.get_segs(list, max)
     }
 
-    fn get_folios(&mut self, list: &mut ReadFolios, max: usize) -> usize {
+    fn get_folios<L: ReplaceSegs>(&mut self, list: &mut L, max: usize) -> usize {
         self.get_folios(list, max)
     }
 

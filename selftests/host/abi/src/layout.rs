@@ -48,6 +48,29 @@ macro_rules! layout {
 }
 
 fn ours() -> Layout {
+    let mut layout = requests();
+    layout.extend(notifications());
+    layout
+}
+
+fn notifications() -> Layout {
+    layout! {
+        "fuse_notify_poll_wakeup_out" FuseNotifyPollWakeupOut { kh }
+        "fuse_notify_inval_inode_out" FuseNotifyInvalInodeOut { ino, off, len }
+        "fuse_notify_inval_entry_out" FuseNotifyInvalEntryOut { parent, namelen, flags }
+        "fuse_notify_delete_out" FuseNotifyDeleteOut { parent, child, namelen, padding }
+        "fuse_notify_store_out" FuseNotifyStoreOut { nodeid, offset, size, padding }
+        "fuse_notify_retrieve_out" FuseNotifyRetrieveOut {
+            notify_unique, nodeid, offset, size, padding
+        }
+        "fuse_notify_retrieve_in" FuseNotifyRetrieveIn {
+            dummy1, offset, size, dummy2, dummy3, dummy4
+        }
+        "fuse_notify_prune_out" FuseNotifyPruneOut { count, padding, spare }
+    }
+}
+
+fn requests() -> Layout {
     layout! {
         "fuse_secctx_header" FuseSecctxHeader { size, nr_secctx }
         "fuse_secctx" FuseSecctx { size, padding }
@@ -111,15 +134,6 @@ fn ours() -> Layout {
         "fuse_interrupt_in" FuseInterruptIn { unique }
         "fuse_poll_in" FusePollIn { fh, kh, flags, events }
         "fuse_poll_out" FusePollOut { revents, padding }
-        "fuse_notify_poll_wakeup_out" FuseNotifyPollWakeupOut { kh }
-        "fuse_notify_inval_inode_out" FuseNotifyInvalInodeOut { ino, off, len }
-        "fuse_notify_inval_entry_out" FuseNotifyInvalEntryOut { parent, namelen, flags }
-        "fuse_notify_delete_out" FuseNotifyDeleteOut { parent, child, namelen, padding }
-        "fuse_notify_store_out" FuseNotifyStoreOut { nodeid, offset, size, padding }
-        "fuse_notify_retrieve_out" FuseNotifyRetrieveOut {
-            notify_unique, nodeid, offset, size, padding
-        }
-        "fuse_notify_prune_out" FuseNotifyPruneOut { count, padding, spare }
         "fuse_init_in" FuseInitIn { major, minor, max_readahead, flags, flags2, unused }
         "fuse_init_out" FuseInitOut {
             major, minor, max_readahead, flags, max_background, congestion_threshold, max_write,
