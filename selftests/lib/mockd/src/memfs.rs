@@ -264,7 +264,7 @@ impl Memfs {
             }
             return Answer::None;
         }
-        if r.op == Op::INTERRUPT {
+        if matches!(r.op, Op::INTERRUPT | Op::NOTIFY_REPLY) {
             return Answer::None;
         }
         match self.work(r) {

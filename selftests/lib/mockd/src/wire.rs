@@ -270,6 +270,9 @@ pub fn layout(op: Op) -> (&'static [Field], Tail) {
             ("in_size", 4, Dec), ("out_size", 4, Dec)], Tail::Data),
         POLL => (&[
             ("fh", 8, Dec), ("kh", 8, Dec), ("flags", 4, Hex), ("events", 4, Hex)], Tail::None),
+        NOTIFY_REPLY => (&[
+            ("dummy1", 8, Pad), ("offset", 8, Dec), ("size", 4, Dec), ("dummy2", 4, Pad),
+            ("dummy3", 8, Pad), ("dummy4", 8, Pad)], Tail::Data),
         BATCH_FORGET => (&[("count", 4, Dec), ("dummy", 4, Pad)], Tail::Forgets),
         FALLOCATE => (&[
             ("fh", 8, Dec), ("offset", 8, Dec), ("length", 8, Dec), ("mode", 4, Hex),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `notify`: what notifications do to what the kernel knows of nodes and names, at any
+//! Suite `notify`: what notifications do to what the kernel knows of nodes, names and data, at any
 //! moment, also while the thread that sends one has a request of the same object.
 
 mod delete;
@@ -10,10 +10,17 @@ mod held_daemon;
 mod inval_entry;
 mod inval_inode;
 mod kit;
+mod pages;
 mod prune;
 mod race;
 mod ranges;
+mod reply;
+mod retrieve;
 mod stale;
+mod store;
+mod store_memory;
+mod store_waits;
+mod storm;
 
 fn main() {
     let mut all = inval_inode::cases();
@@ -25,5 +32,11 @@ fn main() {
     all.extend(forms::cases());
     all.extend(held::cases());
     all.extend(race::cases());
+    all.extend(store::cases());
+    all.extend(store_waits::cases());
+    all.extend(store_memory::cases());
+    all.extend(retrieve::cases());
+    all.extend(reply::cases());
+    all.extend(storm::cases());
     ktap::run("notify", all);
 }
