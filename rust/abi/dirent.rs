@@ -35,6 +35,9 @@ wire! {
     }
 }
 
+/// Bytes of an entry before its name.
+const DIRENT: usize = size_of::<FuseDirent>();
+
 /// A directory entry, checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dirent<'a> {
@@ -46,6 +49,25 @@ pub struct Dirent<'a> {
     pub kind: u8,
     /// 1 to [`NAME_MAX`] bytes, no slash. A NUL is possible, as in C.
     pub name: &'a [u8],
+}
+
+impl Dirent<'_> {
+    /// What comes before the name on the wire.
+    pub fn head(&self) -> [u8; DIRENT] {
+        let raw = FuseDirent {
+            ino: self.ino,
+            off: self.off,
+            // At most `NAME_MAX`.
+            namelen: self.name.len() as u32,
+            r#type: self.kind.into(),
+        };
+        zerocopy::transmute!(raw)
+    }
+
+    /// Bytes on the wire, up to the next entry.
+    pub fn record_len(&self) -> usize {
+        DIRENT.saturating_add(self.name.len().next_multiple_of(ALIGN))
+    }
 }
 
 /// Goes through a reply to READDIR.
@@ -65,29 +87,45 @@ impl<'a> Dirents<'a> {
 
     /// The next entry, and what follows; `None` at the end.
     fn parse(bytes: &'a [u8]) -> Result<Option<(Dirent<'a>, &'a [u8])>, BadReply> {
-        let Ok((raw, names)) = FuseDirent::read_from_prefix(bytes) else {
-            return Ok(None);
-        };
-        let namelen = usize::try_from(raw.namelen).map_err(|_| BadReply::Name)?;
-        if namelen == 0 || namelen > NAME_MAX {
-            return Err(BadReply::Name);
-        }
-        // The fixed part is a multiple of 8 itself.
-        let padded = namelen.next_multiple_of(ALIGN);
-        let (Some(name), Some(rest)) = (names.get(..namelen), names.get(padded..)) else {
-            return Ok(None);
-        };
-        if name.contains(&b'/') {
-            return Err(BadReply::Name);
-        }
-        let dirent = Dirent {
-            ino: raw.ino,
-            off: raw.off,
-            kind: (raw.r#type & 0xf) as u8,
-            name,
-        };
-        Ok(Some((dirent, rest)))
+        Ok(record(bytes, 0)?.map(|(_, dirent, rest)| (dirent, rest)))
     }
+}
+
+/// What lies before an entry, the entry, and what follows.
+type Record<'a> = (&'a [u8], Dirent<'a>, &'a [u8]);
+
+/// The next entry, with the `lead` bytes before it, a multiple of 8. `None` at the end.
+///
+/// # Errors
+///
+/// [`BadReply::Name`].
+#[inline]
+pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, BadReply> {
+    let Some((lead, bytes)) = bytes.split_at_checked(lead) else {
+        return Ok(None);
+    };
+    let Ok((raw, names)) = FuseDirent::read_from_prefix(bytes) else {
+        return Ok(None);
+    };
+    let namelen = usize::try_from(raw.namelen).map_err(|_| BadReply::Name)?;
+    if namelen == 0 || namelen > NAME_MAX {
+        return Err(BadReply::Name);
+    }
+    // The fixed part is a multiple of 8 itself.
+    let padded = namelen.next_multiple_of(ALIGN);
+    let (Some(name), Some(rest)) = (names.get(..namelen), names.get(padded..)) else {
+        return Ok(None);
+    };
+    if name.contains(&b'/') {
+        return Err(BadReply::Name);
+    }
+    let dirent = Dirent {
+        ino: raw.ino,
+        off: raw.off,
+        kind: (raw.r#type & 0xf) as u8,
+        name,
+    };
+    Ok(Some((lead, dirent, rest)))
 }
 
 impl<'a> Iterator for Dirents<'a> {
@@ -162,6 +200,18 @@ mod tests {
             ]
         );
         assert_eq!(parse(&[]), []);
+    }
+
+    #[test]
+    fn an_entry_can_be_written_as_it_was() {
+        for name in [&b"a"[..], b"1234567", b"12345678", b"123456789"] {
+            let mut payload = vec![];
+            push(&mut payload, 1 << 40, 7 << 50, 8, name);
+            let dirent = parse(&payload)[0].unwrap();
+            assert_eq!(dirent.record_len(), payload.len());
+            assert_eq!(dirent.head(), payload[..24]);
+            assert_eq!(dirent.name, &payload[24..24 + name.len()]);
+        }
     }
 
     #[test]

@@ -141,6 +141,18 @@ impl Entry {
         self.attr.get()
     }
 
+    /// The same, borrowed.
+    #[inline]
+    pub fn seen(&self) -> SeenEntry<'_> {
+        SeenEntry {
+            node: self.node,
+            generation: self.generation,
+            entry_valid: self.entry_valid,
+            attr_valid: self.attr_valid,
+            attr: self.attr(),
+        }
+    }
+
     /// Checks the body of a reply without an error to what makes an object of one type.
     ///
     /// # Errors

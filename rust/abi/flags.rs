@@ -127,6 +127,8 @@ flags! {
         ABORT_ERROR = 21;
         /// `max_pages` is valid.
         MAX_PAGES = 22;
+        /// The text of symbolic links stays in the page cache.
+        CACHE_SYMLINKS = 23;
         /// Information: OPENDIR may be answered with ENOSYS.
         NO_OPENDIR_SUPPORT = 24;
         /// Cached data is dropped only when the daemon says so.

@@ -14,10 +14,11 @@
 //!
 //! [`op`] has the trait that all operations implement, `op/getattr.rs` is the simplest of them.
 //! [`header`] is what frames every message, [`codec`] how its bytes are written and taken apart,
-//! [`notify`] what a daemon says unasked, in the structs of [`notify_out`]. [`attr`], [`entry`] and
-//! [`dirent`] show what "parsed once" means: a daemon's struct goes in, and either a checked type
-//! or an error ([`error`]) comes out. No layer above sees a raw field of a reply. [`create_ext`] is
-//! what some requests end with. Structs of the kernel's header are written down with [`wire`].
+//! [`notify`] what a daemon says unasked, in the structs of [`notify_out`]. [`attr`], [`entry`],
+//! [`dirent`] and [`direntplus`] show what "parsed once" means: a daemon's struct goes in, and
+//! either a checked type or an error ([`error`]) comes out. No layer above sees a raw field of a
+//! reply. [`create_ext`] is what some requests end with. Structs of the kernel's header are written
+//! down with [`wire`].
 //!
 //! The words of the protocol: [`opcode`] has the operations' numbers, [`flags`] the flags, [`ids`]
 //! the numbers that must not be confused, [`lock`] kinds and ranges of locks, [`mode`] types and
@@ -64,6 +65,7 @@ pub mod attr;
 pub mod codec;
 pub mod create_ext;
 pub mod dirent;
+pub mod direntplus;
 pub mod entry;
 pub mod error;
 pub mod flags;
@@ -97,6 +99,11 @@ pub use self::{
     dirent::{
         Dirent,
         Dirents, //
+    },
+    direntplus::{
+        Direntplus,
+        Direntpluses,
+        PlusNode, //
     },
     entry::{
         Entry,

@@ -3,6 +3,8 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
+#include <linux/iversion.h>
+#include <linux/pagemap.h>
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
 
@@ -151,6 +153,11 @@ void fuse_helper_dont_mount(struct dentry *dentry)
 	dont_mount(dentry);
 }
 
+__hot_helper void fuse_helper_d_lookup_done(struct dentry *dentry)
+{
+	d_lookup_done(dentry);
+}
+
 __hot_helper bool fuse_helper_d_unhashed(const struct dentry *dentry)
 {
 	return d_unhashed(dentry);
@@ -186,6 +193,30 @@ void fuse_helper_d_expire(struct dentry *dentry, struct list_head *dispose)
 	dentry->d_flags |= DCACHE_OP_DELETE;
 	__move_to_shrink_list(dentry, dispose);
 	spin_unlock(&dentry->d_lock);
+}
+
+u64 fuse_helper_inode_query_iversion(struct inode *inode)
+{
+	return inode_query_iversion(inode);
+}
+
+__hot_helper u64 fuse_helper_inode_peek_iversion(const struct inode *inode)
+{
+	return inode_peek_iversion(inode);
+}
+
+/* Waits while the text of a symbolic link is being read, or until killed. */
+int fuse_helper_link_wait_killable(struct inode *inode)
+{
+	struct folio *folio = filemap_get_folio(inode->i_mapping, 0);
+	int err = 0;
+
+	if (IS_ERR(folio))
+		return 0;
+	if (!folio_test_uptodate(folio))
+		err = folio_wait_locked_killable(folio);
+	folio_put(folio);
+	return err;
 }
 
 __hot_helper struct dentry *fuse_helper_file_dentry(const struct file *file)

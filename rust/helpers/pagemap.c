@@ -36,6 +36,11 @@ bool fuse_helper_folio_test_uptodate(const struct folio *folio)
 	return folio_test_uptodate(folio);
 }
 
+void fuse_helper_folio_mark_uptodate(struct folio *folio)
+{
+	folio_mark_uptodate(folio);
+}
+
 void fuse_helper_folio_zero_range(struct folio *folio, size_t start, size_t len)
 {
 	folio_zero_range(folio, start, len);
@@ -107,6 +112,18 @@ put:
 		if (err)
 			return ERR_PTR(err);
 	}
+}
+
+/* Without its lock; made, if it is to be and is not there. */
+struct folio *fuse_helper_filemap_get_unlocked(struct address_space *mapping,
+					       pgoff_t index, bool make)
+{
+	if (!make)
+		return __filemap_get_folio(mapping, index, FGP_ACCESSED, 0);
+	/* FGP_FOR_MMAP: a new folio comes without the lock as well. */
+	return __filemap_get_folio(mapping, index,
+				   FGP_ACCESSED | FGP_CREAT | FGP_FOR_MMAP,
+				   mapping_gfp_mask(mapping));
 }
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! READDIR: reads a directory. On the wire as READ; [`Dirents`](crate::abi::Dirents) takes the
-//! payload apart.
+//! READDIR and READDIRPLUS: read a directory. On the wire as READ; [`Dirents`](crate::abi::Dirents)
+//! and [`Direntpluses`](crate::abi::Direntpluses) take the payload apart.
 //!
 //! C counterpart: `fuse_readdir_uncached` (readdir.c). Takes no locks.
 
@@ -67,6 +67,32 @@ impl Op for Readdir {
     }
 }
 
+/// The same, with what LOOKUP would say of each entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Readdirplus(pub Readdir);
+
+impl Op for Readdirplus {
+    const OPCODE: Opcode = Opcode::Readdirplus;
+    /// As READDIR's.
+    type Out = u32;
+
+    fn in_len(&self, minor: Minor) -> usize {
+        self.0.in_len(minor)
+    }
+
+    fn encode(&self, out: &mut Writer<'_>, minor: Minor) -> Result<(), Overflow> {
+        self.0.encode(out, minor)
+    }
+
+    fn reply(&self, minor: Minor) -> Reply {
+        self.0.reply(minor)
+    }
+
+    fn decode(&self, body: Body<'_>, minor: Minor) -> Result<u32, BadReply> {
+        self.0.decode(body, minor)
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -85,9 +111,19 @@ pub(super) mod tests {
         Case::new(readdir(200), |_| 40, |_| Expect::Payload(200))
     }
 
+    pub fn plus_case() -> Case {
+        let op = Readdirplus(readdir(200));
+        Case::new(op, |_| 40, |_| Expect::Payload(200))
+    }
+
     #[test]
     fn bytes() {
         let fixed = wire().u64(9).u64(1 << 40).u32(4096);
         expect(readdir(4096), 46, fixed.u32(0).u64(0).u32(0o200000).u32(0));
+        let (plus, fixed) = (
+            Readdirplus(readdir(4096)),
+            wire().u64(9).u64(1 << 40).u32(4096),
+        );
+        expect(plus, 46, fixed.u32(0).u64(0).u32(0o200000).u32(0));
     }
 }

@@ -206,7 +206,10 @@ fn open_created<'a>(
 ) -> Result<OpenedFile<'a, Fuse>> {
     let conn = dir.conn();
     let given = Given::new(&**conn, out.entry.node);
-    let inode = match dir.sb().iget_given(given, &out.entry, AskedAt::CREATED) {
+    let inode = match dir
+        .sb()
+        .iget_given(given, out.entry.seen(), AskedAt::CREATED)
+    {
         Ok(inode) => inode,
         Err((e, given)) => {
             let given = given.keep(conn.clone());
@@ -269,7 +272,9 @@ fn created_behind(
     dir.dir_changed();
     let file = file.opened(out.entry.node, out.open);
     let given = Given::new(dir.conn().clone(), out.entry.node);
-    let inode = dir.sb().iget_given(given, &out.entry, AskedAt::CREATED);
+    let inode = dir
+        .sb()
+        .iget_given(given, out.entry.seen(), AskedAt::CREATED);
     Some(match inode {
         Ok(inode) => Created::Opened(Opened::new(inode, file, flags & !O_TRUNC, closer)),
         Err((_, given)) => {

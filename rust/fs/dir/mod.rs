@@ -11,14 +11,17 @@
 //! - [`remove`]: UNLINK and RMDIR,
 //! - [`rename`]: RENAME and RENAME2,
 //! - [`open`]: opening a directory,
-//! - [`readdir`]: READDIR, which lists it,
+//! - [`readdir`], [`readdirplus`]: READDIR, which lists it; what READDIRPLUS says beside,
+//! - [`cache`]: reading it from its page cache,
 //! - [`fsync`]: FSYNCDIR, which makes its changes durable.
 
 pub(in crate::fs) mod atomic_open;
+mod cache;
 pub(in crate::fs) mod create;
 mod create_ext;
 pub(in crate::fs) mod fsync;
 pub(in crate::fs) mod open;
 pub(in crate::fs) mod readdir;
+mod readdirplus;
 pub(in crate::fs) mod remove;
 pub(in crate::fs) mod rename;

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading directories: READDIR.
+//! Reading directories: READDIR, and READDIRPLUS.
 //!
-//! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()` (readdir.c).
+//! C counterpart: `fuse_readdir_uncached()`, `parse_dirfile()`, `parse_dirplusfile()` (readdir.c).
 //!
 //! Called with the directory's `i_rwsem` held shared; takes `FuseInode::mutex` for daemons without
 //! PARALLEL_DIROPS. Sleeps for the daemon's answer.
 
+use super::{
+    cache::{
+        self,
+        Cache,
+        Cached, //
+    },
+    readdirplus, //
+};
 use crate::{
     abi::{
-        op::Readdir,
+        op::{
+            Readdir,
+            Readdirplus, //
+        },
+        Direntpluses,
         Dirents, //
     },
     fs::{
@@ -21,9 +33,13 @@ use crate::{
             held::Held, //
         },
         File,
+        Fuse,
         Inode, //
     },
-    kapi::vfs::dir_context::DirContext,
+    kapi::vfs::{
+        dentry_lookup::LockedDir,
+        dir_context::DirContext, //
+    },
     transport::Hold, //
 };
 use kernel::{
@@ -32,13 +48,20 @@ use kernel::{
 };
 
 /// `iterate_shared`.
-pub(in crate::fs) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
+pub(in crate::fs) fn readdir(
+    file: &File,
+    dir: &LockedDir<'_, Fuse>,
+    ctx: &mut DirContext,
+) -> Result {
     let inode = file.inode();
     inode.await_hold(Hold::Shared)?;
     if inode.is_deaddir() {
         return Err(ENOENT);
     }
     inode.check_bad()?;
+    if cache::read(file, ctx)? == Cached::Done {
+        return Ok(());
+    }
 
     let conn = inode.conn();
     // As much as the reader has room for, a page at least, a request's worth at most.
@@ -47,36 +70,81 @@ pub(in crate::fs) fn readdir(file: &File, ctx: &mut DirContext) -> Result {
     // Charged: the daemon says how large it may be, and keeps it for as long as it likes.
     let buffer = KVVec::with_capacity(size, GFP_KERNEL_ACCOUNT)?;
 
-    let result = read(file, ctx, buffer, size);
+    let result = if readdirplus::wanted(inode, ctx) {
+        read_plus(file, dir, ctx, buffer, size)
+    } else {
+        read(file, ctx, buffer, size)
+    };
     inode.invalidate_atime();
     result
 }
 
-/// Asks for entries from the present position on, and hands over as many as there is room for.
-fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Result {
-    let inode = file.inode();
-    let data = file.data();
-    let op = Readdir {
-        fh: data.fh,
+/// The request for what comes after the present position.
+fn request(file: &File, ctx: &DirContext, size: usize) -> Result<Readdir> {
+    Ok(Readdir {
+        fh: file.data().fh,
         offset: ctx.pos() as u64,
         size: u32::try_from(size).map_err(|_| EINVAL)?,
         flags: file.flags(),
-    };
+    })
+}
+
+/// Asks for names, and hands over as many as there is room for.
+fn read(file: &File, ctx: &mut DirContext, buffer: KVVec<u8>, size: usize) -> Result {
+    let inode = file.inode();
+    let op = request(file, ctx, size)?;
 
     let entries = {
         let _guard = inode.lock_dirops()?;
         let then = || inode.then_invalidate_atime();
-        inode
-            .conn()
-            .call_bytes(Listing(file), &op, buffer, size, then)?
+        (inode.conn()).call_bytes(Listing(file), &op, buffer, size, then)?
     };
 
+    if entries.is_empty() {
+        cache::end(file, ctx.pos());
+    }
+    let mut cache = Cache::new(file);
     for entry in Dirents::new(&entries) {
         let entry = entry.map_err(|_| EIO)?;
-        if !ctx.dir_emit(entry.name, entry.ino, entry.kind.into()) {
+        cache.add(ctx.pos(), &entry);
+        if !cache::emit(ctx, &entry) {
             break;
         }
-        ctx.set_pos(entry.off as i64);
+    }
+    Ok(())
+}
+
+/// The same with what LOOKUP would say of them: all that have come are linked, as the daemon counts
+/// their nodes.
+fn read_plus(
+    file: &File,
+    dir: &LockedDir<'_, Fuse>,
+    ctx: &mut DirContext,
+    buffer: KVVec<u8>,
+    size: usize,
+) -> Result {
+    let inode = file.inode();
+    let op = Readdirplus(request(file, ctx, size)?);
+    let asked = readdirplus::Asked::now(inode);
+
+    let entries = {
+        let _guard = inode.lock_dirops()?;
+        let then = || readdirplus::then_link(file, asked);
+        (inode.conn()).call_kept_bytes(Listing(file), &op, buffer, size, then)?
+    };
+
+    if entries.is_empty() {
+        cache::end(file, ctx.pos());
+    }
+    let mut cache = Cache::new(file);
+    let mut room = true;
+    for plus in Direntpluses::new(&entries) {
+        let plus = plus.map_err(|_| EIO)?;
+        if room {
+            cache.add(ctx.pos(), &plus.dirent);
+            room = cache::emit(ctx, &plus.dirent);
+        }
+        readdirplus::link(dir, inode, &plus, asked);
     }
     Ok(())
 }

@@ -31,9 +31,12 @@ use crate::{
             connection::Conn,
             polled::PollPlace, //
         },
-        inode::iomode::{
-            self,
-            CachedUse, //
+        inode::{
+            dir_cache::Stream,
+            iomode::{
+                self,
+                CachedUse, //
+            },
         },
         Fuse,
         Inode, //
@@ -83,9 +86,45 @@ pub(in crate::fs) struct FuseFile {
     pub(super) kh: PollHandle,
     /// Those who wait for it, once it has been polled.
     pub(super) polled: PollPlace,
+    /// Of a directory: where its reader is in its page cache.
+    pub(in crate::fs) stream: ReaderAt,
     kind: Kind,
     /// `None` if there is nothing to be released.
     release: Option<ReleaseMemory>,
+}
+
+/// A [`Stream`]. Readers of one open file exclude each other where they come by getdents(2); others
+/// in the kernel may get a mixture, and look for their position.
+pub(in crate::fs) struct ReaderAt {
+    pos: Atomic<i64>,
+    offset: Atomic<usize>,
+    version: Atomic<u64>,
+}
+
+impl ReaderAt {
+    fn new() -> Self {
+        Self {
+            pos: Atomic::new(0),
+            offset: Atomic::new(0),
+            version: Atomic::new(0),
+        }
+    }
+
+    /// Where it is.
+    pub(in crate::fs) fn get(&self) -> Stream {
+        Stream {
+            pos: self.pos.load(Relaxed),
+            offset: self.offset.load(Relaxed),
+            version: self.version.load(Relaxed),
+        }
+    }
+
+    /// It is there now.
+    pub(in crate::fs) fn set(&self, stream: Stream) {
+        self.pos.store(stream.pos, Relaxed);
+        self.offset.store(stream.offset, Relaxed);
+        self.version.store(stream.version, Relaxed);
+    }
 }
 
 /// A file or a directory: they have operations of their own.
@@ -201,6 +240,7 @@ impl NewFile {
                 cached_use: CachedUse::new(),
                 kh: self.kh,
                 polled: PollPlace::new(),
+                stream: ReaderAt::new(),
                 kind: self.kind,
                 release: self.release,
             })

@@ -19,6 +19,7 @@
 
 use super::{
     fuse_inode::State,
+    given::Given,
     pages, //
 };
 use crate::{
@@ -58,6 +59,7 @@ use crate::{
     },
     transport::Outcome, //
 };
+use core::ops::Deref;
 use kernel::sync::{
     aref::ARef,
     atomic::Relaxed, //
@@ -93,7 +95,20 @@ impl AskedAt {
 /// (`fuse_change_attributes_i()`). May sleep. Inlined, as each stat(2) comes here.
 #[inline(always)]
 pub(in crate::fs) fn change(inode: &Inode, attr: Attr<'_>, valid: Jiffies64, asked: AskedAt) {
-    change_and(inode, attr, valid, asked, |_| {});
+    change_and(inode, attr, valid, asked, 0, |_| {});
+}
+
+/// The same with a reference to the inode's node, which came along and which the inode takes,
+/// whether the attributes are stale or not.
+#[inline(always)]
+pub(in crate::fs) fn change_and_count(
+    inode: &Inode,
+    attr: Attr<'_>,
+    valid: Jiffies64,
+    asked: AskedAt,
+    given: Given<impl Deref<Target = Conn>>,
+) {
+    change_and(inode, attr, valid, asked, given.counted(), |_| {});
 }
 
 /// The same with the time of birth: `None` if the daemon has been asked for it and knows none.
@@ -104,7 +119,7 @@ pub(in crate::fs) fn change_with_btime(
     valid: Jiffies64,
     asked: AskedAt,
 ) {
-    change_and(inode, attr, valid, asked, |inner| {
+    change_and(inode, attr, valid, asked, 0, |inner| {
         let fi = inode.data();
         // It is known now whether there is one.
         fi.inval_mask.clear(STATX_BTIME);
@@ -115,19 +130,22 @@ pub(in crate::fs) fn change_with_btime(
     });
 }
 
-/// The same, and `more` of the inode if the reply is not stale.
-#[inline]
+/// The same, with so many references to the node, and `more` of the inode if the reply is not
+/// stale.
+#[inline(always)]
 fn change_and(
     inode: &Inode,
     attr: Attr<'_>,
     valid: Jiffies64,
     asked: AskedAt,
+    nlookup: u64,
     more: impl FnOnce(&mut InodeInner<'_, Fuse>),
 ) {
     let fi = inode.data();
 
     let old_size = {
         let mut inner = inode.lock_inner();
+        inner.nlookup = inner.nlookup.wrapping_add(nlookup);
         if (asked.attr_version != 0 && inner.attr_version > asked.attr_version)
             || fi.state.test(State::SIZE_UNSTABLE)
         {

@@ -11,6 +11,7 @@
 //! `FuseInode::mutex` is held around LOOKUP and READDIR of daemons that cannot take them in
 //! parallel.
 
+use super::dir_cache::DirCache;
 use crate::{
     abi::{
         Attr,
@@ -68,6 +69,10 @@ use kernel::{
 pub(in crate::fs) struct State;
 
 impl State {
+    /// Somebody has looked at a name of this directory: the next READDIR is to say more.
+    pub(in crate::fs) const ADVISE_RDPLUS: u32 = 1 << 0;
+    /// A READDIRPLUS has told of this inode, and nobody has looked at the name since.
+    pub(in crate::fs) const INIT_RDPLUS: u32 = 1 << 1;
     /// An operation that changes the size is under way: replies do not change attributes.
     pub(in crate::fs) const SIZE_UNSTABLE: u32 = 1 << 2;
     /// The daemon has said something impossible about this inode, or means another one by its node:
@@ -122,6 +127,8 @@ pub(in crate::fs) struct Inner {
     pub(super) io_cache_ctr: i32,
     /// The time of birth, with [`State::BTIME`].
     pub(in crate::fs) i_btime: Timespec64,
+    /// Of a directory that somebody has opened to be cached.
+    pub(super) dir_cache: Option<KBox<DirCache>>,
 }
 
 impl Inner {
@@ -132,6 +139,7 @@ impl Inner {
             attr_version: 0,
             io_cache_ctr: 0,
             i_btime: Timespec64::default(),
+            dir_cache: None,
         }
     }
 }

@@ -42,12 +42,31 @@ impl<C: Deref<Target = Conn>> Given<C> {
         inode.inc_nlookup();
     }
 
+    /// An inode takes it that counts as many as this says.
+    #[inline]
+    pub(super) fn counted(mut self) -> u64 {
+        self.node.take().map_or(0, |_| 1)
+    }
+
     /// The same, to be kept for longer.
     pub(in crate::fs) fn keep(mut self, conn: Arc<Conn>) -> Given<Arc<Conn>> {
         Given {
             conn,
             node: self.node.take(),
         }
+    }
+}
+
+impl Inode {
+    /// Gives one reference back that the inode has taken, and cannot keep for a name. May sleep, as
+    /// above.
+    #[cold]
+    pub(in crate::fs) fn give_back_one(&self) {
+        {
+            let mut inner = self.lock_inner();
+            inner.nlookup = inner.nlookup.wrapping_sub(1);
+        }
+        self.conn().chan.forget_one(self.nodeid());
     }
 }
 

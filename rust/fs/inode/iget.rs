@@ -20,7 +20,8 @@ use crate::{
         Entry,
         FileType,
         InitFlags,
-        NodeId, //
+        NodeId,
+        SeenEntry, //
     },
     fs::{
         conn::connection::Conn,
@@ -61,6 +62,36 @@ impl InodeKey<Fuse> for Key {
     }
 }
 
+/// An inode that was there, or one that others wait for.
+enum Found {
+    Old(ARef<Inode>),
+    New(ReadyInode<Fuse>),
+}
+
+impl Found {
+    /// Takes what the entry says, and the reference that came with it, and lets others use the
+    /// inode.
+    fn take<C: Deref<Target = Conn>>(
+        self,
+        given: Given<C>,
+        entry: SeenEntry<'_>,
+        asked: AskedAt,
+    ) -> ARef<Inode> {
+        let inode: &Inode = match &self {
+            Self::Old(inode) => inode,
+            Self::New(inode) => inode,
+        };
+        // Others may find the inode before the reference is counted. But this is a reference to the
+        // inode, which keeps it from being evicted until then, so that no FORGET is lost.
+        let valid = valid_until(entry.attr_valid);
+        attr_cache::change_and_count(inode, entry.attr, valid, asked, given);
+        match self {
+            Self::Old(inode) => inode,
+            Self::New(inode) => inode.unlock_new_inode(),
+        }
+    }
+}
+
 impl SuperBlock {
     /// The inode of an entry, with the entry's attributes, which takes the reference to the node
     /// (`fuse_iget()`). May sleep.
@@ -70,7 +101,7 @@ impl SuperBlock {
     /// ENOMEM; the reference has been given back then.
     pub(in crate::fs) fn iget(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
         let given = Given::new(&*self.data().conn, entry.node);
-        self.iget_given(given, entry, asked).map_err(|(e, _)| e)
+        (self.iget_given(given, entry.seen(), asked)).map_err(|(e, _)| e)
     }
 
     /// The same where the reference is not to be given back at once.
@@ -81,45 +112,33 @@ impl SuperBlock {
     pub(in crate::fs) fn iget_given<C: Deref<Target = Conn>>(
         &self,
         given: Given<C>,
-        entry: &Entry,
+        entry: SeenEntry<'_>,
         asked: AskedAt,
     ) -> Result<ARef<Inode>, (Error, Given<C>)> {
-        match self.find_or_make(entry, asked) {
-            Ok(inode) => {
-                // Others find the inode before this is counted. But `inode` is a reference, which
-                // keeps it from being evicted until then, so that no FORGET is lost.
-                given.taken_by(&inode);
-                Ok(inode)
-            }
+        match self.find_or_make(entry) {
+            Ok(found) => Ok(found.take(given, entry, asked)),
             Err(e) => Err((e, given)),
         }
     }
 
-    /// The inode of an entry, which counts no reference yet.
-    fn find_or_make(&self, entry: &Entry, asked: AskedAt) -> Result<ARef<Inode>> {
+    /// The inode of an entry, which has neither its attributes nor a reference yet.
+    fn find_or_make(&self, entry: SeenEntry<'_>) -> Result<Found> {
         let key = Key(entry.node);
-
-        let old = loop {
+        loop {
             match self.iget5_locked(entry.node.get(), &key)? {
-                Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr()) => {
+                Iget::Old(inode) if inode.is_stale(entry.generation, entry.attr) => {
                     // The node was given to another object: I/O on the old one is to fail.
                     inode.data().make_bad();
                     if entry.node.is_root() {
-                        break inode;
+                        return Ok(Found::Old(inode));
                     }
                     // The next round finds a new one, unless someone else was faster.
                     inode.remove_inode_hash();
                 }
-                Iget::Old(inode) => break inode,
-                Iget::New(new) => {
-                    let new = init_inode(&self.data().conn, new, entry);
-                    attr_cache::change(&new, entry.attr(), valid_until(entry.attr_valid), asked);
-                    return Ok(new.unlock_new_inode());
-                }
+                Iget::Old(inode) => return Ok(Found::Old(inode)),
+                Iget::New(new) => return Ok(Found::New(init_inode(&self.data().conn, new, entry))),
             }
-        };
-        attr_cache::change(&old, entry.attr(), valid_until(entry.attr_valid), asked);
-        Ok(old)
+        }
     }
 
     /// The inode of a node, if it is cached.
@@ -134,9 +153,10 @@ impl SuperBlock {
     ///
     /// ENOMEM.
     pub(in crate::fs) fn root_inode(&self, kind: FileType, perm: u16) -> Result<ARef<Inode>> {
-        let root = self.find_or_make(&Entry::root(kind, perm), AskedAt::CREATED)?;
-        root.inc_nlookup();
-        Ok(root)
+        let entry = Entry::root(kind, perm);
+        let root = self.find_or_make(entry.seen())?;
+        let given = Given::new(&*self.data().conn, NodeId::ROOT);
+        Ok(root.take(given, entry.seen(), AskedAt::CREATED))
     }
 }
 
@@ -148,8 +168,8 @@ pub(in crate::fs) trait Operations: Types {
 }
 
 /// Sets a new inode up, by its type (`fuse_init_inode()`).
-fn init_inode(conn: &Conn, mut new: NewInode<Fuse>, entry: &Entry) -> ReadyInode<Fuse> {
-    let attr = entry.attr();
+fn init_inode(conn: &Conn, mut new: NewInode<Fuse>, entry: SeenEntry<'_>) -> ReadyInode<Fuse> {
+    let attr = entry.attr;
 
     new.set_noatime();
     new.set_nocmtime();

@@ -9,12 +9,14 @@
 //! - [`times`]: the wire's times and the kernel's,
 //! - [`pages`]: dropping its cached pages,
 //! - [`attr_cache`]: its cached attributes,
+//! - [`dir_cache`]: its entries in its pages, of a directory,
 //! - [`iomode`]: whether its data goes through the page cache,
 //! - [`given`]: a node that the daemon has given: an inode takes it, or it is given back,
 //! - [`iget`]: finding an inode and making it,
 //! - [`lifecycle`]: its memory, and giving it back.
 
 pub(in crate::fs) mod attr_cache;
+pub(in crate::fs) mod dir_cache;
 pub(in crate::fs) mod fuse_inode;
 pub(in crate::fs) mod given;
 pub(in crate::fs) mod iget;

@@ -117,7 +117,7 @@ impl Dentry {
     }
 
     /// The same before the name is hashed; [`set_findable`](Self::set_findable) follows.
-    pub(super) fn will_be_named(&self, asked: NamedAt, valid: Timeout) {
+    pub(in crate::fs) fn will_be_named(&self, asked: NamedAt, valid: Timeout) {
         let data = self.data();
         data.epoch.store(asked.epoch, Relaxed);
         data.asked.store(asked.outdated, Relaxed);
@@ -125,7 +125,7 @@ impl Dentry {
     }
 
     /// The name is hashed now.
-    pub(super) fn set_findable(&self, dir: &Inode, asked: NamedAt) {
+    pub(in crate::fs) fn set_findable(&self, dir: &Inode, asked: NamedAt) {
         // Of the two, counting and then looking for the name, and hashing it and then looking at
         // the count, one sees what the other has done: see `FuseInode::outdate_names()`.
         smp_mb(Full);

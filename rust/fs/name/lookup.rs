@@ -21,7 +21,10 @@ use crate::{
         Timeout, //
     },
     fs::{
-        inode::attr_cache::AskedAt,
+        inode::{
+            attr_cache::AskedAt,
+            fuse_inode::State, //
+        },
         request::{
             call::{
                 Holds,
@@ -81,7 +84,12 @@ pub(in crate::fs) fn lookup<'a>(
         return Err(EIO);
     }
 
-    splice(dir, entry, found.inode, asked, found.valid)
+    let positive = found.inode.is_some();
+    let alias = splice(dir, entry, found.inode, asked, found.valid)?;
+    if positive {
+        dir.data().state.set(State::ADVISE_RDPLUS);
+    }
+    Ok(alias)
 }
 
 /// Gives a dentry of `dir` its inode, or none, and says how long that is good, unless the name has

@@ -24,6 +24,7 @@ use crate::{
                 self,
                 AskedAt, //
             },
+            fuse_inode::State,
             given::Given,
             times::valid_until, //
         },
@@ -68,6 +69,9 @@ pub(in crate::fs) fn revalidate(
         return Ok(false);
     }
     if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
+        if inode.is_some_and(|inode| inode.data().state.test_and_clear(State::INIT_RDPLUS)) {
+            dir.data().state.set(State::ADVISE_RDPLUS);
+        }
         return Ok(true);
     }
     match inode {
@@ -95,6 +99,10 @@ pub(in crate::fs) fn revalidate_rcu(
         return Ok(false);
     }
     if !dentry.data().is_outdated(dir.data()) && !flags.wants_fresh() {
+        // The directory is to be told.
+        if inode.is_some_and(|inode| inode.data().state.test(State::INIT_RDPLUS)) {
+            return Err(ECHILD);
+        }
         return Ok(true);
     }
     match inode {
@@ -167,13 +175,13 @@ fn take(
     if node != inode.nodeid() || is_automount != inode.is_automount() {
         return false;
     }
-    given.taken_by(inode);
-
     let Some(entry) = entry.filter(|e| !inode.is_stale(e.generation, e.attr)) else {
+        given.taken_by(inode);
         return false;
     };
     inode.forget_acls();
-    attr_cache::change(inode, entry.attr, valid_until(entry.attr_valid), asked);
+    let valid = valid_until(entry.attr_valid);
+    attr_cache::change_and_count(inode, entry.attr, valid, asked, given);
     dentry.set_named(dir, named, entry.entry_valid);
     true
 }

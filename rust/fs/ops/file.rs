@@ -40,6 +40,7 @@ use crate::{
         },
         sync::poll::PollEvents,
         vfs::{
+            dentry_lookup::LockedDir,
             dir_context::DirContext,
             file::FlOwner,
             file_lock::{
@@ -143,8 +144,8 @@ impl FileOperations<Fuse> for DirOperations {
         dir_open::open(inode, file)
     }
 
-    fn iterate_shared(file: &File, ctx: &mut DirContext) -> Result {
-        readdir::readdir(file, ctx)
+    fn iterate_shared(file: &File, dir: &LockedDir<'_, Fuse>, ctx: &mut DirContext) -> Result {
+        readdir::readdir(file, dir, ctx)
     }
 
     fn fsync(file: &File, _start: i64, _end: i64, datasync: bool) -> Result {

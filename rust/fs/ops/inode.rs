@@ -80,6 +80,12 @@ use crate::{
             new_decode_dev,
             S_IFREG, //
         },
+        symlink::{
+            LinkFolio,
+            LinkSource,
+            SymlinkOperations,
+            SymlinkTables, //
+        },
     },
 };
 use core::pin::Pin;
@@ -103,7 +109,7 @@ impl Operations for Fuse {
                 fops: &DIR_OPERATIONS,
             },
             FileType::Symlink => InodeKind::Symlink {
-                iops: &SYMLINK_INODE_OPERATIONS,
+                tables: &SYMLINK_TABLES,
             },
             FileType::CharDevice => special(SpecialNode::CharDevice(rdev())),
             FileType::BlockDevice => special(SpecialNode::BlockDevice(rdev())),
@@ -125,9 +131,8 @@ static COMMON_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
         .with_acls::<Acls>()
         .with_fileattr::<Fileattr>();
 
-/// The inode operations of symbolic links.
-static SYMLINK_INODE_OPERATIONS: InodeOperationsTable<Fuse> =
-    InodeOperationsTable::new::<SymlinkOperations, Attributes>();
+/// The operations of symbolic links.
+static SYMLINK_TABLES: SymlinkTables<Fuse> = SymlinkTables::new::<Links, Attributes>();
 
 enum DirInodeOperations {}
 
@@ -241,12 +246,19 @@ impl InodeOperations<Fuse> for CommonInodeOperations {
     }
 }
 
-enum SymlinkOperations {}
+enum Links {}
 
-#[vtable]
-impl InodeOperations<Fuse> for SymlinkOperations {
-    fn get_link(_dentry: &Dentry, inode: &Inode) -> Result<KVVec<u8>> {
+impl SymlinkOperations<Fuse> for Links {
+    fn source(inode: &RcuInode<'_, Fuse>) -> Result<LinkSource> {
+        readlink::source(inode)
+    }
+
+    fn read_link(inode: &Inode) -> Result<KVVec<u8>> {
         readlink::readlink(inode)
+    }
+
+    fn read_folio(folio: LinkFolio<Fuse>) -> Result {
+        readlink::read_folio(folio)
     }
 }
 

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     abi::Op,
     fs::conn::connection::Conn,
-    transport::Payload, //
+    transport::{
+        Outcome,
+        Payload, //
+    },
 };
 use kernel::prelude::*;
 
@@ -31,10 +34,40 @@ impl Conn {
     ) -> Result<KVVec<u8>> {
         let (result, payload) = self.call_with(on, op, Payload::Out(buffer, max), then);
         result?;
-        match payload {
-            Payload::Out(bytes, _) => Ok(bytes),
-            // It goes with a caller that leaves, who has an error then.
-            _ => Err(EIO),
-        }
+        bytes(payload)
     }
+
+    /// The same, where the bytes are not for a caller alone that leaves: `then` gets them
+    /// ([`kept_bytes`]).
+    pub(in crate::fs) fn call_kept_bytes<O: Op, A: Afterwards, T: Then<A>>(
+        &self,
+        on: impl Subject,
+        op: &O,
+        buffer: KVVec<u8>,
+        max: usize,
+        then: impl FnOnce() -> T,
+    ) -> Result<KVVec<u8>> {
+        let (result, payload) = self.call_with(on, op, Payload::Kept(buffer, max), then);
+        result?;
+        bytes(payload)
+    }
+}
+
+/// What has come.
+fn bytes(payload: Payload) -> Result<KVVec<u8>> {
+    match payload {
+        Payload::Out(bytes, _) | Payload::Kept(bytes, _) => Ok(bytes),
+        // It goes with a caller that leaves, who has an error then.
+        _ => Err(EIO),
+    }
+}
+
+/// What has come for [`Conn::call_kept_bytes`], whose caller has left.
+///
+/// # Errors
+///
+/// The request's.
+pub(in crate::fs) fn kept_bytes(outcome: &mut Outcome<'_>) -> Result<KVVec<u8>> {
+    outcome.result()?;
+    bytes(outcome.payload())
 }

@@ -10,7 +10,7 @@
 //! - [`held`]: what a caller that leaves hands over, and what is done in its place,
 //! - [`occupied`]: waiting for what callers that have left still hold.
 
-mod bytes;
+pub(in crate::fs) mod bytes;
 pub(in crate::fs) mod call;
 pub(in crate::fs) mod held;
 pub(in crate::fs) mod occupied;

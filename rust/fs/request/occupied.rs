@@ -118,6 +118,27 @@ impl Inode {
         self.check_dead()
     }
 
+    /// As [`await_lookup`](Self::await_lookup) of a directory that the current task has locked with
+    /// others, and has waited for: until nobody of those that have left looks up the name.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    #[inline]
+    pub(in crate::fs) fn await_name(&self, name: &[u8]) -> Result {
+        if self.data().occupied.is_free() {
+            return Ok(());
+        }
+        self.await_name_occupied(name)
+    }
+
+    #[cold]
+    fn await_name_occupied(&self, name: &[u8]) -> Result {
+        let name = self.name_id(name);
+        let left = &self.conn().left;
+        left.wait(|| !left.has_name(name))
+    }
+
     /// A number for a name in this directory. Two names with the same one just wait for each other.
     pub(super) fn name_id(&self, name: &[u8]) -> (NodeId, u32) {
         (self.nodeid(), full_name_hash(self, name))
@@ -128,10 +149,8 @@ impl Inode {
         if self.is_locked_by_current() {
             self.await_occupied(Hold::Exclusive)?;
         } else {
-            let name = self.name_id(name);
-            let left = &self.conn().left;
             self.await_occupied(Hold::Shared)?;
-            left.wait(|| !left.has_name(name))?;
+            self.await_name_occupied(name)?;
         }
         Ok(())
     }

@@ -42,6 +42,11 @@ impl AtomicBits {
         self.update(|old| old & !mask);
     }
 
+    /// Clears all of `mask`; whether any of it was set.
+    pub(crate) fn test_and_clear(&self, mask: u32) -> bool {
+        self.update(|old| old & !mask) & mask != 0
+    }
+
     /// Replaces the value, and returns the old one. No store if nothing changes.
     fn update(&self, new: impl Fn(u32) -> u32) -> u32 {
         let mut old = self.bits();

@@ -16,7 +16,8 @@
 //!   unlocked, and nobody maps it meanwhile: faults take its lock, or leave out what is locked.
 //! - `generic_error_remove_folio()` drops a locked folio, unmapping it, and what is dirty of it is
 //!   lost. So whoever may not lose it unmaps first and then looks: a page that is unmapped hands
-//!   its dirty bit to the folio. It is for regular files only.
+//!   its dirty bit to the folio. It is for regular files only; what directories and symbolic links
+//!   have in the page cache, C's own function drops, once nobody is waited for.
 
 use crate::{
     bindings,
@@ -82,24 +83,12 @@ pub(crate) fn invalidate_inode_pages2_range<T: Types>(
         return Ok(());
     }
     if waits == Waits::Always {
-        // SAFETY: The inode is live, hence its mapping.
-        return to_result(unsafe {
-            bindings::invalidate_inode_pages2_range(walk.mapping, first, last)
-        });
+        return walk.invalidate_all(first, last);
     }
-
     if !inode.is_reg() {
-        // `generic_error_remove_folio()` does not do it. When nobody reads them any more, C's
-        // function need not wait.
-        walk.each(first, last, |walk, folio| {
-            drop(walk.lock(folio));
-            true
-        });
+        walk.await_locked(first, last);
         walk.result()?;
-        // SAFETY: The inode is live, hence its mapping.
-        return to_result(unsafe {
-            bindings::invalidate_inode_pages2_range(walk.mapping, first, last)
-        });
+        return walk.invalidate_all(first, last);
     }
 
     let mut result = Ok(());
@@ -178,6 +167,14 @@ pub(crate) fn invalidate_until_locked<T: Types>(
     last: usize,
 ) -> Option<usize> {
     let mut walk = Walk::new(inode, Waits::Never);
+    if !inode.is_reg() {
+        let stopped_at = walk.await_locked(first, last);
+        if stopped_at.is_none() {
+            // What cannot be dropped is in use, and stays.
+            let _ = walk.invalidate_all(first, last);
+        }
+        return stopped_at;
+    }
     let mut stopped_at = None;
     walk.each(first, last, |walk, folio| {
         if stopped_at.is_none() {
@@ -243,6 +240,26 @@ impl<'a> Walk<'a> {
             // SAFETY: The inode is live, hence its mapping.
             unsafe { bindings::invalidate_mapping_pages(self.mapping, first, last) };
         }
+    }
+
+    /// Drops the clean folios, with C's function.
+    fn invalidate_all(&self, first: usize, last: usize) -> Result {
+        // SAFETY: The inode is live, hence its mapping.
+        to_result(unsafe { bindings::invalidate_inode_pages2_range(self.mapping, first, last) })
+    }
+
+    /// Waits for those who have folios locked, as far as it waits; else says which is the first
+    /// one. What is dropped by C's function after that is of directories and symbolic links: the
+    /// folio of a link is locked while it is read, that of a directory for moments.
+    fn await_locked(&mut self, first: usize, last: usize) -> Option<usize> {
+        let mut stopped_at = None;
+        self.each(first, last, |walk, folio| {
+            if walk.lock(folio).is_none() && walk.stopped.is_some() {
+                stopped_at = Some(folio.index());
+            }
+            stopped_at.is_none()
+        });
+        stopped_at
     }
 
     /// Unmaps `nr` pages from everybody, all the rest if 0.

@@ -382,6 +382,13 @@ impl<'a, T: Types> UnhashedDentry<'a, T> {
 /// VFS goes on with it as if it had found it in the directory that the operation of `'a` is about.
 pub(crate) struct Alias<'a, T: Types>(ARef<Dentry<T>>, PhantomData<&'a Dentry<T>>);
 
+impl<T: Types> Alias<'_, T> {
+    /// The dentry.
+    pub(super) fn into_dentry(self) -> ARef<Dentry<T>> {
+        self.0
+    }
+}
+
 impl<T: Types> Deref for Alias<'_, T> {
     type Target = Dentry<T>;
 

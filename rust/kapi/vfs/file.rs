@@ -10,6 +10,7 @@
 //! [`file_operations`](super::file_operations).
 
 use super::{
+    dentry::Dentry,
     inode::Inode,
     types::Types, //
 };
@@ -101,6 +102,13 @@ impl<T: Types> File<T> {
     pub(crate) fn inode(&self) -> &Inode<T> {
         // SAFETY: `f_inode` is set by open, does not change, and is pinned by the file.
         unsafe { Inode::from_raw((*self.as_ptr()).f_inode) }
+    }
+
+    /// The dentry (`file_dentry()`).
+    pub(crate) fn dentry(&self) -> &Dentry<T> {
+        // SAFETY: The file is live and open: it pins its dentry, which does not change and is of
+        // the same superblock.
+        unsafe { Dentry::from_raw(bindings::file_dentry(self.as_ptr())) }
     }
 
     /// The flags that the file was opened with or `fcntl(2)` gave it since (`f_flags`).

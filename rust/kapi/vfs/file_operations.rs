@@ -5,6 +5,7 @@
 //! C header: [`include/linux/fs.h`](srctree/include/linux/fs.h).
 
 use super::{
+    dentry_lookup::LockedDir,
     dir_context::DirContext,
     file::{
         ssize_from,
@@ -93,7 +94,7 @@ pub(crate) trait FileOperations<T: Types>: 'static {
     }
 
     /// Reads entries of a directory into `ctx`, from its position on; `i_rwsem` is held shared.
-    fn iterate_shared(_file: &File<T>, _ctx: &mut DirContext) -> Result {
+    fn iterate_shared(_file: &File<T>, _dir: &LockedDir<'_, T>, _ctx: &mut DirContext) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -319,7 +320,8 @@ unsafe extern "C" fn write_iter<T: Types, O: FileOperations<T>>(
 
 /// # Safety
 ///
-/// Called by the VFS alone, through the table it is in.
+/// Called by the VFS alone, through the table it is in, with the directory locked shared
+/// (`iterate_dir()`).
 unsafe extern "C" fn iterate_shared<T: Types, O: FileOperations<T>>(
     file: *mut bindings::file,
     ctx: *mut bindings::dir_context,
@@ -328,7 +330,10 @@ unsafe extern "C" fn iterate_shared<T: Types, O: FileOperations<T>>(
     let file = unsafe { File::from_raw(file) };
     // SAFETY: The context is ours for the call.
     let ctx = unsafe { DirContext::from_raw(ctx) };
-    from_result(|| O::iterate_shared(file, ctx).map(|()| 0))
+    // SAFETY: The dentry of an open file is of its superblock, and pinned by it; that of a
+    // directory is the directory's, which is locked.
+    let dir = unsafe { LockedDir::from_raw(bindings::file_dentry(file.as_ptr())) };
+    from_result(|| O::iterate_shared(file, &dir, ctx).map(|()| 0))
 }
 
 /// # Safety

@@ -21,6 +21,7 @@ use super::{
     inode_operations::InodeOperationsTable,
     stat,
     super_block::SuperBlock,
+    symlink::SymlinkTables,
     types::Types, //
 };
 use crate::{
@@ -78,8 +79,8 @@ pub(crate) enum InodeKind<T: Types> {
     },
     /// A symbolic link.
     Symlink {
-        /// The inode operations.
-        iops: &'static InodeOperationsTable<T>,
+        /// The inode operations, and those of the page cache.
+        tables: &'static SymlinkTables<T>,
     },
     /// What the kernel has file operations for.
     Special {
@@ -166,16 +167,18 @@ impl<T: Types> NewInode<T> {
     pub(crate) fn set_up(self, kind: InodeKind<T>) -> ReadyInode<T> {
         let inode = self.as_ptr();
         let (mode, iops) = match &kind {
-            InodeKind::Regular { iops, .. } => (stat::S_IFREG, iops),
-            InodeKind::Directory { iops, .. } => (stat::S_IFDIR, iops),
-            InodeKind::Symlink { iops } => (stat::S_IFLNK, iops),
-            InodeKind::Special { iops, node } => (node.mode(), iops),
+            InodeKind::Regular { iops, .. } => (stat::S_IFREG, Some(iops)),
+            InodeKind::Directory { iops, .. } => (stat::S_IFDIR, Some(iops)),
+            InodeKind::Symlink { .. } => (stat::S_IFLNK, None),
+            InodeKind::Special { iops, node } => (node.mode(), Some(iops)),
         };
         // SAFETY: The inode is alive, and others wait for `I_NEW` before they look. The tables here
         // and below are static and made for the same `T`.
         unsafe {
             (*inode).i_mode = mode;
-            (*inode).i_op = iops.as_ptr();
+            if let Some(iops) = iops {
+                (*inode).i_op = iops.as_ptr();
+            }
         }
         match kind {
             InodeKind::Regular { fops, aops, .. } => {
@@ -189,7 +192,8 @@ impl<T: Types> NewInode<T> {
             InodeKind::Directory { fops, .. } => unsafe {
                 (*inode).__bindgen_anon_3.i_fop = fops.as_ptr();
             },
-            InodeKind::Symlink { .. } => {}
+            // SAFETY: As above.
+            InodeKind::Symlink { tables } => unsafe { tables.attach(inode) },
             // SAFETY: As above; the mode is one that the function knows.
             InodeKind::Special { node, .. } => unsafe {
                 bindings::init_special_inode(inode, mode, node.rdev());

@@ -27,7 +27,10 @@ use super::{
 };
 use crate::{
     bindings,
-    kapi::task::uidgid::Kgid, //
+    kapi::{
+        task::uidgid::Kgid,
+        time::time64::Timespec64, //
+    },
 };
 use core::{
     marker::PhantomData,
@@ -275,6 +278,27 @@ impl<T: Types> Inode<T> {
     pub(crate) fn inode_maybe_inc_iversion(&self) {
         // SAFETY: The inode is alive; `i_version` is atomic.
         unsafe { bindings::inode_maybe_inc_iversion(self.as_ptr(), false) };
+    }
+
+    /// The number of the contents' changes, so that the next one changes it
+    /// (`inode_query_iversion()`).
+    pub(crate) fn inode_query_iversion(&self) -> u64 {
+        // SAFETY: The inode is alive; `i_version` is atomic.
+        unsafe { bindings::inode_query_iversion(self.as_ptr()) }
+    }
+
+    /// The same, for comparison alone (`inode_peek_iversion()`).
+    pub(crate) fn inode_peek_iversion(&self) -> u64 {
+        // SAFETY: As above.
+        unsafe { bindings::inode_peek_iversion(self.as_ptr()) }
+    }
+
+    /// `inode_get_mtime()`.
+    pub(crate) fn inode_get_mtime(&self) -> Timespec64 {
+        Timespec64 {
+            sec: read_once!(self, i_mtime_sec),
+            nsec: read_once!(self, i_mtime_nsec),
+        }
     }
 
     /// Takes the inode out of the inode hash (`remove_inode_hash()`), so that its number can be

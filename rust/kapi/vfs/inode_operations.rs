@@ -15,8 +15,7 @@
 //! - What is to be made has a negative dentry: [`NegativeDentry`].
 //! - `lookup` gets a dentry that is negative and not hashed; others that know it wait:
 //!   [`UnhashedDentry`].
-//! - `permission` with `MAY_NOT_BLOCK` and `get_link` without a dentry run in RCU walk:
-//!   [`super::rcu_walk`].
+//! - `permission` with `MAY_NOT_BLOCK` runs in RCU walk: [`super::rcu_walk`].
 //! - `mkdir` returns another dentry if the directory is spliced elsewhere.
 
 use super::{
@@ -65,8 +64,7 @@ use kernel::{
     ffi::{
         c_char,
         c_int,
-        c_uint,
-        c_void, //
+        c_uint, //
     },
     prelude::*, //
 };
@@ -81,11 +79,6 @@ pub(crate) trait InodeOperations<T: Types>: 'static {
         _dentry: UnhashedDentry<'a, T>,
         _flags: LookupFlags,
     ) -> Result<Option<Alias<'a, T>>> {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
-
-    /// Reads a symbolic link: its text, without a NUL in it or after it.
-    fn get_link(_dentry: &Dentry<T>, _inode: &Inode<T>) -> Result<KVVec<u8>> {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -220,6 +213,19 @@ pub(crate) struct InodeOperationsTable<T: Types>(bindings::inode_operations, Pha
 // SAFETY: The table is never written.
 unsafe impl<T: Types> Sync for InodeOperationsTable<T> {}
 
+/// `get_link`: see [`super::symlink`].
+type GetLink = unsafe extern "C" fn(
+    *mut bindings::dentry,
+    *mut bindings::inode,
+    *mut bindings::delayed_call,
+) -> *const c_char;
+
+/// A symbolic link, which has none but `get_link`.
+enum Link {}
+
+#[vtable]
+impl<T: Types> InodeOperations<T> for Link {}
+
 /// A trampoline if the operation is there.
 macro_rules! op {
     ($has:expr, $trampoline:expr) => {
@@ -237,7 +243,6 @@ impl<T: Types> InodeOperationsTable<T> {
         Self(
             bindings::inode_operations {
                 lookup: op!(O::HAS_LOOKUP, lookup::<T, O>),
-                get_link: op!(O::HAS_GET_LINK, get_link::<T, O>),
                 permission: op!(O::HAS_PERMISSION, permission::<T, O>),
                 get_inode_acl: Some(posix_acl::no_inode_acl),
                 create: op!(O::HAS_CREATE, create::<T, O>),
@@ -257,6 +262,13 @@ impl<T: Types> InodeOperationsTable<T> {
             },
             PhantomData,
         )
+    }
+
+    /// The table of a symbolic link, of `A`.
+    pub(super) const fn with_get_link<A: AttributeOperations<T>>(get_link: GetLink) -> Self {
+        let mut table = Self::new::<Link, A>();
+        table.0.get_link = Some(get_link);
+        table
     }
 
     /// The same with ACLs.
@@ -295,49 +307,6 @@ unsafe extern "C" fn lookup<T: Types, O: InodeOperations<T>>(
     // wait for this call (`d_alloc_parallel()`).
     let (dir, dentry) = unsafe { (Inode::from_raw(dir), UnhashedDentry::from_raw(dentry)) };
     into_ptr(O::lookup(dir, dentry, LookupFlags::from_raw(flags)))
-}
-
-/// # Safety
-///
-/// See above. `dentry` is null in RCU walk.
-unsafe extern "C" fn get_link<T: Types, O: InodeOperations<T>>(
-    dentry: *mut bindings::dentry,
-    inode: *mut bindings::inode,
-    done: *mut bindings::delayed_call,
-) -> *const c_char {
-    if dentry.is_null() {
-        return ECHILD.to_ptr();
-    }
-    // SAFETY: By the contract, and not in RCU walk.
-    let (dentry, inode) = unsafe { (Dentry::from_raw(dentry), Inode::from_raw(inode)) };
-    let text = O::get_link(dentry, inode).and_then(|mut text| {
-        text.push(0, GFP_KERNEL)?;
-        Ok(text)
-    });
-    match text {
-        Ok(text) => {
-            let (text, _, _) = text.into_raw_parts();
-            // SAFETY: `done` is the caller's.
-            unsafe {
-                *done = bindings::delayed_call {
-                    fn_: Some(put_link),
-                    arg: text.cast(),
-                }
-            };
-            text.cast()
-        }
-        Err(e) => e.to_ptr(),
-    }
-}
-
-/// Frees the text of a link when path walk is done with it.
-///
-/// # Safety
-///
-/// Called once, with what [`get_link`] put into its `delayed_call`.
-unsafe extern "C" fn put_link(text: *mut c_void) {
-    // SAFETY: `kvfree()` is what frees the memory of a `KVVec`, which this was.
-    unsafe { bindings::kvfree(text) };
 }
 
 /// # Safety

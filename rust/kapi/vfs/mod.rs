@@ -13,8 +13,9 @@
 //!   lock and the attributes that change under it; finding and making it, its memory, references
 //!   that may be dropped anywhere,
 //! - [`write_access`]: writers of a file (`i_writecount`),
-//! - [`dentry`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; those of a superblock by the
-//!   time until which their names are good (`struct timerqueue_head`), dropping what has expired,
+//! - [`dentry`], [`dentry_lookup`], [`dentry_tree`], [`dentry_expiry`]: `struct dentry`; finding
+//!   and making it by name; those of a superblock by the time until which their names are good
+//!   (`struct timerqueue_head`), dropping what has expired,
 //! - [`dcache`]: finding a dentry, and taking it away, where the VFS has not called,
 //! - [`rcu_walk`]: `struct inode` and `struct dentry` as path walk sees them in RCU mode,
 //! - [`file`](mod@file), [`kiocb`], [`dir_context`], [`poll`]: `struct file`, `struct kiocb`,
@@ -25,6 +26,7 @@
 //!
 //! - [`super_operations`], [`inode_operations`], [`dentry_operations`], [`file_operations`],
 //!   [`address_space`]: the C structs of those names,
+//! - [`symlink`]: those of symbolic links, whose text may be in the page cache,
 //! - [`file_lock`]: `struct file_lock`, what locks are asked for with,
 //! - [`xattr`]: `struct xattr_handler`, set with the operations of a superblock,
 //! - [`posix_acl`]: `struct posix_acl`, and what is about ACLs in `struct inode_operations`,
@@ -57,6 +59,7 @@ pub(crate) mod attr;
 pub(crate) mod dcache;
 pub(crate) mod dentry;
 mod dentry_expiry;
+pub(crate) mod dentry_lookup;
 pub(crate) mod dentry_operations;
 mod dentry_tree;
 pub(crate) mod dir_context;
@@ -95,6 +98,7 @@ pub(crate) mod statfs;
 pub(crate) mod super_block;
 mod super_objects;
 pub(crate) mod super_operations;
+pub(crate) mod symlink;
 pub(crate) mod types;
 pub(crate) mod unload;
 pub(crate) mod write_access;

@@ -39,6 +39,9 @@ pub(crate) enum Payload {
     /// At most so many bytes from the daemon, into a vector with that capacity; comes back as long
     /// as what was received.
     Out(KVVec<u8>, usize),
+    /// The same, but it stays with the request of a caller that leaves: what comes is not for that
+    /// caller alone.
+    Kept(KVVec<u8>, usize),
     /// Bytes to the daemon, in place of which come at most so many from there: as with
     /// [`Out`](Payload::Out), after those to the daemon are of no use any more.
     InOut(KVVec<u8>, usize),
@@ -85,6 +88,7 @@ impl Payload {
             Payload::UserIn(pages) => pages.bytes(),
             Payload::None
             | Payload::Out(..)
+            | Payload::Kept(..)
             | Payload::ReadFolios(_)
             | Payload::UserOut(_)
             | Payload::Nowhere(_) => 0,
@@ -94,7 +98,10 @@ impl Payload {
     /// Bytes that the daemon may send.
     fn room(&self) -> usize {
         match self {
-            Payload::Out(_, max) | Payload::InOut(_, max) | Payload::Nowhere(max) => *max,
+            Payload::Out(_, max)
+            | Payload::Kept(_, max)
+            | Payload::InOut(_, max)
+            | Payload::Nowhere(max) => *max,
             Payload::ReadFolios(folios) => folios.bytes(),
             Payload::UserOut(pages) => pages.bytes(),
             Payload::None | Payload::In(_) | Payload::WriteFolios(_) | Payload::UserIn(_) => 0,
@@ -113,6 +120,7 @@ impl Payload {
             Payload::InOut(_, max) => (Payload::Nowhere(*max), true),
             Payload::UserOut(pages) => (Payload::Nowhere(pages.bytes()), false),
             Payload::None
+            | Payload::Kept(..)
             | Payload::ReadFolios(_)
             | Payload::WriteFolios(_)
             | Payload::Nowhere(_) => return (Payload::None, false),
@@ -146,7 +154,7 @@ impl Payload {
         if len > self.room() {
             return Err(EINVAL);
         }
-        if let Payload::Out(bytes, _) | Payload::InOut(bytes, _) = self {
+        if let Payload::Out(bytes, _) | Payload::Kept(bytes, _) | Payload::InOut(bytes, _) = self {
             bytes.clear();
             bytes.resize(len, 0, GFP_NOWAIT)?;
         }
@@ -170,6 +178,7 @@ impl Payload {
             Payload::UserIn(pages) => to.put_segs(pages, &mut cursor.segs, rest),
             Payload::None
             | Payload::Out(..)
+            | Payload::Kept(..)
             | Payload::ReadFolios(_)
             | Payload::UserOut(_)
             | Payload::Nowhere(_) => 0,
@@ -190,7 +199,7 @@ impl Payload {
         let rest = len.saturating_sub(cursor.bytes);
         let copied = match self {
             _ if rest == 0 => 0,
-            Payload::Out(bytes, _) | Payload::InOut(bytes, _) => {
+            Payload::Out(bytes, _) | Payload::Kept(bytes, _) | Payload::InOut(bytes, _) => {
                 from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default())
             }
             Payload::ReadFolios(folios) => from.get_folios(folios, rest),

@@ -12,7 +12,7 @@ use crate::lock::Locks;
 use crate::poll::poll_out;
 use crate::reply::{
     attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out, Answer, Attr, Entry,
-    Statfs, Valid, EPOCH, LONG,
+    Statfs, Valid, EPOCH, LONG, ZERO,
 };
 use crate::request::Request;
 use crate::wire::*;
@@ -337,7 +337,7 @@ impl Memfs {
                 frsize: 4096,
             }
             .bytes()),
-            Op::READDIR => self.readdir(r),
+            Op::READDIR | Op::READDIRPLUS => self.readdir(r),
             Op::GETXATTR | Op::LISTXATTR | Op::SETXATTR | Op::REMOVEXATTR if self.xattrs => {
                 self.xattr(r, name)
             }
@@ -567,9 +567,17 @@ impl Memfs {
         for (i, (id, name)) in all.iter().enumerate().skip(from) {
             let typ = self.nodes.get(id).map_or(0, |n| (n.attr.mode >> 12) & 15);
             let d = dirent(*id, i as u64 + 1, typ, name.as_bytes());
-            if b.len() + d.len() > size {
+            let unsaid = match r.op {
+                Op::READDIRPLUS => Entry::negative(ZERO).bytes(),
+                _ => vec![],
+            };
+            if b.len() + unsaid.len() + d.len() > size {
                 break;
             }
+            b.extend(match r.op {
+                Op::READDIRPLUS if i >= 2 => self.entry(*id)?,
+                _ => unsaid,
+            });
             b.extend(d);
         }
         Ok(b)

@@ -314,6 +314,11 @@ pub fn dirent(ino: u64, off: u64, typ: u32, name: &[u8]) -> Vec<u8> {
     b.0
 }
 
+/// One record of a directory with what LOOKUP would say.
+pub fn direntplus(entry: &Entry, ino: u64, off: u64, typ: u32, name: &[u8]) -> Vec<u8> {
+    [entry.bytes(), dirent(ino, off, typ, name)].concat()
+}
+
 /// Answer to INIT.
 #[derive(Clone, Copy, Debug)]
 pub struct Init {

@@ -17,9 +17,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("ASYNC_DIO", "needs asynchronous direct I/O"),
     ("WRITEBACK_CACHE", "needs write-back of dirty pages"),
     ("DIRECT_IO_ALLOW_MMAP", "needs shared mappings"),
-    ("DO_READDIRPLUS", "needs READDIRPLUS"),
-    ("READDIRPLUS_AUTO", "needs READDIRPLUS"),
-    ("CACHE_SYMLINKS", "needs links in the page cache"),
     ("PASSTHROUGH", "needs passthrough"),
     ("ALLOW_IDMAP", "needs idmapped mounts"),
 ];
