@@ -335,7 +335,8 @@ impl Cell {
             (false, _) => [false, false],
         };
         assert_eq!(free, want, "caller and daemon");
-        assert_eq!(self.shared.is_inside(), !free[1]);
+        // One that was killed does not say any more that it is outside.
+        assert!(free[1] || self.shared.is_inside());
         format!(", free: {free:?}")
     }
 }
