@@ -3,6 +3,8 @@
 //! Answers to what was asked before a notification, and that come after it, by a daemon of several
 //! threads: they do not undo it.
 
+use std::path::Path;
+
 use ktap::{cases, implementation, Case, Impl};
 use mockd::errno::*;
 use mockd::reply::{attr_out, Attr, Entry, LONG};
@@ -24,6 +26,13 @@ pub fn cases() -> Vec<Case> {
         deleted_while_revalidated,
         deleted_while_getattr,
         evicted_meanwhile,
+        lookup_meanwhile,
+        create_meanwhile,
+        mkdir_meanwhile,
+        mknod_meanwhile,
+        symlink_meanwhile,
+        link_meanwhile,
+        rename_meanwhile,
     ]
 }
 
@@ -237,4 +246,75 @@ fn evicted_meanwhile() {
     assert_eq!(r, Ok(()));
     assert_eq!(size(&mut s, "g"), Ok(22));
     s.finish();
+}
+
+/// A request that brings `d/new`: its caller has the directory locked, for which C's notification
+/// waits. Here it does not, and what the request brings is looked up again all the same.
+fn brought_meanwhile(op: Op, call: fn(&Path) -> Res<()>) {
+    let mut s = Scene::new();
+    s.know(&["d/f"]);
+    if op == Op::LOOKUP {
+        s.fs.add(s.d, "new", libc::S_IFREG | 0o644, b"");
+    }
+    let c = s.m.call("d", call);
+    let r = s.m.serve_until(op, &mut s.fs);
+    let a = s.fs.handle(&r);
+    let told = inval_entry(s.d, 0, b"new");
+    let got = match implementation() {
+        Impl::Rust => {
+            let got = s.tell(&told);
+            assert_eq!(s.m.answer(&r, &a), Ok(()));
+            got
+        }
+        Impl::C => std::thread::scope(|scope| {
+            let (s, told) = (&s, &told);
+            let thread = scope.spawn(move || s.tell(told));
+            assert_eq!(s.m.answer(&r, &a), Ok(()));
+            thread.join().expect("thread")
+        }),
+    };
+    assert!(matches!(got, Ok(()) | Err(ENOENT)), "{got:?}");
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+    // With C's module the notification may have been too early.
+    let again = s.lookups("d/new");
+    assert!(again == 1 || (got.is_err() && implementation() == Impl::C));
+    assert_eq!(s.lookups("d/new"), 0);
+    // It is dropped there, and given back, and is only out of date here.
+    s.m.without_record();
+    s.finish();
+}
+
+fn lookup_meanwhile() {
+    brought_meanwhile(Op::LOOKUP, |d| user::lstat(&d.join("new")).map(drop));
+}
+
+fn create_meanwhile() {
+    brought_meanwhile(Op::CREATE, |d| {
+        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_RDWR;
+        user::open(&d.join("new"), flags, 0o644).map(drop)
+    });
+}
+
+fn mkdir_meanwhile() {
+    brought_meanwhile(Op::MKDIR, |d| user::mkdir(&d.join("new"), 0o755));
+}
+
+fn mknod_meanwhile() {
+    brought_meanwhile(Op::MKNOD, |d| {
+        user::mknod(&d.join("new"), libc::S_IFIFO | 0o644, 0)
+    });
+}
+
+fn symlink_meanwhile() {
+    brought_meanwhile(Op::SYMLINK, |d| user::symlink("f", &d.join("new")));
+}
+
+fn link_meanwhile() {
+    brought_meanwhile(Op::LINK, |d| user::link(&d.join("f"), &d.join("new")));
+}
+
+fn rename_meanwhile() {
+    brought_meanwhile(Op::RENAME, |d| user::rename(&d.join("f"), &d.join("new")));
 }
