@@ -246,7 +246,7 @@ fn bad_record_after_good_ones() {
             .collect::<Vec<Listed>>()
     });
     let mut replies = vec![
-        file(8, 30, "c"),
+        [lying(6, 0, b"b"), file(8, 30, "c")].concat(),
         [file(5, 10, "a"), lying(6, 0, b"b")].concat(),
     ];
     let listed: Vec<Listed> = m.serve(c, &mut |r| {
