@@ -36,7 +36,7 @@ toolchain() {
 guest_fill() {
 	need_root "making a Debian root with mmdebstrap"
 	need_network
-	step "guest root" guest 1250 make_root "$1/root" guest minbase
+	step "guest root" guest 1500 make_root "$1/root" guest minbase
 	step "guest image" guest-image 0 guest_image "$1"
 	remove_tree "$1/root"
 }
