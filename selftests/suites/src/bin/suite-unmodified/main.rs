@@ -3,12 +3,16 @@
 //! Suite `unmodified`: tests that others have written for file systems, and daemons that others
 //! have written, as they come. What they say is compared: it must be what they say on C's module.
 
+mod archives;
+mod branches;
 mod gocryptfs;
 mod image;
 mod libfuse;
 mod lxcfs;
+mod ntfs;
 mod overlay;
 mod pjdfstest;
+mod tour;
 
 use std::process::{Command, Output};
 
@@ -22,6 +26,9 @@ fn main() {
     all.extend(image::cases());
     all.extend(overlay::cases());
     all.extend(lxcfs::cases());
+    all.extend(branches::cases());
+    all.extend(archives::cases());
+    all.extend(ntfs::cases());
     draw(&mut all);
     ktap::run("unmodified", all);
 }
