@@ -411,7 +411,8 @@ fn retrieve_of_truncated() {
     assert_eq!(got.len(), 3 * PAGE);
     assert_eq!(got[..100], all[..100]);
     assert!(got[100..PAGE].iter().all(|b| *b == 0));
-    assert_eq!(s.retrieve(0, 3 * PAGE as u32), all[..100]);
+    // A change of the size drops what is cached.
+    assert!(s.retrieve(0, 3 * PAGE as u32).is_empty());
     s.finish();
 }
 
