@@ -17,7 +17,10 @@ use super::{
     error::BadReply,
     name, //
 };
-use zerocopy::FromBytes;
+use zerocopy::{
+    FromBytes,
+    IntoBytes, //
+};
 
 /// The longest name in bytes.
 const NAME_MAX: usize = name::NAME_MAX as usize;
@@ -61,7 +64,10 @@ impl Dirent<'_> {
             namelen: self.name.len() as u32,
             r#type: self.kind.into(),
         };
-        zerocopy::transmute!(raw)
+        let mut head = [0; DIRENT];
+        // Of the same length.
+        let _ = raw.write_to(&mut head);
+        head
     }
 
     /// Bytes on the wire, up to the next entry.
