@@ -21,6 +21,8 @@ rows() {
 		left debug rust 8 - RF_LEFT=all
 		deadlock debug rust 4 - N=10000
 		notify plain rust 10 - N=100000
+		notify uml-debug rust 4 - RF_NOTIFY=all
+		notify debug rust 4 - RF_NOTIFY=all
 		unmodified uml-debug rust 4 - RF_UNMODIFIED=all
 		unmodified debug rust 4 - RF_UNMODIFIED=all
 		bounds plain both 10 - RF_BOUNDS=180
