@@ -257,14 +257,7 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         if !self.connected {
             return Err(link);
         }
-        // The reader that the first one wakes up takes all that it has room for, and sees to the
-        // rest (`rest_of_forgets()`).
-        let first = self.forgets.is_empty();
         self.forgets.push_back(link);
-        Ok(if first {
-            Effects::readers(1)
-        } else {
-            Effects::default()
-        })
+        Ok(Effects::readers(1))
     }
 }

@@ -183,16 +183,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         MoreForgets { count, more }
     }
 
-    /// To be called when a reader has taken all the forgets that it takes at a time: another one is
-    /// woken up for those that are left.
-    pub(crate) fn rest_of_forgets(&self) -> Effects {
-        if self.forgets.is_empty() {
-            Effects::default()
-        } else {
-            Effects::readers(1)
-        }
-    }
-
     #[inline(always)]
     fn take_request(&mut self, device: DeviceId) -> Option<TakenRequest<P>> {
         let index = self.pending.first;

@@ -165,7 +165,6 @@ fn send_other(chan: &Chan, other: &mut Other, room: usize, to: &mut impl CopyOut
             } else {
                 count
             };
-            let _ = chan.step(|engine| engine.rest_of_forgets());
             messages::forgets(to, Unique::from_raw(unique.0), forgets, count, single)
         }
     })
