@@ -6,7 +6,7 @@
 //! `fuse_direntplus_link` (readdir.c). Takes no locks.
 //!
 //! Each is a `struct fuse_entry_out`, as LOOKUP has it, and after it what READDIR has
-//! ([`dirent`](super::dirent)):
+//! ([`dirent`]):
 //!
 //! ```text
 //! 05 00 00 00 00 00 00 00  ...         128 bytes: the node, how long, the attributes

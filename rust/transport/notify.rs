@@ -3,7 +3,7 @@
 //! Notifications: what a daemon writes to the device unasked.
 //!
 //! C counterpart: `fuse_notify()`, `fuse_chan_resend()`. Those about the queues are carried out
-//! here, those about the filesystem are passed on ([`Notified`](crate::transport::Notified), which
+//! here, those about the filesystem are passed on ([`Notified`], which
 //! stands with the channel that keeps it). Takes the engine's lock; sleeps.
 
 use crate::{
