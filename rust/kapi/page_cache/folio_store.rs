@@ -72,8 +72,8 @@ impl FolioStore {
         let mapping = unsafe { (*inode.as_ptr()).i_mapping };
         loop {
             // SAFETY: The inode is live, hence its mapping.
-            let folio =
-                from_err_ptr(unsafe { bindings::filemap_grab_unlocked(mapping, page_index(pos)) })?;
+            let folio = unsafe { bindings::filemap_grab_unlocked(mapping, page_index(pos)) };
+            let folio = from_err_ptr(folio)?;
             let folio = NonNull::new(folio.cast::<Folio>()).ok_or(ENOMEM)?;
             // SAFETY: The function returned a reference, which we take over.
             let folio = unsafe { ARef::from_raw(folio) };
@@ -181,9 +181,11 @@ unsafe impl DestSegs for FolioStore {
 // SAFETY: Lock and reference of the new folio take the place of those of the old one.
 unsafe impl ReplaceSegs for FolioStore {
     fn is_replaceable(&self, max: usize) -> bool {
+        if self.filled.fresh() != Some(0) {
+            return false;
+        }
         // SAFETY: By the type's invariant; the folio is locked.
-        self.filled.fresh() == Some(0)
-            && unsafe { self.seg.is_whole_page(max) && bindings::folio_is_fresh(self.seg.folio()) }
+        unsafe { self.seg.is_whole_page(max) && bindings::folio_is_fresh(self.seg.folio()) }
     }
 
     fn left_of_piece(&self) -> usize {

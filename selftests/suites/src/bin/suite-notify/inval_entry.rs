@@ -378,7 +378,7 @@ fn entry_unknown_flags() {
         assert_eq!(s.lookups("d/e"), 2, "{bit}");
     }
     for bit in 1..32 {
-        let flags = 1 << bit | EXPIRE_ONLY;
+        let flags = (1 << bit) | EXPIRE_ONLY;
         assert_eq!(s.tell(&inval_entry(ROOT, flags, b"d")), Ok(()));
         assert_eq!(s.lookups("d/e"), 1, "{bit}");
     }

@@ -44,7 +44,7 @@ fn range(offset: i64, len: i64, dropped: u32) {
     s.fs.nodes.get_mut(&node).expect("pages").data = vec![2; SIZE];
     assert_eq!(s.tell(&inval_inode(node, offset, len)), Ok(()));
     let got: Res<Vec<u8>> = s.release(c);
-    let want = (0..PAGES).map(|page| 1 + (dropped >> page & 1) as u8);
+    let want = (0..PAGES).map(|page| 1 + ((dropped >> page) & 1) as u8);
     assert_eq!(got, Ok(want.collect()));
     s.finish();
 }
