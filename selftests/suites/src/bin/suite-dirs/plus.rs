@@ -520,7 +520,7 @@ fn reads_go_through() {
 fn over_idle_mount_options() {
     let setup = Setup::default().opt("default_permissions", "");
     let mut m = Mock::with(&setup, &plus());
-    let secret = Attr::file(5, 1).mode(libc::S_IFREG | 0o000);
+    let secret = Attr::file(5, 1).mode(libc::S_IFREG);
     let reply = record(&Entry::new(secret), 1, "a");
     let (_, opened) = again(&mut m, &reply, 4096, |mnt| {
         user::access(&mnt.join("a"), libc::X_OK)
