@@ -194,8 +194,8 @@ pub fn cases() -> Vec<Case> {
     suites::cases_of(names, cells)
 }
 
-/// Which requests are tried: on a debug kernel, where a hang and its end take long, a third of them,
-/// which `SEED` draws. With `RF_NOTIFY=all` they all are.
+/// Which requests are tried: on a debug kernel, where a hang and its end take long, a third of
+/// them, which `SEED` draws. With `RF_NOTIFY=all` they all are.
 fn drawn(i: usize) -> bool {
     let seed = suites::number("SEED").unwrap_or(0);
     !ktap::debug_kernel()
