@@ -134,24 +134,28 @@ pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, Ba
     Ok(Some((lead, dirent, rest)))
 }
 
+/// A step of an iterator over what is `rest`: `parsed` is the next entry and what follows it. At
+/// the end, and after an error, nothing follows.
+#[inline]
+pub(super) fn step<'a, T>(
+    rest: &mut &'a [u8],
+    parsed: Result<Option<(T, &'a [u8])>, BadReply>,
+) -> Option<Result<T, BadReply>> {
+    let (entry, follows) = match parsed {
+        Ok(Some((entry, follows))) => (Some(Ok(entry)), follows),
+        Ok(None) => (None, &[][..]),
+        Err(bad) => (Some(Err(bad)), &[][..]),
+    };
+    *rest = follows;
+    entry
+}
+
 impl<'a> Iterator for Dirents<'a> {
     type Item = Result<Dirent<'a>, BadReply>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match Self::parse(self.rest) {
-            Ok(Some((dirent, rest))) => {
-                self.rest = rest;
-                Some(Ok(dirent))
-            }
-            Ok(None) => {
-                self.rest = &[];
-                None
-            }
-            Err(bad) => {
-                self.rest = &[];
-                Some(Err(bad))
-            }
-        }
+        let parsed = Self::parse(self.rest);
+        step(&mut self.rest, parsed)
     }
 }
 

@@ -82,20 +82,8 @@ impl<'a> Iterator for Direntpluses<'a> {
     type Item = Result<Direntplus<'a>, BadReply>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match Self::parse(self.rest) {
-            Ok(Some((entry, rest))) => {
-                self.rest = rest;
-                Some(Ok(entry))
-            }
-            Ok(None) => {
-                self.rest = &[];
-                None
-            }
-            Err(bad) => {
-                self.rest = &[];
-                Some(Err(bad))
-            }
-        }
+        let parsed = Self::parse(self.rest);
+        dirent::step(&mut self.rest, parsed)
     }
 }
 
