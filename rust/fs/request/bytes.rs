@@ -32,9 +32,7 @@ impl Conn {
         max: usize,
         then: impl FnOnce() -> T,
     ) -> Result<KVVec<u8>> {
-        let (result, payload) = self.call_with(on, op, Payload::Out(buffer, max), then);
-        result?;
-        bytes(payload)
+        self.call_payload(on, op, Payload::Out(buffer, max), then)
     }
 
     /// The same, where the bytes are not for a caller alone that leaves: `then` gets them
@@ -47,7 +45,17 @@ impl Conn {
         max: usize,
         then: impl FnOnce() -> T,
     ) -> Result<KVVec<u8>> {
-        let (result, payload) = self.call_with(on, op, Payload::Kept(buffer, max), then);
+        self.call_payload(on, op, Payload::Kept(buffer, max), then)
+    }
+
+    fn call_payload<O: Op, A: Afterwards, T: Then<A>>(
+        &self,
+        on: impl Subject,
+        op: &O,
+        payload: Payload,
+        then: impl FnOnce() -> T,
+    ) -> Result<KVVec<u8>> {
+        let (result, payload) = self.call_with(on, op, payload, then);
         result?;
         bytes(payload)
     }
