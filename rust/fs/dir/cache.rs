@@ -51,9 +51,14 @@ pub(super) enum Cached {
     Uncached,
 }
 
+/// Whether the daemon wants this open directory cached.
+fn is_cached(file: &File) -> bool {
+    file.data().open_flags.contains(OpenOutFlags::CACHE_DIR)
+}
+
 /// Hands over what is cached, as much as there is room for.
 pub(super) fn read(file: &File, ctx: &mut DirContext) -> Result<Cached> {
-    if !file.data().open_flags.contains(OpenOutFlags::CACHE_DIR) {
+    if !is_cached(file) {
         return Ok(Cached::Uncached);
     }
     let inode = file.inode();
@@ -77,8 +82,7 @@ pub(super) fn read(file: &File, ctx: &mut DirContext) -> Result<Cached> {
 /// The same, from where the reader is.
 fn read_pages(file: &File, stream: &mut Stream, ctx: &mut DirContext) -> Result<Cached> {
     let inode = file.inode();
-    let mut copy = KVec::new();
-    copy.resize(PAGE_SIZE, 0, GFP_KERNEL)?;
+    let mut copy = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
     loop {
         let (index, offset, end) = match inode.next_in_dir_cache(stream, ctx.pos()) {
             Next::Uncached => return Ok(Cached::Uncached),
@@ -146,8 +150,7 @@ pub(super) struct Cache<'a>(Option<Filler<'a>>);
 impl<'a> Cache<'a> {
     /// Of an open directory, if it is to be cached.
     pub(super) fn new(file: &'a File) -> Self {
-        let cached = file.data().open_flags.contains(OpenOutFlags::CACHE_DIR);
-        Self(cached.then(|| Filler::new(file.inode())))
+        Self(is_cached(file).then(|| Filler::new(file.inode())))
     }
 
     /// An entry that was read at position `pos`.
@@ -160,7 +163,7 @@ impl<'a> Cache<'a> {
 
 /// The daemon has nothing more: at position `pos` the directory ends.
 pub(super) fn end(file: &File, pos: i64) {
-    if !file.data().open_flags.contains(OpenOutFlags::CACHE_DIR) {
+    if !is_cached(file) {
         return;
     }
     if let Some(index) = file.inode().end_dir_cache(pos) {
