@@ -162,10 +162,7 @@ pub(super) fn do_getattr(
     file: Option<&File>,
 ) -> Result {
     let conn: &Conn = inode.conn();
-    let asked = AskedAt {
-        attr_version: conn.attr_version(),
-        evict_ctr: 0,
-    };
+    let asked = AskedAt::now_in_use(conn);
     let op = Getattr {
         // Directories have handles of their own kind.
         fh: file.filter(|_| inode.is_reg()).map(|file| file.data().fh),

@@ -44,10 +44,7 @@ use kernel::{
 /// bad.
 #[inline(never)] // Most callers do not come here, and need a smaller stack frame without it.
 pub(super) fn do_statx(idmap: &MntIdmap, inode: &Inode, stat: Option<&mut Kstat>) -> Result {
-    let asked = AskedAt {
-        attr_version: inode.conn().attr_version(),
-        evict_ctr: 0,
-    };
+    let asked = AskedAt::now_in_use(inode.conn());
 
     let then = || {
         let inode = ARef::from(inode);

@@ -73,13 +73,9 @@ pub(super) struct Asked {
 impl Asked {
     /// For a request of this directory that is sent after this.
     pub(super) fn now(dir: &Inode) -> Self {
-        let conn = dir.conn();
         Self {
             named: NamedAt::now(dir),
-            attr: AskedAt {
-                attr_version: conn.attr_version(),
-                evict_ctr: conn.evict_ctr(),
-            },
+            attr: AskedAt::now(dir.conn()),
         }
     }
 }

@@ -89,6 +89,24 @@ impl AskedAt {
         attr_version: 0,
         evict_ctr: 0,
     };
+
+    /// For a request that is sent after this, and may bring any inode.
+    #[inline]
+    pub(in crate::fs) fn now(conn: &Conn) -> Self {
+        Self {
+            attr_version: conn.attr_version(),
+            evict_ctr: conn.evict_ctr(),
+        }
+    }
+
+    /// The same of an inode that is in use, whose version tells.
+    #[inline]
+    pub(in crate::fs) fn now_in_use(conn: &Conn) -> Self {
+        Self {
+            attr_version: conn.attr_version(),
+            evict_ctr: 0,
+        }
+    }
 }
 
 /// Takes a reply's attributes if they are not stale, and drops page cache that no longer fits

@@ -157,10 +157,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
     if name.len() > conn.name_max() as usize {
         return Err(ENAMETOOLONG);
     }
-    let asked = AskedAt {
-        attr_version: conn.attr_version(),
-        evict_ctr: conn.evict_ctr(),
-    };
+    let asked = AskedAt::now(conn);
 
     let lookup = Lookup {
         name: wire_name(name)?,

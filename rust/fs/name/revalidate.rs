@@ -114,10 +114,7 @@ pub(in crate::fs) fn revalidate_rcu(
 /// Looks the name of a positive dentry up again: whether it still is that inode's.
 fn look_again(dir: &Inode, name: &[u8], dentry: &Dentry, inode: &Inode) -> Result<bool> {
     let conn = inode.conn();
-    let asked = AskedAt {
-        attr_version: conn.attr_version(),
-        evict_ctr: 0,
-    };
+    let asked = AskedAt::now_in_use(conn);
 
     let lookup = Lookup {
         name: wire_name(name)?,
