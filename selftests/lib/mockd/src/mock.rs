@@ -326,6 +326,15 @@ impl Mock {
         }
     }
 
+    /// Drops caches until the kernel holds no node of `fs`.
+    pub fn forget_all(&mut self, fs: &mut Memfs) {
+        let start = Instant::now();
+        while !fs.held().is_empty() && start.elapsed() < ktap::patience() {
+            crate::user::drop_caches();
+            self.drain(&mut |r| fs.handle(r));
+        }
+    }
+
     /// Serves on `n` threads until the connection ends. Start the callers first.
     pub fn threads(
         &self,

@@ -187,18 +187,9 @@ fn forgets_balance() {
         Ok((a, b))
     });
     assert_eq!(all, Ok((11, 12)));
-    settle(&mut m, &mut fs);
+    m.forget_all(&mut fs);
     assert_eq!(fs.held(), vec![]);
     m.finish();
-}
-
-/// Drops caches until the kernel holds no node.
-fn settle(m: &mut Mock, fs: &mut Memfs) {
-    let start = std::time::Instant::now();
-    while !fs.held().is_empty() && start.elapsed() < ktap::patience() {
-        user::drop_caches();
-        m.drain(&mut |r| fs.handle(r));
-    }
 }
 
 /// What is known already is counted once more.

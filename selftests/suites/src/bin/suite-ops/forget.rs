@@ -73,18 +73,9 @@ fn forget_balance() {
         Ok(n)
     });
     assert_eq!(r, Ok(50));
-    settle(&mut m, &mut fs);
+    m.forget_all(&mut fs);
     assert_eq!(fs.held(), vec![]);
     m.finish();
-}
-
-/// Drops caches until the kernel holds no node of ours.
-fn settle(m: &mut Mock, fs: &mut Memfs) {
-    let start = std::time::Instant::now();
-    while !fs.held().is_empty() && start.elapsed() < ktap::patience() {
-        user::drop_caches();
-        m.drain(&mut |r| fs.handle(r));
-    }
 }
 
 /// Several FORGETs at once come as one message, when the daemon knows how.
@@ -105,7 +96,7 @@ fn forget_batch() {
             (0..40).try_for_each(|i| user::lstat(&mnt.join(format!("f{i}"))).map(drop))
         });
         assert_eq!(r, Ok(()));
-        settle(&mut m, &mut fs);
+        m.forget_all(&mut fs);
         assert_eq!(fs.held(), vec![]);
         let (single, batch) = (m.rec.count(Op::FORGET), m.rec.count(Op::BATCH_FORGET));
         println!("minor {minor}: {single} FORGET, {batch} BATCH_FORGET");
