@@ -285,28 +285,6 @@ fn known_name_is_refreshed() {
     m.finish();
 }
 
-/// A READDIRPLUS is out when something is changed: it tells how things were before.
-fn newer_attributes_win() {
-    let mut m = mock(&plus());
-    let (_, ()) = again(&mut m, &file(5, 1, "a"), 4096, |_| ());
-    let ls = reader(&mut m);
-    let out = m.expect(Op::READDIRPLUS);
-    let chmod = m.call("a", |p| user::chmod(p, 0o600));
-    let r = m.expect(Op::SETATTR);
-    m.reply(
-        &r,
-        &attr_out(LONG, &Attr::file(5, 1).mode(libc::S_IFREG | 0o600)),
-    );
-    assert_eq!(chmod.join::<Res<()>>(), Ok(()));
-    m.reply(&out, &file(5, 1, "a"));
-    let r = m.expect(Op::RELEASEDIR);
-    m.reply(&r, &[]);
-    assert_eq!(ls.join::<Listed>().map(|l| l.len()), Ok(1));
-    let stat = m.call("a", |p| user::lstat(p).map(|s| s.mode & 0o777));
-    assert_eq!(stat.join::<Res<u32>>(), Ok(0o600));
-    m.finish();
-}
-
 /// A caller that reads the root once; OPENDIR is answered.
 fn reader(m: &mut Mock) -> mockd::Caller {
     let c = m.caller(|mnt, _| {
@@ -318,52 +296,75 @@ fn reader(m: &mut Mock) -> mockd::Caller {
     c
 }
 
-/// The same with data that was written here.
-fn size_of_written_file_wins() {
+/// Its READDIRPLUS is answered with `a`, of one byte, and the directory is closed.
+fn answer(m: &mut Mock, ls: mockd::Caller, out: &mockd::Request) {
+    m.reply(out, &file(5, 1, "a"));
+    let r = m.expect(Op::RELEASEDIR);
+    m.reply(&r, &[]);
+    assert_eq!(ls.join::<Listed>().map(|l| l.len()), Ok(1));
+}
+
+/// `a` is known, and a READDIRPLUS is out when something is changed: it tells how things were
+/// before.
+fn answered_after(change: impl FnOnce(&mut Mock)) -> Mock {
     let mut m = mock(&plus());
     let (_, ()) = again(&mut m, &file(5, 1, "a"), 4096, |_| ());
     let ls = reader(&mut m);
     let out = m.expect(Op::READDIRPLUS);
-    let write = m.call("a", |p| {
-        let fd = user::open(p, libc::O_WRONLY, 0)?;
-        user::pwrite(&fd, &[1; 100], 0)
-    });
-    let r = m.expect(Op::OPEN);
-    m.reply(&r, &open_out(2, 0));
-    let r = m.expect(Op::WRITE);
-    m.reply(&r, &mockd::reply::write_out(100));
-    let r = m.expect(Op::FLUSH);
-    m.reply(&r, &[]);
-    assert_eq!(write.join::<Res<usize>>(), Ok(100));
-    let r = m.expect(Op::RELEASE);
-    m.reply(&r, &[]);
-    m.reply(&out, &file(5, 1, "a"));
-    let r = m.expect(Op::RELEASEDIR);
-    m.reply(&r, &[]);
-    assert_eq!(ls.join::<Listed>().map(|l| l.len()), Ok(1));
+    change(&mut m);
+    answer(&mut m, ls, &out);
+    m
+}
+
+/// The attributes of `a` are asked for: it has `size` bytes.
+fn asked_for(m: &mut Mock, size: u64) {
     let stat = m.call("a", |p| user::lstat(p).map(|s| s.size));
     let r = m.expect(Op::GETATTR);
-    m.reply(&r, &attr_out(LONG, &Attr::file(5, 100)));
-    assert_eq!(stat.join::<Res<u64>>(), Ok(100));
+    m.reply(&r, &attr_out(LONG, &Attr::file(5, size)));
+    assert_eq!(stat.join::<Res<u64>>(), Ok(size));
+}
+
+fn newer_attributes_win() {
+    let mut m = answered_after(|m| {
+        let chmod = m.call("a", |p| user::chmod(p, 0o600));
+        let r = m.expect(Op::SETATTR);
+        m.reply(
+            &r,
+            &attr_out(LONG, &Attr::file(5, 1).mode(libc::S_IFREG | 0o600)),
+        );
+        assert_eq!(chmod.join::<Res<()>>(), Ok(()));
+    });
+    let stat = m.call("a", |p| user::lstat(p).map(|s| s.mode & 0o777));
+    assert_eq!(stat.join::<Res<u32>>(), Ok(0o600));
+    m.finish();
+}
+
+/// The same with data that was written here.
+fn size_of_written_file_wins() {
+    let mut m = answered_after(|m| {
+        let write = m.call("a", |p| {
+            let fd = user::open(p, libc::O_WRONLY, 0)?;
+            user::pwrite(&fd, &[1; 100], 0)
+        });
+        let r = m.expect(Op::OPEN);
+        m.reply(&r, &open_out(2, 0));
+        let r = m.expect(Op::WRITE);
+        m.reply(&r, &mockd::reply::write_out(100));
+        let r = m.expect(Op::FLUSH);
+        m.reply(&r, &[]);
+        assert_eq!(write.join::<Res<usize>>(), Ok(100));
+        let r = m.expect(Op::RELEASE);
+        m.reply(&r, &[]);
+    });
+    asked_for(&mut m, 100);
     m.finish();
 }
 
 /// An inode goes while a READDIRPLUS is out, and with it what would tell whether the answer is
 /// stale: attributes are asked for.
 fn evicted_meanwhile() {
-    let mut m = mock(&plus());
-    let (_, ()) = again(&mut m, &file(5, 1, "a"), 4096, |_| ());
-    let ls = reader(&mut m);
-    let out = m.expect(Op::READDIRPLUS);
-    assert_eq!(forgotten(&mut m, 1), [(5, 1)]);
-    m.reply(&out, &file(5, 1, "a"));
-    let r = m.expect(Op::RELEASEDIR);
-    m.reply(&r, &[]);
-    assert_eq!(ls.join::<Listed>().map(|l| l.len()), Ok(1));
-    let stat = m.call("a", |p| user::lstat(p).map(|s| s.size));
-    let r = m.expect(Op::GETATTR);
-    m.reply(&r, &attr_out(LONG, &Attr::file(5, 2)));
-    assert_eq!(stat.join::<Res<u64>>(), Ok(2));
+    let mut m = answered_after(|m| assert_eq!(forgotten(m, 1), [(5, 1)]));
+    asked_for(&mut m, 2);
     m.finish();
 }
 
@@ -377,10 +378,7 @@ fn epoch_meanwhile() {
     // FUSE_NOTIFY_INC_EPOCH.
     let notify = mockd::reply::message(0, 8, &[]);
     assert_eq!(m.write(&notify), Ok(notify.len()));
-    m.reply(&out, &file(5, 1, "a"));
-    let r = m.expect(Op::RELEASEDIR);
-    m.reply(&r, &[]);
-    assert_eq!(ls.join::<Listed>().map(|l| l.len()), Ok(1));
+    answer(&mut m, ls, &out);
     let stat = m.call("a", |p| user::lstat(p).map(drop));
     let found: Res<()> = m.serve(stat, &mut |r| serve(r, &mut None));
     let (asked, want) = match ktap::implementation() {

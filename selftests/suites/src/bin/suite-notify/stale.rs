@@ -8,8 +8,8 @@ use std::path::Path;
 use ktap::{cases, implementation, Case, Impl};
 use mockd::errno::*;
 use mockd::reply::{attr_out, Attr, Entry, LONG};
-use mockd::user;
 use mockd::wire::{Op, ROOT};
+use mockd::{user, Caller, Request};
 
 use crate::kit::{delete, inval_entry, inval_inode, prune, Scene, EXPIRE_ONLY, NO_DATA};
 
@@ -70,47 +70,53 @@ fn stale_getattr_of_root() {
     stale("", |_| ROOT);
 }
 
+/// A LOOKUP of `name`, which means `f`, is out when `f` grows and is said to be out of date: who
+/// has asked, the request, and the attributes from before.
+fn lookup_out(s: &mut Scene, name: &'static str) -> (Caller, Request, Attr) {
+    let c = s.m.call(name, |p| user::lstat(p).map(drop));
+    let r = s.m.expect_name(Op::LOOKUP, name);
+    let mut old = s.fs.nodes[&s.f].attr;
+    old.size = 11;
+    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
+    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    (c, r, old)
+}
+
+/// It is answered as if that had not been.
+fn answer_late(s: &mut Scene, c: Caller, r: &Request, entry: &Entry) {
+    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
+    s.m.reply(r, &entry.bytes());
+    let fs = &mut s.fs;
+    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
+    assert_eq!(r, Ok(()));
+}
+
+/// `f` is known, and has another name, `g`, which is not.
+fn with_another_name() -> Scene {
+    let mut s = Scene::new();
+    s.know(&["f"]);
+    let root = s.fs.nodes.get_mut(&ROOT).expect("root");
+    root.children.insert("g".into(), s.f);
+    s
+}
+
 /// The attributes that come with a name which is looked up again.
 fn stale_revalidation() {
     let mut s = Scene::new();
     s.fs.entry_valid = (0, 0);
     s.know(&["f"]);
-    let c = s.m.call("f", |p| user::lstat(p).map(drop));
-    let r = s.m.expect_name(Op::LOOKUP, "f");
-    let mut old = s.fs.nodes[&s.f].attr;
-    old.size = 11;
-    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
-    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
-    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let (c, r, old) = lookup_out(&mut s, "f");
     let entry = Entry::new(old).attr_valid(LONG).entry_valid(LONG);
-    s.m.reply(&r, &entry.bytes());
-    let fs = &mut s.fs;
-    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
-    assert_eq!(r, Ok(()));
+    answer_late(&mut s, c, &r, &entry);
     assert_eq!(size(&mut s, "f"), Ok(22));
     s.finish();
 }
 
 /// The same of a name that is new, of a node that is known.
 fn stale_lookup_of_another_name() {
-    let mut s = Scene::new();
-    s.know(&["f"]);
-    s.fs.nodes
-        .get_mut(&ROOT)
-        .expect("root")
-        .children
-        .insert("g".into(), s.f);
-    let c = s.m.call("g", |p| user::lstat(p).map(drop));
-    let r = s.m.expect_name(Op::LOOKUP, "g");
-    let mut old = s.fs.nodes[&s.f].attr;
-    old.size = 11;
-    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
-    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
-    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
-    s.m.reply(&r, &Entry::new(old).bytes());
-    let fs = &mut s.fs;
-    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
-    assert_eq!(r, Ok(()));
+    let mut s = with_another_name();
+    let (c, r, old) = lookup_out(&mut s, "g");
+    answer_late(&mut s, c, &r, &Entry::new(old));
     assert_eq!((size(&mut s, "g"), size(&mut s, "f")), (Ok(22), Ok(22)));
     s.finish();
 }
@@ -223,27 +229,12 @@ fn deleted_while_getattr() {
 
 /// The inode is evicted and made anew by an answer from before.
 fn evicted_meanwhile() {
-    let mut s = Scene::new();
-    s.know(&["f"]);
-    s.fs.nodes
-        .get_mut(&ROOT)
-        .expect("root")
-        .children
-        .insert("g".into(), s.f);
-    let c = s.m.call("g", |p| user::lstat(p).map(drop));
-    let r = s.m.expect_name(Op::LOOKUP, "g");
-    let mut old = s.fs.nodes[&s.f].attr;
-    old.size = 11;
-    s.fs.nodes.get_mut(&s.f).expect("f").attr.size = 22;
-    assert_eq!(s.tell(&inval_inode(s.f, NO_DATA, 0)), Ok(()));
+    let mut s = with_another_name();
+    let (c, r, old) = lookup_out(&mut s, "g");
     assert_eq!(s.tell(&prune(&[s.f])), Ok(()));
     let f = s.f;
     s.await_forgotten(f);
-    s.fs.nodes.get_mut(&s.f).expect("f").lookups += 1;
-    s.m.reply(&r, &Entry::new(old).bytes());
-    let fs = &mut s.fs;
-    let r: Res<()> = s.m.serve(c, &mut |r| fs.handle(r));
-    assert_eq!(r, Ok(()));
+    answer_late(&mut s, c, &r, &Entry::new(old));
     assert_eq!(size(&mut s, "g"), Ok(22));
     s.finish();
 }
