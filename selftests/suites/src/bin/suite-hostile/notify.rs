@@ -55,7 +55,8 @@ pub fn any(rng: &mut Rng, r: &Request, world: &World) -> Bad {
 /// each with a name. So are those whose effect is a matter of time, where records are compared.
 fn about_nodes(rng: &mut Rng, r: &Request, world: &World) -> (i32, Vec<u8>) {
     let known = [&[ROOT, r.node][..], &world.nodes].concat().pick(rng);
-    let nobody = [0, u64::MAX, 1 << 63, 0xdead_beef_0000].pick(rng);
+    // None of these is what `mutate` makes of a node's number.
+    let nobody = [0, 1 << 62, 1 << 63, 0xdead_beef_0000].pick(rng);
     let node = [known, known, nobody].pick(rng);
     let (parent, pruned) = match implementation() {
         _ if world.only_common => (nobody, nobody),
