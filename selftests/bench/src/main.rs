@@ -106,23 +106,18 @@ fn meter() -> Result<Meter, String> {
 }
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("pong") => {
-            let (ask, tell) = (inherited(0), inherited(1));
-            become_real_time();
-            rows::pong(&ask, &tell);
-        }
-        Some(role @ ("serve" | "serve_xattrs")) => {
-            let device = inherited(0);
-            become_real_time();
-            server::serve(&device, role == "serve_xattrs");
-        }
-        _ => {
-            if let Err(reason) = meter().and_then(|meter| bench(&meter)) {
-                println!("FAILED: {reason}");
-                return ExitCode::FAILURE;
-            }
-        }
+    let role = std::env::args().nth(1).unwrap_or_default();
+    if role == "pong" {
+        let (ask, tell) = (inherited(0), inherited(1));
+        become_real_time();
+        rows::pong(&ask, &tell);
+    } else if let Some(can) = server::Can::of_role(&role) {
+        let device = inherited(0);
+        become_real_time();
+        server::serve(&device, can);
+    } else if let Err(reason) = meter().and_then(|meter| bench(&meter)) {
+        println!("FAILED: {reason}");
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

@@ -5,6 +5,7 @@
 //! fstat(2) must be that and no other call.
 
 use crate::measure::{Daemon, Meter};
+use crate::server::Can;
 use crate::{server, spawn};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::fs::{fcntl_lock, fgetxattr, open, stat, unlink, FlockOperation, Mode, OFlags};
@@ -70,16 +71,24 @@ fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
 
 /// What goes to the daemons of [`server`].
 pub fn fuse(meter: &Meter) -> Result<(), String> {
-    served("serve", |daemon| {
+    served(Can::Nothing, |daemon| {
         names(meter, daemon)?;
         data(meter, daemon)
     })?;
-    served("serve_xattrs", |daemon| xattrs(meter, daemon))
+    // Before each write the kernel asks whether the file has capabilities.
+    served(Can::Xattrs, |daemon| {
+        xattrs(meter, daemon)?;
+        cached(meter, "write_4k", 2, daemon)
+    })?;
+    // It has asked once.
+    served(Can::Killpriv, |daemon| {
+        cached(meter, "write_4k_killpriv_v2", 1, daemon)
+    })
 }
 
-/// Mounts a daemon in this role for as long as `rows` takes.
+/// Mounts a daemon that can do this for as long as `rows` takes.
 fn served(
-    role: &str,
+    can: Can,
     rows: impl FnOnce(&dyn Fn() -> Daemon) -> Result<(), String>,
 ) -> Result<(), String> {
     std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
@@ -93,7 +102,7 @@ fn served(
     mount("bench", MOUNT, "fuse", MountFlags::empty(), &*options)
         .map_err(|error| format!("mount: {error}"))?;
     // Only a mounted device can be read; nobody is waited for before the first lookup.
-    let mut child = spawn(role, &[&device])?;
+    let mut child = spawn(can.role(), &[&device])?;
     drop(device);
 
     let count = open_at("count", OFlags::PATH)?;
@@ -180,4 +189,18 @@ fn xattrs(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// Writes to a page of the page cache, each of which is passed on at once.
+fn cached(
+    meter: &Meter,
+    row: &str,
+    requests: u64,
+    daemon: &dyn Fn() -> Daemon,
+) -> Result<(), String> {
+    let file = open_at("cached", OFlags::RDWR)?;
+    let page = [7u8; PAGE];
+    meter.measure(row, ROUNDS, requests, daemon, || {
+        assert_eq!(pwrite(&file, &page, 0), Ok(PAGE));
+    })
 }

@@ -26,6 +26,8 @@ const BATCH_FORGET: u32 = 42;
 const FLAGS: u32 = (1 << 0) | (1 << 1) | (1 << 5) | (1 << 18);
 /// Of INIT, of a daemon with attributes.
 const POSIX_ACL: u32 = 1 << 20;
+/// Of INIT, of one that also clears set-id bits and capabilities by itself.
+const HANDLE_KILLPRIV_V2: u32 = 1 << 28;
 /// Of OPEN.
 const DIRECT_IO: u32 = 1 << 0;
 
@@ -54,6 +56,8 @@ const DIRECT_NODE: u64 = 6;
 const COUNT_NODE: u64 = 7;
 /// Has attributes, if the daemon does. All is valid.
 const XATTRS_NODE: u64 = 8;
+/// A file in the page cache, of [`MAX_DATA`] bytes. All is valid.
+const CACHED_NODE: u64 = 9;
 const FOREVER: u64 = 1_000_000;
 
 /// The attributes of [`XATTRS_NODE`].
@@ -80,6 +84,7 @@ fn node_of(name: &[u8]) -> Option<u64> {
         b"direct" => DIRECT_NODE,
         b"count" => COUNT_NODE,
         b"xattrs" => XATTRS_NODE,
+        b"cached" => CACHED_NODE,
         _ => return None,
     })
 }
@@ -119,14 +124,49 @@ fn name_at(input: &[u8], at: usize) -> &[u8] {
     input[at..].split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
-/// Serves until the filesystem is unmounted, with attributes or without.
-pub fn serve(device: &OwnedFd, xattrs: bool) {
+/// What a daemon can do besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Can {
+    Nothing,
+    /// Has attributes.
+    Xattrs,
+    /// And clears set-id bits and capabilities.
+    Killpriv,
+}
+
+impl Can {
+    /// The role of this program in which it serves so.
+    pub fn role(self) -> &'static str {
+        match self {
+            Can::Nothing => "serve",
+            Can::Xattrs => "serve_xattrs",
+            Can::Killpriv => "serve_killpriv",
+        }
+    }
+
+    pub fn of_role(role: &str) -> Option<Can> {
+        let mut all = [Can::Nothing, Can::Xattrs, Can::Killpriv].into_iter();
+        all.find(|can| can.role() == role)
+    }
+
+    /// Of INIT.
+    fn flags(self) -> u32 {
+        match self {
+            Can::Nothing => FLAGS,
+            Can::Xattrs => FLAGS | POSIX_ACL,
+            Can::Killpriv => FLAGS | POSIX_ACL | HANDLE_KILLPRIV_V2,
+        }
+    }
+}
+
+/// Serves until the filesystem is unmounted.
+pub fn serve(device: &OwnedFd, can: Can) {
     let mut input = vec![0u8; MAX_DATA + 8192];
     let data = vec![5u8; MAX_DATA];
     let mut daemon = Daemon {
         served: 0,
         created: false,
-        xattrs,
+        can,
         output: [0; 256],
     };
     loop {
@@ -159,8 +199,7 @@ struct Daemon {
     served: u64,
     /// Whether the file of [`CREATE_NODE`] is there.
     created: bool,
-    /// Whether it knows GETXATTR.
-    xattrs: bool,
+    can: Can,
     output: [u8; 256],
 }
 
@@ -177,8 +216,7 @@ impl Daemon {
                 put(body, 0, 7u32.to_ne_bytes());
                 put(body, 4, 46u32.to_ne_bytes());
                 put(body, 8, 131_072u32.to_ne_bytes());
-                let acl = if self.xattrs { POSIX_ACL } else { 0 };
-                let flags = u32_at(input, IN_HEADER + 12) & (FLAGS | acl);
+                let flags = u32_at(input, IN_HEADER + 12) & self.can.flags();
                 put(body, 12, flags.to_ne_bytes());
                 put(body, 20, (MAX_DATA as u32).to_ne_bytes());
                 Ok(64)
@@ -210,7 +248,7 @@ impl Daemon {
                 Ok(0)
             }
             RELEASE | SETLK => Ok(0),
-            GETXATTR if self.xattrs => getxattr(body, node, input),
+            GETXATTR if self.can != Can::Nothing => getxattr(body, node, input),
             READ => {
                 payload = (u32_at(input, IN_HEADER + 16) as usize).min(MAX_DATA);
                 Ok(0)
@@ -265,7 +303,7 @@ impl Daemon {
                 put(out, 8, self.served.to_ne_bytes());
                 put(out, 68, (switches() as u32).to_ne_bytes());
             }
-            DIRECT_NODE => put(out, 8, (MAX_DATA as u64).to_ne_bytes()),
+            DIRECT_NODE | CACHED_NODE => put(out, 8, (MAX_DATA as u64).to_ne_bytes()),
             _ => {}
         }
     }
@@ -273,14 +311,14 @@ impl Daemon {
 
 fn entry_valid(node: u64) -> u64 {
     match node {
-        GETATTR_NODE | DIRECT_NODE | COUNT_NODE | XATTRS_NODE => FOREVER,
+        GETATTR_NODE | DIRECT_NODE | COUNT_NODE | XATTRS_NODE | CACHED_NODE => FOREVER,
         _ => 0,
     }
 }
 
 fn attributes_valid(node: u64) -> u64 {
     match node {
-        ROOT | LOOKUP_NODE | DIRECT_NODE | XATTRS_NODE => FOREVER,
+        ROOT | LOOKUP_NODE | DIRECT_NODE | XATTRS_NODE | CACHED_NODE => FOREVER,
         _ => 0,
     }
 }
