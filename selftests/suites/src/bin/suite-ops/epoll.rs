@@ -5,13 +5,15 @@
 use std::os::fd::AsRawFd;
 
 use ktap::{cases, Case, Impl};
-use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLRDNORM, POLLIN};
+use libc::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT};
+use libc::{EPOLLRDNORM, POLLIN};
 use mockd::errno::*;
 use mockd::poll::{notify_poll, poll, Epoll};
 use mockd::ring::Ring;
 use mockd::user;
 use mockd::wire::{Op, FOPEN_NOFLUSH};
 use suites::fusectl;
+use suites::settle::settle;
 
 use crate::poll::{Scene, ALWAYS, NOTIFY, READY};
 
@@ -25,6 +27,7 @@ pub fn cases() -> Vec<Case> {
         epoll_notified_while_added,
         epoll_in_epoll,
         epoll_of_two,
+        epoll_exclusive,
         epoll_of_closed_file,
         epoll_of_unknown,
         epoll_of_directory,
@@ -123,6 +126,40 @@ fn epoll_oneshot() {
     }
     assert_eq!(c.get::<Events>(), only(EPOLLIN));
     assert_eq!(s.end::<Res<()>>(c), Ok(()));
+    s.m.finish();
+}
+
+/// Of two who want to be woken up alone, one is for each notification; the other one when the first
+/// waits no more.
+fn epoll_exclusive() {
+    let mut s = Scene::new();
+    let c = s.caller(|f, _| -> Res<Vec<Events>> {
+        let both = [0; 2].map(|_| Epoll::new());
+        for e in &both {
+            e.add(&f, EPOLLIN | EPOLLEXCLUSIVE)?;
+        }
+        Ok(std::thread::scope(|scope| {
+            let waits = both.each_ref().map(|e| scope.spawn(|| e.wait(-1)));
+            waits.map(|t| t.join().expect("a thread")).into()
+        }))
+    });
+    let added = [0; 2].map(|_| {
+        let r = s.asked();
+        assert_eq!((r.get("flags"), r.get("events")), (NOTIFY, IN));
+        s.tell(&r, 0);
+        r
+    });
+    for _ in 0..2 {
+        settle(&[c.pid]);
+        s.notify(&added[0]);
+        let r = s.asked();
+        // Whoever is woken up asks.
+        settle(&[c.pid]);
+        assert!(!s.m.pending(), "both were woken up");
+        s.tell(&r, READY);
+    }
+    let each = Ok(vec![only(EPOLLIN), only(EPOLLIN)]);
+    assert_eq!(s.end::<Res<Vec<Events>>>(c), each);
     s.m.finish();
 }
 
