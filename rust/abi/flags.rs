@@ -147,6 +147,8 @@ flags! {
         HAS_EXPIRE_ONLY = 35;
         /// Information: requests may be sent again.
         HAS_RESEND = 39;
+        /// Mounts may map ids: only what makes a file says whose it is to be.
+        ALLOW_IDMAP = 40;
         /// `request_timeout` is valid.
         REQUEST_TIMEOUT = 42;
     }

@@ -63,6 +63,9 @@ impl Creds {
     };
 }
 
+/// In place of a user and a group that are nobody's (`FUSE_INVALID_UIDGID`).
+pub const INVALID_UIDGID: u32 = u32::MAX;
+
 /// C: `struct fuse_in_header`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -16,6 +16,7 @@ use crate::{
             Read,
             Write, //
         },
+        NodeId,
         OpenOutFlags, //
     },
     fs::{
@@ -489,8 +490,8 @@ impl Holds for Writing<'_> {
 }
 
 impl Subject for Writing<'_> {
-    fn inode(&self) -> &Inode {
-        self.file.inode()
+    fn node(&self) -> NodeId {
+        self.file.inode().nodeid()
     }
 }
 

@@ -242,7 +242,7 @@ impl ReadAhead<'_> {
             let end = KBox::new(end, GFP_KERNEL)?;
             let message = Message {
                 node: Some(data.nodeid),
-                caller: conn.caller()?,
+                caller: conn.caller(None)?,
                 op: &op,
             };
             let request = conn.chan.background(Gfp::KERNEL)?;

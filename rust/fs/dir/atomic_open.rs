@@ -8,7 +8,10 @@
 //! which changes no name. Takes no other locks.
 
 use super::{
-    create,
+    create::{
+        self,
+        Making, //
+    },
     create_ext::Extensions, //
 };
 use crate::{
@@ -159,7 +162,7 @@ fn create_open<'a>(
     let conn = dir.conn();
     let asked = NamedAt::now(dir);
     let (entry, idmap) = match file {
-        Some(file) => (file.dentry(), || file.mnt_idmap()),
+        Some(file) => (file.dentry(), file.mnt_idmap()),
         None => return Err(EIO),
     };
     let mut new_file = Some(NewFile::new(conn, Kind::File)?);
@@ -188,8 +191,8 @@ fn create_open<'a>(
         }
     };
     let out = match makes {
-        Makes::Name => conn.call_then(dir, &op, then),
-        Makes::NoName => conn.call_then(dir, &Tmpfile(op), then),
+        Makes::Name => conn.call_then(Making::new(idmap, dir), &op, then),
+        Makes::NoName => conn.call_then(Making::new(idmap, dir), &Tmpfile(op), then),
     }?;
     let data = new_file.ok_or(EINTR)?.opened(out.entry.node, out.open);
     open_created(dir, asked, file, flags, &out, data)

@@ -19,6 +19,7 @@ use crate::{
         },
         Entry,
         FileType,
+        NodeId,
         Rdev, //
     },
     fs::{
@@ -28,6 +29,13 @@ use crate::{
             doubt::Change,
             lookup::splice,
             wire_name::wire_name, //
+        },
+        request::{
+            call::{
+                Holds,
+                Subject, //
+            },
+            held::Held, //
         },
         Dentry,
         Fuse,
@@ -56,15 +64,51 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// Sends a request that makes an object of type `kind`, or a link to `linked`, and gives the dentry
-/// its inode (`create_new_entry()`). Returns the dentry to use in place of `dentry`, if another.
+/// Where something is made: a directory that the VFS has locked.
+pub(super) struct Making<'a> {
+    dir: &'a Inode,
+    /// What gets another link, locked too.
+    linked: Option<&'a Inode>,
+    /// Of the mount, unless it is a link.
+    idmap: Option<&'a MntIdmap>,
+}
+
+impl<'a> Making<'a> {
+    /// A new file.
+    pub(super) fn new(idmap: &'a MntIdmap, dir: &'a Inode) -> Self {
+        Self {
+            dir,
+            linked: None,
+            idmap: Some(idmap),
+        }
+    }
+}
+
+impl Holds for Making<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        (self.dir, self.linked).hold(held)
+    }
+}
+
+impl Subject for Making<'_> {
+    fn node(&self) -> NodeId {
+        self.dir.nodeid()
+    }
+
+    fn idmap(&self) -> Option<&MntIdmap> {
+        self.idmap
+    }
+}
+
+/// Sends a request that makes an object of type `kind`, or a link, and gives the dentry its inode
+/// (`create_new_entry()`). Returns the dentry to use in place of `dentry`, if another.
 fn create_new_entry<'a, O: Op<Out = Entry>>(
-    dir: &Inode,
-    linked: Option<&Inode>,
+    making: Making<'_>,
     dentry: NegativeDentry<'a, Fuse>,
     op: &O,
     kind: FileType,
 ) -> Result<Option<Alias<'a, Fuse>>> {
+    let (dir, linked) = (making.dir, making.linked);
     dir.check_bad()?;
     let conn = dir.conn();
     let asked = NamedAt::now(dir);
@@ -80,7 +124,7 @@ fn create_new_entry<'a, O: Op<Out = Entry>>(
         }
     };
     let entry = conn
-        .call_then((dir, linked), op, then)
+        .call_then(making, op, then)
         .inspect_err(|e| dentry.change_failed(Change::Makes, *e));
     if left {
         return Err(EINTR);
@@ -122,13 +166,12 @@ fn created_behind(dir: &Inode, dentry: &Dentry, linked: Option<&Inode>, entry: R
 
 /// The same for what is not a directory, of which there is never another dentry.
 fn create_new_nondir<O: Op<Out = Entry>>(
-    dir: &Inode,
-    linked: Option<&Inode>,
+    making: Making<'_>,
     dentry: NegativeDentry<'_, Fuse>,
     op: &O,
     kind: FileType,
 ) -> Result {
-    create_new_entry(dir, linked, dentry, op, kind).map(drop)
+    create_new_entry(making, dentry, op, kind).map(drop)
 }
 
 /// `mknod`, and `create` without an open.
@@ -142,7 +185,7 @@ pub(in crate::fs) fn mknod(
     dir.await_names()?;
     let (perm, umask) = dir.conn().masked_perm(mode);
     let kind = FileType::from_mode(mode.into()).ok_or(EINVAL)?;
-    let ext = Extensions::new(|| idmap, dir, *dentry, perm)?;
+    let ext = Extensions::new(idmap, dir, *dentry, perm)?;
     let op = Mknod {
         kind,
         perm,
@@ -151,7 +194,7 @@ pub(in crate::fs) fn mknod(
         name: wire_name(dentry.name())?,
         ext: Extensions::on_wire(&ext)?,
     };
-    create_new_nondir(dir, None, dentry, &op, kind)
+    create_new_nondir(Making::new(idmap, dir), dentry, &op, kind)
 }
 
 /// `mkdir`.
@@ -163,14 +206,14 @@ pub(in crate::fs) fn mkdir<'a>(
 ) -> Result<Option<Alias<'a, Fuse>>> {
     dir.await_names()?;
     let (perm, umask) = dir.conn().masked_perm(mode);
-    let ext = Extensions::new(|| idmap, dir, *dentry, S_IFDIR.into())?;
+    let ext = Extensions::new(idmap, dir, *dentry, S_IFDIR.into())?;
     let op = Mkdir {
         perm,
         umask,
         name: wire_name(dentry.name())?,
         ext: Extensions::on_wire(&ext)?,
     };
-    create_new_entry(dir, None, dentry, &op, FileType::Directory)
+    create_new_entry(Making::new(idmap, dir), dentry, &op, FileType::Directory)
 }
 
 /// `symlink`.
@@ -181,13 +224,13 @@ pub(in crate::fs) fn symlink(
     target: &[u8],
 ) -> Result {
     dir.await_names()?;
-    let ext = Extensions::new(|| idmap, dir, *dentry, S_IFLNK.into())?;
+    let ext = Extensions::new(idmap, dir, *dentry, S_IFLNK.into())?;
     let op = Symlink {
         name: wire_name(dentry.name())?,
         target: wire_name(target)?,
         ext: Extensions::on_wire(&ext)?,
     };
-    create_new_nondir(dir, None, dentry, &op, FileType::Symlink)
+    create_new_nondir(Making::new(idmap, dir), dentry, &op, FileType::Symlink)
 }
 
 /// `link`.
@@ -211,10 +254,13 @@ pub(in crate::fs) fn link(
         kind,
         name: wire_name(new.name())?,
     };
-    conn.unless_lacking(Link::OPCODE, || {
-        create_new_nondir(dir, Some(inode), new, &op, kind)
-    })?
-    .ok_or(EPERM)?;
+    let making = Making {
+        dir,
+        linked: Some(inode),
+        idmap: None,
+    };
+    conn.unless_lacking(Link::OPCODE, || create_new_nondir(making, new, &op, kind))?
+        .ok_or(EPERM)?;
     inode.update_ctime_in_cache();
     Ok(())
 }

@@ -58,8 +58,8 @@ impl Extensions {
     ///
     /// EIO if the directory is bad; those of the security module.
     #[inline]
-    pub(super) fn new<'a>(
-        idmap: impl FnOnce() -> &'a MntIdmap,
+    pub(super) fn new(
+        idmap: &MntIdmap,
         dir: &Inode,
         entry: NamedDentry<'_, Fuse>,
         mode: u32,
@@ -69,7 +69,7 @@ impl Extensions {
         if wanted == InitFlags::EMPTY {
             return Ok(None);
         }
-        Self::wanted(wanted, idmap(), dir, entry, mode).map(Some)
+        Self::wanted(wanted, idmap, dir, entry, mode).map(Some)
     }
 
     #[inline(never)]

@@ -22,7 +22,8 @@ use crate::{
             Readdirplus, //
         },
         Direntpluses,
-        Dirents, //
+        Dirents,
+        NodeId, //
     },
     fs::{
         request::{
@@ -33,8 +34,7 @@ use crate::{
             held::Held, //
         },
         File,
-        Fuse,
-        Inode, //
+        Fuse, //
     },
     kapi::vfs::{
         dentry_lookup::LockedDir,
@@ -162,7 +162,7 @@ impl Holds for Listing<'_> {
 }
 
 impl Subject for Listing<'_> {
-    fn inode(&self) -> &Inode {
-        self.0.inode()
+    fn node(&self) -> NodeId {
+        self.0.inode().nodeid()
     }
 }

@@ -13,10 +13,13 @@ use super::remove::{
     entry_unlinked, //
 };
 use crate::{
-    abi::op::{
-        Op,
-        Rename,
-        Rename2, //
+    abi::{
+        op::{
+            Op,
+            Rename,
+            Rename2, //
+        },
+        NodeId, //
     },
     fs::{
         name::{
@@ -37,6 +40,7 @@ use crate::{
     },
     kapi::vfs::{
         dentry::NamedDentry,
+        mnt_idmapping::MntIdmap,
         namei::{
             RENAME_EXCHANGE,
             RENAME_NOREPLACE,
@@ -52,6 +56,7 @@ use kernel::{
 
 /// `rename`.
 pub(in crate::fs) fn rename(
+    idmap: &MntIdmap,
     old_dir: &Inode,
     old: NamedDentry<'_, Fuse>,
     new_dir: &Inode,
@@ -63,6 +68,8 @@ pub(in crate::fs) fn rename(
         old: old.inode(),
         new_dir,
         new: new.inode(),
+        // What stays in the old place is made by it.
+        idmap: (flags & RENAME_WHITEOUT != 0).then_some(idmap),
     };
     names.await_all(old.dentry(), new.dentry(), flags)?;
     old_dir.check_bad()?;
@@ -102,6 +109,8 @@ struct Names<'a> {
     old: Option<&'a Inode>,
     new_dir: &'a Inode,
     new: Option<&'a Inode>,
+    /// Of the mount, if something is made.
+    idmap: Option<&'a MntIdmap>,
 }
 
 impl Names<'_> {
@@ -158,8 +167,12 @@ impl Holds for &Names<'_> {
 }
 
 impl Subject for &Names<'_> {
-    fn inode(&self) -> &Inode {
-        self.old_dir
+    fn node(&self) -> NodeId {
+        self.old_dir.nodeid()
+    }
+
+    fn idmap(&self) -> Option<&MntIdmap> {
+        self.idmap
     }
 }
 

@@ -39,8 +39,7 @@ use crate::{
                 Held, //
             },
         },
-        File,
-        Inode, //
+        File, //
     },
     kapi::{
         mm::gfp::Gfp,
@@ -248,8 +247,8 @@ impl Holds for &Asked<'_> {
 }
 
 impl Subject for &Asked<'_> {
-    fn inode(&self) -> &Inode {
-        self.file.inode()
+    fn node(&self) -> NodeId {
+        self.file.inode().nodeid()
     }
 }
 

@@ -85,6 +85,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::CREATE_SUPP_GROUP)
     .with(InitFlags::HAS_EXPIRE_ONLY)
     .with(InitFlags::HAS_RESEND)
+    .with(InitFlags::ALLOW_IDMAP)
     .with(InitFlags::REQUEST_TIMEOUT);
 
 /// Sends INIT for a superblock that has just been set up (`fuse_send_init()`). With `sync` waits
@@ -170,6 +171,11 @@ impl ProcessReply {
         if out.flags.contains(InitFlags::ABORT_ERROR) {
             chan.set_abort_err();
         }
+        if !self.may_allow_idmap(&out) {
+            chan.set_conn_error();
+            chan.set_initialized(None);
+            return;
+        }
         let negotiated = negotiated(&out, self.max_pages_limit);
         let params = ChanParams {
             minor: negotiated.minor.get(),
@@ -181,10 +187,21 @@ impl ProcessReply {
         self.live
             .with(|sb| self.set_up_super(sb, &out, params.max_pages));
         self.conn.set_negotiated(negotiated);
+        if out.flags.contains(InitFlags::ALLOW_IDMAP) {
+            self.live.with(SuperBlock::allow_idmap);
+        }
         if let Some(seconds) = request_timeout(&out) {
             chan.set_request_timeout(seconds);
         }
         chan.set_initialized(Some(params));
+    }
+
+    /// Whether what is said of idmapped mounts makes sense: who may do what is to be the kernel's
+    /// to decide, as the daemon is not told who asks.
+    fn may_allow_idmap(&self, out: &InitOut) -> bool {
+        !out.flags.contains(InitFlags::ALLOW_IDMAP)
+            || self.conn.params.default_permissions
+            || out.flags.contains(InitFlags::POSIX_ACL)
     }
 
     /// How many background requests there may be (`process_init_limits()`).

@@ -18,6 +18,7 @@ use crate::{
             Lookup,
             LookupOut, //
         },
+        NodeId,
         Timeout, //
     },
     fs::{
@@ -207,7 +208,7 @@ impl Holds for LookingUp<'_> {
 }
 
 impl Subject for LookingUp<'_> {
-    fn inode(&self) -> &Inode {
-        self.dir
+    fn node(&self) -> NodeId {
+        self.dir.nodeid()
     }
 }

@@ -117,7 +117,7 @@ pub(super) fn retrieve(
         size: folios.bytes().try_into().map_err(|_| EIO)?,
     };
     let message = Message {
-        caller: conn.caller()?,
+        caller: conn.caller(None)?,
         node: Some(node),
         op: &op,
     };

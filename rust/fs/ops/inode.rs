@@ -214,14 +214,14 @@ impl InodeOperations<Fuse> for DirInodeOperations {
     }
 
     fn rename(
-        _idmap: &MntIdmap,
+        idmap: &MntIdmap,
         old_dir: &Inode,
         old: NamedDentry<'_, Fuse>,
         new_dir: &Inode,
         new: NamedDentry<'_, Fuse>,
         flags: u32,
     ) -> Result {
-        rename::rename(old_dir, old, new_dir, new, flags)
+        rename::rename(idmap, old_dir, old, new_dir, new, flags)
     }
 
     fn permission(idmap: &MntIdmap, inode: &Inode, mask: u32) -> Result {

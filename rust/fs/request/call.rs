@@ -12,9 +12,11 @@ use super::held::{
 };
 use crate::{
     abi::{
+        header::INVALID_UIDGID,
         BadReply,
         Body,
         Creds,
+        InitFlags,
         Minor,
         NodeId,
         Op, //
@@ -38,7 +40,8 @@ use crate::{
                 from_kuid_munged, //
             },
         },
-        time::jiffies::Jiffies64, //
+        time::jiffies::Jiffies64,
+        vfs::mnt_idmapping::MntIdmap, //
     },
     transport::{
         Answer,
@@ -55,13 +58,17 @@ use crate::{
 use kernel::prelude::*;
 
 impl Conn {
-    /// The current task, as the daemon is told of it (`fuse_fill_creds()`).
+    /// The current task, as the daemon is told of it (`fuse_fill_creds()`); with the mapping of the
+    /// mount, if what it asks for makes a file.
     ///
     /// # Errors
     ///
     /// EOVERFLOW for a user or group that has no id in the daemon's namespace.
     #[inline(always)]
-    pub(in crate::fs) fn caller(&self) -> Result<Creds> {
+    pub(in crate::fs) fn caller(&self, idmap: Option<&MntIdmap>) -> Result<Creds> {
+        if self.agreed(InitFlags::ALLOW_IDMAP) {
+            return Ok(self.caller_idmapped(idmap));
+        }
         Ok(Creds {
             uid: from_kuid(&self.user_ns, current_fsuid()).ok_or(EOVERFLOW)?,
             gid: from_kgid(&self.user_ns, current_fsgid()).ok_or(EOVERFLOW)?,
@@ -69,8 +76,30 @@ impl Conn {
         })
     }
 
+    /// The same where mounts may map ids. Who asks is the kernel's to look at then; whose a new
+    /// file is, the mount says.
+    #[inline(never)]
+    fn caller_idmapped(&self, idmap: Option<&MntIdmap>) -> Creds {
+        let ns = &*self.user_ns;
+        let (uid, gid) = match idmap {
+            Some(idmap) => (
+                from_kuid(ns, idmap.mapped_fsuid(ns)),
+                from_kgid(ns, idmap.mapped_fsgid(ns)),
+            ),
+            None => (None, None),
+        };
+        Creds {
+            uid: uid.unwrap_or(INVALID_UIDGID),
+            gid: gid.unwrap_or(INVALID_UIDGID),
+            pid: current_pid_nr_ns(&self.pid_ns),
+        }
+    }
+
     /// As [`caller`](Self::caller), for what must be sent: an id without a name is replaced.
     pub(in crate::fs) fn caller_munged(&self) -> Creds {
+        if self.agreed(InitFlags::ALLOW_IDMAP) {
+            return self.caller_idmapped(None);
+        }
         Creds {
             uid: from_kuid_munged(&self.user_ns, current_fsuid()),
             gid: from_kgid_munged(&self.user_ns, current_fsgid()),
@@ -152,8 +181,8 @@ impl Conn {
             return Err(ECONNREFUSED);
         }
         let message = Message {
-            caller: self.caller()?,
-            node: Some(on.inode().nodeid()),
+            caller: self.caller(on.idmap())?,
+            node: Some(on.node()),
             op,
         };
         let mut leaver = Leaver::new(self, &on, then);
@@ -184,11 +213,10 @@ impl Conn {
     pub(in crate::fs) fn call_forced<O: Op>(&self, on: impl Subject, op: &O) -> Result<O::Out> {
         let message = Message {
             caller: self.caller_munged(),
-            node: Some(on.inode().nodeid()),
+            node: Some(on.node()),
             op,
         };
-        let mut leaver = Leaver::new(self, &on, || |_: &mut Outcome<'_>| {});
-        leaver.patient = true;
+        let mut leaver = Leaver::new(self, &on, || |_: &mut Outcome<'_>| {}).patient();
         (self.chan)
             .call(How::Forced, &message, None, &mut leaver)?
             .decode(op)
@@ -216,8 +244,13 @@ pub(in crate::fs) trait Holds {
 
 /// What a request is about.
 pub(in crate::fs) trait Subject: Holds {
-    /// The inode that it is sent to.
-    fn inode(&self) -> &Inode;
+    /// The node that it is sent to.
+    fn node(&self) -> NodeId;
+
+    /// If it makes a file, the mapping of ids of the mount that the caller has come by.
+    fn idmap(&self) -> Option<&MntIdmap> {
+        None
+    }
 }
 
 impl Holds for &Inode {
@@ -227,8 +260,8 @@ impl Holds for &Inode {
 }
 
 impl Subject for &Inode {
-    fn inode(&self) -> &Inode {
-        self
+    fn node(&self) -> NodeId {
+        self.nodeid()
     }
 }
 
@@ -239,8 +272,8 @@ impl Holds for &File {
 }
 
 impl Subject for &File {
-    fn inode(&self) -> &Inode {
-        File::inode(self)
+    fn node(&self) -> NodeId {
+        self.inode().nodeid()
     }
 }
 
@@ -254,8 +287,8 @@ impl Holds for (&Inode, Option<&File>) {
 }
 
 impl Subject for (&Inode, Option<&File>) {
-    fn inode(&self) -> &Inode {
-        self.0
+    fn node(&self) -> NodeId {
+        self.0.nodeid()
     }
 }
 
@@ -268,8 +301,8 @@ impl Holds for (&Inode, Option<&Inode>) {
 }
 
 impl Subject for (&Inode, Option<&Inode>) {
-    fn inode(&self) -> &Inode {
-        self.0
+    fn node(&self) -> NodeId {
+        self.0.nodeid()
     }
 }
 
@@ -292,6 +325,13 @@ impl<'a, S, F> Leaver<'a, S, F> {
             then: Some(then),
             patient: false,
         }
+    }
+
+    /// It does so after it has waited a time for the answer
+    /// ([`LeftTable::deadline`](crate::fs::conn::left::LeftTable::deadline)).
+    pub(in crate::fs) fn patient(mut self) -> Self {
+        self.patient = true;
+        self
     }
 }
 

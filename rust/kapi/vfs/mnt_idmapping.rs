@@ -7,6 +7,10 @@
 use crate::{
     bindings,
     kapi::task::{
+        cred::{
+            current_fsgid,
+            current_fsuid, //
+        },
         uidgid::Kgid,
         user_namespace::UserNamespace, //
     },
@@ -60,6 +64,25 @@ impl MntIdmap {
         let vfsuid =
             unsafe { bindings::make_vfsuid(self.as_ptr(), fs_userns.as_ptr(), uid.into_raw()) };
         Kuid::from_raw(bindings::kuid_t { val: vfsuid.val })
+    }
+
+    /// Whose on the filesystem a file is that the current task makes through the mount
+    /// (`mapped_fsuid()`); may be invalid.
+    pub(crate) fn mapped_fsuid(&self, fs_userns: &UserNamespace) -> Kuid {
+        let val = current_fsuid().into_raw().val;
+        let vfsuid = bindings::vfsuid_t { val };
+        // SAFETY: Both are alive.
+        let uid = unsafe { bindings::from_vfsuid(self.as_ptr(), fs_userns.as_ptr(), vfsuid) };
+        Kuid::from_raw(uid)
+    }
+
+    /// Which group's it is (`mapped_fsgid()`); may be invalid.
+    pub(crate) fn mapped_fsgid(&self, fs_userns: &UserNamespace) -> Kgid {
+        let val = current_fsgid().into_raw().val;
+        let vfsgid = bindings::vfsgid_t { val };
+        // SAFETY: Both are alive.
+        let gid = unsafe { bindings::from_vfsgid(self.as_ptr(), fs_userns.as_ptr(), vfsgid) };
+        Kgid::from_raw(gid)
     }
 
     /// A group of the filesystem as seen through the mount.

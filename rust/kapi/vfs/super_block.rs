@@ -233,6 +233,17 @@ impl<T: SuperTypes> SuperBlock<T> {
         }
     }
 
+    /// From now on mounts of the superblock may map ids (`SB_I_NOIDMAP`).
+    pub(crate) fn allow_idmap(&self) {
+        // SAFETY: A live superblock, of which this is an aligned word. C changes it without a lock
+        // too, when INIT is answered.
+        let iflags = unsafe { Atomic::from_ptr(&raw mut (*self.as_ptr()).s_iflags) };
+        let mut old = iflags.load(Relaxed);
+        while let Err(now) = iflags.cmpxchg(old, old & !SB_I_NOIDMAP, Release) {
+            old = now;
+        }
+    }
+
     /// The backing device (`s_bdi`).
     pub(crate) fn bdi(&self) -> &BackingDevInfo {
         // SAFETY: `s_bdi` always points to a backing device, that of the superblock or one that

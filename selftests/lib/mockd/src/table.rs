@@ -18,7 +18,6 @@ pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
     ("WRITEBACK_CACHE", "needs write-back of dirty pages"),
     ("DIRECT_IO_ALLOW_MMAP", "needs shared mappings"),
     ("PASSTHROUGH", "needs passthrough"),
-    ("ALLOW_IDMAP", "needs idmapped mounts"),
 ];
 
 /// Requests that are not sent yet, and what they need.
