@@ -145,6 +145,8 @@ flags! {
         CREATE_SUPP_GROUP = 34;
         /// Information: a notification may let an entry merely expire.
         HAS_EXPIRE_ONLY = 35;
+        /// File handles are only made: nobody finds anything by them.
+        NO_EXPORT_SUPPORT = 38;
         /// Information: requests may be sent again.
         HAS_RESEND = 39;
         /// Mounts may map ids: only what makes a file says whose it is to be.

@@ -61,6 +61,7 @@ use kernel::{
 const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::POSIX_LOCKS)
     .with(InitFlags::ATOMIC_O_TRUNC)
+    .with(InitFlags::EXPORT_SUPPORT)
     .with(InitFlags::BIG_WRITES)
     .with(InitFlags::DONT_MASK)
     .with(InitFlags::SPLICE_WRITE)
@@ -84,6 +85,7 @@ const OFFERED: InitFlags = InitFlags::ASYNC_READ
     .with(InitFlags::SECURITY_CTX)
     .with(InitFlags::CREATE_SUPP_GROUP)
     .with(InitFlags::HAS_EXPIRE_ONLY)
+    .with(InitFlags::NO_EXPORT_SUPPORT)
     .with(InitFlags::HAS_RESEND)
     .with(InitFlags::ALLOW_IDMAP)
     .with(InitFlags::REQUEST_TIMEOUT);
@@ -222,6 +224,9 @@ impl ProcessReply {
         }
         if out.flags.contains(InitFlags::HANDLE_KILLPRIV_V2) {
             sb.set_nosec();
+        }
+        if out.flags.contains(InitFlags::NO_EXPORT_SUPPORT) {
+            sb.set_encode_only();
         }
         let readahead = out.max_readahead.unwrap_or(self.conn.max_read());
         let ra_pages = readahead as usize / PAGE_SIZE;

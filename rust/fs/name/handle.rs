@@ -2,12 +2,24 @@
 
 //! File handles: a node and its generation.
 //!
-//! C counterpart: `fuse_encode_fh()` to `fuse_get_parent()` (inode.c), for daemons without
-//! EXPORT_SUPPORT, which is not offered: what is not cached is stale. Takes no locks; may sleep.
+//! C counterpart: `fuse_get_dentry()` to `fuse_get_parent()` (inode.c). A daemon with
+//! EXPORT_SUPPORT is asked for what is not cached, by LOOKUPs of `.` and `..`; of others it is
+//! stale. Takes no locks, and is called without; sleeps for the daemon's answer.
 
+use super::lookup::lookup_name;
 use crate::{
-    abi::NodeId,
+    abi::{
+        InitFlags,
+        NodeId, //
+    },
     fs::{
+        request::{
+            call::{
+                Holds,
+                Subject, //
+            },
+            held::Held, //
+        },
         Dentry,
         Inode,
         SuperBlock, //
@@ -58,17 +70,67 @@ pub(in crate::fs) fn to_parent(
     words.map(|words| get(sb, words)).transpose()
 }
 
-/// The dentry of a cached inode (`fuse_get_dentry()`).
+/// `get_parent`.
+pub(in crate::fs) fn parent(child: &Dentry) -> Result<ARef<Dentry>> {
+    let child = child.inode().ok_or(ESTALE)?;
+    if !child.conn().agreed(InitFlags::EXPORT_SUPPORT) {
+        return Err(ESTALE);
+    }
+    let found = lookup_name(child, child, b"..")?;
+    dentry_of(found.inode.ok_or(ESTALE)?)
+}
+
+/// What a part of a handle stands for (`fuse_get_dentry()`).
 fn get(sb: &SuperBlock, &[high, low, generation]: &Words) -> Result<ARef<Dentry>> {
     let node = NodeId::new(u64::from(high) << 32 | u64::from(low)).ok_or(ESTALE)?;
-    let inode = sb.ilookup(node).ok_or(ESTALE)?;
+    let inode = match sb.ilookup(node) {
+        Some(inode) => inode,
+        None => ask(sb, node)?,
+    };
     if inode.i_generation() != generation {
         return Err(ESTALE);
     }
+    dentry_of(inode)
+}
+
+/// A dentry of an inode whose name nobody has asked the daemon for.
+fn dentry_of(inode: ARef<Inode>) -> Result<ARef<Dentry>> {
+    let is_root = inode.nodeid().is_root();
     let dentry = Dentry::d_obtain_alias(inode)?;
-    if !node.is_root() {
-        // Nobody has asked the daemon.
+    if !is_root {
         dentry.invalidate_entry_cache();
     }
     Ok(dentry)
+}
+
+/// Asks the daemon for a node that is not cached.
+fn ask(sb: &SuperBlock, node: NodeId) -> Result<ARef<Inode>> {
+    let root = sb.ilookup(NodeId::ROOT).ok_or(ESTALE)?;
+    if !root.conn().agreed(InitFlags::EXPORT_SUPPORT) {
+        return Err(ESTALE);
+    }
+    let on = Uncached { node, root: &root };
+    let inode = lookup_name(&root, on, b".")?.inode.ok_or(ESTALE)?;
+    if inode.nodeid() != node {
+        return Err(EIO);
+    }
+    Ok(inode)
+}
+
+/// A node that has no inode. The root is kept in its place.
+struct Uncached<'a> {
+    node: NodeId,
+    root: &'a Inode,
+}
+
+impl Holds for Uncached<'_> {
+    fn hold(&self, held: &mut Held) -> Result {
+        held.inode(self.root)
+    }
+}
+
+impl Subject for Uncached<'_> {
+    fn node(&self) -> NodeId {
+        self.node
+    }
 }

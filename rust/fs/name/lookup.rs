@@ -55,9 +55,9 @@ use kernel::{
 };
 
 /// What a lookup finds.
-struct Found {
+pub(super) struct Found {
     /// `None` if there is no such name.
-    inode: Option<ARef<Inode>>,
+    pub(super) inode: Option<ARef<Inode>>,
     /// How long that is good: not at all for a plain ENOENT.
     valid: Timeout,
 }
@@ -74,7 +74,7 @@ pub(in crate::fs) fn lookup<'a>(
 
     let found = {
         let _guard = dir.lock_dirops()?;
-        lookup_name(dir, name)
+        lookup_name(dir, LookingUp { dir, name }, name)
     }?;
     // The root is no entry of any directory.
     if found
@@ -151,9 +151,10 @@ fn splice_moved<'a>(
     }
 }
 
-/// Asks the daemon.
-fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
-    let conn = dir.conn();
+/// Asks the daemon for a name in the directory `on` (`fuse_lookup_name()`). `of` is any inode of
+/// the superblock.
+pub(super) fn lookup_name(of: &Inode, on: impl Subject, name: &[u8]) -> Result<Found> {
+    let conn = of.conn();
 
     if name.len() > conn.name_max() as usize {
         return Err(ENAMETOOLONG);
@@ -164,16 +165,16 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
         name: wire_name(name)?,
     };
     let then = || {
-        let dir = ARef::from(dir);
+        let of = ARef::from(of);
         move |outcome: &mut Outcome<'_>| {
             // Nobody has the name: the inode takes the attributes, if somebody else has it, and is
             // given back.
             if let Ok(LookupOut::Found(entry)) = outcome.parse(LookupOut::decode) {
-                let _ = dir.sb().iget(&entry, asked);
+                let _ = of.sb().iget(&entry, asked);
             }
         }
     };
-    let entry = match conn.call_then(LookingUp { dir, name }, &lookup, then) {
+    let entry = match conn.call_then(on, &lookup, then) {
         Ok(LookupOut::Found(entry)) => entry,
         Ok(LookupOut::Negative { valid }) => return Ok(Found { inode: None, valid }),
         Ok(LookupOut::BadAttr { .. }) => return Err(EIO),
@@ -185,7 +186,7 @@ fn lookup_name(dir: &Inode, name: &[u8]) -> Result<Found> {
         }
         Err(e) => return Err(e),
     };
-    let inode = dir.sb().iget(&entry, asked)?;
+    let inode = of.sb().iget(&entry, asked)?;
     Ok(Found {
         inode: Some(inode),
         valid: entry.entry_valid,

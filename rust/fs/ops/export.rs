@@ -2,7 +2,7 @@
 
 //! The operations of file handles: which function does what.
 //!
-//! C counterpart: `fuse_export_operations` (inode.c). Takes no locks.
+//! C counterpart: `fuse_export_operations`, `fuse_export_fid_operations` (inode.c). Takes no locks.
 
 use crate::{
     fs::{
@@ -30,7 +30,6 @@ pub(super) static EXPORT_OPERATIONS: ExportOperationsTable<Fuse> =
 
 enum Operations {}
 
-#[vtable]
 impl ExportOperations<Fuse> for Operations {
     fn encode_fh(inode: &Inode, parent: Option<&Inode>) -> Fid {
         handle::encode(inode, parent)
@@ -44,8 +43,7 @@ impl ExportOperations<Fuse> for Operations {
         handle::to_parent(sb, kind, fid)
     }
 
-    fn get_parent(_child: &Dentry) -> Result<ARef<Dentry>> {
-        // Only a daemon with EXPORT_SUPPORT can be asked for "..".
-        Err(ESTALE)
+    fn get_parent(child: &Dentry) -> Result<ARef<Dentry>> {
+        handle::parent(child)
     }
 }

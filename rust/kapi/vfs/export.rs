@@ -32,10 +32,7 @@ use core::{
     },
 };
 use kernel::{
-    error::{
-        from_err_ptr,
-        VTABLE_DEFAULT_ERROR, //
-    },
+    error::from_err_ptr,
     ffi::c_int,
     prelude::*,
     sync::aref::ARef, //
@@ -102,78 +99,65 @@ impl Fid {
     }
 }
 
-/// `struct export_operations`. All run in task context and may sleep.
+/// `struct export_operations`. All run in task context, without locks, and may sleep.
 ///
 /// What decodes a handle returns `None` if it is none of ours. The callers make ESTALE of that and
 /// of most errors.
-#[vtable]
 pub(crate) trait ExportOperations<T: Types>: 'static {
     /// The handle of an inode; with the parent, if that is to be found by it too.
-    fn encode_fh(_inode: &Inode<T>, _parent: Option<&Inode<T>>) -> Fid {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    fn encode_fh(inode: &Inode<T>, parent: Option<&Inode<T>>) -> Fid;
 
     /// The dentry of what a handle stands for, any of them. The words are as somebody gave them, as
     /// many as he likes.
     fn fh_to_dentry(
-        _sb: &SuperBlock<T>,
-        _kind: FidType,
-        _fid: &[u32],
-    ) -> Result<Option<ARef<Dentry<T>>>> {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
+        sb: &SuperBlock<T>,
+        kind: FidType,
+        fid: &[u32],
+    ) -> Result<Option<ARef<Dentry<T>>>>;
 
     /// The dentry of the parent that a handle tells.
     fn fh_to_parent(
-        _sb: &SuperBlock<T>,
-        _kind: FidType,
-        _fid: &[u32],
-    ) -> Result<Option<ARef<Dentry<T>>>> {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
+        sb: &SuperBlock<T>,
+        kind: FidType,
+        fid: &[u32],
+    ) -> Result<Option<ARef<Dentry<T>>>>;
 
     /// The dentry of the directory that a directory is in.
-    fn get_parent(_child: &Dentry<T>) -> Result<ARef<Dentry<T>>> {
-        build_error!(VTABLE_DEFAULT_ERROR)
-    }
+    fn get_parent(child: &Dentry<T>) -> Result<ARef<Dentry<T>>>;
 }
 
-/// A `struct export_operations` of a filesystem.
-pub(crate) struct ExportOperationsTable<T: Types>(bindings::export_operations, PhantomData<T>);
+/// The `struct export_operations` of a filesystem, and of a superblock of it whose handles are only
+/// made.
+pub(crate) struct ExportOperationsTable<T: Types> {
+    all: bindings::export_operations,
+    /// Without those that decode. The one that finds a parent stays: exportfs looks at it twice,
+    /// once to see whether it is there, and the tables may be exchanged in between.
+    encode: bindings::export_operations,
+    _types: PhantomData<T>,
+}
 
-// SAFETY: The table is never written.
+// SAFETY: The tables are never written.
 unsafe impl<T: Types> Sync for ExportOperationsTable<T> {}
 
 impl<T: Types> ExportOperationsTable<T> {
-    /// The table of `O`'s operations.
+    /// The tables of `O`'s operations.
     pub(crate) const fn new<O: ExportOperations<T>>() -> Self {
-        Self(
-            bindings::export_operations {
-                encode_fh: if O::HAS_ENCODE_FH {
-                    Some(encode_fh::<T, O>)
-                } else {
-                    None
-                },
-                fh_to_dentry: if O::HAS_FH_TO_DENTRY {
-                    Some(fh_to_dentry::<T, O>)
-                } else {
-                    None
-                },
-                fh_to_parent: if O::HAS_FH_TO_PARENT {
-                    Some(fh_to_parent::<T, O>)
-                } else {
-                    None
-                },
-                get_parent: if O::HAS_GET_PARENT {
-                    Some(get_parent::<T, O>)
-                } else {
-                    None
-                },
-                // SAFETY: Of optional pointers and a number, none and zero.
-                ..unsafe { core::mem::zeroed() }
+        // SAFETY: Of optional pointers and a number, none and zero.
+        let none: bindings::export_operations = unsafe { core::mem::zeroed() };
+        let encode = bindings::export_operations {
+            encode_fh: Some(encode_fh::<T, O>),
+            get_parent: Some(get_parent::<T, O>),
+            ..none
+        };
+        Self {
+            all: bindings::export_operations {
+                fh_to_dentry: Some(fh_to_dentry::<T, O>),
+                fh_to_parent: Some(fh_to_parent::<T, O>),
+                ..encode
             },
-            PhantomData,
-        )
+            encode,
+            _types: PhantomData,
+        }
     }
 }
 
@@ -182,7 +166,28 @@ impl<T: Types> NewSuperBlock<'_, T> {
     pub(crate) fn set_s_export_op(&mut self, ops: &'static ExportOperationsTable<T>) {
         // SAFETY: Nobody else uses the field, by the type's invariant; the table is static, and for
         // `T`.
-        unsafe { (*self.as_ptr()).s_export_op = (&raw const ops.0).cast() };
+        unsafe { (*self.as_ptr()).s_export_op = (&raw const ops.all).cast() };
+    }
+}
+
+impl<T: Types> SuperBlock<T> {
+    /// From now on inodes of a superblock still have handles, by which nobody finds them, so that
+    /// they only say which inode is meant. Others may be using one just now.
+    pub(crate) fn set_encode_only(&self) {
+        // SAFETY: A live superblock, of which this is a field.
+        let field = unsafe { &raw mut (*self.as_ptr()).s_export_op };
+        // SAFETY: As above; like C, whoever reads or writes it does so at once.
+        let ops = unsafe { field.read_volatile() }.cast::<bindings::export_operations>();
+        // SAFETY: The field is null, or points to either table of a static `ExportOperationsTable`,
+        // as `set_s_export_op()` and this set it.
+        if ops.is_null() || unsafe { (*ops).fh_to_dentry.is_none() } {
+            return;
+        }
+        // SAFETY: With this operation it is `all` of such a pair.
+        let tables = unsafe { &*kernel::container_of!(ops, ExportOperationsTable<T>, all) };
+        // SAFETY: As above. exportfs goes on to use the table in which it has seen an operation,
+        // but for `get_parent`, which both have.
+        unsafe { field.write_volatile((&raw const tables.encode).cast()) };
     }
 }
 

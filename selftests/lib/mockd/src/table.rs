@@ -10,8 +10,6 @@ use crate::wire::Op;
 
 /// Flags of INIT that are not yet offered: flag, what it needs.
 pub const NOT_YET_OFFERED: &[(&str, &str)] = &[
-    ("EXPORT_SUPPORT", "needs LOOKUPs for file handles"),
-    ("NO_EXPORT_SUPPORT", "needs file handles to be switched off"),
     ("AUTO_INVAL_DATA", "needs mtime to drop cached data"),
     ("EXPLICIT_INVAL_DATA", "needs size to keep cached data"),
     ("ASYNC_DIO", "needs asynchronous direct I/O"),
