@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod daemon;
 pub mod ends;
 pub mod fusectl;
+pub mod idmap;
 pub mod killable;
 pub mod releases;
 pub mod setting;

@@ -31,8 +31,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-const AT_HANDLE_CONNECTABLE: i32 = 0x002;
-const AT_HANDLE_FID: i32 = 0x200;
+pub(crate) const AT_HANDLE_CONNECTABLE: i32 = 0x002;
+pub(crate) const AT_HANDLE_FID: i32 = 0x200;
 /// `FILEID_INO64_GEN` and `FILEID_INO64_GEN_PARENT`.
 const ALONE: u32 = 0x81;
 const WITH_PARENT: u32 = 0x82;
@@ -41,7 +41,7 @@ const IS_CONNECTABLE: u32 = 0x10000;
 const IS_DIR: u32 = 0x20000;
 
 /// `struct file_handle`, in words: bytes, type, and what the filesystem put in.
-type Handle = Vec<u32>;
+pub(crate) type Handle = Vec<u32>;
 
 /// name_to_handle_at(2) with room for so many words.
 fn handle_with_room(p: &Path, flags: i32, room: usize) -> (Res<()>, Handle) {
@@ -63,7 +63,7 @@ fn handle_with_room(p: &Path, flags: i32, room: usize) -> (Res<()>, Handle) {
 }
 
 /// name_to_handle_at(2).
-fn handle_of(p: &Path, flags: i32) -> Res<Handle> {
+pub(crate) fn handle_of(p: &Path, flags: i32) -> Res<Handle> {
     let (r, mut h) = handle_with_room(p, flags, 32);
     r?;
     h.truncate(2 + h[0] as usize / 4);
@@ -71,14 +71,19 @@ fn handle_of(p: &Path, flags: i32) -> Res<Handle> {
 }
 
 /// open_by_handle_at(2), on the mount that `mnt` is in.
-fn open_by_handle(mnt: &Path, h: &[u32], flags: i32) -> Res<OwnedFd> {
+pub(crate) fn open_by_handle(mnt: &Path, h: &[u32], flags: i32) -> Res<OwnedFd> {
     let root = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    open_by_handle_at(&root, h, flags)
+}
+
+/// The same, on the mount that something open is in.
+pub(crate) fn open_by_handle_at(at: &OwnedFd, h: &[u32], flags: i32) -> Res<OwnedFd> {
     let mut h = h.to_vec();
     // SAFETY: a whole handle; the descriptor is new.
     unsafe {
         Ok(OwnedFd::from_raw_fd(check(libc::syscall(
             libc::SYS_open_by_handle_at,
-            root.as_raw_fd(),
+            at.as_raw_fd(),
             h.as_mut_ptr(),
             flags | libc::O_CLOEXEC,
         ))? as i32))

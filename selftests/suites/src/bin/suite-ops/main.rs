@@ -17,6 +17,9 @@ mod create_ext;
 mod direct;
 mod enosys;
 mod epoll;
+mod export;
+mod export_off;
+mod export_parent;
 mod fileattr;
 mod flock;
 mod forget;
@@ -24,6 +27,8 @@ mod fsync;
 mod getattr;
 mod getlk;
 mod handle;
+mod idmap;
+mod idmap_ids;
 mod ioctl;
 mod ioctl_dir;
 mod ioctl_memory;
@@ -74,6 +79,9 @@ fn main() {
         revalidate::cases,
         paths::cases,
         handle::cases,
+        export::cases,
+        export_off::cases,
+        export_parent::cases,
         forget::cases,
         getattr::cases,
         attrs::cases,
@@ -83,6 +91,8 @@ fn main() {
         permissions::cases,
         unprivileged::cases,
         userns_access::cases,
+        idmap::cases,
+        idmap_ids::cases,
         killpriv_grid::cases,
         killpriv::cases,
         statfs::cases,
