@@ -55,7 +55,7 @@ module! {
     authors: ["rust_fuse developers"],
     description: "Filesystem in Userspace",
     license: "GPL",
-    alias: ["devname:fuse", "char-major-10-229", "fs-fuse", "fs-fusectl"],
+    alias: ["devname:fuse", "char-major-10-229", "fs-fuse", "fs-fuseblk", "fs-fusectl"],
 }
 
 /// What is registered while the module is loaded. Dropped in this order at unload; made in the

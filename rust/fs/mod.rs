@@ -75,13 +75,15 @@ type ReleasedFile = kapi::vfs::file::ReleasedFile<Fuse>;
 /// superblock left: superblocks hold the module.
 pub(crate) struct Registration {
     _type: file_system_type::Registration,
+    #[cfg(CONFIG_BLOCK)]
+    _type_blk: file_system_type::Registration,
     _expiry: InvalWorker,
     /// Waits for what is to be done later, and frees the inodes' memory.
     _unload: Unload<Fuse>,
 }
 
 impl Registration {
-    /// Makes filesystem type `fuse` known.
+    /// Makes the filesystem types known.
     ///
     /// # Errors
     ///
@@ -90,6 +92,8 @@ impl Registration {
         let unload = inode::lifecycle::init()?;
         let expiry = name::expiry::start()?;
         Ok(Self {
+            #[cfg(CONFIG_BLOCK)]
+            _type_blk: ops::fs_type::FUSEBLK_FS_TYPE.register()?,
             _type: ops::fs_type::FUSE_FS_TYPE.register()?,
             _expiry: expiry,
             _unload: unload,

@@ -10,12 +10,13 @@
 //!
 //! | about | files |
 //! |---|---|
-//! | the connection | `init`, `statfs` |
+//! | the connection | `init`, `statfs`, `syncfs`, `destroy` |
 //! | names | `lookup`, `unlink`, `rmdir`, `rename`, `rename2` |
 //! | what makes names, or files | `mknod`, `mkdir`, `symlink`, `link`, `create`, `tmpfile` |
 //! | inodes | `getattr`, `statx`, `setattr`, `access`, `readlink` |
 //! | extended attributes | `getxattr`, `listxattr`, `setxattr`, `removexattr` |
 //! | files | `open`, `read`, `write`, `flush`, `fsync`, `ioctl`, `priv_ioctl`, `poll`, `release` |
+//! | files on a block device | `bmap` |
 //! | locks of files | `getlk`, `setlk`, `setlkw` |
 //! | directories, where they differ from files | `opendir`, `readdir`, `fsyncdir`, `releasedir` |
 //! | what has no answer | `notify_reply` |
@@ -39,7 +40,9 @@ use super::{
 
 mod access;
 mod batch_forget;
+mod bmap;
 mod create;
+mod destroy;
 mod flush;
 mod forget;
 mod fsync;
@@ -76,6 +79,7 @@ mod setxattr;
 mod statfs;
 mod statx;
 mod symlink;
+mod syncfs;
 mod tmpfile;
 mod unlink;
 mod write;
@@ -87,7 +91,9 @@ pub(crate) mod tests;
 pub use self::{
     access::*,
     batch_forget::*,
+    bmap::*,
     create::*,
+    destroy::*,
     flush::*,
     forget::*,
     fsync::*,
@@ -124,6 +130,7 @@ pub use self::{
     statfs::*,
     statx::*,
     symlink::*,
+    syncfs::*,
     tmpfile::*,
     unlink::*,
     write::*, //

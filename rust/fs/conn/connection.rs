@@ -58,6 +58,9 @@ pub(in crate::fs) struct ConnParams {
     pub(in crate::fs) allow_other: bool,
     /// Bytes per READ, at least 4096; INIT does not change it. `u32::MAX`: not given.
     pub(in crate::fs) max_read: u32,
+    /// The daemon's data are on a block device (`fuseblk`): it is told of `syncfs(2)` and of the
+    /// unmount, and knows where a file's blocks are.
+    pub(in crate::fs) on_bdev: bool,
     /// The VFS does not apply the umask, nor do we (`SB_POSIXACL` asked for at mount).
     pub(in crate::fs) dont_mask: bool,
 }

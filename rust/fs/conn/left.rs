@@ -227,6 +227,16 @@ impl LeftTable {
             .map_err(|_| EINTR)
     }
 
+    /// Waits until all of them are done.
+    ///
+    /// # Errors
+    ///
+    /// EINTR if killed.
+    pub(in crate::fs) fn await_all(&self) -> Result {
+        lockdep::might_wait_for_left();
+        self.wait(|| self.inner.lock().records.is_empty())
+    }
+
     /// Waits until none of them had these open files, or until a time; whether that is so. No
     /// signal ends it.
     pub(in crate::fs) fn wait_owner(&self, owner: FlOwner, until: Jiffies64) -> bool {

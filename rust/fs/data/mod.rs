@@ -12,9 +12,11 @@
 //! - [`transfer`]: `read(2)` and `write(2)`: which way,
 //! - [`mmap`]: mapping a file,
 //! - [`seek`]: moving the position,
+//! - [`bmap`]: where blocks are on a block device,
 //! - [`readlink`]: READLINK, the text of a link.
 
 pub(in crate::fs) mod args;
+pub(in crate::fs) mod bmap;
 pub(in crate::fs) mod direct_io;
 pub(in crate::fs) mod mmap;
 pub(in crate::fs) mod read;

@@ -6,6 +6,7 @@
 //! (inode.c). The VFS holds `s_umount` while a superblock is filled, and while it is shut down.
 
 use super::{
+    destroy,
     init,
     options::MountContext,
     superblock::Mount, //
@@ -70,12 +71,15 @@ impl MountContext {
     ///
     /// EINVAL, ENOMEM.
     pub(in crate::fs) fn get_tree(&self, fc: &FsContext) -> Result<Tree<Mount>> {
-        let Some(dev) = &self.dev else {
-            return Err(EINVAL);
-        };
-        if dev.is_installed() {
-            // A further mount of what the device serves already.
-            return Ok(Tree::Existing(ENOTCONN));
+        // Of a block device it is found by that: there need be no daemon.
+        if self.blksize.is_none() {
+            let Some(dev) = &self.dev else {
+                return Err(EINVAL);
+            };
+            if dev.is_installed() {
+                // A further mount of what the device serves already.
+                return Ok(Tree::Existing(ENOTCONN));
+            }
         }
         let conn = Conn::new(
             Chan::new()?,
@@ -125,9 +129,24 @@ impl MountContext {
         }
         // The umask is ours to apply, or the daemon's: the VFS keeps off.
         sb.change_s_flags(SB_NOSEC | SB_I_VERSION, SB_POSIXACL);
-        sb.set_s_blocksize_to_page();
+        let suffix = self.set_blocksize(sb)?;
         sb.set_s_subtype(self.subtype.take());
-        sb.setup_bdi(BDI_MAX_RATIO)
+        sb.setup_bdi(suffix, BDI_MAX_RATIO)
+    }
+
+    /// Sets the block size. Returns what the name of the backing device ends with.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if the block device has no such blocks.
+    fn set_blocksize(&self, sb: &mut NewSuperBlock<'_, Fuse>) -> Result<&'static CStr> {
+        #[cfg(CONFIG_BLOCK)]
+        if let Some(blksize) = self.blksize {
+            sb.sb_set_blocksize(blksize)?;
+            return Ok(c"-fuseblk");
+        }
+        sb.set_s_blocksize_to_page();
+        Ok(c"")
     }
 
     /// Gives the superblock its root, and sends INIT (`fuse_fill_super_common()`).
@@ -170,6 +189,15 @@ pub(in crate::fs) fn check_flags(sb_flags: usize) -> Result {
         return Err(EINVAL);
     }
     Ok(())
+}
+
+/// Before a superblock with a root is shut down (`fuse_conn_destroy()`).
+pub(in crate::fs) fn end(mount: &Mount) {
+    let conn = &mount.conn;
+    if conn.params.on_bdev {
+        destroy::send(conn);
+    }
+    conn.chan.abort();
 }
 
 /// `kill_sb`.

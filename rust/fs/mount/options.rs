@@ -62,7 +62,7 @@ const OPT_ALLOW_OTHER: u8 = 7;
 const OPT_MAX_READ: u8 = 8;
 const OPT_BLKSIZE: u8 = 9;
 
-/// The options of type `fuse`.
+/// The options of types `fuse` and `fuseblk`.
 pub(in crate::fs) const PARAMETERS: FsParameterTable = {
     static ROWS: [FsParameterSpec; 11] = [
         fsparam_string(c"source", OPT_SOURCE),
@@ -80,6 +80,9 @@ pub(in crate::fs) const PARAMETERS: FsParameterTable = {
     FsParameterTable::new(&ROWS)
 };
 
+/// Bytes of a block of type `fuseblk` (`FUSE_DEFAULT_BLKSIZE`).
+pub(super) const DEFAULT_BLKSIZE: u32 = 512;
+
 /// The smallest `max_read` in bytes; less is taken for this.
 const MIN_MAX_READ: u32 = 4096;
 
@@ -94,11 +97,23 @@ pub(in crate::fs) struct MountContext {
     default_permissions: bool,
     allow_other: bool,
     max_read: u32,
+    /// Of type `fuseblk`: bytes of a block.
+    pub(super) blksize: Option<u32>,
 }
 
 impl MountContext {
-    /// One without options.
+    /// One without options, of type `fuse`.
     pub(in crate::fs) fn new() -> Result<KBox<Self>> {
+        Self::with(None)
+    }
+
+    /// One without options, of type `fuseblk`.
+    #[cfg(CONFIG_BLOCK)]
+    pub(in crate::fs) fn new_blk() -> Result<KBox<Self>> {
+        Self::with(Some(DEFAULT_BLKSIZE))
+    }
+
+    fn with(blksize: Option<u32>) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
                 dev: None,
@@ -109,6 +124,7 @@ impl MountContext {
                 default_permissions: false,
                 allow_other: false,
                 max_read: u32::MAX,
+                blksize,
             },
             GFP_KERNEL,
         )?)
@@ -139,6 +155,7 @@ impl MountContext {
             default_permissions: self.default_permissions,
             allow_other: self.allow_other,
             max_read: self.max_read.max(MIN_MAX_READ),
+            on_bdev: self.blksize.is_some(),
             dont_mask: sb_flags & SB_POSIXACL != 0,
         }
     }
@@ -192,7 +209,12 @@ impl MountContext {
             OPT_DEFAULT_PERMISSIONS => self.default_permissions = true,
             OPT_ALLOW_OTHER => self.allow_other = true,
             OPT_MAX_READ => self.max_read = parsed.uint_32(),
-            OPT_BLKSIZE => return Err(fc.invalfc(c"blksize only supported for fuseblk")),
+            OPT_BLKSIZE => {
+                let Some(blksize) = &mut self.blksize else {
+                    return Err(fc.invalfc(c"blksize only supported for fuseblk"));
+                };
+                *blksize = parsed.uint_32();
+            }
             _ => return Err(EINVAL),
         }
         Ok(())

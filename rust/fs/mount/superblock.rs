@@ -2,15 +2,21 @@
 
 //! One superblock of a connection: its data, and what it tells of itself.
 //!
-//! C counterpart: `struct fuse_mount`, `fuse_statfs()`, `fuse_show_options()` (inode.c). Takes no
-//! locks.
+//! C counterpart: `struct fuse_mount`, `fuse_statfs()`, `fuse_sync_fs()`, `fuse_umount_begin()`,
+//! `fuse_show_options()` (inode.c). Takes no locks but `s_umount`, to retire a superblock.
 
+use super::options::DEFAULT_BLKSIZE;
 use crate::{
-    abi::op::Statfs,
+    abi::op::{
+        Op,
+        Statfs,
+        Syncfs, //
+    },
     fs::{
         conn::connection::Conn,
         notify::notified::Super,
-        Dentry, //
+        Dentry,
+        SuperBlock, //
     },
     kapi::{
         fuse::numbers::FUSE_SUPER_MAGIC,
@@ -76,6 +82,25 @@ pub(in crate::fs) fn statfs(dentry: &Dentry, buf: &mut KStatFs) -> Result {
     Ok(())
 }
 
+/// `umount_begin`.
+pub(in crate::fs) fn umount_begin(sb: &SuperBlock) {
+    sb.data().conn.chan.abort();
+    // The device can be mounted by another daemon at once.
+    sb.retire();
+}
+
+/// `sync_fs`.
+pub(in crate::fs) fn sync_fs(root: &Dentry, wait: bool) -> Result {
+    let conn = &root.sb().data().conn;
+    // The daemon cannot be asked without waiting for it.
+    if !wait || !conn.params.on_bdev {
+        return Ok(());
+    }
+    let inode = root.inode().ok_or(ENOENT)?;
+    conn.unless_lacking(Syncfs::OPCODE, || conn.call(inode, &Syncfs))
+        .map(drop)
+}
+
 /// `show_options`.
 pub(in crate::fs) fn show_options(m: &SeqFile, root: &Dentry) -> Result {
     let conn = &root.sb().data().conn;
@@ -94,6 +119,10 @@ pub(in crate::fs) fn show_options(m: &SeqFile, root: &Dentry) -> Result {
     }
     if params.max_read != u32::MAX {
         seq_print!(m, ",max_read={}", params.max_read);
+    }
+    let blksize = root.sb().s_blocksize();
+    if params.on_bdev && blksize != DEFAULT_BLKSIZE as usize {
+        seq_print!(m, ",blksize={}", blksize);
     }
     Ok(())
 }

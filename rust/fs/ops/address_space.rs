@@ -7,6 +7,7 @@
 use crate::{
     fs::{
         data::{
+            bmap,
             direct_io,
             read, //
         },
@@ -57,8 +58,7 @@ impl AddressSpaceOperations<Fuse> for PageCache {
         direct_io::direct_write(iocb, from)
     }
 
-    fn bmap(_inode: &Inode, _block: u64) -> u64 {
-        // There is no block device behind: that is `fuseblk`.
-        0
+    fn bmap(inode: &Inode, block: u64) -> u64 {
+        bmap::bmap(inode, block)
     }
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The filesystem type `fuse`: which function does what for a mount.
+//! The filesystem types `fuse` and `fuseblk`: which function does what for a mount.
 //!
-//! C counterpart: `fuse_fs_type`, `fuse_context_ops` (inode.c). The VFS holds the context's mutex,
-//! and to fill or reconfigure a superblock `s_umount`. Takes no locks; may sleep.
+//! C counterpart: `fuse_fs_type`, `fuseblk_fs_type`, `fuse_context_ops` (inode.c). The VFS holds
+//! the context's mutex, and to fill or reconfigure a superblock `s_umount`. Takes no locks; may
+//! sleep.
 
 use super::{
     dentry::DENTRY_OPERATIONS,
     export::EXPORT_OPERATIONS,
     superblock::SUPER_OPERATIONS, //
 };
+#[cfg(CONFIG_BLOCK)]
+use crate::kapi::vfs::file_system::BlockDevice;
 use crate::{
     fs::{
         mount::{
@@ -25,6 +28,7 @@ use crate::{
     kapi::vfs::{
         file_system::{
             FileSystem,
+            Making,
             NoDevice,
             Tree, //
         },
@@ -44,30 +48,66 @@ use crate::{
         },
     },
 };
+use core::marker::PhantomData;
 use kernel::{
     module::this_module,
     prelude::*, //
 };
 
 /// Type `fuse`.
-pub(in crate::fs) static FUSE_FS_TYPE: FileSystemType<FuseType> =
+pub(in crate::fs) static FUSE_FS_TYPE: FileSystemType<On<NoDevice>> =
     FileSystemType::new(this_module::<crate::FuseModule>());
 
-/// The type, as the VFS uses it.
-pub(in crate::fs) enum FuseType {}
+/// Type `fuseblk`.
+#[cfg(CONFIG_BLOCK)]
+pub(in crate::fs) static FUSEBLK_FS_TYPE: FileSystemType<On<BlockDevice>> =
+    FileSystemType::new(this_module::<crate::FuseModule>());
 
-#[vtable]
-impl FileSystem for FuseType {
+/// What is different from type to type.
+pub(in crate::fs) trait Device: Making + 'static {
+    /// For mount(2).
+    const NAME: &'static CStr;
+    /// `FS_*`.
+    const FS_FLAGS: u32;
+
+    /// A mount in the making.
+    fn context() -> Result<KBox<MountContext>>;
+}
+
+impl Device for NoDevice {
     const NAME: &'static CStr = c"fuse";
     const FS_FLAGS: u32 = FS_HAS_SUBTYPE | FS_USERNS_MOUNT | FS_ALLOW_IDMAP;
+
+    fn context() -> Result<KBox<MountContext>> {
+        MountContext::new()
+    }
+}
+
+#[cfg(CONFIG_BLOCK)]
+impl Device for BlockDevice {
+    const NAME: &'static CStr = c"fuseblk";
+    const FS_FLAGS: u32 = FS_HAS_SUBTYPE | FS_ALLOW_IDMAP;
+
+    fn context() -> Result<KBox<MountContext>> {
+        MountContext::new_blk()
+    }
+}
+
+/// The type, as the VFS uses it.
+pub(in crate::fs) struct On<D>(PhantomData<D>);
+
+#[vtable]
+impl<D: Device> FileSystem for On<D> {
+    const NAME: &'static CStr = D::NAME;
+    const FS_FLAGS: u32 = D::FS_FLAGS;
     const PARAMETERS: FsParameterTable = PARAMETERS;
 
     type Types = Fuse;
-    type Making = NoDevice;
+    type Making = D;
     type Context = MountContext;
 
     fn init_fs_context(_fc: &FsContext) -> Result<KBox<MountContext>> {
-        MountContext::new()
+        D::context()
     }
 
     fn parse_param(ctx: &mut MountContext, fc: &FsContext, param: FsParameter<'_>) -> Result {
@@ -97,7 +137,7 @@ impl FileSystem for FuseType {
     }
 
     fn abort(mount: &Mount) {
-        mount.conn.chan.abort();
+        fill::end(mount);
     }
 
     fn kill_sb(sb: DyingSuper<'_, Fuse>) {

@@ -44,7 +44,11 @@ impl SuperOperations<Fuse> for Operations {
     }
 
     fn umount_begin(sb: &SuperBlock) {
-        sb.data().conn.chan.abort();
+        superblock::umount_begin(sb);
+    }
+
+    fn sync_fs(root: &Dentry, wait: bool) -> Result {
+        superblock::sync_fs(root, wait)
     }
 
     fn show_options(m: &SeqFile, root: &Dentry) -> Result {

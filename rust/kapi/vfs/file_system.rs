@@ -43,6 +43,9 @@ pub(super) type FillSuper =
 /// [`KILL`](Self::KILL) is what shuts down superblocks that [`GET_TREE`](Self::GET_TREE) makes; it
 /// begins with `generic_shutdown_super()`.
 pub(crate) unsafe trait Making {
+    /// What follows from it for the type (`FS_*`).
+    #[doc(hidden)]
+    const TYPE_FLAGS: u32 = 0;
     /// Makes one and has it filled.
     #[doc(hidden)]
     const GET_TREE: GetTree;
@@ -96,6 +99,19 @@ unsafe impl Making for NoDevice {
     const KILL: unsafe extern "C" fn(*mut bindings::super_block) = bindings::kill_anon_super;
 }
 
+/// One for each block device, which is the source (`get_tree_bdev()`, `kill_block_super()`).
+#[cfg(CONFIG_BLOCK)]
+pub(crate) enum BlockDevice {}
+
+#[cfg(CONFIG_BLOCK)]
+// SAFETY: `get_tree_bdev()` makes superblocks with a device, or fails before there is one, which
+// `kill_block_super()` sees.
+unsafe impl Making for BlockDevice {
+    const TYPE_FLAGS: u32 = bindings::FS_REQUIRES_DEV;
+    const GET_TREE: GetTree = bindings::get_tree_bdev;
+    const KILL: unsafe extern "C" fn(*mut bindings::super_block) = bindings::kill_block_super;
+}
+
 /// One, which all mounts share, without a device (`get_tree_single()`, `kill_anon_super()`).
 pub(crate) enum Single {}
 
@@ -107,7 +123,8 @@ unsafe impl Making for Single {
 
 /// Which superblock a mount is of.
 pub(crate) enum Tree<S> {
-    /// One that is made for it, with this data, as [`FileSystem::Making`] says.
+    /// One that is made for it, with this data, as [`FileSystem::Making`] says; or one that is
+    /// there, of which there is to be one only, and the data is dropped.
     Make(S),
     /// A live one of the same type for which [`FileSystem::test_super`] holds; without, it fails
     /// with this error. Also EBUSY if that one belongs to another user namespace or a new one was
@@ -169,9 +186,9 @@ pub(crate) trait FileSystem: Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// A superblock with a root is about to be shut down, and may still be reached by
-    /// [`LiveSuper`](super::super_block::LiveSuper): ends what those who reach it may wait for.
-    /// `s_umount` is held for writing.
+    /// A superblock with a root is about to be shut down. Nobody gets to it by
+    /// [`LiveSuper`](super::super_block::LiveSuper) any more, but some may still be there: ends
+    /// what they may wait for. `s_umount` is held for writing; may sleep.
     fn abort(_data: &<Self::Types as SuperTypes>::Super) {}
 
     /// A superblock is about to be shut down, and is not reached any more. `s_umount` is held for

@@ -60,7 +60,7 @@ impl<F: FileSystem> FileSystemType<F> {
         let mut fs: bindings::file_system_type = pin_init::zeroed();
         fs.owner = module.as_ptr();
         fs.name = as_char_ptr_in_const_context(F::NAME);
-        fs.fs_flags = (F::FS_FLAGS & OUR_FLAGS) as c_int;
+        fs.fs_flags = (F::FS_FLAGS & OUR_FLAGS | F::Making::TYPE_FLAGS) as c_int;
         fs.init_fs_context = Some(init_fs_context_callback::<F>);
         fs.parameters = F::PARAMETERS.as_ptr().cast();
         fs.kill_sb = Some(kill_sb_callback::<F>);
@@ -120,7 +120,9 @@ unsafe extern "C" fn kill_sb_callback<F: FileSystem>(ptr: *mut bindings::super_b
     // `sget_fc()` has set `s_fs_info`, which is freed below.
     unsafe {
         if !(*ptr).s_root.is_null() {
-            F::abort(&SuperObject::<F::Types>::of(ptr).data);
+            let object = SuperObject::<F::Types>::of(ptr);
+            object.live.close();
+            F::abort(&object.data);
         }
     }
     // SAFETY: By the contract above; `sget_fc()` has set `s_fs_info`.

@@ -81,9 +81,10 @@ const OUR_IFLAGS: usize = SB_I_IMA_UNVERIFIABLE_SIGNATURE
 ///
 /// # Invariants
 ///
-/// Fresh from `sget_fc()`, with `s_umount` held for writing and `s_fs_info` set for `T`; it has
-/// neither inodes nor dentries, and nobody else uses it. What others see of it (`sget_fc()`: the
-/// lists, the flags, `s_fs_info`) is not written here but the flags, at once.
+/// Fresh from `sget_fc()`, and on its block device if it has one, with `s_umount` held for writing
+/// and `s_fs_info` set for `T`; it has neither inodes nor dentries, and nobody else uses it. What
+/// others see of it (`sget_fc()`: the lists, the flags, `s_fs_info`) is not written here but the
+/// flags, at once.
 pub(crate) struct NewSuperBlock<'a, T: SuperTypes>(
     *mut bindings::super_block,
     Brand<'a>,
@@ -159,6 +160,26 @@ impl<'a, T: SuperTypes> NewSuperBlock<'a, T> {
         }
     }
 
+    /// Sets the block size of the device and the filesystem (`sb_set_blocksize()`).
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if it has no block device, or the device no such blocks.
+    #[cfg(CONFIG_BLOCK)]
+    pub(crate) fn sb_set_blocksize(&mut self, bytes: u32) -> Result {
+        let bytes = i32::try_from(bytes).map_err(|_| EINVAL)?;
+        // SAFETY: By the type's invariant; the device is set before the superblock is filled.
+        if unsafe { (*self.0).s_bdev.is_null() } {
+            return Err(EINVAL);
+        }
+        // SAFETY: A superblock with a device, which nobody else uses. The function checks the size.
+        let set = unsafe { bindings::sb_set_blocksize(self.0, bytes) };
+        if set == 0 {
+            return Err(EINVAL);
+        }
+        Ok(())
+    }
+
     /// Changes `s_flags`, as far as they are a filesystem's.
     pub(crate) fn change_s_flags(&mut self, clear: usize, set: usize) {
         let flags = self.s_flags() & !(clear & OUR_FLAGS) | (set & OUR_FLAGS);
@@ -183,24 +204,34 @@ impl<'a, T: SuperTypes> NewSuperBlock<'a, T> {
     }
 
     /// Gives the superblock a backing device of its own, named after its device number
-    /// (`super_setup_bdi_name()`), which may have no more than `max_ratio` percent of the dirty
-    /// pages, strictly.
+    /// and `suffix` (`super_setup_bdi_name()`), which may have no more than `max_ratio` percent of
+    /// the dirty pages, strictly. It takes the place of a block device's.
     ///
     /// # Errors
     ///
     /// EBUSY if it has one of its own; ENOMEM.
-    pub(crate) fn setup_bdi(&mut self, max_ratio: u32) -> Result {
+    pub(crate) fn setup_bdi(&mut self, suffix: &CStr, max_ratio: u32) -> Result {
         let sb = self.0;
         // SAFETY: By the type's invariant nobody else uses the fields.
         let (dev, iflags) = unsafe { ((*sb).s_dev, (*sb).s_iflags) };
         if iflags & bindings::SB_I_PERSB_BDI as usize != 0 {
             return Err(EBUSY);
         }
+        let none = &raw mut bindings::noop_backing_dev_info;
+        // SAFETY: As above. The device is one that does nothing, or that of the block device, to
+        // which the superblock has a reference.
+        unsafe {
+            if (*sb).s_bdi != none {
+                bindings::bdi_put((*sb).s_bdi);
+                (*sb).s_bdi = none;
+            }
+        }
         let (major, minor) = (stat::major(dev), stat::minor(dev));
-        // SAFETY: The format takes two unsigned numbers; the superblock has no backing device yet,
-        // as it is of a type without device, and was not given one here.
+        // SAFETY: The format takes two unsigned numbers and a string; the superblock has no backing
+        // device.
         to_result(unsafe {
-            bindings::super_setup_bdi_name(sb, c"%u:%u".as_char_ptr().cast_mut(), major, minor)
+            let format = c"%u:%u%s".as_char_ptr().cast_mut();
+            bindings::super_setup_bdi_name(sb, format, major, minor, suffix.as_char_ptr())
         })?;
         // Dirty pages stay below this device's own share.
         // SAFETY: `super_setup_bdi_name()` has set `s_bdi` to a device that only we know.

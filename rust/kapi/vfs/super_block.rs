@@ -244,6 +244,27 @@ impl<T: SuperTypes> SuperBlock<T> {
         }
     }
 
+    /// Whether it is on a block device (`s_bdev`).
+    pub(crate) fn has_bdev(&self) -> bool {
+        // SAFETY: A live superblock; the field is set before it is filled, and does not change.
+        unsafe { !(*self.as_ptr()).s_bdev.is_null() }
+    }
+
+    /// Bytes of a block (`s_blocksize`).
+    pub(crate) fn s_blocksize(&self) -> usize {
+        // SAFETY: A live superblock; the field is set before it has operations.
+        unsafe { (*self.as_ptr()).s_blocksize }
+    }
+
+    /// Sees to it that the next mount of the block device makes a superblock of its own
+    /// (`retire_super()`). Takes `s_umount`; does nothing to one without a device.
+    pub(crate) fn retire(&self) {
+        if self.has_bdev() {
+            // SAFETY: A live superblock with a device.
+            unsafe { bindings::retire_super(self.as_ptr()) };
+        }
+    }
+
     /// The backing device (`s_bdi`).
     pub(crate) fn bdi(&self) -> &BackingDevInfo {
         // SAFETY: `s_bdi` always points to a backing device, that of the superblock or one that
@@ -270,6 +291,8 @@ impl<T: SuperTypes> SuperBlock<T> {
 pub(crate) struct LiveSuper<T: SuperTypes> {
     #[pin]
     killsb: RwSem<SbPtr<T>>,
+    /// Nobody gets to the superblock any more, though some may be there.
+    closed: Atomic<bool>,
     #[pin]
     tree: DentryTree,
 }
@@ -286,6 +309,7 @@ impl<T: SuperTypes> LiveSuper<T> {
     fn new(killsb: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
             killsb <- RwSem::new(SbPtr(ptr::null()), c"LiveSuper::killsb", killsb),
+            closed: Atomic::new(false),
             tree <- DentryTree::new(),
         })
     }
@@ -298,6 +322,9 @@ impl<T: SuperTypes> LiveSuper<T> {
     /// Calls `f` with the superblock, which is not shut down meanwhile; `None` if there is none,
     /// or not any more. Sleeps.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&SuperBlock<T>) -> R) -> Option<R> {
+        if self.closed.load(Relaxed) {
+            return None;
+        }
         let sb = self.killsb.read();
         // SAFETY: By the type's invariant, and `clear()` waits for the semaphore.
         unsafe { sb.0.as_ref() }.map(f)
@@ -312,6 +339,11 @@ impl<T: SuperTypes> LiveSuper<T> {
     pub(super) unsafe fn set(&self, sb: &SuperBlock<T>) {
         // INVARIANT: The caller promises it.
         self.killsb.write().0 = sb;
+    }
+
+    /// From now on nobody gets to the superblock who is not there already.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
     }
 
     /// Takes the way to the superblock away, and waits until nobody is on it. Sleeps.

@@ -52,6 +52,10 @@ pub(crate) trait SuperOperations<T: Types>: 'static {
     /// `umount(2)` with `MNT_FORCE`, before anything else.
     fn umount_begin(sb: &SuperBlock<T>);
 
+    /// `sync(2)`, `syncfs(2)`, a remount: what was written is to be durable, which with `wait` it
+    /// is on return. `s_umount` is held. Not called when it is being shut down.
+    fn sync_fs(root: &Dentry<T>, wait: bool) -> Result;
+
     /// The options in /proc/mounts, each with a comma before it.
     fn show_options(m: &SeqFile, root: &Dentry<T>) -> Result;
 }
@@ -78,6 +82,7 @@ impl<T: Types> SuperOperationsTable<T> {
                 evict_inode: Some(inode_cache::evict_inode_callback::<T, I>),
                 drop_inode: Some(bindings::inode_just_drop),
                 put_super: Some(put_super_callback::<T>),
+                sync_fs: Some(sync_fs_callback::<T, O>),
                 statfs: Some(statfs_callback::<T, O>),
                 umount_begin: Some(umount_begin_callback::<T, O>),
                 show_options: Some(show_options_callback::<T, O>),
@@ -139,6 +144,26 @@ unsafe extern "C" fn statfs_callback<T: Types, O: SuperOperations<T>>(
         // SAFETY: ... and a zeroed buffer of its own.
         let buf = unsafe { KStatFs::from_raw(buf.cast()) };
         O::statfs(dentry, buf)?;
+        Ok(0)
+    })
+}
+
+/// `super_operations::sync_fs`.
+///
+/// # Safety
+///
+/// Called by the VFS with a superblock with this table, and `s_umount` held.
+unsafe extern "C" fn sync_fs_callback<T: Types, O: SuperOperations<T>>(
+    sb: *mut bindings::super_block,
+    wait: c_int,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: By the contract, the field does not change.
+        let root = unsafe { (*sb).s_root };
+        if !root.is_null() {
+            // SAFETY: The superblock has a reference to its root, of the types of its table.
+            O::sync_fs(unsafe { Dentry::from_raw(root) }, wait != 0)?;
+        }
         Ok(0)
     })
 }

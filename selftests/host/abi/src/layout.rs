@@ -47,9 +47,19 @@ macro_rules! layout {
     }};
 }
 
+/// What is sent about block devices.
+fn of_devices() -> Layout {
+    layout! {
+        "fuse_syncfs_in" FuseSyncfsIn { padding }
+        "fuse_bmap_in" FuseBmapIn { block, blocksize, padding }
+        "fuse_bmap_out" FuseBmapOut { block }
+    }
+}
+
 fn ours() -> Layout {
     let mut layout = requests();
     layout.extend(notifications());
+    layout.extend(of_devices());
     layout
 }
 
