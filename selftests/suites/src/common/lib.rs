@@ -2,6 +2,7 @@
 
 //! What the suites share.
 
+pub mod blockdev;
 pub mod catalogue;
 pub mod daemon;
 pub mod ends;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suite `mount`: options, INIT, and the device around them.
+//! Suite `mount`: options, INIT, and the device around them; and mounts on block devices.
 
+mod blk;
+mod blk_calls;
+mod blk_destroy;
 mod device;
 mod init;
 mod lifetime;
@@ -13,6 +16,9 @@ fn main() {
     all.extend(init::cases());
     all.extend(device::cases());
     all.extend(lifetime::cases());
+    all.extend(blk::cases());
+    all.extend(blk_destroy::cases());
+    all.extend(blk_calls::cases());
     all.extend(unload::cases());
     ktap::run("mount", all);
 }
