@@ -9,7 +9,6 @@ use mockd::mount::{mount, umount};
 use mockd::reply::message;
 use mockd::user;
 use mockd::wire::Op;
-use mockd::{Init, Mock};
 use suites::blockdev::{finish, gone, start_umount, until_destroy};
 use suites::{fusectl, setting};
 
