@@ -9,6 +9,7 @@ use mockd::mount::{mount, umount};
 use mockd::reply::message;
 use mockd::user;
 use mockd::wire::Op;
+use mockd::Mock;
 use suites::blockdev::{finish, gone, start_umount, until_destroy};
 use suites::{fusectl, setting};
 
