@@ -92,6 +92,9 @@ impl<P> StepResult for Result<Submitted, Refused<P>> {
     }
 }
 
+/// To cancel.
+impl<P: Payload> StepResult for Option<P> {}
+
 /// To queue a FORGET.
 impl<L> StepResult for Result<Effects, L> {
     fn hint(&self) -> Hint {
@@ -160,7 +163,7 @@ impl StepResult for InterruptReply {
     }
 }
 
-/// To cancel or remove. A background request that goes lets the next one through.
+/// To remove. A background request that goes lets the next one through.
 impl<P> StepResult for Option<(P, Effects)> {
     fn effects(&self) -> Option<Effects> {
         self.as_ref().map(|(_, effects)| *effects)

@@ -102,15 +102,10 @@ impl Chan {
         self.queues.gate.wake(Effects::ALL);
     }
 
-    /// A request has ended and is not in use any more. Takes the engine's lock if its slot is not
-    /// needed any more; does not sleep.
+    /// A request has ended and is not in use any more.
     pub(super) fn leave(&self) {
-        let gone = self.queues.waiting.leave();
-        if gone.over {
+        if self.queues.waiting.leave() {
             self.wake_gate_all();
-        }
-        if gone.trim {
-            self.queues.trim();
         }
     }
 }

@@ -270,9 +270,8 @@ pub(crate) struct State {
     pub(crate) read_wait: Vec<usize>,
     pub(crate) gate_wait: Vec<usize>,
     pub(crate) flush: bool,
-    /// Slots may be given back, now or with fewer requests than this.
+    /// Slots may be given back.
     pub(crate) trim: bool,
-    pub(crate) spare: u32,
     /// How each request ended, at most once.
     pub(crate) ended: Vec<Option<Outcome>>,
     pub(crate) orphans: Vec<bool>,
@@ -363,7 +362,6 @@ impl State {
             gate_wait: vec![],
             flush: false,
             trim: false,
-            spare: 0,
             ended: vec![None; count],
             orphans: vec![false; count],
             interrupts: vec![0; count],

@@ -26,7 +26,6 @@ impl State {
                 self.effects(effects);
             }
             Action::Trim => {
-                self.spare = self.engine.spare_below();
                 let Trimmed { segment, more } = self.engine.trim(self.live());
                 self.trim = more;
                 drop(segment);
@@ -55,8 +54,6 @@ impl State {
                 self.effects(effects);
             }
         }
-        // Whoever has left looks.
-        self.trim |= self.live() < self.spare;
     }
 
     /// A caller that waits is interrupted by a signal that does not kill it.
@@ -303,7 +300,6 @@ impl State {
                 if self.engine.lacks_room(self.live()) {
                     let _ = self.engine.grow(Slots::new());
                 }
-                self.trim = true;
                 self.callers[i] = Caller::Grown;
             }
             Caller::QueueInterrupt(ticket) => {
@@ -362,11 +358,10 @@ impl State {
                 self.callers[i] = Caller::Leave;
             }
             Caller::Killable(ticket) => match self.engine.cancel(ticket) {
-                Some((req, effects)) => {
+                Some(req) => {
                     if usize::from(req.0) != i {
                         self.violated("cancelled another's request");
                     }
-                    self.effects(effects);
                     self.end(req, Outcome::Interrupted);
                     self.take_back(i);
                     self.callers[i] = Caller::Returned(Outcome::Interrupted);
