@@ -8,7 +8,7 @@
 
 CACHE_MARK=.rust_fuse-cache
 ENTRY_MARK=.rust_fuse-entry
-CACHE_KINDS='toolchain guest source kernel examples kselftests pjdfstest libfuse tools oracle'
+CACHE_KINDS='toolchain guest source kernel examples kselftests pjdfstest libfuse selinux tools oracle'
 
 cache_init() {
 	if [[ ! -e $CACHE/$CACHE_MARK ]]; then

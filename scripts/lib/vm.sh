@@ -37,6 +37,7 @@ vm_prepare() {
 
 # vm_more OUT OPTIONS: what only suites with such an option in scripts/suites have in their machines.
 vm_more() {
+	[[ ,$2, != *,selinux,* ]] || cp -t "$1/initrd/rf/bin" "$SELINUX_DIR/policy"
 	[[ ,$2, = *,others,* ]] || return 0
 	cp -a -t "$1/initrd/rf/bin" "$PJDFSTEST_DIR"/* "$LIBFUSE_DIR/libfuse"
 }
@@ -172,6 +173,7 @@ vm_needs() {
 
 # vm_needs_more OPTIONS: the same for vm_more.
 vm_needs_more() {
+	[[ ,$1, != *,selinux,* ]] || selinux_policy
 	[[ ,$1, = *,others,* ]] || return 0
 	pjdfstest
 	libfuse_tests

@@ -6,6 +6,7 @@ pub mod blockdev;
 pub mod catalogue;
 pub mod daemon;
 pub mod ends;
+pub mod extensions;
 pub mod fusectl;
 pub mod idmap;
 pub mod killable;
