@@ -225,6 +225,8 @@ fn handle_opens_unlinked() {
         user::unlink(&p).expect("unlink");
         let got = open().and_then(|fd| user::pread(&fd, 10, 0));
         drop(first);
+        // Answered after the RELEASEs, until whose answers the inode is held.
+        assert_eq!(user::lstat(&mnt.join("g")).err(), Some(ENOENT));
         (got, open().map(drop))
     });
     assert_eq!(r, (Ok(b"hello".to_vec()), Err(ESTALE)));
