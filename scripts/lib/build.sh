@@ -185,6 +185,51 @@ pjdfstest() {
 	PJDFSTEST_DIR=$ENTRY/bin
 }
 
+# The least policy of SELinux, which the kernel's scripts make: one type that may do everything. What is added has more
+# types, without which nothing would show what a label is made from: mounts have one of their own, and so has what is
+# made there, by whether it is a directory.
+SELINUX_TYPES='type fuse_t; type made_t; type made_dir_t; role base_r types { fuse_t made_t made_dir_t };'
+SELINUX_RULES='type_transition base_t fuse_t : dir made_dir_t;
+type_transition base_t fuse_t : { file lnk_file chr_file blk_file sock_file fifo_file } made_t;
+allow base_t { fuse_t made_t made_dir_t } : { dir file lnk_file chr_file blk_file sock_file fifo_file filesystem } *;
+allow { fuse_t made_t made_dir_t } { base_t fuse_t } : filesystem *;'
+SELINUX_MOUNTS='genfscon fuse / user_u:object_r:fuse_t'
+
+selinux_fill() {
+	need_network
+	step "the least policy of SELinux" selinux 0 selinux_build "$1"
+}
+
+selinux_build() {
+	local dir=$1 mdp=$SOURCE/scripts/selinux/mdp
+	apt_apart "$dir" trixie
+	apt_in "$dir" apt-get download checkpolicy
+	tc dpkg-deb -x "$dir"/checkpolicy_*.deb "$dir/deb"
+	tc gcc -O2 -o "$dir/mdp" "$mdp/mdp.c" -I"$SOURCE/include" -I"$SOURCE/security/selinux/include" \
+		-I"$KERNEL/include"
+	tc "$dir/mdp" "$dir/policy.conf" "$dir/file_contexts"
+	awk -v types="$SELINUX_TYPES" -v rules="$SELINUX_RULES" -v mounts="$SELINUX_MOUNTS" '
+		/^user / { print rules }
+		# The newest are not known to this checkpolicy, and none changes what mounts are asked.
+		!/^policycap / { print }
+		/^role base_r types/ { print types }
+		END { print mounts }' "$dir/policy.conf" >"$dir/policy.more"
+	mkdir "$dir/bin"
+	tc "$dir/deb/usr/bin/checkpolicy" -U allow -c 33 -o "$dir/bin/policy" "$dir/policy.more"
+	rm -rf "$dir"/{deb,mdp,policy.conf,policy.more,file_contexts,checkpolicy_*.deb}
+	apt_done "$dir"
+}
+
+# Sets SELINUX_DIR to the folder with that policy for the kernel of the run.
+selinux_policy() {
+	local key
+	kernel_source
+	key=$( (echo "1 $SELINUX_TYPES $SELINUX_RULES $SELINUX_MOUNTS"; basename "$(dirname "$KERNEL")"
+		basename "$TOOLCHAIN") | hash_of)
+	cache_entry selinux "$key" selinux_fill
+	SELINUX_DIR=$ENTRY/bin
+}
+
 # libfuse's own tests, from Debian's source package of the library that the guest has, and the examples that they run.
 LIBFUSE_EXAMPLES='hello hello_ll ioctl ioctl_client null passthrough passthrough_fh passthrough_ll poll poll_client
 	printcap'
