@@ -14,7 +14,7 @@ use mockd::reply::{open_out, Attr, ZERO};
 use mockd::request::Request;
 use mockd::user;
 use mockd::wire::{Op, ROOT};
-use mockd::{Entry, Init, Mock, Setup};
+use mockd::{Caller, Entry, Init, Mock, Setup};
 use suites::daemon::until;
 
 use crate::handle::{handle_of, open_by_handle, open_by_handle_at, Handle};
@@ -84,6 +84,26 @@ pub(crate) fn until_lookup(m: &mut Mock, fs: &mut Memfs, name: &str) -> Request 
     r
 }
 
+/// "f", which nobody knows any more, somebody who opens it by its handle, and the LOOKUP that is
+/// not answered yet.
+#[track_caller]
+fn asked() -> (Mock, Memfs, Caller, Request) {
+    let (mut m, mut fs) = (exporting(), Memfs::new());
+    fs.file("f", b"");
+    let h = forgotten(&mut m, &mut fs, "f", 0);
+    let c = m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_PATH).map(drop));
+    let r = until_lookup(&mut m, &mut fs, ".");
+    (m, fs, c, r)
+}
+
+/// Ends a case in which inodes without a name were open. They are forgotten when RELEASE has ended:
+/// in C at once, here by a work item, which is waited for.
+pub(crate) fn finish_forgotten(mut m: Mock, mut fs: Memfs) {
+    m.forget_all(&mut fs);
+    assert_eq!(fs.held(), []);
+    m.finish();
+}
+
 /// How often "." was looked up.
 pub(crate) fn dots(m: &Mock) -> usize {
     let dot = |r: &&Request| r.op == Op::LOOKUP && r.name() == ".";
@@ -123,7 +143,7 @@ fn export_file() {
         };
         assert_eq!(r, Ok((3, data.to_vec())));
         assert_eq!(dots(&m), 1);
-        m.finish();
+        finish_forgotten(m, fs);
     }
 }
 
@@ -262,7 +282,7 @@ fn export_before_7_9() {
         });
         let r: Res<()> = m.serve(c, &mut |r| cut(r, fs.handle(r)));
         assert_eq!(r, result, "7.{minor}");
-        m.finish();
+        finish_forgotten(m, fs);
     }
 }
 
@@ -385,11 +405,7 @@ fn export_dot_bad_attributes() {
 fn export_dot_wrong_length() {
     use mockd::reply::message;
     for len in [0, 1, 40, 127, 129] {
-        let (mut m, mut fs) = (exporting(), Memfs::new());
-        fs.file("f", b"");
-        let h = forgotten(&mut m, &mut fs, "f", 0);
-        let c = m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_PATH).map(drop));
-        let r = until_lookup(&mut m, &mut fs, ".");
+        let (m, _, c, r) = asked();
         let mut body = file(2).bytes();
         body.resize(len, 0);
         assert_eq!(m.write(&message(r.unique, 0, &body)), Err(EINVAL), "{len}");
@@ -457,11 +473,7 @@ fn export_killed_before_read() {
 
 /// Of a caller that was killed the answer is taken, and given back.
 fn export_killed() {
-    let (mut m, mut fs) = (exporting(), Memfs::new());
-    fs.file("f", b"");
-    let h = forgotten(&mut m, &mut fs, "f", 0);
-    let mut c = m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_PATH).map(drop));
-    let r = until_lookup(&mut m, &mut fs, ".");
+    let (mut m, mut fs, mut c, r) = asked();
     c.kill(libc::SIGKILL);
     m.expect(Op::INTERRUPT);
     let a = fs.handle(&r);
@@ -475,11 +487,7 @@ fn export_killed() {
 
 /// Such a caller keeps nobody from unmounting, once it has gone.
 fn export_killed_and_unmounted() {
-    let (mut m, mut fs) = (exporting(), Memfs::new());
-    fs.file("f", b"");
-    let h = forgotten(&mut m, &mut fs, "f", 0);
-    let mut c = m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_PATH).map(drop));
-    let r = until_lookup(&mut m, &mut fs, ".");
+    let (mut m, _, mut c, r) = asked();
     c.kill(libc::SIGKILL);
     m.expect(Op::INTERRUPT);
     m.fail(&r, ENOENT);
@@ -488,11 +496,7 @@ fn export_killed_and_unmounted() {
 }
 
 fn export_abort() {
-    let (mut m, mut fs) = (exporting(), Memfs::new());
-    fs.file("f", b"");
-    let h = forgotten(&mut m, &mut fs, "f", 0);
-    let c = m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_PATH).map(drop));
-    until_lookup(&mut m, &mut fs, ".");
+    let (m, _, c, _) = asked();
     let mnt = m.die();
     assert_eq!(c.join::<Res<()>>(), Err(ESTALE));
     mockd::mount::umount(&mnt, 0).expect("umount");
@@ -503,17 +507,18 @@ fn export_two_at_once() {
     let (mut m, mut fs) = (exporting(), Memfs::new());
     let f = fs.file("f", b"");
     let h = forgotten(&mut m, &mut fs, "f", 0);
-    let mut callers: Vec<_> = (0..2)
+    // One after the other, so that it is clear whose descriptor of the root is the first.
+    let (mut callers, all): (Vec<_>, Vec<_>) = (0..2)
         .map(|_| {
             let h = h.clone();
-            m.caller(move |mnt, io| {
+            let c = m.caller(move |mnt, io| {
                 let fd = open_by_handle(mnt, &h, libc::O_PATH);
                 io.put(fd.as_ref().map(|_| ()).map_err(|e| *e));
                 io.wait();
-            })
+            });
+            (c, until_lookup(&mut m, &mut fs, "."))
         })
-        .collect();
-    let all = [(); 2].map(|()| until_lookup(&mut m, &mut fs, "."));
+        .unzip();
     for r in &all {
         let a = fs.handle(r);
         m.answer(r, &a).expect("answer");

@@ -12,9 +12,9 @@ use mockd::reply::{dirent, message, Attr, ZERO};
 use mockd::request::Request;
 use mockd::user;
 use mockd::wire::{Op, ROOT};
-use mockd::{Entry, Mock};
+use mockd::{Caller, Entry, Mock};
 
-use crate::export::{exporting, forget_all, until_lookup};
+use crate::export::{exporting, finish_forgotten, forget_all, until_lookup};
 use crate::handle::{handle_of, open_by_handle, Handle, AT_HANDLE_CONNECTABLE};
 
 pub fn cases() -> Vec<Case> {
@@ -63,6 +63,11 @@ fn two() -> (Mock, Memfs, Handle) {
     (m, fs, h.expect("handle"))
 }
 
+/// Somebody who opens "b" by its handle.
+fn opening_b(m: &mut Mock, h: &[u32]) -> Caller {
+    m.caller(|mnt, _| open_by_handle(mnt, h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop))
+}
+
 /// Opens "b" by its handle, with a daemon that is asked before `fs` is; what the system call says.
 fn open_b(
     m: &mut Mock,
@@ -70,7 +75,7 @@ fn open_b(
     h: &[u32],
     before: &mut dyn FnMut(&Request) -> Option<Answer>,
 ) -> Res<()> {
-    let c = m.caller(|mnt, _| open_by_handle(mnt, h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop));
+    let c = opening_b(m, h);
     m.serve(c, &mut |r| before(r).unwrap_or_else(|| fs.handle(r)))
 }
 
@@ -81,7 +86,7 @@ fn dotdot(answer: Answer) -> Res<()> {
         is(r, "..").then(|| answer.clone())
     });
     assert!(looked_up(&m, "..") > 0);
-    m.finish();
+    finish_forgotten(m, fs);
     r
 }
 
@@ -103,7 +108,7 @@ fn parents_of_deep() {
     });
     assert_eq!(r, Ok((at, at)));
     assert_eq!((looked_up(&m, "."), looked_up(&m, "..")), (1, DEPTH));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 /// No more is asked than what is not known.
@@ -116,7 +121,7 @@ fn parents_stop_at_cached() {
         Ok(())
     });
     assert_eq!((r, looked_up(&m, "..")), (Ok(()), 1));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 /// A file of "a" and a handle that tells "a", when all is forgotten.
@@ -150,7 +155,7 @@ fn open_f(m: &mut Mock, fs: &mut Memfs, h: &[u32]) -> Res<String> {
 fn parent_in_handle() {
     let (mut m, mut fs, h) = connectable();
     assert_eq!(open_f(&mut m, &mut fs, &h), Ok("/a/f".into()));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 /// It is not in that directory any more.
@@ -160,7 +165,7 @@ fn parent_in_handle_moved() {
     let z = fs.nodes.get_mut(&4).expect("z");
     z.children.insert("g".into(), f.expect("f"));
     assert_eq!(open_f(&mut m, &mut fs, &h), Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 /// Nobody knows that directory any more.
@@ -168,7 +173,7 @@ fn parent_in_handle_gone() {
     let (mut m, mut fs, h) = connectable();
     fs.nodes.remove(&2);
     assert_eq!(open_f(&mut m, &mut fs, &h), Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 fn dotdot_fails() {
@@ -220,7 +225,7 @@ fn dotdot_circle() {
         }
     });
     assert_eq!(r, Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 fn dotdot_bad_attributes() {
@@ -231,8 +236,7 @@ fn dotdot_bad_attributes() {
 fn dotdot_wrong_length() {
     for len in [0, 40, 129] {
         let (mut m, mut fs, h) = two();
-        let c = m
-            .caller(|mnt, _| open_by_handle(mnt, &h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop));
+        let c = opening_b(&mut m, &h);
         let r = until_lookup(&mut m, &mut fs, ".");
         let a = fs.handle(&r);
         m.answer(&r, &a).expect("answer");
@@ -241,15 +245,14 @@ fn dotdot_wrong_length() {
         body.resize(len, 0);
         assert_eq!(m.write(&message(r.unique, 0, &body)), Err(EINVAL), "{len}");
         assert_eq!(c.join::<Res<()>>(), Err(ESTALE), "{len}");
-        m.finish();
+        finish_forgotten(m, fs);
     }
 }
 
 /// The answer is taken for a caller that was killed.
 fn dotdot_killed() {
     let (mut m, mut fs, h) = two();
-    let mut c =
-        m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop));
+    let mut c = opening_b(&mut m, &h);
     let r = until_lookup(&mut m, &mut fs, ".");
     let a = fs.handle(&r);
     m.answer(&r, &a).expect("answer");
@@ -258,7 +261,7 @@ fn dotdot_killed() {
     m.expect(Op::INTERRUPT);
     m.fail(&r, ENOENT);
     c.reap();
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 fn parent_without_the_name() {
@@ -267,7 +270,7 @@ fn parent_without_the_name() {
     a.children.remove("b");
     let r = open_b(&mut m, &mut fs, &h, &mut |_| None);
     assert_eq!(r, Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 /// The name that READDIR gives is another node's by now.
@@ -277,7 +280,7 @@ fn parent_with_a_name_of_another() {
         is(r, "b").then(|| Answer::Ok(Entry::new(Attr::dir(77)).bytes()))
     });
     assert_eq!(r, Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 fn parent_that_cannot_be_read() {
@@ -288,7 +291,7 @@ fn parent_that_cannot_be_read() {
         });
         println!("{op:?}: {r:?}");
         assert_eq!(r, Err(ESTALE));
-        m.finish();
+        finish_forgotten(m, fs);
     }
 }
 
@@ -296,8 +299,7 @@ fn parent_that_cannot_be_read() {
 fn directory_renamed_meanwhile() {
     let (mut m, mut fs, h) = two();
     let mut moved = false;
-    let c =
-        m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop));
+    let c = opening_b(&mut m, &h);
     let r: Res<()> = m.serve(c, &mut |r| {
         let a = fs.handle(r);
         if r.op == Op::READDIR && !std::mem::replace(&mut moved, true) {
@@ -309,17 +311,16 @@ fn directory_renamed_meanwhile() {
     });
     println!("{r:?}");
     assert_eq!(r, Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
 
 fn directory_removed_meanwhile() {
     let (mut m, mut fs, h) = two();
-    let c =
-        m.caller(|mnt, _| open_by_handle(mnt, &h, libc::O_RDONLY | libc::O_DIRECTORY).map(drop));
+    let c = opening_b(&mut m, &h);
     let r: Res<()> = m.serve(c, &mut |r| match (r.op, r.name().as_str()) {
         (Op::LOOKUP, "b") => Answer::Err(ENOENT),
         _ => fs.handle(r),
     });
     assert_eq!(r, Err(ESTALE));
-    m.finish();
+    finish_forgotten(m, fs);
 }
