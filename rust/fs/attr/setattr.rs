@@ -256,10 +256,7 @@ fn apply(inode: &Inode, reply: Result<Result<AttrReply, BadAttr>>, attr_version:
         } else {
             reply.valid
         };
-        attr_cache::change_locked(&mut inner, inode, reply.attr(), valid_until(valid), 0);
-        let old_size = inode.i_size_read();
-        inner.i_size_write(reply.attr().size());
-        old_size
+        attr_cache::change_locked(&mut inner, inode, reply.attr(), valid_until(valid), 0)
     };
 
     if inode.is_reg() && old_size != reply.attr().size() {

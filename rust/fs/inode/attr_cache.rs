@@ -16,6 +16,12 @@
 //! from the connection's `attr_version`, and a request for attributes notes the number first: if
 //! the inode has a higher one when the reply comes, the reply is stale. An inode that was evicted
 //! and made again meanwhile has lost its number; `evict_ctr` is for that.
+//!
+//! # Readers without the lock
+//!
+//! stat(2) takes no lock: it asks whether the attributes are outdated, and then reads them. So they
+//! are no longer outdated only when all of them have been written. C says so first, and one who
+//! looks in between sees what was outdated before.
 
 use super::{
     fuse_inode::State,
@@ -62,7 +68,10 @@ use crate::{
 use core::ops::Deref;
 use kernel::sync::{
     aref::ARef,
-    atomic::Relaxed, //
+    atomic::{
+        Relaxed,
+        Release, //
+    },
 };
 
 /// What a write may change (`FUSE_STATX_MODIFY`).
@@ -139,12 +148,12 @@ pub(in crate::fs) fn change_with_btime(
 ) {
     change_and(inode, attr, valid, asked, 0, |inner| {
         let fi = inode.data();
-        // It is known now whether there is one.
-        fi.inval_mask.clear(STATX_BTIME);
         if let Some(btime) = btime {
             inner.i_btime = btime.into();
             fi.state.set(State::BTIME);
         }
+        // It is known now whether there is one.
+        fi.inval_mask.clear(STATX_BTIME);
     });
 }
 
@@ -169,11 +178,8 @@ fn change_and(
         {
             return;
         }
-        change_locked(&mut inner, inode, attr, valid, asked.evict_ctr);
         more(&mut inner);
-        let old_size = inode.i_size_read();
-        inner.i_size_write(attr.size());
-        old_size
+        change_locked(&mut inner, inode, attr, valid, asked.evict_ctr)
     };
 
     if inode.is_reg() && old_size != attr.size() {
@@ -181,8 +187,8 @@ fn change_and(
     }
 }
 
-/// Takes all attributes but the size (`fuse_change_attributes_common()`). `inner` is the inode's.
-/// Inlined, so that the guard stays in registers.
+/// Takes all attributes, and returns the size that it had (`fuse_change_attributes_common()`).
+/// `inner` is the inode's. Inlined, so that the guard stays in registers.
 #[inline(always)]
 pub(in crate::fs) fn change_locked(
     inner: &mut InodeInner<'_, Fuse>,
@@ -190,16 +196,13 @@ pub(in crate::fs) fn change_locked(
     attr: Attr<'_>,
     valid: Jiffies64,
     evict_ctr: u64,
-) {
+) -> i64 {
     let fi = inode.data();
     let conn: &Conn = inode.conn();
 
     // Of a new inode, only if nothing was evicted since they were asked for: see above.
-    if evict_ctr == 0 || inner.attr_version != 0 || evict_ctr == conn.evict_ctr() {
-        fi.inval_mask.clear(STATX_BASIC_STATS);
-    }
+    let known = evict_ctr == 0 || inner.attr_version != 0 || evict_ctr == conn.evict_ctr();
     inner.attr_version = conn.bump_attr_version();
-    fi.i_time.store(valid.to_u64(), Relaxed);
 
     let perm = if conn.default_permissions() {
         attr.perm()
@@ -228,6 +231,14 @@ pub(in crate::fs) fn change_locked(
     inner.set_nlink(attr.nlink());
     // Someone else may have made it set-id, or given it capabilities.
     inner.clear_nosec();
+    let old_size = inode.i_size_read();
+    inner.i_size_write(attr.size());
+
+    fi.i_time.store(valid.to_u64(), Release);
+    if known {
+        fi.inval_mask.clear(STATX_BASIC_STATS);
+    }
+    old_size
 }
 
 impl Inode {

@@ -57,6 +57,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
             Full,
             Relaxed, //
@@ -193,9 +194,10 @@ impl FuseInode {
     }
 
     /// Whether the attributes are to be asked for again: their time is over, or one of `mask` was
-    /// invalidated.
+    /// invalidated. What is read of them after this is as new as it says.
     pub(in crate::fs) fn is_outdated(&self, mask: u32) -> bool {
-        self.inval_mask.test(mask) || Jiffies64::from_u64(self.i_time.load(Relaxed)).has_passed()
+        self.inval_mask.test_acquire(mask)
+            || Jiffies64::from_u64(self.i_time.load(Acquire)).has_passed()
     }
 }
 

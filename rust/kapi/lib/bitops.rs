@@ -3,12 +3,15 @@
 //! Sets of bits that change atomically.
 //!
 //! C header: [`include/linux/bitops.h`](srctree/include/linux/bitops.h) (`set_bit()`, `test_bit()`,
-//! `set_mask_bits()`). For flags that stand for themselves: no other data is published with them,
-//! hence relaxed.
+//! `set_mask_bits()`, `test_bit_acquire()`). What was written before a change is seen by whoever
+//! sees the change by [`AtomicBits::test_acquire`]; the other tests are relaxed, for flags that
+//! stand for themselves.
 
 use kernel::sync::atomic::{
+    Acquire,
     Atomic,
-    Relaxed, //
+    Relaxed,
+    Release, //
 };
 
 /// 32 bits.
@@ -32,6 +35,12 @@ impl AtomicBits {
         self.bits() & mask != 0
     }
 
+    /// The same, with acquire ordering.
+    #[inline]
+    pub(crate) fn test_acquire(&self, mask: u32) -> bool {
+        self.0.load(Acquire) & mask != 0
+    }
+
     /// Sets all of `mask`.
     pub(crate) fn set(&self, mask: u32) {
         self.update(|old| old | mask);
@@ -52,7 +61,7 @@ impl AtomicBits {
         let mut old = self.bits();
         // Ends: each failure means that another task made progress.
         while new(old) != old {
-            match self.0.cmpxchg(old, new(old), Relaxed) {
+            match self.0.cmpxchg(old, new(old), Release) {
                 Ok(_) => break,
                 Err(now) => old = now,
             }
