@@ -36,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         blk_needs_privileges,
         blk_daemon_dies,
         blk_force,
+        blk_force_idle,
         blk_force_mounts_again,
         blk_daemon_dies_before_init,
     ]
@@ -371,19 +372,30 @@ fn blk_daemon_dies() {
     assert!(!d.is_busy());
 }
 
-/// MNT_FORCE ends a connection whose daemon hangs, and asks no more.
+/// MNT_FORCE ends a connection whose daemon hangs, and asks no more. Whoever is inside keeps the
+/// mount.
 fn blk_force() {
     let d = device();
     let mut m = d.mount();
     let c = m.call("f", |p| user::lstat(p).map(drop));
     m.expect(Op::LOOKUP);
     let mnt = m.mnt.clone();
-    let r = umount(&mnt, libc::MNT_FORCE);
-    println!("{r:?}");
+    let inside = user::open(&mnt, libc::O_PATH, 0).expect("open");
+    assert_eq!(umount(&mnt, libc::MNT_FORCE), Err(EBUSY));
     assert_eq!(c.join::<Res<()>>(), Err(ECONNABORTED));
-    if r.is_err() {
-        suites::daemon::umount_soon(&mnt);
-    }
+    assert!(d.is_busy());
+    drop(inside);
+    // The caller that was told is exiting.
+    suites::daemon::umount_soon(&mnt);
+    gone(m);
+    assert!(!d.is_busy());
+}
+
+/// With nobody inside it is the end of the mount.
+fn blk_force_idle() {
+    let d = device();
+    let m = d.mount();
+    assert_eq!(umount(&m.mnt, libc::MNT_FORCE), Ok(()));
     gone(m);
     assert!(!d.is_busy());
 }
