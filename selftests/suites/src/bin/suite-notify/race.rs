@@ -9,8 +9,8 @@
 //! now and then. The notification comes after each change, and then somebody looks who must see
 //! that version, or a later one.
 //!
-//! C's attributes are no longer out of date before all of them are written: who looks just then sees
-//! the old size, and goes on looking.
+//! C's attributes are no longer out of date before all of them are written: who looks just then
+//! sees the old size, and goes on looking.
 //!
 //! `SEED` repeats a run's choices, `N` says how many rounds there are in all.
 
