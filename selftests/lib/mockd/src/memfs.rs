@@ -11,8 +11,8 @@ use crate::errno::*;
 use crate::lock::Locks;
 use crate::poll::poll_out;
 use crate::reply::{
-    attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out, Answer, Attr, Entry,
-    Statfs, Valid, EPOCH, LONG, ZERO,
+    as_long_as_then, attr_out, dirent, getxattr_out, ioctl_out, open_out, statx_out, write_out,
+    Answer, Attr, Entry, Statfs, Valid, EPOCH, LONG, ZERO,
 };
 use crate::request::Request;
 use crate::wire::*;
@@ -268,7 +268,7 @@ impl Memfs {
             return Answer::None;
         }
         match self.work(r) {
-            Ok(b) => Answer::Ok(b),
+            Ok(b) => Answer::Ok(as_long_as_then(r, b)),
             Err(e) => Answer::Err(e),
         }
     }

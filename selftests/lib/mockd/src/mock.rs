@@ -200,6 +200,7 @@ impl Mock {
     /// Answers.
     #[track_caller]
     pub fn reply(&self, r: &Request, payload: &[u8]) {
+        self.note_init(r, payload);
         let m = message(r.unique, 0, payload);
         assert_eq!(self.write(&m), Ok(m.len()), "reply to {r:?}");
     }
@@ -213,7 +214,17 @@ impl Mock {
 
     /// Answers as `a` says.
     pub fn answer(&self, r: &Request, a: &Answer) -> Res<()> {
+        if let Answer::Ok(payload) = a {
+            self.note_init(r, payload);
+        }
         answer(self.dev.as_fd(), r, a)
+    }
+
+    /// From the answer to INIT on, requests may be shorter.
+    fn note_init(&self, r: &Request, payload: &[u8]) {
+        if r.op == Op::INIT {
+            self.rec.init_answered(payload);
+        }
     }
 
     /// One write(2) on the device.
@@ -459,7 +470,8 @@ pub fn read_request(dev: BorrowedFd<'_>, size: usize, rec: &Recorder) -> Res<Req
             b.resize(size, 0);
         }
         let n = rustix::io::read(dev, &mut b[..size])?;
-        let r = Request::parse(&b[..n]).unwrap_or_else(|e| panic!("bad request: {e}"));
+        let mut r = Request::parse(&b[..n]).unwrap_or_else(|e| panic!("bad request: {e}"));
+        r.minor = rec.minor();
         let odd = r.unique & 1 != 0;
         // What answers RETRIEVE has the number that the daemon gave.
         let any = r.op == Op::NOTIFY_REPLY;

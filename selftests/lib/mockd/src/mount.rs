@@ -182,6 +182,15 @@ impl Context {
         Ok(rustix::mount::fsconfig_create(self.0.as_fd())?)
     }
 
+    /// FSCONFIG_CMD_CREATE_EXCL: no superblock that is there already.
+    pub fn create_exclusive(&self) -> Res<()> {
+        const CREATE_EXCL: i32 = 8;
+        let (none, fd) = (std::ptr::null::<u8>(), self.0.as_raw_fd());
+        // SAFETY: integers and two null pointers.
+        check(unsafe { libc::syscall(libc::SYS_fsconfig, fd, CREATE_EXCL, none, none, 0) })
+            .map(drop)
+    }
+
     pub fn reconfigure(&self) -> Res<()> {
         Ok(rustix::mount::fsconfig_reconfigure(self.0.as_fd())?)
     }

@@ -10,16 +10,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-use crate::request::Request;
+use crate::request::{num, Request};
 use crate::table::is_not_yet_sent;
-use crate::wire::{Kind, Op, INIT_FLAGS};
+use crate::wire::{Kind, Op, INIT_FLAGS, MINOR};
 
 /// Collects the requests of one mount.
 #[derive(Default)]
 pub struct Recorder {
     inner: Mutex<Inner>,
+    minor: OnceLock<u32>,
 }
 
 #[derive(Default)]
@@ -46,6 +47,18 @@ impl Recorder {
         let mut inner = self.inner.lock().expect("recorder");
         inner.off = true;
         inner.requests = Vec::new();
+    }
+
+    /// Takes note of what the daemon says to INIT, which says how requests look from then on.
+    pub fn init_answered(&self, payload: &[u8]) {
+        let mut all = payload.to_vec();
+        all.resize(8, 0);
+        let _ = self.minor.set(num(&all, 4, 4) as u32);
+    }
+
+    /// The daemon's minor version.
+    pub fn minor(&self) -> u32 {
+        self.minor.get().copied().unwrap_or(MINOR)
     }
 
     /// Gives the name under which requests of `pid` are listed.

@@ -3,7 +3,8 @@
 //! Building what the daemon writes.
 
 use crate::errno::Errno;
-use crate::wire::{init_flag, OUT_HEADER};
+use crate::request::Request;
+use crate::wire::{init_flag, Op, OUT_HEADER};
 
 /// What a handler gives for a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -395,4 +396,18 @@ impl Init {
         b.0.resize(64, 0);
         b.0
     }
+}
+
+/// An answer as long as the daemon's minor version has it; `b` is as long as now.
+pub fn as_long_as_then(r: &Request, mut b: Vec<u8>) -> Vec<u8> {
+    match r.op {
+        Op::STATFS if r.minor < 4 => b.truncate(48),
+        Op::GETATTR | Op::SETATTR if r.minor < 9 => b.truncate(96),
+        Op::LOOKUP | Op::MKNOD | Op::MKDIR | Op::SYMLINK | Op::LINK if r.minor < 9 => {
+            b.truncate(120)
+        }
+        Op::CREATE if r.minor < 9 => drop(b.drain(120..128)),
+        _ => {}
+    }
+    b
 }

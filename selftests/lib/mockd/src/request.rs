@@ -2,7 +2,7 @@
 
 //! A request as the daemon read it.
 
-use crate::wire::{layout, Field, Kind, Op, Tail, IN_HEADER, SETXATTR_EXT};
+use crate::wire::{fields_sent, layout, Field, Kind, Op, Tail, IN_HEADER, MINOR, SETXATTR_EXT};
 
 /// No memory is mapped below.
 const LEAST_ADDRESS: u64 = 0x1_0000;
@@ -22,6 +22,8 @@ pub struct Request {
     pub padding: u16,
     /// What follows the header.
     pub body: Vec<u8>,
+    /// The daemon's minor version, which says how long some parts are.
+    pub minor: u32,
 }
 
 /// Reads a little number out of `b`, or zero beyond its end.
@@ -58,6 +60,7 @@ impl Request {
             extlen: num(b, 36, 2) as u16,
             padding: num(b, 38, 2) as u16,
             body: b[IN_HEADER..].to_vec(),
+            minor: MINOR,
         })
     }
 
@@ -73,7 +76,9 @@ impl Request {
 
     /// Fixed part and tail.
     fn layout(&self) -> (&'static [Field], Tail) {
-        let short = layout(self.op);
+        let (fields, tail) = layout(self.op);
+        let sent = fields_sent(self.op, self.minor).min(fields.len());
+        let short = (&fields[..sent], tail);
         if self.op != Op::SETXATTR {
             return short;
         }
@@ -93,7 +98,7 @@ impl Request {
         self.layout().0.iter().map(|f| f.1).sum()
     }
 
-    /// A field of the fixed part, by name.
+    /// A field of the fixed part, by name; one that an old daemon is not sent is zero.
     ///
     /// # Panics
     ///
@@ -106,7 +111,9 @@ impl Request {
             }
             at += size;
         }
-        panic!("{:?} has no field {name}", self.op);
+        let known = layout(self.op).0.iter().any(|f| f.0 == name);
+        assert!(known, "{:?} has no field {name}", self.op);
+        0
     }
 
     /// The names that follow the fixed part.

@@ -2,6 +2,8 @@
 
 //! Numbers of the protocol, 7.46: opcodes, flags and the layout of each request's fixed part.
 
+/// The kernel's minor version.
+pub const MINOR: u32 = 46;
 /// Bytes in a request's header.
 pub const IN_HEADER: usize = 40;
 /// Bytes in a reply's header.
@@ -286,6 +288,16 @@ pub fn layout(op: Op) -> (&'static [Field], Tail) {
             ("getattr_flags", 4, Hex), ("reserved", 4, Pad), ("fh", 8, Dec),
             ("sx_flags", 4, Hex), ("sx_mask", 4, Hex)], Tail::None),
         _ => (&[], Tail::Data),
+    }
+}
+
+/// How many fields of the fixed part are sent to a daemon of an old minor.
+pub fn fields_sent(op: Op, minor: u32) -> usize {
+    use Op::*;
+    match op {
+        WRITE if minor < 9 => 4,
+        MKNOD | CREATE if minor < 12 => 2,
+        _ => usize::MAX,
     }
 }
 

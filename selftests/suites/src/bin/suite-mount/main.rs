@@ -8,12 +8,14 @@ mod blk_destroy;
 mod device;
 mod init;
 mod lifetime;
+mod minors;
 mod options;
 mod unload;
 
 fn main() {
     let mut all = options::cases();
     all.extend(init::cases());
+    all.extend(minors::cases());
     all.extend(device::cases());
     all.extend(lifetime::cases());
     all.extend(blk::cases());
