@@ -6,10 +6,13 @@ mod blk;
 mod blk_calls;
 mod blk_destroy;
 mod device;
+mod freeze;
 mod init;
 mod lifetime;
 mod minors;
 mod options;
+mod remount;
+mod several;
 mod unload;
 
 fn main() {
@@ -17,6 +20,9 @@ fn main() {
     all.extend(init::cases());
     all.extend(minors::cases());
     all.extend(device::cases());
+    all.extend(remount::cases());
+    all.extend(several::cases());
+    all.extend(freeze::cases());
     all.extend(lifetime::cases());
     all.extend(blk::cases());
     all.extend(blk_destroy::cases());
