@@ -45,7 +45,7 @@ fn left_with_buffers() {
 fn of_every_operation(u: &User) {
     let (mut mounts, mut callers) = (Vec::new(), Vec::new());
     for row in catalogue::main().filter(|r| r.is_waited_for()) {
-        let Some(m) = Mount::new(&Init::plain()) else {
+        let Some(m) = Mount::new(&row.init(Init::plain())) else {
             break;
         };
         callers.push(held(&m, row));

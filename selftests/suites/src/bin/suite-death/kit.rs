@@ -36,11 +36,8 @@ pub fn sample() -> Memfs {
 /// Mounts for a call of the catalogue; `init` may be changed first.
 #[track_caller]
 pub fn mounted(row: &Row, init: impl FnOnce(&mut Init)) -> (Mock, Memfs) {
-    let (mut fs, mut answer) = (catalogue::sample(), Init::plain());
+    let (mut fs, mut answer) = (catalogue::sample(), row.init(Init::plain()));
     (row.files)(&mut fs);
-    if let Some(flag) = row.without {
-        answer = answer.without(flag);
-    }
     init(&mut answer);
     (Mock::with(&Setup::default(), &answer), fs)
 }

@@ -22,6 +22,7 @@ use crate::left::{asked, only_ours, Left};
 pub fn cases() -> Vec<Case> {
     cases![
         entries,
+        names_of_a_directory,
         opens,
         create,
         errors,
@@ -91,6 +92,46 @@ fn entries() {
             forgotten
         });
         assert_eq!(forgotten, (node, 2));
+        l.end();
+    }
+}
+
+/// The nodes of a READDIRPLUS, but for those of `.` and `..`, which nobody counts.
+fn nodes_of(answer: &[u8]) -> Vec<(u64, u64)> {
+    let mut nodes = Vec::new();
+    let mut rest = answer;
+    while !rest.is_empty() {
+        let (node, record) = (node_of(rest), &rest[128..]);
+        let n = u32::from_ne_bytes(record[16..20].try_into().expect("length")) as usize;
+        let name = &record[24..24 + n];
+        if name != b"." && name != b".." {
+            nodes.push((node, 1));
+        }
+        rest = &record[(24 + n).next_multiple_of(8)..];
+    }
+    nodes
+}
+
+fn names_of_a_directory() {
+    only_ours();
+    for row in leaving(Leaves::Names) {
+        let mut l = Left::by(row);
+        let mut nodes = nodes_of(&l.answer());
+        let (mut forgotten, mut released) = (Vec::new(), false);
+        while !released || forgotten.len() < nodes.len() {
+            let r = l.m.request();
+            if r.op == Op::RELEASEDIR {
+                released = true;
+                l.m.reply(&r, &[]);
+            } else {
+                assert!(!r.forgets().is_empty(), "{r:?}");
+                forgotten.extend(r.forgets());
+            }
+        }
+        l.m.expect_none();
+        nodes.sort();
+        forgotten.sort();
+        assert_eq!(forgotten, nodes);
         l.end();
     }
 }
@@ -204,7 +245,8 @@ fn file_is_kept() {
             assert!(!l.m.pending(), "RELEASE before FLUSH is answered");
             l.m.reply(&r, &[]);
         }
-        let r = l.m.request();
+        // READDIRPLUS gives names back too.
+        let r = l.m.find("the RELEASE", |r| r.forgets().is_empty());
         assert!(matches!(r.op, Op::RELEASE | Op::RELEASEDIR), "{r:?}");
         l.m.reply(&r, &[]);
         l.end();

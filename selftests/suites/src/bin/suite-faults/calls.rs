@@ -12,7 +12,7 @@ use mockd::errno::{check as check_call, *};
 use mockd::mem::{read_at, write_at, Pages, PAGE};
 use mockd::memfs::Memfs;
 use mockd::wire::{Op, FOPEN_DIRECT_IO};
-use mockd::{user, Mock};
+use mockd::{user, Init, Mock, Setup};
 use suites::catalogue::{self, Act, Names, Part, Place};
 use suites::{fusectl, releases};
 
@@ -21,6 +21,7 @@ use crate::nth::{prepare, rounds, until_clean};
 pub fn cases() -> Vec<Case> {
     cases![
         on_names,
+        on_names_with_flags,
         on_files,
         on_direct_files,
         reading_ahead,
@@ -73,15 +74,14 @@ fn fresh(p: &Place) {
     let _ = user::setxattr(&p.path(Part::File), "user.a", b"a", 0);
 }
 
-/// Makes each call of the catalogue, and says what is wrong.
-fn catalogue_calls(mnt: &Path) -> Vec<String> {
+/// Makes these calls of the catalogue, and says what is wrong.
+fn catalogue_calls<'a>(rows: impl Iterator<Item = &'a catalogue::Row>, mnt: &Path) -> Vec<String> {
     let place = Place::new(mnt, Names::ROOT);
     let before = |row: &catalogue::Row| {
         fresh(&place);
         (row.ready)(&place).expect("preparation")
     };
-    catalogue::main()
-        .filter(|row| row.faults.is_some())
+    rows.filter(|row| row.faults.is_some())
         .flat_map(|row| rounds(|| before(row), Act::run, |_, _| ()).wrong(row.name, 1))
         .collect()
 }
@@ -91,7 +91,7 @@ fn check(rows: Vec<Row>, setup: fn(&mut Memfs)) {
     let mut fs = Memfs::new();
     fs.file("f", &[7; 20_000]);
     setup(&mut fs);
-    check_on(fs, |mnt| wrong(&rows, mnt));
+    check_on(&Init::plain(), fs, |mnt| wrong(&rows, mnt));
 }
 
 /// Runs the rows, and says what is wrong.
@@ -104,11 +104,11 @@ fn wrong(rows: &[Row], mnt: &Path) -> Vec<String> {
 }
 
 /// Runs `calls`, which says what is wrong, on a mount, and looks at the balance.
-fn check_on(mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
+fn check_on(init: &Init, mut fs: Memfs, calls: impl FnOnce(&Path) -> Vec<String>) {
     prepare();
     // Names and attributes are asked for each time.
     (fs.entry_valid, fs.attr_valid) = (mockd::reply::ZERO, mockd::reply::ZERO);
-    let mut m = Mock::new();
+    let mut m = Mock::with(&Setup::default(), init);
     m.without_record();
     let wrong: Vec<String> = m.run(&mut fs, |mnt| {
         // Made now.
@@ -141,11 +141,22 @@ fn on_names() {
     let mut fs = catalogue::sample();
     (fs.xattrs, fs.ioctls) = (true, true);
     fs.ready = Some(libc::POLLIN as u32);
-    check_on(fs, |mnt| {
-        let mut all = catalogue_calls(mnt);
+    check_on(&Init::plain(), fs, |mnt| {
+        let plain = catalogue::main().filter(|row| row.with.is_none());
+        let mut all = catalogue_calls(plain, mnt);
         all.extend(wrong(&names(), mnt));
         all
     });
+}
+
+/// Those that need more of INIT: a mount for each.
+fn on_names_with_flags() {
+    for row in catalogue::main().filter(|row| row.with.is_some()) {
+        let init = row.init(Init::plain());
+        check_on(&init, catalogue::sample(), |mnt| {
+            catalogue_calls(std::iter::once(row), mnt)
+        });
+    }
 }
 
 fn file(m: &Path) -> Res<OwnedFd> {

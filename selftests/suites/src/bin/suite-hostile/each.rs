@@ -27,10 +27,7 @@ fn meets_bad(row: &Row, rng: &mut Rng, tally: &mut Tally) {
     fs.check_forgets = false;
     (row.files)(&mut fs);
     let mut behind = Behind::only(fs, row.op);
-    let mut init = Init::plain();
-    if let Some(flag) = row.without {
-        init = init.without(flag);
-    }
+    let init = row.init(Init::plain());
     let mut m = Mock::with(&Setup::default(), &init);
     m.without_record();
     tally.mounts += 1;

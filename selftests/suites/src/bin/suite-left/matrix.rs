@@ -92,10 +92,7 @@ fn seed() -> u64 {
 
 /// What becomes of `other` while `left` is out, as text.
 fn pair(left: &Row, other: &Row, wrong: &mut Vec<String>) -> String {
-    let mut init = Init::plain();
-    if let Some(flag) = left.call.without {
-        init = init.without(flag);
-    }
+    let init = left.call.init(Init::plain());
     let mut s = Scene::with(rows::tree(), &init);
     let mut c = rows::third(&mut s);
     let mut a = s.actor("first", left.prepare());

@@ -164,7 +164,8 @@ pub fn left() -> Vec<Row> {
 
 /// What others do meanwhile.
 pub fn other() -> Vec<Row> {
-    let calls = catalogue::all().filter(|call| call.waits != Waits::Not && call.without.is_none());
+    let calls = catalogue::all()
+        .filter(|call| call.waits != Waits::Not && call.without.is_none() && call.with.is_none());
     let mut rows: Vec<Row> = calls.flat_map(beside).collect();
     rows.push(Row::new(&READ_CACHED, "", SECOND, true));
     rows

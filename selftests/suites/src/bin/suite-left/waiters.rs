@@ -57,10 +57,7 @@ fn waiters_are_killed() {
     for (first, second) in PAIRS {
         println!("{first}, then {second}");
         let (row, second) = (left(first), other(second));
-        let mut init = Init::plain();
-        if let Some(flag) = row.call.without {
-            init = init.without(flag);
-        }
+        let init = row.call.init(Init::plain());
         let mut s = Scene::with(rows::tree(), &init);
         let mut c = rows::third(&mut s);
         let mut a = s.actor("first", row.prepare());

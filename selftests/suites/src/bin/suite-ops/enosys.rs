@@ -34,18 +34,22 @@ fn remembered(row: &Row) -> Option<Res<()>> {
     }
 }
 
-/// Mounts for a daemon that need not know OPEN and OPENDIR.
-fn mock() -> Mock {
-    let init = Init::plain()
+/// From a daemon that need not know OPEN and OPENDIR.
+fn init() -> Init {
+    Init::plain()
         .with("NO_OPEN_SUPPORT")
-        .with("NO_OPENDIR_SUPPORT");
-    Mock::with(&Setup::default(), &init)
+        .with("NO_OPENDIR_SUPPORT")
+}
+
+/// Mounts for such a daemon.
+fn mock() -> Mock {
+    Mock::with(&Setup::default(), &init())
 }
 
 /// Makes the call twice while the daemon answers its operation with an error: both results and how
 /// often it was asked.
 fn twice(row: &Row, e: Errno) -> (Res<()>, Res<()>, usize) {
-    let mut m = mock();
+    let mut m = Mock::with(&Setup::default(), &row.init(init()));
     let mut fs = catalogue::sample();
     (row.files)(&mut fs);
     fs.on(row.op, Answer::Err(e));

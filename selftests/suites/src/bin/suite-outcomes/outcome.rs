@@ -100,12 +100,10 @@ struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     fn new(row: &'a Row) -> Self {
-        let mut init = Init::plain()
+        let init = Init::plain()
             .with("NO_OPEN_SUPPORT")
             .with("NO_OPENDIR_SUPPORT");
-        if let Some(flag) = row.without {
-            init = init.without(flag);
-        }
+        let init = row.init(init);
         let setup = Setup {
             nonblock: true,
             ..Setup::default()

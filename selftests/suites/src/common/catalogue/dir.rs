@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Open directories: OPENDIR, READDIR, FSYNCDIR, RELEASEDIR.
+//! Open directories: OPENDIR, READDIR, READDIRPLUS, FSYNCDIR, RELEASEDIR.
 
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -37,6 +37,15 @@ pub const ROWS: &[Row] = &[
     Row {
         without: Some("PARALLEL_DIROPS"),
         ..READDIR.variant("readdir_turn", readdir)
+    },
+    Row {
+        with: Some("DO_READDIRPLUS"),
+        leaves: Leaves::Names,
+        ..Row {
+            name: "readdirplus",
+            op: Op::READDIRPLUS,
+            ..READDIR
+        }
     },
     Row {
         unknown: Unknown::Remembered(Ok(())),

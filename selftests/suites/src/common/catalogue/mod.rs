@@ -25,6 +25,7 @@ mod rename;
 use mockd::errno::{Errno, Res, ECONNABORTED, EFAULT, ENOMEM};
 use mockd::memfs::Memfs;
 use mockd::wire::Op;
+use mockd::Init;
 
 pub use act::{appends, reads, summary, writes, Act, Got};
 pub use place::{populate, sample, Names, Part, Place, PAGES, PARTS};
@@ -58,6 +59,8 @@ pub struct Row {
     pub files: fn(&mut Memfs),
     /// What the kernel must be built with.
     pub config: Option<&'static str>,
+    /// A flag of INIT that the daemon agrees to beside the usual ones.
+    pub with: Option<&'static str>,
     /// A flag of INIT that the daemon does not agree to.
     pub without: Option<&'static str>,
     /// So many other requests come before it in the call.
@@ -131,6 +134,8 @@ pub enum Leaves {
     Node,
     /// A reference to a node that is known.
     Reference,
+    /// References to nodes that have no other, one for each name in the answer.
+    Names,
     /// An open file.
     File,
     /// An open directory.
@@ -203,6 +208,7 @@ impl Row {
             ready,
             files: |_| (),
             config: None,
+            with: None,
             without: None,
             before: 0,
             named: None,
@@ -230,6 +236,12 @@ impl Row {
             variant: true,
             ..self
         }
+    }
+
+    /// What a daemon answers to INIT that would answer `init`, for this to be sent.
+    pub fn init(&self, init: Init) -> Init {
+        let init = self.with.map_or(init, |flag| init.with(flag));
+        self.without.map_or(init, |flag| init.without(flag))
     }
 
     /// Whether an answer has more than a header.
