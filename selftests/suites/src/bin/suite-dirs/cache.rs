@@ -31,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         small_buffers,
         several_pages,
         record_as_long_as_a_page,
+        record_longer_than_a_page,
         two_readers_fill,
         opened_without_cache_between,
         closed_before_the_end,
@@ -262,6 +263,30 @@ fn record_as_long_as_a_page() {
     assert_eq!(lists, (Ok(3), true));
     assert_eq!(asked(&m).len(), 4);
     m.finish();
+}
+
+/// It is listed, and neither it nor what comes after it is kept.
+fn record_longer_than_a_page() {
+    for n in [4096 - 23, 4095] {
+        let long = "n".repeat(n);
+        let mut replies = vec![
+            dirent(5, 1, 8, b"short"),
+            dirent(6, 2, 8, long.as_bytes()),
+            dirent(7, 3, 8, b"after"),
+            vec![],
+        ];
+        replies.extend(replies.clone());
+        let (m, lists) = by_hand(&replies, |mnt| {
+            let fd = open(mnt);
+            let first = list(&fd, 16384);
+            seek(&fd, 0);
+            (first, list(&fd, 16384))
+        });
+        let want = ["short", &long, "after"].map(String::from).to_vec();
+        assert_eq!(lists, (Ok(want.clone()), Ok(want)));
+        assert_eq!(asked(&m).len(), 8);
+        m.finish();
+    }
 }
 
 fn two_readers_fill() {

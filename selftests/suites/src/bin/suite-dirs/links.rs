@@ -5,6 +5,7 @@
 use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
+use mockd::mock::Answer;
 use mockd::reply::{message, LONG, ZERO};
 use mockd::user;
 use mockd::wire::Op;
@@ -22,6 +23,8 @@ pub fn cases() -> Vec<Case> {
         expired_attributes_do_not_matter,
         expired_name_does_not_matter,
         longest_text,
+        text_longer_than_its_size,
+        size_changes_meanwhile,
         text_too_long,
         empty_text,
         text_with_nul,
@@ -181,11 +184,43 @@ fn by_hand(init: &Init, answers: &[&[u8]]) -> (Mock, Vec<Res<String>>) {
     });
     let mut next = answers.iter();
     let texts = m.serve(c, &mut |r| match r.op {
-        Op::LOOKUP => mockd::mock::Answer::Ok(Entry::new(Attr::symlink(5, 3)).bytes()),
-        Op::READLINK => mockd::mock::Answer::Ok(next.next().expect("asked too often").to_vec()),
+        Op::LOOKUP => Answer::Ok(Entry::new(Attr::symlink(5, 3)).bytes()),
+        Op::READLINK => Answer::Ok(next.next().expect("asked too often").to_vec()),
         _ => serve(r, &mut None),
     });
     (m, texts)
+}
+
+/// The text is what READLINK gave, whatever size the link is said to have.
+fn text_longer_than_its_size() {
+    for (flags, asked) in [(init(), 1), (Init::plain(), 2)] {
+        let (m, texts) = by_hand(&flags, &[&b"longer"[..]; 2]);
+        assert_eq!(texts, vec![Ok("longer".to_string()); 2]);
+        assert_eq!(m.rec.count(Op::READLINK), asked);
+        m.finish();
+    }
+}
+
+/// The same where the size has changed since: what is cached is not cut off.
+fn size_changes_meanwhile() {
+    let mut m = mock(&init());
+    let c = m.caller(|mnt, _| {
+        let l = mnt.join("l");
+        let texts = [(); 3].map(|()| user::readlink(&l));
+        (texts.to_vec(), user::lstat(&l).map(|s| s.size))
+    });
+    let mut sizes = [6, 2, 0, 3].into_iter();
+    let got: (Vec<Res<String>>, Res<u64>) = m.serve(c, &mut |r| match r.op {
+        Op::LOOKUP => {
+            let attr = Attr::symlink(5, sizes.next().expect("asked too often"));
+            Answer::Ok(Entry::new(attr).entry_valid(ZERO).bytes())
+        }
+        Op::READLINK => Answer::Ok(b"longer".to_vec()),
+        _ => serve(r, &mut None),
+    });
+    assert_eq!(got, (vec![Ok("longer".to_string()); 3], Ok(3)));
+    assert_eq!(m.rec.count(Op::READLINK), 1);
+    m.finish();
 }
 
 fn text_too_long() {
@@ -223,7 +258,7 @@ fn text_with_nul() {
 
 fn error_is_not_kept() {
     let (mut m, mut fs) = (mock(&init()), tree());
-    fs.on(Op::READLINK, mockd::mock::Answer::Err(EREMOTEIO));
+    fs.on(Op::READLINK, Answer::Err(EREMOTEIO));
     let bad: Vec<Res<String>> = m.run(&mut fs, |mnt| {
         (0..2).map(|_| user::readlink(&mnt.join("l"))).collect()
     });
@@ -306,8 +341,8 @@ fn reused_node_is_read() {
         let mut entry = Entry::new(Attr::symlink(5, 3)).entry_valid(ZERO);
         entry.generation = generation;
         let text: Res<String> = m.serve(c, &mut |r| match r.op {
-            Op::LOOKUP => mockd::mock::Answer::Ok(entry.bytes()),
-            Op::READLINK => mockd::mock::Answer::Ok(text.to_vec()),
+            Op::LOOKUP => Answer::Ok(entry.bytes()),
+            Op::READLINK => Answer::Ok(text.to_vec()),
             _ => serve(r, &mut None),
         });
         text.expect("readlink")

@@ -190,6 +190,15 @@ fn below(m: &mut Mock, reply: &[u8]) -> Listed {
     m.serve(c, &mut |r| serve(r, &mut reply))
 }
 
+/// In the end a node is given back as often as it was told of.
+fn all_given_back(m: &mut Mock, node: u64, times: u64) {
+    suites::daemon::until("the last FORGET", || {
+        user::drop_dentries();
+        m.drain(&mut |r| serve(r, &mut None));
+        (m.rec.forgets().get(&node) == Some(&times)).then_some(())
+    });
+}
+
 fn directory_in_itself() {
     let mut m = mock(&plus());
     let (_, ()) = again(&mut m, &dir(5, 1, "d"), 4096, |_| ());
@@ -201,6 +210,7 @@ fn directory_in_itself() {
         m.serve::<Res<()>>(stat, &mut |r| serve(r, &mut None)),
         Err(ENOENT)
     );
+    all_given_back(&mut m, 5, 2);
     m.finish();
 }
 
@@ -216,6 +226,7 @@ fn directory_in_its_child() {
     let listed: Listed = m.serve(c, &mut |r| serve(r, &mut reply));
     assert_eq!(names(&listed), ["up"]);
     assert_eq!(m.rec.forgets().get(&5), Some(&1));
+    all_given_back(&mut m, 5, 2);
     m.finish();
 }
 
