@@ -75,6 +75,7 @@ vm_suite() {
 		echo kmemleak=1 >>"$out/initrd/rf/job"
 		append=kmemleak=on
 	fi
+	[[ ,$options, != *,blkdev,* ]] || append+=' bdev_allow_write_mounted=1'
 	if [[ $impl = c && $IMPL != c && -z $CASE && ,$options, != *,fresh,* ]]; then
 		key=$(oracle_key "$out" "$flavour" "$limit" "$append")
 		! oracle_recall "$name-$flavour" "$key" "$out" || return 0
