@@ -47,6 +47,7 @@ mod notify_poll;
 mod open;
 mod opendir;
 mod overlay;
+mod overlay_layers;
 mod paths;
 mod permissions;
 mod poll;
@@ -132,6 +133,7 @@ fn main() {
         ioctl_dir::cases,
         fileattr::cases,
         overlay::cases,
+        overlay_layers::cases,
         opendir::cases,
         readdir::cases,
         tours::cases,
