@@ -69,26 +69,26 @@ pub(crate) struct Trimmed<B> {
 /// All slots of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Store<B> {
-    first: B,
+    pub(super) first: B,
     /// The further segments with free slots. They are used from the front; those that could go back
     /// come last.
-    open: List,
+    pub(super) open: List,
     /// How many segments there are.
-    segments: u32,
+    pub(super) segments: u32,
     /// All segments of lower numbers are there.
-    packed: u32,
+    pub(super) packed: u32,
     /// None from here on is there.
-    top: u32,
+    pub(super) top: u32,
     /// Slots in use in the further segments.
-    far: u32,
-    devices: u32,
+    pub(super) far: u32,
+    pub(super) devices: u32,
     /// Slots but for those of devices.
-    room: u32,
+    pub(super) room: u32,
     /// Buckets that the table of uniques should have.
     buckets: u32,
     /// All slots of a further segment have become free.
     emptied: bool,
-    stamp: u64,
+    pub(super) stamp: u64,
 }
 
 impl<B> Store<B> {
@@ -504,78 +504,5 @@ impl<B> Store<B> {
             self.top = last;
         }
         Some(segment)
-    }
-}
-
-/// What the store says of itself, walked through. For the host tests alone.
-#[cfg(test)]
-impl<B> Store<B> {
-    /// One more than the highest number that a slot has.
-    pub(super) fn end(&self) -> u32 {
-        self.top * SLOTS
-    }
-
-    /// How many segments there are.
-    pub(super) fn segments(&self) -> u32 {
-        self.segments
-    }
-
-    /// What is wrong, with so many buckets in the table of uniques.
-    pub(super) fn audit<P>(&self, buckets: u32) -> Result<(), std::string::String>
-    where
-        B: Deref<Target = Segment<P, B>>,
-    {
-        let mut wrong = None;
-        let mut check = |holds: bool, what: &str| {
-            if !holds {
-                wrong.get_or_insert(std::format!("slots: {what}"));
-            }
-        };
-        let (mut segments, mut children, mut far, mut devices, mut open) = (0, 0, 0, 0, 0);
-        for number in 0..self.top {
-            let Some(segment) = segment(&self.first, number) else {
-                check(number >= self.packed, "a gap where there is none");
-                continue;
-            };
-            segments += 1;
-            children += segment.branch.count;
-            let hang = segment.branch.children.iter().flatten().count() as u32;
-            check(hang == segment.branch.count, "count of what hangs on one");
-            open += u32::from(number != 0 && segment.branch.free != 0);
-            for (offset, slot) in segment.slots.iter().enumerate() {
-                let index = number * SLOTS + offset as u32;
-                let free = segment.branch.free & (1 << offset) != 0;
-                check(free == (slot.state == State::Free), "which are free");
-                check(free == (slot.stamp == 0), "a free one can be named");
-                check(slot.stamp <= self.stamp, "a stamp to come");
-                far += u32::from(number != 0 && !free);
-                devices += u32::from(matches!(slot.state, State::Device | State::Leaving));
-                check(index < buckets || slot.bucket == NIL, "a bucket too many");
-            }
-        }
-        for bucket in 0..buckets {
-            check(self.get(bucket).is_some(), "a bucket without a slot");
-        }
-        check(segments == self.segments, "number of segments");
-        check(children + 1 == segments, "segments that hang nowhere");
-        check(far == self.far, "number in use");
-        check(devices == self.devices, "number of devices");
-        let room = self.room.wrapping_add(devices);
-        check(room == segments * SLOTS, "room");
-        let (mut next, mut before, mut idle) = (self.open.first, NIL, false);
-        while let Some(segment) = segment(&self.first, next).filter(|_| open != u32::MAX) {
-            open = open.wrapping_sub(1);
-            check(segment.branch.open.prev == before, "open: back");
-            check(segment.branch.free != 0, "open: full");
-            let all = segment.branch.free == ALL;
-            check(all || !idle, "open: one in use behind one that is idle");
-            idle |= segment.is_idle();
-            (before, next) = (next, segment.branch.open.next);
-        }
-        check(
-            open == 0 && self.open.last == before,
-            "open: all, and no more",
-        );
-        wrong.map_or(Ok(()), Err)
     }
 }
