@@ -229,6 +229,11 @@ where
         self.store.segments()
     }
 
+    /// Whether there is a segment that so many requests do not need, and that could go back.
+    pub(crate) fn keeps_spare(&self, live: u32) -> bool {
+        self.store.keeps_spare(live)
+    }
+
     /// The requests with a device, in order, and their uniques.
     pub(crate) fn requests_of(&self, device: DeviceId) -> Vec<(P, u64)> {
         let list = self.device_list(device.0.index);
@@ -253,6 +258,19 @@ impl<B> Store<B> {
     /// How many segments there are.
     pub(super) fn segments(&self) -> u32 {
         self.segments
+    }
+
+    /// Whether there is a segment that could go back, with so many requests.
+    pub(super) fn keeps_spare<P>(&self, live: u32) -> bool
+    where
+        B: Deref<Target = Segment<P, B>>,
+    {
+        let buckets = self.enough_buckets();
+        let idle = |number: u32| {
+            segment(&self.first, number)
+                .is_some_and(|segment| segment.is_idle() && number * SLOTS >= buckets)
+        };
+        self.room >= live + live / 2 + SLOTS + SLOTS / 8 && (1..self.top).any(idle)
     }
 
     /// What is wrong, with so many buckets in the table of uniques.

@@ -66,7 +66,7 @@
 //!   ending and dropping requests. The engine never drops a payload.
 //! - A step that finds no slot for a request more returns [`Refusal::NoSlot`]: drop the lock, have
 //!   one task at a time allocate segments and [`Engine::grow`] while [`Engine::lacks_room`], try
-//!   again. [`Effects::trim`] says when to give some back ([`Engine::trim`]).
+//!   again. [`Effects::trim`] and [`Waiting::leave`] say when to give some back ([`Engine::trim`]).
 //! - Ending a request is not the engine's: the request's word decides who has the right to.
 //!   The engine just lets go of it, once.
 
@@ -236,7 +236,8 @@ pub(crate) struct Effects {
     pub(crate) gate: u32,
     /// Background requests may pass that have not: call [`Engine::flush_background`] again.
     pub(crate) more: bool,
-    /// There may be slots to be given back: call [`Engine::trim`].
+    /// There may be slots to be given back, now or when there are fewer requests: call
+    /// [`Engine::trim`].
     pub(crate) trim: bool,
 }
 
@@ -396,11 +397,16 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         self.store.grow(segment).map(|()| Grown)
     }
 
+    /// With fewer requests than this there may be slots to be given back; see [`Waiting::watch`].
+    pub(crate) fn spare_below(&self) -> u32 {
+        self.store.spare_below()
+    }
+
     /// Takes out a segment that is not needed for so many requests (`live`, as for
     /// [`submit`](Self::submit), read with the lock held), or does a piece of what must be done
     /// before.
     pub(crate) fn trim(&mut self, live: u32) -> Trimmed<B> {
-        if !self.store.can_spare(live) {
+        if live >= self.store.spare_below() {
             return Trimmed {
                 segment: None,
                 more: false,
@@ -413,9 +419,11 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
                 more: true,
             };
         }
-        let segment = self.store.shrink(self.table.buckets());
-        let more = segment.is_some();
-        Trimmed { segment, more }
+        Trimmed {
+            segment: self.store.shrink(self.table.buckets()),
+            // If there was none, [`Engine::spare_below`] has changed.
+            more: true,
+        }
     }
 
     /// A device is installed; `live` as for [`submit`](Self::submit). C:

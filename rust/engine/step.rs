@@ -92,9 +92,6 @@ impl<P> StepResult for Result<Submitted, Refused<P>> {
     }
 }
 
-/// To cancel.
-impl<P: Payload> StepResult for Option<P> {}
-
 /// To queue a FORGET.
 impl<L> StepResult for Result<Effects, L> {
     fn hint(&self) -> Hint {
@@ -163,7 +160,7 @@ impl StepResult for InterruptReply {
     }
 }
 
-/// To remove. A background request that goes lets the next one through.
+/// To cancel or remove. A background request that goes lets the next one through.
 impl<P> StepResult for Option<(P, Effects)> {
     fn effects(&self) -> Option<Effects> {
         self.as_ref().map(|(_, effects)| *effects)

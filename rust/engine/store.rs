@@ -24,6 +24,11 @@
 //! stamp no later use will ever have. Half as many slots as there are requests stay spare, and a
 //! few, so that a steady load never grows and shrinks in turns.
 //!
+//! That can be when a segment has become free ([`super::Effects::trim`]), or later, when a request
+//! ends that counted still, or a caller goes that has sent none. Whoever counts no more knows from
+//! [`super::Waiting::leave`], without the lock, whether there are few enough for
+//! [`Store::spare_below`].
+//!
 //! Takes no lock.
 
 use super::{
@@ -86,8 +91,10 @@ pub(super) struct Store<B> {
     pub(super) room: u32,
     /// Buckets that the table of uniques should have.
     buckets: u32,
-    /// All slots of a further segment have become free.
+    /// All slots of a further segment have become free, or there is more room besides one that is.
     emptied: bool,
+    /// Some segment may go back, once there are few enough requests.
+    spare: bool,
     pub(super) stamp: u64,
 }
 
@@ -105,6 +112,7 @@ impl<B> Store<B> {
             room: SLOTS,
             buckets: SLOTS,
             emptied: false,
+            spare: false,
             stamp: 0,
         }
     }
@@ -126,7 +134,7 @@ impl<B> Store<B> {
         self.buckets = buckets;
     }
 
-    /// Whether a segment has become free since this was asked last.
+    /// Whether a segment may go back that could not when this was asked last.
     #[inline]
     pub(super) fn take_emptied(&mut self) -> bool {
         core::mem::take(&mut self.emptied)
@@ -138,7 +146,7 @@ impl<B> Store<B> {
     }
 
     /// Enough buckets for what is in use in the further segments, and the first one.
-    fn enough_buckets(&self) -> u32 {
+    pub(super) fn enough_buckets(&self) -> u32 {
         self.far.saturating_add(SLOTS).next_multiple_of(SLOTS)
     }
 }
@@ -293,6 +301,7 @@ impl<B> Store<B> {
         if self.free::<P>(index).is_some() {
             self.room = self.room.wrapping_add(1);
             self.devices = self.devices.wrapping_sub(1);
+            self.emptied |= self.spare;
         }
     }
 
@@ -345,6 +354,7 @@ impl<B> Store<B> {
             self.open_without(number);
             self.open_last(number);
             self.emptied = true;
+            self.spare = true;
         }
     }
 }
@@ -440,16 +450,22 @@ impl<B> Store<B> {
                 self.room = self.room.wrapping_add(SLOTS);
                 self.top = self.top.max(self.packed);
                 self.open_last(number);
+                self.spare = true;
                 return Ok(());
             }
         }
         Err(segment)
     }
 
-    /// Whether one segment can be spared: with so many requests, half as many slots again remain.
-    pub(super) fn can_spare(&self, live: u32) -> bool {
-        let wanted = live.saturating_add(live / 2).saturating_add(SLOTS / 8);
-        self.segments > 1 && self.room.saturating_sub(SLOTS) >= wanted
+    /// With fewer requests than this a segment can be spared: half as many slots again remain. 0 if
+    /// there is none.
+    pub(super) fn spare_below(&self) -> u32 {
+        match self.room.checked_sub(SLOTS + SLOTS / 8) {
+            Some(left) if self.spare && self.segments > 1 => {
+                left.saturating_mul(2).saturating_add(1) / 3 + 1
+            }
+            _ => 0,
+        }
     }
 
     /// How many buckets the table of uniques is to have before a segment goes back.
@@ -458,16 +474,27 @@ impl<B> Store<B> {
         self.buckets
     }
 
-    /// Takes a segment out of which all slots are free, and that has none of so many buckets.
+    /// Takes a segment out of which all slots are free, and that has none of so many buckets. If
+    /// there is none, there is nothing to spare until another becomes free.
     pub(super) fn shrink<P>(&mut self, buckets: u32) -> Option<B>
     where
         B: DerefMut<Target = Segment<P, B>>,
     {
+        let number = self.idle(buckets);
+        self.spare = number.is_some();
+        self.take_out(number?)
+    }
+
+    /// A segment that can go, if it is among the last ones.
+    fn idle<P>(&self, buckets: u32) -> Option<u32>
+    where
+        B: Deref<Target = Segment<P, B>>,
+    {
         let mut number = self.open.last;
         for _ in 0..STEP {
-            let last: &Segment<P, B> = segment(&self.first, number)?;
+            let last = segment(&self.first, number)?;
             if last.is_idle() && number.wrapping_mul(SLOTS) >= buckets {
-                return self.take_out(number);
+                return Some(number);
             }
             if last.branch.free != ALL {
                 return None;

@@ -228,13 +228,13 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
     /// caller was killed: `EINTR`. `None` if it is not queued. C: `fuse_remove_pending_req`.
     ///
     /// Only for requests that somebody waits for, not for background ones.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<P> {
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<(P, Effects)> {
         let slot = self.store.lookup(ticket)?;
         if slot.state != State::Pending || slot.background {
             return None;
         }
         self.leave_pending(ticket.index);
-        self.store.free(ticket.index)?.0
+        self.release_slot(ticket.index)
     }
 
     /// Unlinks a slot in state `Pending`, from whichever of the two lists it is on.

@@ -102,10 +102,15 @@ impl Chan {
         self.queues.gate.wake(Effects::ALL);
     }
 
-    /// A request has ended and is not in use any more.
+    /// A request has ended and is not in use any more. Takes the engine's lock if its slot is not
+    /// needed any more; does not sleep.
     pub(super) fn leave(&self) {
-        if self.queues.waiting.leave() {
+        let gone = self.queues.waiting.leave();
+        if gone.over {
             self.wake_gate_all();
+        }
+        if gone.trim {
+            self.queues.trim();
         }
     }
 }

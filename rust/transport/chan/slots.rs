@@ -4,8 +4,9 @@
 //!
 //! No counterpart in C, whose requests bring their own list entries. One task at a time grows, for
 //! all that wait: a hundred callers who find no slot take two segments of 64, not a
-//! hundred. The memory is charged to that task. Takes "fuse_chan::growing", then the engine's lock;
-//! sleeps where it grows.
+//! hundred. The memory is charged to that task. It goes back when requests end, one segment for
+//! each take of the lock, after which it is freed. Takes "fuse_chan::growing", then the engine's
+//! lock; sleeps where it grows.
 
 use super::{
     queues::{
@@ -129,6 +130,13 @@ impl Queues {
             Need::MayFail => (self.growing.lock_killable()?, Gfp::NOIO | Gfp::ACCOUNT),
             Need::Must => (self.growing.lock(), Gfp::NOIO | Gfp::ACCOUNT | Gfp::NOFAIL),
         };
+        let grown = self.grow_until_enough(more, gfp);
+        // Those whom the slots are for may go before they have used them.
+        self.trim();
+        grown
+    }
+
+    fn grow_until_enough(&self, more: u32, gfp: Gfp) -> Result {
         loop {
             let live = self.waiting.count().saturating_add(more);
             // Somebody else may have done so meanwhile.
@@ -146,11 +154,15 @@ impl Queues {
         }
     }
 
-    /// Gives slots back that are not needed. Does not sleep.
+    /// Gives slots back that are not needed; what may not go yet, whoever leaves will. Does not
+    /// sleep.
     #[cold]
     pub(super) fn trim(&self) {
         loop {
-            let trimmed = self.step(|engine: &mut Engine| engine.trim(self.waiting.count()));
+            let trimmed = self.step(|engine: &mut Engine| {
+                let live = self.waiting.watch(engine.spare_below());
+                engine.trim(live)
+            });
             drop(trimmed.segment);
             if !trimmed.more {
                 return;

@@ -23,6 +23,7 @@ const S6: &str =
     "S6: what a caller that has left has lent goes back once, and is not touched again";
 const S7: &str = "S7: no reply is refused since its caller leaves";
 const S8: &str = "S8: a reply that is put back finds a slot";
+const S9: &str = "S9: in the end no slots are kept that nobody needs";
 const L1: &str = "L1: whoever was let down, killed or aborted returns";
 const L2: &str = "L2: a fair daemon leaves no request stuck";
 
@@ -34,7 +35,7 @@ fn holds(system: &System, state: &State, claim: &str) -> bool {
         return false;
     }
     // Of the others there is nothing to say in the end.
-    if ![S1, S4, S6, L1, L2].contains(&claim) {
+    if ![S1, S4, S6, S9, L1, L2].contains(&claim) {
         return true;
     }
     let mut actions = vec![];
@@ -70,6 +71,7 @@ impl Model for System {
             Property::always(S6, |system, state| holds(system, state, S6)),
             Property::always(S7, |system, state| holds(system, state, S7)),
             Property::always(S8, |system, state| holds(system, state, S8)),
+            Property::always(S9, |system, state| holds(system, state, S9)),
             Property::always(L1, |system, state| holds(system, state, L1)),
             Property::always(L2, |system, state| holds(system, state, L2)),
         ]

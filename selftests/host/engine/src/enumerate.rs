@@ -229,7 +229,7 @@ impl Pair {
             Event::Cancel(id) => {
                 if let Some(ticket) = self.tickets[usize::from(id)] {
                     let cancelled = self.engine.cancel(ticket);
-                    assert!(cancelled.is_none_or(|req| req.0 == id));
+                    assert!(cancelled.as_ref().is_none_or(|(req, _)| req.0 == id));
                     assert_eq!(cancelled.is_some(), self.spec.cancel(id));
                 }
             }

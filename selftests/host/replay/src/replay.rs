@@ -323,7 +323,8 @@ impl<'a> Replay<'a> {
             "request_cancelled" => {
                 let id = self.request(event)?;
                 let cancelled = self.engine.cancel(self.requests[id].ticket);
-                ensure(cancelled == Some(Req(id)), "not pending")?;
+                let req = cancelled.map(|(req, _)| req);
+                ensure(req == Some(Req(id)), "not pending")?;
                 self.requests[id].cancelled = true;
             }
             "request_recalled" => used = self.recalled(at)?,

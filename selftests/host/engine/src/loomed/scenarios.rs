@@ -263,3 +263,17 @@ pub(crate) fn abort() {
         chan.check_at_rest(1, 0);
     });
 }
+
+/// Slots are added for callers who go meanwhile: either they or who adds them gives them back.
+pub(crate) fn slots() {
+    check("slots", 3, || {
+        let chan = Chan::new(12);
+        (0..5).for_each(|_| chan.waiting.enter());
+        let other = chan.clone();
+        let grower = spawn(move || other.grow());
+        chan.leave();
+        chan.leave();
+        join(grower);
+        assert!(!chan.lock().keeps_spare(3), "S9: slots are kept");
+    });
+}

@@ -51,3 +51,8 @@ fn l1_foreground_at_gate_keeps_no_wakeup() {
 fn l1_abort_frees_all() {
     scenarios::abort();
 }
+
+#[test]
+fn s9_callers_that_go_give_slots_back() {
+    scenarios::slots();
+}

@@ -270,8 +270,9 @@ pub(crate) struct State {
     pub(crate) read_wait: Vec<usize>,
     pub(crate) gate_wait: Vec<usize>,
     pub(crate) flush: bool,
-    /// Slots may be given back.
+    /// Slots may be given back, now or with fewer requests than this.
     pub(crate) trim: bool,
+    pub(crate) spare: u32,
     /// How each request ended, at most once.
     pub(crate) ended: Vec<Option<Outcome>>,
     pub(crate) orphans: Vec<bool>,
@@ -362,6 +363,7 @@ impl State {
             gate_wait: vec![],
             flush: false,
             trim: false,
+            spare: 0,
             ended: vec![None; count],
             orphans: vec![false; count],
             interrupts: vec![0; count],

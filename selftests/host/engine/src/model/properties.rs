@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must be so: S1 to S8 and L1, L2.
+//! What must be so: S1 to S9 and L1, L2.
 
 use super::*;
 
@@ -106,6 +106,9 @@ impl State {
         }
         if self.forgets_read != config.forgets - self.left.forgets {
             return Some("S4: forgets lost".into());
+        }
+        if self.engine.keeps_spare(0) {
+            return Some("S9: slots are kept that nobody needs".into());
         }
         None
     }

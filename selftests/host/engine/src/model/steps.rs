@@ -26,6 +26,7 @@ impl State {
                 self.effects(effects);
             }
             Action::Trim => {
+                self.spare = self.engine.spare_below();
                 let Trimmed { segment, more } = self.engine.trim(self.live());
                 self.trim = more;
                 drop(segment);
@@ -54,6 +55,8 @@ impl State {
                 self.effects(effects);
             }
         }
+        // Whoever has left looks.
+        self.trim |= self.live() < self.spare;
     }
 
     /// A caller that waits is interrupted by a signal that does not kill it.
@@ -300,6 +303,7 @@ impl State {
                 if self.engine.lacks_room(self.live()) {
                     let _ = self.engine.grow(Slots::new());
                 }
+                self.trim = true;
                 self.callers[i] = Caller::Grown;
             }
             Caller::QueueInterrupt(ticket) => {
@@ -358,10 +362,11 @@ impl State {
                 self.callers[i] = Caller::Leave;
             }
             Caller::Killable(ticket) => match self.engine.cancel(ticket) {
-                Some(req) => {
+                Some((req, effects)) => {
                     if usize::from(req.0) != i {
                         self.violated("cancelled another's request");
                     }
+                    self.effects(effects);
                     self.end(req, Outcome::Interrupted);
                     self.take_back(i);
                     self.callers[i] = Caller::Returned(Outcome::Interrupted);

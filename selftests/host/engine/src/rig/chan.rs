@@ -400,8 +400,12 @@ impl Chan {
     }
 
     pub(crate) fn leave(&self) {
-        if self.waiting.leave() {
+        let gone = self.waiting.leave();
+        if gone.over {
             self.gate.wake_up_all();
+        }
+        if gone.trim {
+            self.trim();
         }
         self.left.wake_up_all();
     }
@@ -432,18 +436,22 @@ impl Chan {
     }
 
     /// Adds slots until there are enough; one task at a time.
-    fn grow(&self) {
+    pub(crate) fn grow(&self) {
         let _one = self.growing.lock().expect("growing");
         while self.lock().lacks_room(self.waiting.count()) {
             self.totals.grown.fetch_add(1, Relaxed);
             let _ = self.step(|engine| engine.grow(Memory::new()));
         }
+        self.trim();
     }
 
     /// Gives slots back.
     fn trim(&self) {
         loop {
-            let trimmed = self.step(|engine| engine.trim(self.waiting.count()));
+            let trimmed = self.step(|engine| {
+                let live = self.waiting.watch(engine.spare_below());
+                engine.trim(live)
+            });
             let trims = u32::from(trimmed.segment.is_some());
             self.totals.trimmed.fetch_add(trims, Relaxed);
             if !trimmed.more {
@@ -459,7 +467,7 @@ impl Chan {
     /// Takes back what the daemon has not read, and ends it.
     pub(crate) fn cancel(&self, req: &Req, ticket: Ticket) -> bool {
         let taken = self.step(|engine| engine.cancel(ticket));
-        let Some(taken) = taken else {
+        let Some((taken, _)) = taken else {
             return false;
         };
         assert!(Arc::ptr_eq(&taken, req), "S1: cancelled another's request");
@@ -567,6 +575,7 @@ impl Chan {
         assert_eq!(engine.num_background(), 0, "S4: num_background");
         assert_eq!(engine.active_background(), 0, "S4: active_background");
         assert_eq!(self.waiting.count(), 0, "S4: waiting");
+        assert!(!engine.keeps_spare(0), "S9: slots are kept");
         let totals = &self.totals;
         let (requests, ends) = (&totals.requests, &totals.ends);
         assert_eq!(ends.load(Relaxed), requests.load(Relaxed), "S1: ends");
