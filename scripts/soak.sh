@@ -19,6 +19,7 @@ rows() {
 		death debug rust 4 - RF_DEATH=all
 		left plain both 4 - RF_LEFT=all
 		left debug rust 8 - RF_LEFT=all
+		queues uml-plain both 4 - RF_QUEUES=all
 		deadlock debug rust 4 - N=10000
 		notify plain rust 10 - N=100000
 		notify uml-debug rust 4 - RF_NOTIFY=all
