@@ -174,6 +174,12 @@ impl Behind {
         }
     }
 
+    /// What a good daemon says to INIT, for the operation of the round to come.
+    pub fn init(&self) -> Init {
+        let row = catalogue::main().find(|row| row.op == self.focus);
+        row.map_or(Init::plain(), |row| row.init(Init::plain()))
+    }
+
     /// What a good daemon says.
     pub fn honest(&mut self, r: &Request) -> Answer {
         let end = match r.op {

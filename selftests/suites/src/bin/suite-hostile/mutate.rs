@@ -247,8 +247,11 @@ fn fabricate(rng: &mut Rng, r: &Request, world: &World) -> Vec<u8> {
     }
 }
 
+/// A field's name, place and length.
+type Field = (&'static str, usize, usize);
+
 /// Where the fields of a payload are, and how long: of an entry, attributes, an opened file.
-const ENTRY: &[(&str, usize, usize)] = &[
+const ENTRY: &[Field] = &[
     ("nodeid", 0, 8),
     ("nodeid", 0, 8),
     ("generation", 8, 8),
@@ -257,7 +260,7 @@ const ENTRY: &[(&str, usize, usize)] = &[
     ("entry_valid_nsec", 32, 4),
     ("attr_valid_nsec", 36, 4),
 ];
-const ATTR: &[(&str, usize, usize)] = &[
+const ATTR: &[Field] = &[
     ("ino", 0, 8),
     ("size", 8, 8),
     ("size", 8, 8),
@@ -277,19 +280,19 @@ const ATTR: &[(&str, usize, usize)] = &[
     ("blksize", 80, 4),
     ("attr_flags", 84, 4),
 ];
-const VALID: &[(&str, usize, usize)] = &[
+const VALID: &[Field] = &[
     ("attr_valid", 0, 8),
     ("attr_valid_nsec", 8, 4),
     ("dummy", 12, 4),
 ];
-const OPEN: &[(&str, usize, usize)] = &[
+const OPEN: &[Field] = &[
     ("fh", 0, 8),
     ("open_flags", 8, 4),
     ("open_flags", 8, 4),
     ("backing_id", 12, 4),
 ];
-const WRITE: &[(&str, usize, usize)] = &[("written", 0, 4), ("written", 0, 4), ("padding", 4, 4)];
-const STATFS: &[(&str, usize, usize)] = &[
+const WRITE: &[Field] = &[("written", 0, 4), ("written", 0, 4), ("padding", 4, 4)];
+const STATFS: &[Field] = &[
     ("blocks", 0, 8),
     ("bfree", 8, 8),
     ("bavail", 16, 8),
@@ -303,30 +306,40 @@ const STATFS: &[(&str, usize, usize)] = &[
 
 /// Changes some fields, and says which.
 fn fields(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String, Vec<u8>) {
-    let shift = |from: usize, part: &[(&'static str, usize, usize)]| {
-        part.iter()
-            .map(|f| (f.0, f.1 + from, f.2))
-            .collect::<Vec<_>>()
-    };
-    let entry = || [shift(0, ENTRY), shift(40, ATTR)].concat();
+    let entry = || [within(0, ENTRY), within(40, ATTR)].concat();
     let table = match answer(r.op) {
         Shape::Entry => entry(),
-        Shape::EntryAndOpen => [entry(), shift(128, OPEN), shift(128, OPEN)].concat(),
-        Shape::Attr => [shift(0, VALID), shift(16, ATTR)].concat(),
-        Shape::Open => shift(0, OPEN),
-        Shape::Write => shift(0, WRITE),
-        Shape::Statfs => shift(0, STATFS),
+        Shape::EntryAndOpen => [entry(), within(128, OPEN), within(128, OPEN)].concat(),
+        Shape::Attr => [within(0, VALID), within(16, ATTR)].concat(),
+        Shape::Open => within(0, OPEN),
+        Shape::Write => within(0, WRITE),
+        Shape::Statfs => within(0, STATFS),
         Shape::Data => return data(rng, r, b),
         Shape::Text => return link_text(rng),
         Shape::Dirents => return directory(rng, r, b, world),
         Shape::Ioctl if rng.bool() => return ioctl::data(rng, r),
-        Shape::Ioctl => shift(0, ioctl::FIELDS),
+        Shape::Ioctl => within(0, ioctl::FIELDS),
         Shape::Nothing | Shape::Fixed(_) => {
             let n = [1, 4, 8, 16, 128].pick(rng);
             b.resize(n, 0xff);
             return (format!("{n} bytes where none are"), b);
         }
     };
+    change(rng, &table, r, b, world)
+}
+
+/// A structure's fields, where it begins at `from`.
+fn within(from: usize, part: &[Field]) -> Vec<Field> {
+    part.iter().map(|f| (f.0, f.1 + from, f.2)).collect()
+}
+
+fn change(
+    rng: &mut Rng,
+    table: &[Field],
+    r: &Request,
+    mut b: Vec<u8>,
+    world: &World,
+) -> (String, Vec<u8>) {
     let mut label = String::new();
     for _ in 0..1 + rng.usize(..3) {
         let (name, at, size) = table.pick(rng);
@@ -351,6 +364,7 @@ fn whole_seconds(op: Op, b: &mut [u8]) {
     let pairs = match answer(op) {
         Shape::Attr => &[(0, 8)][..],
         Shape::Entry | Shape::EntryAndOpen => &[(16, 32), (24, 36)],
+        _ if op == Op::READDIRPLUS => &[(16, 32), (24, 36)],
         _ => &[],
     };
     for &(sec, nsec) in pairs {
@@ -471,17 +485,29 @@ fn link_text(rng: &mut Rng) -> (String, Vec<u8>) {
     (format!("link of {} bytes: {what}", text.len()), text)
 }
 
-/// READDIR: records that lie about their name, their number or their place.
+/// READDIR, READDIRPLUS: records that lie about their name, their number or their place, and those
+/// with an entry about that too.
 fn directory(rng: &mut Rng, r: &Request, mut b: Vec<u8>, world: &World) -> (String, Vec<u8>) {
     let asked = r.get("size") as usize;
     let node = [&[0, ROOT, u64::MAX][..], &world.nodes].concat().pick(rng);
+    let plus = r.op == Op::READDIRPLUS;
+    let entry = match plus {
+        true => Entry::new(Attr::file(node, 0)).bytes(),
+        false => vec![],
+    };
     let put = |b: &mut Vec<u8>, name: &[u8], off: u64, typ: u32, namelen: Option<u32>| {
         let mut d = dirent(node, off, typ, name);
         if let Some(n) = namelen {
             d[16..20].copy_from_slice(&n.to_ne_bytes());
         }
-        b.splice(0..0, d);
+        b.splice(0..0, [&entry[..], &d].concat());
     };
+    if plus && rng.bool() {
+        let name = ["f0", "d0", "n1", "x"].pick(rng).as_bytes();
+        put(&mut b, name, 1, 8, None);
+        let table = [ENTRY.to_vec(), within(40, ATTR)].concat();
+        return change(rng, &table, r, b, world);
+    }
     let label = match rng.u32(..9) {
         0 => {
             let n = [0, 255, 256, 1023, 1024, 1025, 4095, 4096, 1 << 31, u32::MAX].pick(rng);

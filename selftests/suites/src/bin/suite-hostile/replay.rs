@@ -20,7 +20,7 @@ use mockd::caller::readable;
 use mockd::reply::message;
 use mockd::table::{is_not_yet_sent, NOT_YET_OFFERED};
 use mockd::wire::{init_flag, Kind, Op};
-use mockd::{Init, Io, Mock, Request, Setup};
+use mockd::{Io, Mock, Request, Setup};
 
 use crate::daemon::{self, letters, send, Behind, Tally};
 use crate::mutate::Class;
@@ -85,7 +85,7 @@ fn round(seed: u64, nth: usize, tally: &mut Tally, record: &mut String) {
         let offered = init.init_flags();
         daemon::init(&mut rng, offered & !only_c(), !(offered | only_c()))
     } else {
-        Init::plain().bytes()
+        behind.init().bytes()
     };
     *record += &format!("  init {:?}\n", m.write(&message(init.unique, 0, &bytes)));
 

@@ -17,7 +17,7 @@ use mockd::errno::*;
 use mockd::mock::read_request;
 use mockd::reply::message;
 use mockd::wire::Op;
-use mockd::{mount, Caller, Init, Mock, Request, Setup};
+use mockd::{mount, Caller, Mock, Request, Setup};
 use rustix::fd::BorrowedFd;
 use suites::{fusectl, setting};
 
@@ -74,7 +74,7 @@ fn round(rng: &mut Rng, nth: usize, quota: u64, tally: &mut Tally) {
         first.count(Class::Field, Op::INIT);
         daemon::init(rng, r.init_flags(), !r.init_flags())
     } else {
-        Init::plain().bytes()
+        behind.init().bytes()
     };
     let _ = m.write(&message(r.unique, 0, &bytes));
     let waiting = fusectl::dir(&m.mnt).join("waiting");
