@@ -12,16 +12,16 @@ use crate::mutate::{noise, Bad, Class, World};
 use crate::pick::Pick;
 
 /// A notification that no kernel may take: an unknown code, or one whose size does not fit. Or one
-/// that every kernel takes: of a file that nobody waits for, if there is such a file, or about a
-/// node or a name.
+/// that every kernel takes: of a file that nobody waits for, if there is such a file, about a node,
+/// a name or data, or about everything.
 pub fn any(rng: &mut Rng, r: &Request, world: &World) -> Bad {
-    let (code, payload) = match rng.u32(..9) {
+    let (code, payload) = match rng.u32(..12) {
         0 => (
             [0, -1, 10, 77, 512, i32::MAX, i32::MIN].pick(rng),
             noise(rng, 64),
         ),
         // Too short for any but the codes without a payload.
-        1 => (1 + rng.i32(..6), noise(rng, 7)),
+        1 => ([1, 2, 3, 4, 5, 6, 9].pick(rng), noise(rng, 7)),
         // The sizes of the parts contradict the size of the whole: name lengths of INVAL_ENTRY and
         // DELETE, size of STORE.
         2 => {
@@ -37,6 +37,9 @@ pub fn any(rng: &mut Rng, r: &Request, world: &World) -> Bad {
             (1, handle.to_ne_bytes().to_vec())
         }
         4..=7 => about_nodes(rng, r, world),
+        8..=9 => about_data(rng, r, world),
+        // RESEND and INC_EPOCH, which are about all.
+        10 if !world.only_common => ([7, 8].pick(rng), noise(rng, 7)),
         _ => {
             let mut b = vec![0; 24];
             b[16..20].copy_from_slice(&[1u32, 4096, u32::MAX].pick(rng).to_ne_bytes());
@@ -50,13 +53,19 @@ pub fn any(rng: &mut Rng, r: &Request, world: &World) -> Bad {
     }
 }
 
+/// Nodes that nobody has: none of these is what `mutate` makes of a node's number.
+const NOBODY: [u64; 4] = [0, 1 << 62, 1 << 63, 0xdead_beef_0000];
+
+/// A node that there is, or was.
+fn known(rng: &mut Rng, r: &Request, world: &World) -> u64 {
+    [&[ROOT, r.node][..], &world.nodes].concat().pick(rng)
+}
+
 /// A notification about a node or a name, of whatever is there or is not. One that might wait for
 /// the answer to this or another request is about nodes that are not there: on C's module that is
 /// each with a name. So are those whose effect is a matter of time, where records are compared.
 fn about_nodes(rng: &mut Rng, r: &Request, world: &World) -> (i32, Vec<u8>) {
-    let known = [&[ROOT, r.node][..], &world.nodes].concat().pick(rng);
-    // None of these is what `mutate` makes of a node's number.
-    let nobody = [0, 1 << 62, 1 << 63, 0xdead_beef_0000].pick(rng);
+    let (known, nobody) = (known(rng, r, world), NOBODY.pick(rng));
     let node = [known, known, nobody].pick(rng);
     let (parent, pruned) = match implementation() {
         _ if world.only_common => (nobody, nobody),
@@ -88,4 +97,28 @@ fn about_nodes(rng: &mut Rng, r: &Request, world: &World) -> (i32, Vec<u8>) {
         }
     };
     (code, b.0)
+}
+
+/// STORE and RETRIEVE of what is no file, is nobody's or lies beyond all files. Of files only what
+/// never waits for a page, and not where records are compared: it is a matter of time what they
+/// have. STORE into files is in suite `notify`.
+fn about_data(rng: &mut Rng, r: &Request, world: &World) -> (i32, Vec<u8>) {
+    let (known, nobody) = (known(rng, r, world), NOBODY.pick(rng));
+    let takes = !world.only_common && rng.bool();
+    let node = if takes {
+        known
+    } else {
+        [ROOT, nobody].pick(rng)
+    };
+    let offset = [0, 4096, rng.u64(..1 << 20), i64::MAX as u64, u64::MAX].pick(rng);
+    let b = Bytes::default();
+    if rng.bool() {
+        let data = noise(rng, if takes { 0 } else { 64 });
+        let b = b.u64(node).u64(offset).u32(data.len() as u32);
+        (4, b.u32(0).bytes(&data).0)
+    } else {
+        let b = b.u64(rng.u64(..)).u64(node).u64(offset);
+        let size = [0, 5000, rng.u32(..)].pick(rng);
+        (5, b.u32(size).u32(0).0)
+    }
 }

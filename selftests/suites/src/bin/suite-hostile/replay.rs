@@ -10,6 +10,7 @@
 //! Not compared, because C has what ours does not have yet: directories in the page cache
 //! (FOPEN_CACHE_DIR, ENOSYS to OPENDIR), flags of INIT that are not offered yet, requests not sent
 //! yet; and of notifications that are refused only that they are, since most are not known yet.
+//! Notifications whose effect is a matter of time are left to storms: see `notify`.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
