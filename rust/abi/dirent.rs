@@ -92,6 +92,7 @@ impl<'a> Dirents<'a> {
     }
 
     /// The next entry, and what follows; `None` at the end.
+    #[inline(always)]
     fn parse(bytes: &'a [u8]) -> Result<Option<(Dirent<'a>, &'a [u8])>, BadReply> {
         Ok(record(bytes, 0)?.map(|(_, dirent, rest)| (dirent, rest)))
     }
@@ -105,7 +106,7 @@ type Record<'a> = (&'a [u8], Dirent<'a>, &'a [u8]);
 /// # Errors
 ///
 /// [`BadReply::Name`].
-#[inline]
+#[inline(always)]
 pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, BadReply> {
     let Some((lead, bytes)) = bytes.split_at_checked(lead) else {
         return Ok(None);
@@ -136,7 +137,7 @@ pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, Ba
 
 /// A step of an iterator over what is `rest`: `parsed` is the next entry and what follows it. At
 /// the end, and after an error, nothing follows.
-#[inline]
+#[inline(always)]
 pub(super) fn step<'a, T>(
     rest: &mut &'a [u8],
     parsed: Result<Option<(T, &'a [u8])>, BadReply>,
@@ -153,6 +154,7 @@ pub(super) fn step<'a, T>(
 impl<'a> Iterator for Dirents<'a> {
     type Item = Result<Dirent<'a>, BadReply>;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let parsed = Self::parse(self.rest);
         step(&mut self.rest, parsed)

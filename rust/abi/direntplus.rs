@@ -63,6 +63,7 @@ impl<'a> Direntpluses<'a> {
     }
 
     /// The next entry, and what follows; `None` at the end.
+    #[inline(always)]
     fn parse(bytes: &'a [u8]) -> Result<Option<(Direntplus<'a>, &'a [u8])>, BadReply> {
         let Some((raw, dirent, rest)) = dirent::record(bytes, size_of::<FuseEntryOut>())? else {
             return Ok(None);
@@ -81,6 +82,8 @@ impl<'a> Direntpluses<'a> {
 impl<'a> Iterator for Direntpluses<'a> {
     type Item = Result<Direntplus<'a>, BadReply>;
 
+    // Inlined, as is the rest of it: moving an entry around costs more than reading it.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let parsed = Self::parse(self.rest);
         dirent::step(&mut self.rest, parsed)

@@ -154,6 +154,7 @@ impl<'a> Cache<'a> {
     }
 
     /// An entry that was read at position `pos`.
+    #[inline]
     pub(super) fn add(&mut self, pos: i64, entry: &Dirent<'_>) {
         if let Some(filler) = &mut self.0 {
             filler.add(pos, entry.off as i64, &entry.head(), entry.name);

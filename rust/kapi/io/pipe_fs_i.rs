@@ -11,11 +11,14 @@
 
 use crate::{
     bindings,
-    kapi::page_cache::{
-        folio_copy,
-        segs::{
-            DestSegs,
-            ReplaceSegs, //
+    kapi::{
+        mm::append::append_with,
+        page_cache::{
+            folio_copy,
+            segs::{
+                DestSegs,
+                ReplaceSegs, //
+            },
         },
     },
 };
@@ -295,14 +298,29 @@ impl PipeSource<'_> {
 
     /// Copies to `to` as far as that goes without sleeping; returns how much.
     pub(crate) fn get(&mut self, to: &mut [u8]) -> usize {
-        let (max, to) = (to.len(), to.as_mut_ptr());
+        // SAFETY: The slice is writable.
+        unsafe { self.copy_to(to.as_mut_ptr(), to.len()) }
+    }
+
+    /// The same, up to `max` bytes behind what a vector has.
+    pub(crate) fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
+        // SAFETY: What is copied is what is returned, from the beginning on.
+        unsafe { append_with(to, max, |to, len| self.copy_to(to, len)) }
+    }
+
+    /// Copies up to `max` bytes; returns how many.
+    ///
+    /// # Safety
+    ///
+    /// So many can be written to.
+    unsafe fn copy_to(&mut self, to: *mut u8, max: usize) -> usize {
         self.walk(max, |page, offset, done, len| {
             let mut n = 0;
             while n < len {
                 let at = offset + n;
                 let part = (len - n).min(PAGE_SIZE - at % PAGE_SIZE);
                 // SAFETY: The range lies in the buffer, hence in one folio, whose pages follow each
-                // other; `walk` stays within `max`.
+                // other; `walk` stays within `max`, for which there is room by the contract.
                 unsafe {
                     bindings::copy_from_page(
                         page.add(at / PAGE_SIZE),

@@ -15,9 +15,13 @@
 //! zero page. C looks at that with some kinds of iterators and not with others, and never once it
 //! has the pages; here it is in the type.
 
+use super::append::append_with;
 use crate::bindings;
 use core::marker::PhantomData;
-use kernel::types::Opaque;
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
 
 /// Memory that is copied from (`ITER_SOURCE`).
 pub(crate) enum Source {}
@@ -121,6 +125,18 @@ impl IovIter<Source> {
     pub(crate) fn copy_from_iter_atomic(&mut self, to: &mut [u8]) -> usize {
         // SAFETY: The slice is writable; the iterator is valid, and a source.
         unsafe { bindings::copy_from_iter_atomic(to.as_mut_ptr().cast(), to.len(), self.as_ptr()) }
+    }
+
+    /// As [`copy_from_iter_atomic`](Self::copy_from_iter_atomic), up to `max` bytes behind what a
+    /// vector has.
+    pub(crate) fn append_from_iter_atomic(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
+        // SAFETY: What is copied is what is returned, and no more than `len`; the iterator is
+        // valid, and a source.
+        unsafe {
+            append_with(to, max, |to, len| {
+                bindings::copy_from_iter_atomic(to.cast(), len, self.as_ptr())
+            })
+        }
     }
 
     /// As [`copy_from_iter_atomic`](Self::copy_from_iter_atomic), for two words, all or nothing;

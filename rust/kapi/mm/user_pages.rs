@@ -10,11 +10,14 @@
 //! `unpin_user_page()`; a page that was written to is marked dirty while still pinned, which takes
 //! the folio lock and so may sleep.
 
-use super::iov::{
-    Dest,
-    Direction,
-    IovIter,
-    Source, //
+use super::{
+    append::append_with,
+    iov::{
+        Dest,
+        Direction,
+        IovIter,
+        Source, //
+    },
 };
 use crate::bindings;
 use core::{
@@ -116,16 +119,26 @@ impl UserPage<Dest> {
 impl UserPage<Source> {
     /// Copies from the page as much as there is; returns how much. Does not sleep.
     pub(crate) fn copy_from(&mut self, to: &mut [u8]) -> usize {
-        let bytes = to.len().min(self.left);
-        // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant.
-        unsafe {
-            bindings::copy_from_page(
-                self.page.as_ptr(),
-                self.offset,
-                to.as_mut_ptr().cast(),
-                bytes,
-            )
-        };
+        // SAFETY: The slice is writable.
+        unsafe { self.copy_to(to.as_mut_ptr(), to.len()) }
+    }
+
+    /// The same, up to `max` bytes behind what a vector has.
+    pub(crate) fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
+        // SAFETY: What is copied is what is returned.
+        unsafe { append_with(to, max, |to, len| self.copy_to(to, len)) }
+    }
+
+    /// Copies up to `max` bytes; returns how many.
+    ///
+    /// # Safety
+    ///
+    /// So many can be written to.
+    unsafe fn copy_to(&mut self, to: *mut u8, max: usize) -> usize {
+        let bytes = max.min(self.left);
+        // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant; the rest
+        // by the function's contract.
+        unsafe { bindings::copy_from_page(self.page.as_ptr(), self.offset, to.cast(), bytes) };
         self.advance(bytes)
     }
 }

@@ -96,6 +96,9 @@ pub(in crate::transport) trait CopyIn {
     /// Copies from the daemon as far as that goes without a fault; returns how much.
     fn get(&mut self, to: &mut [u8]) -> usize;
 
+    /// The same, up to `max` bytes behind what a vector has, as far as it has the capacity.
+    fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize;
+
     /// Copies up to `max` bytes from the daemon to folios, as far as that goes without a fault;
     /// returns how much.
     fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize;
@@ -177,6 +180,10 @@ impl CopyOut for PipeSink<'_> {
 impl CopyIn for PipeSource<'_> {
     fn get(&mut self, to: &mut [u8]) -> usize {
         self.get(to)
+    }
+
+    fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
+        self.append_to(to, max)
     }
 
     fn get_segs<L: DestSegs>(&mut self, list: &mut L, max: usize) -> usize {
@@ -305,6 +312,14 @@ impl CopyIn for Memory<'_, Source> {
         match to.get_mut(pinned..) {
             None | Some([]) => pinned,
             Some(rest) => pinned.saturating_add(self.iter.copy_from_iter_atomic(rest)),
+        }
+    }
+
+    fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
+        let pinned = self.page.as_mut().map_or(0, |page| page.append_to(to, max));
+        match max.saturating_sub(pinned) {
+            0 => pinned,
+            rest => pinned.saturating_add(self.iter.append_from_iter_atomic(to, rest)),
         }
     }
 

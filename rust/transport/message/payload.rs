@@ -156,7 +156,7 @@ impl Payload {
         }
         if let Payload::Out(bytes, _) | Payload::Kept(bytes, _) | Payload::InOut(bytes, _) = self {
             bytes.clear();
-            bytes.resize(len, 0, GFP_NOWAIT)?;
+            bytes.reserve(len, GFP_NOWAIT)?;
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Payload {
         let copied = match self {
             _ if rest == 0 => 0,
             Payload::Out(bytes, _) | Payload::Kept(bytes, _) | Payload::InOut(bytes, _) => {
-                from.get(bytes.get_mut(cursor.bytes..).unwrap_or_default())
+                from.append_to(bytes, rest)
             }
             Payload::ReadFolios(folios) => from.get_folios(folios, rest),
             Payload::UserOut(pages) => from.get_segs(pages, rest),

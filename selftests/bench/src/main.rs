@@ -7,6 +7,8 @@
 //! Prints lines per row, see [`measure`]; the symbols of the kernel and where its modules are go to
 //! the results folder, for the report.
 
+mod dir_server;
+mod dirs;
 mod measure;
 mod rows;
 mod server;
@@ -88,7 +90,8 @@ fn bench(meter: &Meter) -> Result<(), String> {
     save_symbols()?;
     become_real_time();
     rows::floors(meter)?;
-    rows::fuse(meter)
+    rows::fuse(meter)?;
+    dirs::rows(meter)
 }
 
 /// What to measure in, by the arguments.
@@ -115,6 +118,10 @@ fn main() -> ExitCode {
         let device = inherited(0);
         become_real_time();
         server::serve(&device, can);
+    } else if let Some(lists) = dir_server::Lists::of_role(&role) {
+        let device = inherited(0);
+        become_real_time();
+        dir_server::serve(&device, lists);
     } else if let Err(reason) = meter().and_then(|meter| bench(&meter)) {
         println!("FAILED: {reason}");
         return ExitCode::FAILURE;

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Operations before the measured ones.
+/// Operations before the measured ones, at most: always fewer than those.
 const WARM_UP: u64 = 300;
 
 /// Numbers of the plugin `counter`.
@@ -58,14 +58,14 @@ pub enum Meter {
 }
 
 impl Meter {
-    /// How many operations to measure, of which [`WARM_UP`] took `warm_up`, and for which the row
+    /// How many operations to measure, of which `warm_up` took `elapsed`, and for which the row
     /// says `rounds`.
-    fn rounds(&self, rounds: u64, warm_up: Duration) -> u64 {
+    fn rounds(&self, rounds: u64, warm_up: u64, elapsed: Duration) -> u64 {
         match self {
             Meter::Instructions => rounds,
             Meter::Time(time) => {
-                let fitting = time.as_nanos() * u128::from(WARM_UP) / warm_up.as_nanos().max(1);
-                (fitting as u64).max(WARM_UP)
+                let fitting = time.as_nanos() * u128::from(warm_up) / elapsed.as_nanos().max(1);
+                (fitting as u64).max(warm_up + 1)
             }
         }
     }
@@ -86,11 +86,12 @@ impl Meter {
         daemon: impl Fn() -> Daemon,
         mut operation: impl FnMut(),
     ) -> Result<(), String> {
-        let warm_up = Instant::now();
-        for _ in 0..WARM_UP {
+        let warm_up = WARM_UP.min(rounds - 1);
+        let begin = Instant::now();
+        for _ in 0..warm_up {
             operation();
         }
-        let rounds = self.rounds(rounds, warm_up.elapsed());
+        let rounds = self.rounds(rounds, warm_up, begin.elapsed());
         let theirs = daemon();
         let mine = switches();
         let clock = Instant::now();

@@ -15,10 +15,10 @@ use rustix::pipe::pipe;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-const ROUNDS: u64 = 2000;
+pub const ROUNDS: u64 = 2000;
 /// Of what takes ten times as long.
-const LONG_ROUNDS: u64 = 500;
-const MOUNT: &str = "/tmp/bench";
+pub const LONG_ROUNDS: u64 = 500;
+pub const MOUNT: &str = "/tmp/bench";
 /// Sizes of a GETATTR request and of its reply.
 const ASK: usize = 56;
 const TELL: usize = 120;
@@ -61,34 +61,34 @@ pub fn pong(ask: &OwnedFd, tell: &OwnedFd) {
     }
 }
 
-fn path(name: &str) -> CString {
+pub fn path(name: &str) -> CString {
     CString::new(format!("{MOUNT}/{name}")).expect("names here have no NUL")
 }
 
-fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
+pub fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
     open(&*path(name), flags, Mode::empty()).map_err(|error| format!("{name}: {error}"))
 }
 
 /// What goes to the daemons of [`server`].
 pub fn fuse(meter: &Meter) -> Result<(), String> {
-    served(Can::Nothing, |daemon| {
+    served(Can::Nothing.role(), |daemon| {
         names(meter, daemon)?;
         data(meter, daemon)
     })?;
     // Before each write the kernel asks whether the file has capabilities.
-    served(Can::Xattrs, |daemon| {
+    served(Can::Xattrs.role(), |daemon| {
         xattrs(meter, daemon)?;
         cached(meter, "write_4k", 2, daemon)
     })?;
     // It has asked once.
-    served(Can::Killpriv, |daemon| {
+    served(Can::Killpriv.role(), |daemon| {
         cached(meter, "write_4k_killpriv_v2", 1, daemon)
     })
 }
 
-/// Mounts a daemon that can do this for as long as `rows` takes.
-fn served(
-    can: Can,
+/// Mounts a daemon in this role for as long as `rows` takes.
+pub fn served(
+    role: &str,
     rows: impl FnOnce(&dyn Fn() -> Daemon) -> Result<(), String>,
 ) -> Result<(), String> {
     std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
@@ -102,7 +102,7 @@ fn served(
     mount("bench", MOUNT, "fuse", MountFlags::empty(), &*options)
         .map_err(|error| format!("mount: {error}"))?;
     // Only a mounted device can be read; nobody is waited for before the first lookup.
-    let mut child = spawn(can.role(), &[&device])?;
+    let mut child = spawn(role, &[&device])?;
     drop(device);
 
     let count = open_at("count", OFlags::PATH)?;

@@ -107,20 +107,20 @@ fn getxattr(body: &mut [u8], node: u64, input: &[u8]) -> Result<usize, i32> {
     Ok(value.len())
 }
 
-fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) {
+pub fn put<const N: usize>(out: &mut [u8], at: usize, bytes: [u8; N]) {
     out[at..at + N].copy_from_slice(&bytes);
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
 /// The name at the end of a message.
-fn name_at(input: &[u8], at: usize) -> &[u8] {
+pub fn name_at(input: &[u8], at: usize) -> &[u8] {
     input[at..].split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
