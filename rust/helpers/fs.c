@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/dcache.h>
+#include <linux/delayed_call.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/iversion.h>
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
+#include <linux/psi.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 /*
  * The slab constructor has this type, inode_init_once() has not.
@@ -205,18 +208,63 @@ __hot_helper u64 fuse_helper_inode_peek_iversion(const struct inode *inode)
 	return inode_peek_iversion(inode);
 }
 
-/* Waits while the text of a symbolic link is being read, or until killed. */
-int fuse_helper_link_wait_killable(struct inode *inode)
+/* With the folio's lock, which is gone when read_folio has read it. */
+static int read_link_folio(struct address_space *mapping, struct folio *folio)
 {
-	struct folio *folio = filemap_get_folio(inode->i_mapping, 0);
-	int err = 0;
+	bool workingset = folio_test_workingset(folio);
+	unsigned long pflags;
+	int err;
 
-	if (IS_ERR(folio))
-		return 0;
-	if (!folio_test_uptodate(folio))
-		err = folio_wait_locked_killable(folio);
-	folio_put(folio);
+	if (unlikely(workingset))
+		psi_memstall_enter(&pflags);
+	err = mapping->a_ops->read_folio(NULL, folio);
+	if (unlikely(workingset))
+		psi_memstall_leave(&pflags);
+	if (!err && !folio_test_uptodate(folio))
+		err = -EIO;
 	return err;
+}
+
+/*
+ * page_get_link_raw(), in which nobody who waits for another task's reading can
+ * be killed. To wait first and call it then is not enough: if that reading has
+ * failed, the next one is under way.
+ */
+const char *fuse_helper_page_get_link_killable(struct inode *inode,
+					       struct delayed_call *done)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+	int err;
+
+	for (;;) {
+		/* FGP_FOR_MMAP: a new folio comes without the lock as well. */
+		folio = __filemap_get_folio(mapping, 0,
+					    FGP_CREAT | FGP_FOR_MMAP,
+					    mapping_gfp_mask(mapping));
+		if (IS_ERR(folio))
+			return ERR_CAST(folio);
+		if (folio_test_uptodate(folio))
+			break;
+		err = folio_lock_killable(folio);
+		if (err)
+			goto put;
+		/* Neither truncated nor read meanwhile? */
+		if (folio->mapping == mapping && !folio_test_uptodate(folio)) {
+			err = read_link_folio(mapping, folio);
+			if (!err)
+				break;
+		} else {
+			folio_unlock(folio);
+		}
+put:
+		folio_put(folio);
+		if (err)
+			return ERR_PTR(err);
+	}
+	folio_mark_accessed(folio);
+	set_delayed_call(done, page_put_link, folio);
+	return folio_address(folio);
 }
 
 __hot_helper struct dentry *fuse_helper_file_dentry(const struct file *file)

@@ -32,10 +32,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     ffi::{
         c_char,
         c_int,
@@ -171,16 +168,16 @@ unsafe extern "C" fn get_link<T: Types, O: SymlinkOperations<T>>(
     match source {
         Err(e) => return e.to_ptr(),
         Ok(LinkSource::PageCache { killable }) => {
-            if killable && !dentry.is_null() {
-                // Another task may be reading it, for which the next function waits in state D.
-                // SAFETY: The inode is alive and referenced.
-                if let Err(e) = to_result(unsafe { bindings::link_wait_killable(inode) }) {
-                    return e.to_ptr();
+            // SAFETY: By the contract; the inode has `read_folio`, which has read when it returns
+            // 0, and no folios in high memory, as `attach()` sees to it, and folios that are valid
+            // have a NUL. The first function needs an inode that is referenced.
+            return unsafe {
+                if killable && !dentry.is_null() {
+                    bindings::page_get_link_killable(inode, done)
+                } else {
+                    bindings::page_get_link_raw(dentry, inode, done)
                 }
-            }
-            // SAFETY: By the contract; the inode has `read_folio` and no folios in high memory, as
-            // `attach()` sees to it, and folios that are valid have a NUL.
-            return unsafe { bindings::page_get_link_raw(dentry, inode, done) };
+            };
         }
         Ok(LinkSource::Anew) if dentry.is_null() => return ECHILD.to_ptr(),
         Ok(LinkSource::Anew) => {}

@@ -26,6 +26,7 @@ pub fn cases() -> Vec<Case> {
         rename_drops_the_list,
         readlink_fills_the_page,
         readlink_error,
+        readlink_waits_once_more,
     ]
 }
 
@@ -256,5 +257,40 @@ fn readlink_error() {
     let r = m.expect(Op::READLINK);
     m.reply(&r, b"text");
     assert_eq!(more.join::<Res<String>>(), Ok("text".into()));
+    finish(m);
+}
+
+/// Two wait for the answer, which is an error: one of them asks again, for which the other one
+/// waits. C's waits so that nothing kills it.
+fn readlink_waits_once_more() {
+    let mut m = mock(&mockd::Init::plain().with("CACHE_SYMLINKS"));
+    let first = m.call("l", user::readlink);
+    let r = m.expect_name(Op::LOOKUP, "l");
+    m.reply(&r, &Entry::new(Attr::symlink(5, 3)).bytes());
+    let r = m.expect(Op::READLINK);
+    let (one, two) = (m.call("l", user::readlink), m.call("l", user::readlink));
+    one.wait_asleep();
+    two.wait_asleep();
+    m.fail(&r, EIO);
+    assert_eq!(first.join::<Res<String>>(), Err(EIO));
+    let r = m.expect(Op::READLINK);
+    let (asks, mut waits) = if r.pid == one.pid as u32 {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    waits.wait_asleep();
+    waits.kill(libc::SIGKILL);
+    if suites::killable::get() {
+        waits.reap();
+        m.reply(&r, b"text");
+    } else {
+        m.reply(&r, b"text");
+        waits.reap();
+    }
+    assert_eq!(asks.join::<Res<String>>(), Ok("text".into()));
+    assert_eq!(m.rec.count(Op::READLINK), 2);
+    // Either may be the one who asks.
+    m.rec.leave_out(Op::READLINK);
     finish(m);
 }
