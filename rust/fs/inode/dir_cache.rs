@@ -202,7 +202,7 @@ fn split(offset: usize) -> (usize, usize) {
 /// Adds entries to the pages as they come.
 pub(in crate::fs) struct Filler<'a> {
     dir: &'a Inode,
-    /// The page that was written to last, and where.
+    /// The page that the last entry was written to, if this was done here, and where.
     page: Option<(Place, DirPage)>,
 }
 
@@ -229,13 +229,18 @@ impl<'a> Filler<'a> {
         if len > PAGE_SIZE {
             return;
         }
+        // Kept by whoever writes to it. One who is too late may have found a page that was dropped
+        // and made anew since: the version is the same, but the cache has another page there.
+        let mut found = self.page.take();
         let mut wanted = None;
         loop {
             let mut inner = self.dir.lock_inner();
             let Some((cache, place)) = place(inner.dir_cache.as_deref_mut(), pos, len) else {
                 return;
             };
-            match &self.page {
+            match &found {
+                // Somebody else was quicker.
+                _ if wanted.is_some_and(|wanted| wanted != place) => return,
                 Some((at, page)) if at.index == place.index && at.version == place.version => {
                     if place.offset == 0 {
                         page.start();
@@ -245,10 +250,9 @@ impl<'a> Filler<'a> {
                     cache.size = (place.index << PAGE_SHIFT) | place.offset;
                     cache.size = cache.size.saturating_add(len);
                     cache.pos = next;
+                    self.page = found;
                     return;
                 }
-                // Somebody else was quicker.
-                _ if wanted.is_some_and(|wanted| wanted != place) => return,
                 _ => wanted = Some(place),
             }
             drop(inner);
@@ -258,7 +262,7 @@ impl<'a> Filler<'a> {
                 DirPage::find(self.dir, place.index)
             };
             match page {
-                Some(page) => self.page = Some((place, page)),
+                Some(page) => found = Some((place, page)),
                 None => return,
             }
         }
