@@ -62,6 +62,11 @@ impl<'a> Direntpluses<'a> {
         Self { rest: payload }
     }
 
+    /// What has not been gone through yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next entry, and what follows; `None` at the end.
     #[inline(always)]
     fn parse(bytes: &'a [u8]) -> Result<Option<(Direntplus<'a>, &'a [u8])>, BadReply> {

@@ -344,6 +344,12 @@ impl LeftTable {
             }
         }
     }
+
+    /// Whether there are pages that the current task, which does what callers have left, could not
+    /// wait for.
+    pub(in crate::fs) fn has_rest(&self) -> bool {
+        self.rest.lock().is_some()
+    }
 }
 
 /// How many of them are of one user.

@@ -29,7 +29,10 @@ use crate::{
             times::valid_until, //
         },
         name::dentry::NamedAt,
-        request::bytes::kept_bytes,
+        request::{
+            bytes::kept_bytes,
+            held::Afterwards, //
+        },
         Dentry,
         File,
         Fuse,
@@ -222,24 +225,60 @@ fn told_of(inode: &Inode) {
     }
 }
 
-/// What is done with the answer in place of a caller that has left. Names that nobody has looked up
-/// get no dentries, but inodes take what is said of them, and the nodes.
+/// What is done with the answer in place of a caller that has left.
 pub(super) fn then_link(
     file: &File,
     asked: Asked,
-) -> impl FnOnce(&mut Outcome<'_>) + Send + 'static {
+) -> impl FnOnce(&mut Outcome<'_>) -> Linking + Send + 'static {
     let dir = ARef::from(file.inode());
     let parent = ARef::from(file.dentry());
-    move |outcome| {
-        if let Ok(bytes) = kept_bytes(outcome) {
-            for plus in Direntpluses::new(&bytes).map_while(Result::ok) {
-                with_node(dir.conn(), &plus, |given, entry| {
-                    link_behind(&parent, &dir, plus.dirent.name, given, entry, asked);
-                });
-                cond_resched();
+    move |outcome| Linking {
+        dir,
+        parent,
+        asked,
+        bytes: kept_bytes(outcome).unwrap_or_default(),
+        at: 0,
+    }
+}
+
+/// An answer whose caller has left. Names that nobody has looked up get no dentries, but inodes
+/// take what is said of them, and the nodes.
+pub(super) struct Linking {
+    dir: ARef<Inode>,
+    parent: ARef<Dentry>,
+    asked: Asked,
+    bytes: KVVec<u8>,
+    /// Where the next entry is.
+    at: usize,
+}
+
+impl Afterwards for Linking {
+    /// Goes on with the entries up to one whose file has pages that others have locked. They are
+    /// dropped before the next one: what keeps them locked may be an answer that is only taken by
+    /// this very task.
+    fn before(&mut self) -> bool {
+        let conn = self.dir.conn();
+        let mut entries = Direntpluses::new(self.bytes.get(self.at..).unwrap_or_default());
+        while let Some(Ok(plus)) = entries.next() {
+            with_node(conn, &plus, |given, entry| {
+                link_behind(
+                    &self.parent,
+                    &self.dir,
+                    plus.dirent.name,
+                    given,
+                    entry,
+                    self.asked,
+                );
+            });
+            if conn.left.has_rest() {
+                self.at = self.bytes.len().saturating_sub(entries.rest().len());
+                return true;
             }
+            cond_resched();
         }
-        dir.invalidate_atime();
+        self.at = self.bytes.len();
+        self.dir.invalidate_atime();
+        true
     }
 }
 

@@ -173,16 +173,17 @@ fn finish_unless_done(inode: &Inode, result: Result, pages: Pages) -> Result {
 fn finish(inode: &Inode, pages: Pages) {
     let left = &inode.conn().left;
     let rest = Rest::new(inode, pages);
-    let done = if left.is_doing() {
-        // No answer changes pages of two files.
-        left.put_rest(rest)
+    let (done, waits) = if left.is_doing() {
+        // Whoever goes through several files looks after each whether there is a rest. Waiting here
+        // could be for what this task alone does.
+        (left.put_rest(rest), Waits::Never)
     } else {
-        Finishing::queue(rest).is_ok()
+        (Finishing::queue(rest).is_ok(), Waits::Always)
     };
     if !done {
         let (first, last) = pages;
         // What cannot be dropped is in use, and stays.
-        let _ = truncate::invalidate_inode_pages2_range(inode, first, last, Waits::Always);
+        let _ = truncate::invalidate_inode_pages2_range(inode, first, last, waits);
     }
 }
 

@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
     cases![
         new_names_are_given_back,
         known_names_are_refreshed,
+        files_that_are_read,
         impossible_nodes_are_given_back,
         name_is_another_node_now,
         bad_answer,
@@ -95,6 +96,68 @@ fn known_names_are_refreshed() {
     );
     assert_eq!((m.rec.count(Op::LOOKUP), m.rec.count(Op::GETATTR)), (0, 0));
     assert_eq!(forgotten(&mut m, 1), [(5, 2)]);
+    finish(m);
+}
+
+/// The answer has other sizes for two files whose pages stay locked until killed callers' READs are
+/// answered.
+fn files_that_are_read() {
+    let names = ["a", "b"];
+    let listing = |size| -> Vec<u8> {
+        let record = |(i, name)| record(&Entry::new(Attr::file(5 + i, size)), i + 1, name);
+        (0u64..).zip(names).flat_map(record).collect()
+    };
+    // Without ASYNC_READ the readers wait for the answers themselves.
+    let mut m = mock(&plus().without("ASYNC_READ"));
+    // Who of the killed closes first is not known.
+    m.without_record();
+    let (_, ()) = again(&mut m, &listing(8192), 4096, |_| ());
+    let mut read = |name| {
+        let c = m.caller(move |mnt, _| {
+            let f = user::open(&mnt.join(name), libc::O_RDONLY, 0).expect("open");
+            user::pread(&f, 4096, 0).map(drop)
+        });
+        let r = m.expect(Op::OPEN);
+        m.reply(&r, &open_out(1, 0));
+        (c, m.expect(Op::READ))
+    };
+    let (mut callers, reads): (Vec<_>, Vec<_>) = names.map(&mut read).into_iter().unzip();
+    // Those who read leave before the directory's answer comes.
+    for c in &callers {
+        c.kill(libc::SIGKILL);
+    }
+    let mut interrupts = 0;
+    while interrupts < 2 {
+        let r = m.request();
+        interrupts += usize::from(r.op == Op::INTERRUPT);
+        m.answer(&r, &serve(&r, &mut None)).expect("answer");
+    }
+    let c = m.caller(|mnt, _| {
+        let fd = user::open(mnt, FLAGS, 0).expect("open");
+        user::getdents(&fd, 4096).map(drop)
+    });
+    let mut asked = None;
+    while interrupts < 3 {
+        let r = m.request();
+        interrupts += usize::from(r.op == Op::INTERRUPT);
+        match r.op {
+            Op::READDIRPLUS => {
+                c.kill(libc::SIGKILL);
+                asked = Some(r);
+            }
+            _ => m.answer(&r, &serve(&r, &mut None)).expect("answer"),
+        }
+    }
+    m.reply(&asked.expect("READDIRPLUS"), &listing(99));
+    for r in &reads {
+        m.reply(r, &[7; 99]);
+    }
+    callers.push(c);
+    m.serve_all(&mut callers, &mut |r| serve(r, &mut None));
+    while m.rec.count(Op::RELEASEDIR) < 2 {
+        let r = m.request();
+        m.answer(&r, &serve(&r, &mut None)).expect("answer");
+    }
     finish(m);
 }
 

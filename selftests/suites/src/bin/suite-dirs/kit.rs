@@ -124,7 +124,7 @@ pub fn serve(r: &Request, reply: &mut Option<Vec<u8>>) -> Answer {
         Op::GETATTR if r.node == ROOT => Answer::Ok(attr_out(LONG, &Attr::dir(ROOT))),
         Op::GETATTR => Answer::Ok(attr_out(LONG, &Attr::file(r.node, 77))),
         Op::LOOKUP => Answer::Err(ENOENT),
-        Op::FORGET | Op::BATCH_FORGET => Answer::None,
+        Op::FORGET | Op::BATCH_FORGET | Op::INTERRUPT => Answer::None,
         _ => Answer::Err(ENOSYS),
     }
 }
