@@ -120,10 +120,13 @@ pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, Ba
     }
     // The fixed part is a multiple of 8 itself.
     let padded = namelen.next_multiple_of(ALIGN);
-    let (Some(name), Some(rest)) = (names.get(..namelen), names.get(padded..)) else {
+    let Some((words, rest)) = names.split_at_checked(padded) else {
         return Ok(None);
     };
-    if name.contains(&b'/') {
+    let Some(name) = words.get(..namelen) else {
+        return Ok(None);
+    };
+    if has_slash(words, namelen) {
         return Err(BadReply::Name);
     }
     let dirent = Dirent {
@@ -133,6 +136,32 @@ pub(super) fn record(bytes: &[u8], lead: usize) -> Result<Option<Record<'_>>, Ba
         name,
     };
     Ok(Some((lead, dirent, rest)))
+}
+
+/// Whether there is a slash in the first `len` bytes: eight at a time, as most names are short and
+/// directories long.
+#[inline(always)]
+fn has_slash(words: &[u8], len: usize) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const SLASHES: u64 = ONES * b'/' as u64;
+    let mut len = len;
+    for word in words.chunks_exact(ALIGN) {
+        // They are of this length.
+        let zeroes = word.try_into().map_or(0, u64::from_le_bytes) ^ SLASHES;
+        // The high bit of each byte that is zero; above one of these also of others.
+        let found = zeroes.wrapping_sub(ONES) & !zeroes & (ONES << 7);
+        // The first byte is the lowest.
+        let name = if len < ALIGN {
+            found & !(u64::MAX << (8 * len))
+        } else {
+            found
+        };
+        if name != 0 {
+            return true;
+        }
+        len = len.saturating_sub(ALIGN);
+    }
+    false
 }
 
 /// A step of an iterator over what is `rest`: `parsed` is the next entry and what follows it. At
@@ -187,6 +216,23 @@ mod tests {
 
     fn parse(payload: &[u8]) -> Vec<Result<Dirent<'_>, BadReply>> {
         Dirents::new(payload).collect()
+    }
+
+    #[test]
+    fn slashes_in_names_alone() {
+        for len in 1..40usize {
+            let padded = len.next_multiple_of(ALIGN);
+            for at in 0..padded {
+                // Also bytes that differ from a slash in one bit, and slashes in the padding.
+                for other in [b'a', b'/' ^ 1, b'/' ^ 0x80, 0, 0xff] {
+                    let mut words = vec![other; padded];
+                    words[at] = b'/';
+                    assert_eq!(has_slash(&words, len), at < len, "{at} of {len}, {other}");
+                    words[at] = other;
+                    assert!(!has_slash(&words, len));
+                }
+            }
+        }
     }
 
     #[test]

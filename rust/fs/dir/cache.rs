@@ -82,7 +82,7 @@ pub(super) fn read(file: &File, ctx: &mut DirContext) -> Result<Cached> {
 /// The same, from where the reader is.
 fn read_pages(file: &File, stream: &mut Stream, ctx: &mut DirContext) -> Result<Cached> {
     let inode = file.inode();
-    let mut copy = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
+    let mut copy = KVVec::with_capacity(PAGE_SIZE, GFP_KERNEL)?;
     loop {
         let (index, offset, end) = match inode.next_in_dir_cache(stream, ctx.pos()) {
             Next::Uncached => return Ok(Cached::Uncached),
@@ -90,13 +90,13 @@ fn read_pages(file: &File, stream: &mut Stream, ctx: &mut DirContext) -> Result<
             Next::In { index, offset, end } => (index, offset, end),
         };
         let page = DirPage::find(inode, index);
-        let Some(entries) = copy.get_mut(..end.saturating_sub(offset)) else {
-            return Err(EIO);
-        };
-        if inode.copy_from_dir_cache(stream, page.as_ref(), offset, entries) == Copied::Changed {
+        let len = end.saturating_sub(offset);
+        if inode.copy_from_dir_cache(stream, page.as_ref(), offset, len, &mut copy)
+            == Copied::Changed
+        {
             continue;
         }
-        match emit_page(entries, stream, ctx) {
+        match emit_page(&copy, stream, ctx) {
             Emitted::Full => return Ok(Cached::Done),
             _ if end == PAGE_SIZE => {
                 stream.offset = stream.offset.next_multiple_of(PAGE_SIZE);

@@ -156,14 +156,17 @@ impl Inode {
         Next::In { index, offset, end }
     }
 
-    /// Copies what a reader has found in a page; none: the page is gone, and all is dropped.
+    /// Copies what a reader has found in a page, `len` bytes at most, for which `to` has the
+    /// capacity; none: the page is gone, and all is dropped.
     pub(in crate::fs) fn copy_from_dir_cache(
         &self,
         stream: &Stream,
         page: Option<&DirPage>,
         offset: usize,
-        to: &mut [u8],
+        len: usize,
+        to: &mut KVVec<u8>,
     ) -> Copied {
+        to.clear();
         let mut inner = self.lock_inner();
         let cache = inner.dir_cache.as_mut();
         let Some(cache) = cache.filter(|cache| cache.version == stream.version) else {
@@ -171,7 +174,7 @@ impl Inode {
         };
         match page.filter(|page| page.is_started()) {
             Some(page) => {
-                page.read(offset, to);
+                page.read(offset, len, to);
                 Copied::All
             }
             None => {

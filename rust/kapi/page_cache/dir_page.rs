@@ -12,15 +12,19 @@
 use super::folio::Folio;
 use crate::{
     bindings,
-    kapi::vfs::{
-        inode::Inode,
-        types::Types, //
+    kapi::{
+        mm::append::append_with,
+        vfs::{
+            inode::Inode,
+            types::Types, //
+        },
     },
 };
 use core::ptr::NonNull;
 use kernel::{
     error::from_err_ptr,
     page::PAGE_SIZE,
+    prelude::*,
     sync::aref::ARef, //
 };
 
@@ -88,14 +92,17 @@ impl DirPage {
         }
     }
 
-    /// Copies what is at an offset. What is beyond the page is not copied.
-    pub(crate) fn read(&self, offset: usize, to: &mut [u8]) {
-        if Self::has(offset, to.len()) {
-            // SAFETY: By the type's invariant the range is in the folio, and `to` has room for it.
+    /// Appends up to `len` bytes from an offset on, as far as the vector has the capacity. What is
+    /// beyond the page is not copied.
+    pub(crate) fn read(&self, offset: usize, len: usize, to: &mut KVVec<u8>) {
+        if Self::has(offset, len) {
+            // SAFETY: By the type's invariant the range is in the folio. All of it is written to.
             unsafe {
-                let to_ptr = to.as_mut_ptr().cast();
-                bindings::memcpy_from_folio(to_ptr, self.0.as_ptr(), offset, to.len());
-            }
+                append_with(to, len, |to, len| {
+                    bindings::memcpy_from_folio(to.cast(), self.0.as_ptr(), offset, len);
+                    len
+                })
+            };
         }
     }
 }
