@@ -120,8 +120,9 @@ __hot_helper void fuse_helper_inode_set_acl_dont_cache(struct inode *inode)
 	inode->i_default_acl = ACL_DONT_CACHE;
 }
 
-bool fuse_helper_dir_emit_nointr(struct dir_context *ctx, const char *name,
-				 int len, u64 ino, unsigned int type)
+__hot_helper bool fuse_helper_dir_emit_nointr(struct dir_context *ctx,
+					      const char *name, int len,
+					      u64 ino, unsigned int type)
 {
 	return dir_emit(ctx, name, len, ino, type | FILLDIR_FLAG_NOINTR);
 }

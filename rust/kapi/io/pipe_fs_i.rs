@@ -299,13 +299,13 @@ impl PipeSource<'_> {
     /// Copies to `to` as far as that goes without sleeping; returns how much.
     pub(crate) fn get(&mut self, to: &mut [u8]) -> usize {
         // SAFETY: The slice is writable.
-        unsafe { self.copy_to(to.as_mut_ptr(), to.len()) }
+        unsafe { self.copy_raw(to.as_mut_ptr(), to.len()) }
     }
 
     /// The same, up to `max` bytes behind what a vector has.
     pub(crate) fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
         // SAFETY: What is copied is what is returned, from the beginning on.
-        unsafe { append_with(to, max, |to, len| self.copy_to(to, len)) }
+        unsafe { append_with(to, max, |to, len| self.copy_raw(to, len)) }
     }
 
     /// Copies up to `max` bytes; returns how many.
@@ -313,7 +313,7 @@ impl PipeSource<'_> {
     /// # Safety
     ///
     /// So many can be written to.
-    unsafe fn copy_to(&mut self, to: *mut u8, max: usize) -> usize {
+    unsafe fn copy_raw(&mut self, to: *mut u8, max: usize) -> usize {
         self.walk(max, |page, offset, done, len| {
             let mut n = 0;
             while n < len {

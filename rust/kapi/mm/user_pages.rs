@@ -120,13 +120,13 @@ impl UserPage<Source> {
     /// Copies from the page as much as there is; returns how much. Does not sleep.
     pub(crate) fn copy_from(&mut self, to: &mut [u8]) -> usize {
         // SAFETY: The slice is writable.
-        unsafe { self.copy_to(to.as_mut_ptr(), to.len()) }
+        unsafe { self.copy_raw(to.as_mut_ptr(), to.len()) }
     }
 
     /// The same, up to `max` bytes behind what a vector has.
     pub(crate) fn append_to(&mut self, to: &mut KVVec<u8>, max: usize) -> usize {
         // SAFETY: What is copied is what is returned.
-        unsafe { append_with(to, max, |to, len| self.copy_to(to, len)) }
+        unsafe { append_with(to, max, |to, len| self.copy_raw(to, len)) }
     }
 
     /// Copies up to `max` bytes; returns how many.
@@ -134,7 +134,7 @@ impl UserPage<Source> {
     /// # Safety
     ///
     /// So many can be written to.
-    unsafe fn copy_to(&mut self, to: *mut u8, max: usize) -> usize {
+    unsafe fn copy_raw(&mut self, to: *mut u8, max: usize) -> usize {
         let bytes = max.min(self.left);
         // SAFETY: The page is pinned and the stretch lies in it, by the type's invariant; the rest
         // by the function's contract.
