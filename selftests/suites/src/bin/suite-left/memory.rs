@@ -64,11 +64,14 @@ fn kept(op: Op, prepare: fn(&Path) -> Act) {
     let (mut out, mut stayed) = (Vec::new(), None);
     for n in 0..CALLERS {
         let mut c = s.actor("first", prepare);
-        let r = s.hold("first", &c, op, "");
+        let mut r = s.hold("first", &c, op, "");
         // For one processor alone C asks for no more of a directory than a page.
         if op != Op::READDIR || ktap::has("CONFIG_SMP") {
             assert_eq!(r.get("size"), 1 << 20, "{r:?}");
         }
+        // The test keeps no payloads.
+        r.body.truncate(r.fixed());
+        r.body.shrink_to_fit();
         out.push(r);
         c.kill(libc::SIGKILL);
         if !ours() {
@@ -81,11 +84,6 @@ fn kept(op: Op, prepare: fn(&Path) -> Act) {
         println!("stops at {n}");
         stayed = Some(c);
         break;
-    }
-    for r in &mut out {
-        // The test keeps no payloads.
-        r.body.truncate(r.fixed());
-        r.body.shrink_to_fit();
     }
     s.forget();
     // Nor what the allocator has of them.
