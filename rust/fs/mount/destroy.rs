@@ -8,47 +8,48 @@
 
 use crate::{
     abi::op::Destroy,
-    fs::{
-        conn::connection::Conn,
-        request::{
-            call::{
-                Holds,
-                Leaver, //
-            },
-            held::Held, //
-        }, //
+    fs::conn::connection::Conn,
+    kapi::{
+        task::sched::is_kthread,
+        time::jiffies::Jiffies64, //
     },
     transport::{
         How,
-        Message,
-        Outcome, //
+        Leave,
+        Left,
+        Message, //
     },
 };
 use kernel::prelude::*;
 
 /// Tells the daemon, if INIT has been agreed on, and waits for the answer; a task that is killed
-/// does so for a time.
+/// does so for a time, and so does one of the kernel's, with which other mounts may have to wait.
 pub(super) fn send(conn: &Conn) {
     if conn.negotiated().is_none() {
         return;
     }
     // In C they would keep the mount from going. A task that is killed here does not wait.
-    let _ = conn.left.await_all();
+    if !is_kthread() {
+        let _ = conn.left.await_all();
+    }
     let message = Message {
         node: None,
         caller: conn.caller_nocreds(),
         op: &Destroy,
     };
-    let mut leaver = Leaver::new(conn, &Unmounting, || |_: &mut Outcome<'_>| {}).patient();
     // What it says does not matter.
-    let _ = conn.chan.call(How::Forced, &message, None, &mut leaver);
+    let _ = (conn.chan).call(How::Last, &message, None, &mut Unmounting(conn));
 }
 
-/// Who unmounts: what it has is the VFS's alone.
-struct Unmounting;
+/// Who unmounts: the connection ends then, so that nothing is left to anybody.
+struct Unmounting<'a>(&'a Conn);
 
-impl Holds for Unmounting {
-    fn hold(&self, _held: &mut Held) -> Result {
-        Ok(())
+impl Leave for Unmounting<'_> {
+    fn patience(&mut self) -> Option<Jiffies64> {
+        Some(self.0.left.deadline())
+    }
+
+    fn leave(&mut self) -> Result<KBox<dyn Left>> {
+        Err(EAGAIN)
     }
 }

@@ -57,6 +57,17 @@ pub(crate) enum How {
     /// As [`How::Forced`], but a caller that is killed aborts the connection (C:
     /// `fuse_args::abort_on_kill`).
     AbortOnKill,
+    /// As [`How::Forced`], but it is the last one: a caller that is killed waits for as long as it
+    /// may ([`Leave::patience`]), and aborts the connection then. So does a task of the kernel's,
+    /// which nobody can kill.
+    Last,
+}
+
+impl How {
+    /// Whether signals end the wait only if that is switched on.
+    fn is_forced(self) -> bool {
+        matches!(self, How::Forced | How::Last)
+    }
 }
 
 /// How a wait has ended.
@@ -140,7 +151,9 @@ impl Chan {
         let (entered, gfp) = match how {
             How::Normal if self.conn_error() => return Err(ECONNREFUSED),
             How::Normal => (self.enter(false)?, Gfp::KERNEL),
-            How::Forced | How::AbortOnKill => (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL),
+            How::Forced | How::AbortOnKill | How::Last => {
+                (self.enter_forced(), Gfp::KERNEL | Gfp::NOFAIL)
+            }
         };
         if how == How::Normal && !self.connected() {
             return Err(ENOTCONN);
@@ -161,12 +174,14 @@ impl Chan {
     ) -> Result<Waited> {
         let admit = match how {
             How::Normal => Admit::Gated,
-            How::Forced | How::AbortOnKill => Admit::Forced,
+            How::Forced | How::AbortOnKill | How::Last => Admit::Forced,
         };
         let ticket = self.submit(queued, admit)?;
 
         // Another signal would not reach a task that one has ended already.
-        let killed = how == How::Forced && moduleparam::killable() && sched::dies_of_signal();
+        let killed = how.is_forced()
+            && moduleparam::killable()
+            && (sched::dies_of_signal() || how == How::Last && sched::is_kthread());
         let interruptible = !killed && !self.no_interrupt.load(Relaxed);
         if interruptible && wait(req, Signals::All).is_ok() {
             return Ok(Waited::Done);
@@ -190,7 +205,7 @@ impl Chan {
     ) -> Waited {
         // Only a caller that was killed looks at it.
         let killable = || how != How::AbortOnKill && moduleparam::killable();
-        if !killed && (how != How::Forced || killable()) {
+        if !killed && (!how.is_forced() || killable()) {
             if wait(req, Signals::Fatal).is_ok() {
                 return Waited::Done;
             }
@@ -208,7 +223,10 @@ impl Chan {
                     return Waited::Done;
                 }
             }
-            if req.chan.leave_request(req, leave).is_ok() {
+            if how == How::Last {
+                // Which ends the request, too.
+                self.abort();
+            } else if req.chan.leave_request(req, leave).is_ok() {
                 return Waited::Left;
             }
         }

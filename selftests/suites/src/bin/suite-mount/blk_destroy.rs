@@ -2,15 +2,16 @@
 
 //! DESTROY: the end of a mount of type `fuseblk`, which waits for its daemon.
 
-use ktap::{cases, Case};
+use ktap::{cases, implementation, Case, Impl};
 use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mount::{mount, umount};
-use mockd::reply::message;
+use mockd::reply::{message, open_out};
 use mockd::user;
 use mockd::wire::Op;
 use mockd::Mock;
 use suites::blockdev::{finish, gone, start_umount, until_destroy};
+use suites::setting::Setting;
 use suites::{fusectl, setting};
 
 use crate::blk::device;
@@ -30,6 +31,8 @@ pub fn cases() -> Vec<Case> {
         destroy_after_last_of_two,
         destroy_interrupted,
         destroy_while_killed,
+        destroy_unanswered_killed,
+        destroy_by_the_kernel,
         destroy_serves_meanwhile,
     ]
 }
@@ -208,6 +211,68 @@ fn destroy_while_killed() {
     m.reply(&r, &[]);
     c.reap();
     assert!(!d.is_busy());
+    gone(m);
+}
+
+/// For ours: one second to wait for, and nobody leaves anything.
+fn impatient() -> Option<[Setting; 2]> {
+    (implementation() == Impl::Rust).then(|| {
+        [("flush_wait", "1"), ("max_left", "0")].map(|(name, value)| {
+            let setting = Setting::parameter(name);
+            setting.set(value).expect("parameter");
+            setting
+        })
+    })
+}
+
+/// Whoever is killed and gets no answer ends the connection. C's stays.
+fn destroy_unanswered_killed() {
+    let _ours = impatient();
+    let d = device();
+    let mut m = d.mount();
+    let mut c = start_umount(&mut m);
+    let r = m.expect(Op::DESTROY);
+    c.kill(libc::SIGKILL);
+    m.expect(Op::INTERRUPT);
+    if implementation() == Impl::C {
+        m.reply(&r, &[]);
+    }
+    c.reap();
+    assert!(!d.is_busy());
+    gone(m);
+}
+
+/// What a killed caller has left is the last use of a mount that was detached. C's caller unmounts
+/// then, and ours has gone, so that the kernel does.
+fn destroy_by_the_kernel() {
+    let _flush_wait = (implementation() == Impl::Rust).then(|| {
+        let setting = Setting::parameter("flush_wait");
+        setting.set("1").expect("parameter");
+        setting
+    });
+    let d = device();
+    let mut m = d.mount();
+    // DESTROY is nobody's, or the caller's.
+    m.without_record();
+    let mut c = m.caller(|mnt, _| {
+        let dir = user::open(mnt, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+        user::getdents(&dir, 4096).map(drop)
+    });
+    let r = m.expect(Op::OPENDIR);
+    m.reply(&r, &open_out(1, 0));
+    let r = m.expect(Op::READDIR);
+    c.kill(libc::SIGKILL);
+    m.expect(Op::INTERRUPT);
+    umount(&m.mnt, libc::MNT_DETACH).expect("umount");
+    m.reply(&r, &[]);
+    let r = m.expect(Op::RELEASEDIR);
+    m.reply(&r, &[]);
+    let r = m.expect(Op::DESTROY);
+    assert!(d.is_busy());
+    if implementation() == Impl::C {
+        m.reply(&r, &[]);
+    }
+    c.reap();
     gone(m);
 }
 
