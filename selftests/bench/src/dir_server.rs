@@ -4,7 +4,7 @@
 //! [`crate::server`]. The records of its directories lie ready.
 
 use crate::measure::switches;
-use crate::server::{name_at, put, u32_at, u64_at};
+use crate::server::{init, name_at, put, u32_at, u64_at, INIT_OUT};
 use rustix::fd::OwnedFd;
 use rustix::io::{read, write, writev, Errno};
 use std::io::IoSlice;
@@ -246,13 +246,8 @@ impl Daemon {
         let body = &mut output[OUT_HEADER..];
         let fixed = match opcode {
             INIT => {
-                put(body, 0, 7u32.to_ne_bytes());
-                put(body, 4, 46u32.to_ne_bytes());
-                put(body, 8, 131_072u32.to_ne_bytes());
-                let flags = u32_at(input, IN_HEADER + 12) & self.lists.flags();
-                put(body, 12, flags.to_ne_bytes());
-                put(body, 20, (MAX_DATA as u32).to_ne_bytes());
-                Ok(64)
+                init(body, input, self.lists.flags());
+                Ok(INIT_OUT)
             }
             LOOKUP => {
                 entry(body, node_of(name_at(input, IN_HEADER)), self.served);

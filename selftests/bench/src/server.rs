@@ -119,6 +119,19 @@ pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
+/// Bytes of the answer to INIT.
+pub const INIT_OUT: usize = 64;
+
+/// The answer to INIT, with those of `flags` that are offered.
+pub fn init(body: &mut [u8], input: &[u8], flags: u32) {
+    put(body, 0, 7u32.to_ne_bytes());
+    put(body, 4, 46u32.to_ne_bytes());
+    put(body, 8, 131_072u32.to_ne_bytes());
+    let flags = u32_at(input, IN_HEADER + 12) & flags;
+    put(body, 12, flags.to_ne_bytes());
+    put(body, 20, (MAX_DATA as u32).to_ne_bytes());
+}
+
 /// The name at the end of a message.
 pub fn name_at(input: &[u8], at: usize) -> &[u8] {
     input[at..].split(|byte| *byte == 0).next().unwrap_or(&[])
@@ -213,13 +226,8 @@ impl Daemon {
         let body = &mut self.output[OUT_HEADER..];
         let fixed = match opcode {
             INIT => {
-                put(body, 0, 7u32.to_ne_bytes());
-                put(body, 4, 46u32.to_ne_bytes());
-                put(body, 8, 131_072u32.to_ne_bytes());
-                let flags = u32_at(input, IN_HEADER + 12) & self.can.flags();
-                put(body, 12, flags.to_ne_bytes());
-                put(body, 20, (MAX_DATA as u32).to_ne_bytes());
-                Ok(64)
+                init(body, input, self.can.flags());
+                Ok(INIT_OUT)
             }
             LOOKUP => match node_of(name_at(input, IN_HEADER)) {
                 Some(node) if node != CREATE_NODE || self.created => {

@@ -214,10 +214,10 @@ fn destroy_while_killed() {
     gone(m);
 }
 
-/// For ours: one second to wait for, and nobody leaves anything.
-fn impatient() -> Option<[Setting; 2]> {
+/// Parameters of ours, which C does not have.
+fn ours<const N: usize>(values: [(&str, &str); N]) -> Option<[Setting; N]> {
     (implementation() == Impl::Rust).then(|| {
-        [("flush_wait", "1"), ("max_left", "0")].map(|(name, value)| {
+        values.map(|(name, value)| {
             let setting = Setting::parameter(name);
             setting.set(value).expect("parameter");
             setting
@@ -227,7 +227,8 @@ fn impatient() -> Option<[Setting; 2]> {
 
 /// Whoever is killed and gets no answer ends the connection. C's stays.
 fn destroy_unanswered_killed() {
-    let _ours = impatient();
+    // Nobody leaves anything.
+    let _ours = ours([("flush_wait", "1"), ("max_left", "0")]);
     let d = device();
     let mut m = d.mount();
     let mut c = start_umount(&mut m);
@@ -245,11 +246,7 @@ fn destroy_unanswered_killed() {
 /// What a killed caller has left is the last use of a mount that was detached. C's caller unmounts
 /// then, and ours has gone, so that the kernel does.
 fn destroy_by_the_kernel() {
-    let _flush_wait = (implementation() == Impl::Rust).then(|| {
-        let setting = Setting::parameter("flush_wait");
-        setting.set("1").expect("parameter");
-        setting
-    });
+    let _ours = ours([("flush_wait", "1")]);
     let d = device();
     let mut m = d.mount();
     // DESTROY is nobody's, or the caller's.
