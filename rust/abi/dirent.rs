@@ -150,13 +150,10 @@ fn has_slash(words: &[u8], len: usize) -> bool {
         let zeroes = word.try_into().map_or(0, u64::from_le_bytes) ^ SLASHES;
         // The high bit of each byte that is zero; above one of these also of others.
         let found = zeroes.wrapping_sub(ONES) & !zeroes & (ONES << 7);
-        // The first byte is the lowest.
-        let name = if len < ALIGN {
-            found & !(u64::MAX << (8 * len))
-        } else {
-            found
-        };
-        if name != 0 {
+        // The first byte is the lowest; nothing is behind a name that goes on.
+        let bits = (len as u32).saturating_mul(8);
+        let behind = u64::MAX.checked_shl(bits).unwrap_or(0);
+        if found & !behind != 0 {
             return true;
         }
         len = len.saturating_sub(ALIGN);
