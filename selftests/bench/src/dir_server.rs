@@ -4,20 +4,16 @@
 //! [`crate::server`]. The records of its directories lie ready.
 
 use crate::measure::switches;
-use crate::server::{init, name_at, put, u32_at, u64_at, INIT_OUT};
+use crate::server::{
+    head, init, name_at, put, receive, send, u32_at, u64_at, ATTR, BATCH_FORGET, FORGET, GETATTR,
+    INIT, INIT_OUT, INTERRUPT, IN_HEADER, LOOKUP, MAX_DATA, OUT_HEADER, ROOT,
+};
 use rustix::fd::OwnedFd;
-use rustix::io::{read, write, writev, Errno};
-use std::io::IoSlice;
+use rustix::io::write;
 
-const LOOKUP: u32 = 1;
-const FORGET: u32 = 2;
-const GETATTR: u32 = 3;
-const INIT: u32 = 26;
 const OPENDIR: u32 = 27;
 const READDIR: u32 = 28;
 const RELEASEDIR: u32 = 29;
-const INTERRUPT: u32 = 36;
-const BATCH_FORGET: u32 = 42;
 const READDIRPLUS: u32 = 44;
 /// A notification.
 const INVAL_ENTRY: u32 = 3;
@@ -28,17 +24,12 @@ const DO_READDIRPLUS: u32 = 1 << 13;
 /// Of OPENDIR: KEEP_CACHE and CACHE_DIR.
 const CACHED: u32 = (1 << 1) | (1 << 3);
 
-const IN_HEADER: usize = 40;
-const OUT_HEADER: usize = 16;
 /// Of LOOKUP, with attributes.
 const ENTRY: usize = 128;
-const ATTR: usize = 88;
 const FOREVER: u64 = 1_000_000;
 /// Of READDIR: for names of six bytes.
 const RECORD: usize = 32;
-const MAX_DATA: usize = crate::server::MAX_DATA;
 
-const ROOT: u64 = 1;
 /// Says how many requests there were, see [`crate::server`].
 const COUNT_NODE: u64 = 2;
 /// Whoever asks for its attributes has the name of [`NAME_NODE`] invalidated.
@@ -191,14 +182,9 @@ pub fn serve(device: &OwnedFd, lists: Lists) {
     };
     let mut output: Output = [0; OUT_HEADER + ENTRY];
     loop {
-        let length = match read(device, &mut input) {
-            Ok(length) => length,
-            Err(Errno::NODEV) => return,
-            Err(Errno::INTR | Errno::NOENT | Errno::AGAIN) => continue,
-            Err(error) => panic!("reading a request: {error}"),
+        let Some(input) = receive(device, &mut input) else {
+            return;
         };
-        assert!(length >= IN_HEADER, "short request");
-        let input = &input[..length];
         let opcode = u32_at(input, 4);
         // How many FORGETs go into one message is not the caller's doing, so they do not count.
         if matches!(opcode, FORGET | BATCH_FORGET | INTERRUPT) {
@@ -209,13 +195,7 @@ pub fn serve(device: &OwnedFd, lists: Lists) {
             inval_entry(device);
         }
         let (fixed, payload) = daemon.answer(opcode, input, &mut output);
-        let reply = [IoSlice::new(&output[..fixed]), IoSlice::new(payload)];
-        let parts = if payload.is_empty() { 1 } else { 2 };
-        match writev(device, &reply[..parts]) {
-            // The caller may be gone.
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => panic!("writing a reply: {error}"),
-        }
+        send(device, &output[..fixed], payload);
     }
 }
 
@@ -275,14 +255,6 @@ impl Daemon {
             RELEASEDIR => Ok(0),
             _ => Err(libc::ENOSYS),
         };
-        let (length, error) = match fixed {
-            Ok(length) => (OUT_HEADER + length, 0),
-            Err(errno) => (OUT_HEADER, -errno),
-        };
-        let whole = (length + payload.len()) as u32;
-        put(output, 0, whole.to_ne_bytes());
-        put(output, 4, error.to_ne_bytes());
-        put(output, 8, u64_at(input, 8).to_ne_bytes());
-        (length, payload)
+        (head(output, input, fixed, payload.len()), payload)
     }
 }

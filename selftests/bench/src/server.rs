@@ -7,21 +7,21 @@ use rustix::fd::OwnedFd;
 use rustix::io::{read, writev, Errno};
 use std::io::IoSlice;
 
-const LOOKUP: u32 = 1;
-const FORGET: u32 = 2;
-const GETATTR: u32 = 3;
+pub const LOOKUP: u32 = 1;
+pub const FORGET: u32 = 2;
+pub const GETATTR: u32 = 3;
 const UNLINK: u32 = 10;
 const OPEN: u32 = 14;
 const READ: u32 = 15;
 const WRITE: u32 = 16;
 const RELEASE: u32 = 18;
 const GETXATTR: u32 = 22;
-const INIT: u32 = 26;
+pub const INIT: u32 = 26;
 const SETLK: u32 = 32;
 const CREATE: u32 = 35;
-const INTERRUPT: u32 = 36;
+pub const INTERRUPT: u32 = 36;
 const POLL: u32 = 40;
-const BATCH_FORGET: u32 = 42;
+pub const BATCH_FORGET: u32 = 42;
 /// Of INIT: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, as every library asks for, and POSIX_LOCKS.
 const FLAGS: u32 = (1 << 0) | (1 << 1) | (1 << 5) | (1 << 18);
 /// Of INIT, of a daemon with attributes.
@@ -31,16 +31,16 @@ const HANDLE_KILLPRIV_V2: u32 = 1 << 28;
 /// Of OPEN.
 const DIRECT_IO: u32 = 1 << 0;
 
-const IN_HEADER: usize = 40;
-const OUT_HEADER: usize = 16;
+pub const IN_HEADER: usize = 40;
+pub const OUT_HEADER: usize = 16;
 const ENTRY: usize = 40;
-const ATTR: usize = 88;
+pub const ATTR: usize = 88;
 const OPEN_OUT: usize = 16;
 
 /// The largest READ and WRITE, in bytes.
 pub const MAX_DATA: usize = 128 * 1024;
 
-const ROOT: u64 = 1;
+pub const ROOT: u64 = 1;
 /// Attributes are never valid, entries always.
 const GETATTR_NODE: u64 = 2;
 /// Attributes are always valid, entries never.
@@ -119,6 +119,49 @@ pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
+/// The next request; `None` once the filesystem is unmounted. Inlined, as is the rest: the daemon's
+/// own instructions are counted, too.
+#[inline(always)]
+pub fn receive<'a>(device: &OwnedFd, input: &'a mut [u8]) -> Option<&'a [u8]> {
+    loop {
+        match read(device, &mut *input) {
+            Ok(length) => {
+                assert!(length >= IN_HEADER, "short request");
+                return Some(&input[..length]);
+            }
+            Err(Errno::NODEV) => return None,
+            Err(Errno::INTR | Errno::NOENT | Errno::AGAIN) => {}
+            Err(error) => panic!("reading a request: {error}"),
+        }
+    }
+}
+
+/// Writes the header of the reply to `input`: `fixed` bytes of it follow in `output`, or an error,
+/// and then `payload` bytes. How many there are in `output`.
+#[inline(always)]
+pub fn head(output: &mut [u8], input: &[u8], fixed: Result<usize, i32>, payload: usize) -> usize {
+    let (length, error) = match fixed {
+        Ok(length) => (OUT_HEADER + length, 0),
+        Err(errno) => (OUT_HEADER, -errno),
+    };
+    put(output, 0, ((length + payload) as u32).to_ne_bytes());
+    put(output, 4, error.to_ne_bytes());
+    put(output, 8, u64_at(input, 8).to_ne_bytes());
+    length
+}
+
+/// Sends a reply. As libraries do: its fixed part and the data lie in places of their own.
+#[inline(always)]
+pub fn send(device: &OwnedFd, fixed: &[u8], payload: &[u8]) {
+    let reply = [IoSlice::new(fixed), IoSlice::new(payload)];
+    let parts = if payload.is_empty() { 1 } else { 2 };
+    match writev(device, &reply[..parts]) {
+        // The caller may be gone.
+        Ok(_) | Err(Errno::NOENT) => {}
+        Err(error) => panic!("writing a reply: {error}"),
+    }
+}
+
 /// Bytes of the answer to INIT.
 pub const INIT_OUT: usize = 64;
 
@@ -183,27 +226,12 @@ pub fn serve(device: &OwnedFd, can: Can) {
         output: [0; 256],
     };
     loop {
-        let length = match read(device, &mut input) {
-            Ok(length) => length,
-            Err(Errno::NODEV) => return,
-            Err(Errno::INTR | Errno::NOENT | Errno::AGAIN) => continue,
-            Err(error) => panic!("reading a request: {error}"),
+        let Some(input) = receive(device, &mut input) else {
+            return;
         };
-        assert!(length >= IN_HEADER, "short request");
         daemon.served += 1;
-        let Some((fixed, payload)) = daemon.answer(&input[..length]) else {
-            continue;
-        };
-        // As libraries do: the reply's fixed part and the data lie in places of their own.
-        let reply = [
-            IoSlice::new(&daemon.output[..fixed]),
-            IoSlice::new(&data[..payload]),
-        ];
-        let parts = if payload == 0 { 1 } else { 2 };
-        match writev(device, &reply[..parts]) {
-            // The caller may be gone.
-            Ok(_) | Err(Errno::NOENT) => {}
-            Err(error) => panic!("writing a reply: {error}"),
+        if let Some((fixed, payload)) = daemon.answer(input) {
+            send(device, &daemon.output[..fixed], &data[..payload]);
         }
     }
 }
@@ -273,18 +301,7 @@ impl Daemon {
             FORGET | BATCH_FORGET | INTERRUPT => return None,
             _ => Err(libc::ENOSYS),
         };
-        let (length, error) = match fixed {
-            Ok(length) => (OUT_HEADER + length, 0),
-            Err(errno) => (OUT_HEADER, -errno),
-        };
-        put(
-            &mut self.output,
-            0,
-            ((length + payload) as u32).to_ne_bytes(),
-        );
-        put(&mut self.output, 4, error.to_ne_bytes());
-        put(&mut self.output, 8, u64_at(input, 8).to_ne_bytes());
-        Some((length, payload))
+        Some((head(&mut self.output, input, fixed, payload), payload))
     }
 
     fn entry(&mut self, node: u64) {
