@@ -24,6 +24,16 @@ pub fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
+/// Keeps lines for the comparison of the modules.
+pub fn compare(lines: impl IntoIterator<Item = String>) {
+    let rec = mockd::record::Recorder::default();
+    for line in lines {
+        println!("{line}");
+        rec.note(line);
+    }
+    rec.save();
+}
+
 /// A case for each of these names; all run `run`, which asks [`case`] whose turn it is.
 pub fn cases_of(names: impl Iterator<Item = String>, run: fn()) -> Vec<ktap::Case> {
     names

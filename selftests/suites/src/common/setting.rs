@@ -41,6 +41,15 @@ impl Setting {
         Setting::at(Path::new("/sys/module/fuse/parameters").join(name))
     }
 
+    /// Sets a parameter of ours; nothing with C, which does not have it.
+    pub fn of_ours(name: &str, value: &str) -> Option<Setting> {
+        (ktap::implementation() == ktap::Impl::Rust).then(|| {
+            let setting = Setting::parameter(name);
+            setting.set(value).expect("parameter");
+            setting
+        })
+    }
+
     fn at(path: PathBuf) -> Setting {
         let before = get(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Setting { path, before }

@@ -31,17 +31,29 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// A caller that reads the root, and is killed when the daemon has its READDIRPLUS.
-fn killed_reader(m: &mut Mock) -> (Caller, Request) {
-    let c = m.caller(|mnt, _| {
+/// A caller that reads the root.
+fn reader(m: &mut Mock) -> Caller {
+    m.caller(|mnt, _| {
         let fd = user::open(mnt, FLAGS, 0)?;
         user::getdents(&fd, 4096).map(drop)
-    });
+    })
+}
+
+/// The same, killed when the daemon has its READDIRPLUS.
+fn killed_reader(m: &mut Mock) -> (Caller, Request) {
+    let c = reader(m);
     let r = m.expect(Op::OPENDIR);
     m.reply(&r, &open_out(1, 0));
     let r = m.expect(Op::READDIRPLUS);
     kill(m, &c);
     (c, r)
+}
+
+/// Answers the next request as it should be, and says what it was.
+fn serve_one(m: &mut Mock) -> Op {
+    let r = m.request();
+    m.answer(&r, &serve(&r, &mut None)).expect("answer");
+    r.op
 }
 
 /// Kills a caller whose request the daemon has.
@@ -128,14 +140,9 @@ fn files_that_are_read() {
     }
     let mut interrupts = 0;
     while interrupts < 2 {
-        let r = m.request();
-        interrupts += usize::from(r.op == Op::INTERRUPT);
-        m.answer(&r, &serve(&r, &mut None)).expect("answer");
+        interrupts += usize::from(serve_one(&mut m) == Op::INTERRUPT);
     }
-    let c = m.caller(|mnt, _| {
-        let fd = user::open(mnt, FLAGS, 0).expect("open");
-        user::getdents(&fd, 4096).map(drop)
-    });
+    let c = reader(&mut m);
     let mut asked = None;
     while interrupts < 3 {
         let r = m.request();
@@ -155,8 +162,7 @@ fn files_that_are_read() {
     callers.push(c);
     m.serve_all(&mut callers, &mut |r| serve(r, &mut None));
     while m.rec.count(Op::RELEASEDIR) < 2 {
-        let r = m.request();
-        m.answer(&r, &serve(&r, &mut None)).expect("answer");
+        serve_one(&mut m);
     }
     finish(m);
 }
@@ -230,8 +236,7 @@ fn mkdir_waits_for_it() {
     let mut c = c;
     c.reap();
     while m.rec.count(Op::RELEASEDIR) == 0 {
-        let r = m.request();
-        m.answer(&r, &serve(&r, &mut None)).expect("answer");
+        serve_one(&mut m);
     }
     assert_eq!(forgotten(&mut m, 2), [(5, 1), (8, 1)]);
     finish(m);

@@ -9,7 +9,7 @@ use mockd::mount::{mount, umount};
 use mockd::reply::{message, open_out};
 use mockd::user;
 use mockd::wire::Op;
-use mockd::Mock;
+use mockd::{Caller, Mock, Request};
 use suites::blockdev::{finish, gone, start_umount, until_destroy};
 use suites::setting::Setting;
 use suites::{fusectl, setting};
@@ -199,14 +199,20 @@ fn destroy_interrupted() {
     gone(m);
 }
 
+/// Who unmounts, and is killed when the daemon has its DESTROY.
+fn killed_umount(m: &mut Mock) -> (Caller, Request) {
+    let c = start_umount(m);
+    let r = m.expect(Op::DESTROY);
+    c.kill(libc::SIGKILL);
+    m.expect(Op::INTERRUPT);
+    (c, r)
+}
+
 /// Whoever is killed has the daemon's answer all the same.
 fn destroy_while_killed() {
     let d = device();
     let mut m = d.mount();
-    let mut c = start_umount(&mut m);
-    let r = m.expect(Op::DESTROY);
-    c.kill(libc::SIGKILL);
-    m.expect(Op::INTERRUPT);
+    let (mut c, r) = killed_umount(&mut m);
     assert!(d.is_busy());
     m.reply(&r, &[]);
     c.reap();
@@ -214,27 +220,13 @@ fn destroy_while_killed() {
     gone(m);
 }
 
-/// Parameters of ours, which C does not have.
-fn ours<const N: usize>(values: [(&str, &str); N]) -> Option<[Setting; N]> {
-    (implementation() == Impl::Rust).then(|| {
-        values.map(|(name, value)| {
-            let setting = Setting::parameter(name);
-            setting.set(value).expect("parameter");
-            setting
-        })
-    })
-}
-
 /// Whoever is killed and gets no answer ends the connection. C's stays.
 fn destroy_unanswered_killed() {
     // Nobody leaves anything.
-    let _ours = ours([("flush_wait", "1"), ("max_left", "0")]);
+    let _ours = [("flush_wait", "1"), ("max_left", "0")].map(|(p, v)| Setting::of_ours(p, v));
     let d = device();
     let mut m = d.mount();
-    let mut c = start_umount(&mut m);
-    let r = m.expect(Op::DESTROY);
-    c.kill(libc::SIGKILL);
-    m.expect(Op::INTERRUPT);
+    let (mut c, r) = killed_umount(&mut m);
     if implementation() == Impl::C {
         m.reply(&r, &[]);
     }
@@ -246,7 +238,7 @@ fn destroy_unanswered_killed() {
 /// What a killed caller has left is the last use of a mount that was detached. C's caller unmounts
 /// then, and ours has gone, so that the kernel does.
 fn destroy_by_the_kernel() {
-    let _ours = ours([("flush_wait", "1")]);
+    let _flush_wait = Setting::of_ours("flush_wait", "1");
     let d = device();
     let mut m = d.mount();
     // DESTROY is nobody's, or the caller's.

@@ -225,11 +225,7 @@ fn cells() {
         Impl::Rust => ours,
     };
     // Who is killed in close(2) waits so long for the answer to FLUSH.
-    let flush_wait = (implementation() == Impl::Rust).then(|| {
-        let setting = Setting::parameter("flush_wait");
-        setting.set("1").expect("flush_wait");
-        setting
-    });
+    let flush_wait = Setting::of_ours("flush_wait", "1");
     let mut wrong = Vec::new();
     for (i, request) in REQUESTS.iter().enumerate().filter(|(i, _)| drawn(*i)) {
         let want = hangs.contains(&request.op) && !request.revalidates;

@@ -11,9 +11,9 @@ use mockd::errno::*;
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::mount::{mount, umount};
-use mockd::record::Recorder;
 use mockd::wire::{Op, ROOT};
 use mockd::{user, Init, Mock, Request, Setup};
+use suites::compare;
 use suites::daemon::{dirs, Daemon};
 
 use crate::through::same_tree;
@@ -145,16 +145,6 @@ fn tree(fs: &Memfs, dir: u64, path: &str, out: &mut Vec<String>) {
         ));
         tree(fs, id, &path, out);
     }
-}
-
-/// Keeps lines for the comparison.
-fn compare(lines: impl IntoIterator<Item = String>) {
-    let rec = Recorder::default();
-    for line in lines {
-        println!("{line}");
-        rec.note(line);
-    }
-    rec.save();
 }
 
 /// A daemon that has all that a layer on top must have.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ktap::{cases, Case};
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::{make_tree, sh};
 
-use crate::compare;
 use crate::tour::{contents, killed, killed_readers, said, tour};
 
 pub fn cases() -> Vec<Case> {

@@ -7,10 +7,10 @@ use std::process::Command;
 
 use ktap::{cases, Case};
 use mockd::mount::umount;
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::sh;
 
-use crate::compare;
 use crate::tour::{contents, killed, said, tour};
 
 pub fn cases() -> Vec<Case> {

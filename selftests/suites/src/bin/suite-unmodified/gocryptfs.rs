@@ -8,11 +8,12 @@ use std::process::Command;
 use ktap::{cases, Case};
 use mockd::mount::umount;
 use mockd::user;
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::{make_tree, sh};
 use suites::workers::under_work;
 
-use crate::{compare, output};
+use crate::output;
 
 pub fn cases() -> Vec<Case> {
     cases![gocryptfs_work, gocryptfs_killed]

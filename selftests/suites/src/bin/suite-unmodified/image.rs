@@ -7,11 +7,12 @@ use std::process::Command;
 
 use ktap::{cases, Case};
 use mockd::mount::umount;
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::{make_tree, sh};
 use suites::workers::under_work;
 
-use crate::{compare, output};
+use crate::output;
 
 pub fn cases() -> Vec<Case> {
     cases![fuse2fs_work, fuse2fs_killed]

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 
 use ktap::Case;
+use suites::compare;
 use suites::daemon::need;
 
-use crate::{compare, output};
+use crate::output;
 
 /// Functions of libfuse's files, each with all of its parameters.
 const TESTS: [(&str, &str); 6] = [

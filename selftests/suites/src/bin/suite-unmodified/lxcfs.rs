@@ -9,10 +9,9 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::mount::umount;
 use mockd::{user, Caller};
+use suites::compare;
 use suites::daemon::{need, Daemon};
 use suites::tools::sh;
-
-use crate::compare;
 
 pub fn cases() -> Vec<Case> {
     cases![lxcfs_work, lxcfs_polled, lxcfs_killed]

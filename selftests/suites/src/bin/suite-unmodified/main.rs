@@ -17,7 +17,6 @@ mod tour;
 use std::process::{Command, Output};
 
 use ktap::Case;
-use mockd::record::Recorder;
 
 fn main() {
     let mut all = pjdfstest::cases();
@@ -48,16 +47,6 @@ fn draw(all: &mut [Case]) {
             case.run = || ktap::skip("not drawn");
         }
     }
-}
-
-/// Keeps lines for the comparison of the modules.
-fn compare(lines: impl IntoIterator<Item = String>) {
-    let rec = Recorder::default();
-    for line in lines {
-        println!("{line}");
-        rec.note(line);
-    }
-    rec.save();
 }
 
 /// Runs a program to its end, and gives what it printed.

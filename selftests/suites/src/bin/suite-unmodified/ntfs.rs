@@ -10,11 +10,12 @@ use ktap::{cases, Case};
 use mockd::mount::mounts_of;
 use mockd::user;
 use suites::blockdev::LoopDevice;
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 use suites::tools::sh;
 
+use crate::output;
 use crate::tour::{killed, said, tour};
-use crate::{compare, output};
 
 pub fn cases() -> Vec<Case> {
     cases![

@@ -9,12 +9,11 @@ use ktap::{cases, Case};
 use mockd::errno::*;
 use mockd::user;
 use mockd::Caller;
+use suites::compare;
 use suites::daemon::{need, Daemon};
 use suites::tools::sh;
 use suites::userns;
 use suites::workers::under_work;
-
-use crate::compare;
 
 pub fn cases() -> Vec<Case> {
     cases![

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::Command;
 
 use ktap::Case;
+use suites::compare;
 use suites::daemon::{dirs, need, Daemon};
 
-use crate::{compare, output};
+use crate::output;
 
 /// The daemons: of libfuse 2, and two of libfuse 3's low-level interface.
 const DAEMONS: [&str; 3] = ["bindfs", "fuse_overlayfs", "passthrough_ll"];

@@ -10,11 +10,12 @@ use std::process::Command;
 use mockd::errno::*;
 use mockd::mount::umount;
 use mockd::{user, Caller};
+use suites::compare;
 use suites::daemon::Daemon;
 use suites::tools::{make_tree, sh};
 use suites::workers::under_work;
 
-use crate::{compare, output};
+use crate::output;
 
 /// What is done in the mount's root; the tree is beside it.
 const STEPS: [&str; 14] = [
