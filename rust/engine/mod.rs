@@ -52,6 +52,8 @@
 //!   `finish` has one winner.
 //! - A wake-up for a request that was cancelled: One for each request, none taken back; a
 //!   reader that is woken up for nothing looks and sleeps again.
+//! - A wake-up for FORGETs: One for all that are there. The reader that takes some and leaves some
+//!   wakes up another one, whatever becomes of itself.
 //! - Release of a device while a reader copies: As with abort. All readers are woken up, lest one
 //!   that leaves keeps the wake-up of another.
 //! - Resend against abort or release: Requests on their way back are on a list of the engine's,

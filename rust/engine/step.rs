@@ -109,17 +109,28 @@ impl<L> StepResult for Result<Effects, L> {
     }
 }
 
-/// To take the usual request, or else whatever is next, which is not in the result.
-impl<P> StepResult for Option<TakenRequest<P>> {
+/// To take the usual request, or else whatever is next, of which only the effects are in the
+/// result.
+impl<P> StepResult for (Option<TakenRequest<P>>, Effects) {
     #[inline]
     fn background(&self) -> bool {
         false
+    }
+
+    #[inline]
+    fn effects(&self) -> Option<Effects> {
+        // What is usual has none.
+        self.0.is_none().then_some(self.1)
     }
 }
 
 impl StepResult for MoreForgets {
     fn background(&self) -> bool {
         false
+    }
+
+    fn effects(&self) -> Option<Effects> {
+        Some(self.effects)
     }
 }
 

@@ -257,7 +257,9 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         if !self.connected {
             return Err(link);
         }
+        // One reader takes all that it has room for, and hands the wake-up on.
+        let first = self.forgets.is_empty();
         self.forgets.push_back(link);
-        Ok(Effects::readers(1))
+        Ok(Effects::readers(u32::from(first)))
     }
 }

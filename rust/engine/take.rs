@@ -63,6 +63,8 @@ pub(crate) enum Taken<P> {
         single: bool,
         /// There may be more for this message: [`Engine::take_forgets`].
         more: bool,
+        /// Another reader, for what is left, if there is no more for this message.
+        effects: Effects,
     },
     /// A request.
     Request(TakenRequest<P>),
@@ -76,6 +78,20 @@ pub(crate) struct MoreForgets {
     pub(crate) count: u32,
     /// There may be more for this message: call again, with that many less.
     pub(crate) more: bool,
+    /// Another reader, for what is left, if there is no more for this message.
+    pub(crate) effects: Effects,
+}
+
+impl<P> Taken<P> {
+    /// Whom to wake up, once the lock has been dropped.
+    pub(crate) fn effects(&self) -> Effects {
+        match self {
+            Self::Forgets { effects, .. } => *effects,
+            Self::Empty | Self::Closed { .. } | Self::Interrupt(_) | Self::Request(_) => {
+                Effects::default()
+            }
+        }
+    }
 }
 
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
@@ -158,14 +174,16 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
                 count: 1,
                 single,
                 more: false,
+                effects: self.rest_of_forgets(),
             };
         }
-        let MoreForgets { count, more } = self.take_forgets(max.saturating_sub(1), out);
+        let further = self.take_forgets(max.saturating_sub(1), out);
         Taken::Forgets {
             unique,
-            count: count.saturating_add(1),
+            count: further.count.saturating_add(1),
             single,
-            more,
+            more: further.more,
+            effects: further.effects,
         }
     }
 
@@ -174,13 +192,26 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         let mut count = 0;
         while count < max.min(FORGETS) {
             let Some(link) = self.forgets.pop_front() else {
-                return MoreForgets { count, more: false };
+                break;
             };
             out.push_back(link);
             count = count.wrapping_add(1);
         }
         let more = count < max && !self.forgets.is_empty();
-        MoreForgets { count, more }
+        MoreForgets {
+            count,
+            more,
+            effects: if more {
+                Effects::default()
+            } else {
+                self.rest_of_forgets()
+            },
+        }
+    }
+
+    /// All forgets have but one wake-up: who uses it up, and leaves some, hands it on.
+    fn rest_of_forgets(&self) -> Effects {
+        Effects::readers(u32::from(!self.forgets.is_empty()))
     }
 
     #[inline(always)]

@@ -18,6 +18,7 @@ use crate::{
     },
     engine::{
         self,
+        Effects,
         Taken, //
     },
     kapi::fuse::{
@@ -84,15 +85,16 @@ pub(super) fn read(
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
         let mut other = None;
-        let usual = chan.step(|engine| {
+        let (usual, _) = chan.step(|engine| {
             let usual = engine.take_usual(*id);
-            match &usual {
+            let effects = match &usual {
                 Some(request) => {
                     trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+                    Effects::default()
                 }
                 None => take(chan, engine, *id, room, &mut other),
-            }
-            usual
+            };
+            (usual, effects)
         });
         let request = match usual {
             Some(request) => request,
@@ -126,7 +128,13 @@ type Other = Option<(Taken<Req>, Forgets)>;
 /// request.
 #[cold]
 #[inline(never)]
-fn take(chan: &Chan, engine: &mut Engine, id: engine::DeviceId, room: usize, other: &mut Other) {
+fn take(
+    chan: &Chan,
+    engine: &mut Engine,
+    id: engine::DeviceId,
+    room: usize,
+    other: &mut Other,
+) -> Effects {
     let mut forgets = Forgets::default();
     let taken = engine.take(id, max_forgets(chan, room), &mut forgets);
     match &taken {
@@ -138,7 +146,9 @@ fn take(chan: &Chan, engine: &mut Engine, id: engine::DeviceId, room: usize, oth
         }),
         Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
     }
+    let effects = taken.effects();
     *other = Some((taken, forgets));
+    effects
 }
 
 /// Sends what was taken, unless it is a request.
@@ -159,6 +169,7 @@ fn send_other(chan: &Chan, other: &mut Other, room: usize, to: &mut impl CopyOut
             count,
             single,
             more,
+            ..
         } => {
             let count = if more {
                 take_forgets(chan, room, count, &mut forgets)

@@ -137,6 +137,17 @@ fn of_copies() -> Vec<(&'static str, Config)> {
             },
         ),
         (
+            "more forgets than fit, and a killed reader",
+            Config {
+                kinds: vec![Foreground],
+                readers: vec![0, 0],
+                forgets: 3,
+                room: 2,
+                reader_kills: 1,
+                ..base()
+            },
+        ),
+        (
             "forgets, a message without reply, abort",
             Config {
                 kinds: vec![NotifyReply, Foreground],

@@ -311,6 +311,7 @@ impl Pair {
                 mut count,
                 single,
                 mut more,
+                ..
             } => {
                 while more {
                     let further = self.engine.take_forgets(max - count, &mut forgets);

@@ -69,6 +69,8 @@ pub(crate) struct Config {
     /// INTERRUPTs that the daemon wants again.
     pub(crate) again: u8,
     pub(crate) forgets: u8,
+    /// So many FORGETs fit into the buffer of a reader.
+    pub(crate) room: u32,
     /// INIT is answered some time after callers have come.
     pub(crate) late_init: bool,
     /// Readers that are killed while they wait.
@@ -125,6 +127,7 @@ impl Default for Config {
             guesses: 0,
             again: 0,
             forgets: 0,
+            room: 4,
             late_init: false,
             reader_kills: 0,
             memory: vec![],
@@ -178,6 +181,8 @@ pub(crate) enum Caller {
 pub(crate) enum Reader {
     Idle,
     Asleep,
+    /// Outside of read(2) with FORGETs: it may never come back.
+    Away,
     Lend {
         req: Req,
         unique: u64,

@@ -88,7 +88,8 @@ impl State {
                 }
                 _ => out.push(A::Reader(i)),
             }
-            if self.left.reader_kills > 0 && matches!(reader, Reader::Asleep | Reader::Idle) {
+            let killable = matches!(reader, Reader::Asleep | Reader::Idle | Reader::Away);
+            if self.left.reader_kills > 0 && killable {
                 out.push(A::ReaderKilled(i));
             }
         }

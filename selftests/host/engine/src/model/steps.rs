@@ -117,7 +117,7 @@ impl State {
     /// read.
     fn reader_killed(&mut self, config: &Config, i: usize) {
         self.left.reader_kills -= 1;
-        let asleep = self.readers[i] == Reader::Asleep;
+        let asleep = matches!(self.readers[i], Reader::Asleep | Reader::Away);
         let mistake = config.mistake == Some(Mistake::ReaderKeepsWakeup);
         if asleep || mistake || !self.engine.is_readable() {
             self.read_wait.retain(|&thread| thread != i);

@@ -8,6 +8,7 @@ impl State {
     pub(super) fn reader(&mut self, config: &Config, i: usize) {
         match self.readers[i] {
             Reader::Idle => self.take(config, i),
+            Reader::Away => self.readers[i] = Reader::Idle,
             Reader::Lend {
                 req,
                 unique,
@@ -61,15 +62,7 @@ impl State {
                     Reader::Idle
                 };
             }
-            Reader::GiveBackLent(req) => {
-                self.readers[i] = match req.word().return_sent() {
-                    Returned::Here { .. } => Reader::Idle,
-                    Returned::MustEnd => Reader::Finish {
-                        req,
-                        outcome: Outcome::Aborted,
-                    },
-                };
-            }
+            Reader::GiveBackLent(req) => self.readers[i] = returned(req),
             Reader::Remove {
                 req,
                 ticket,
@@ -162,7 +155,7 @@ impl State {
         let mut forgets = Forgets::default();
         let taken = match self.engine.take_usual(device) {
             Some(request) => Taken::Request(request),
-            None => self.engine.take(device, 4, &mut forgets),
+            None => self.engine.take(device, config.room, &mut forgets),
         };
         match taken {
             Taken::Empty => {
@@ -174,11 +167,13 @@ impl State {
             }
             Taken::Closed { .. } => self.readers[i] = Reader::Exited,
             Taken::Interrupt(unique) => self.check_interrupt(unique),
-            Taken::Forgets { count, .. } => {
+            Taken::Forgets { count, effects, .. } => {
                 if count as usize != forgets.0.len() {
                     self.violated("count of forgets");
                 }
                 self.forgets_read += count as u8;
+                self.readers[i] = Reader::Away;
+                self.effects(effects);
             }
             Taken::Request(request) => {
                 if self.ended[usize::from(request.payload.0)].is_some() {
@@ -344,5 +339,16 @@ impl State {
         } else {
             self.drainers[i] = drainer;
         }
+    }
+}
+
+/// What a reader does that has given back the arguments of a request, which the daemon has now.
+fn returned(req: Req) -> Reader {
+    match req.word().return_sent() {
+        Returned::Here { .. } => Reader::Idle,
+        Returned::MustEnd => Reader::Finish {
+            req,
+            outcome: Outcome::Aborted,
+        },
     }
 }

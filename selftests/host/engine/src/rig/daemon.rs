@@ -7,7 +7,9 @@
 
 use super::chan::{Chan, End, Forgets, Req};
 use super::engine::lend_state::Returned;
-use super::engine::{self, Claimed, DeviceId, InterruptReply, Refusal, ReqId, Taken, Ticket};
+use super::engine::{
+    self, Claimed, DeviceId, Effects, InterruptReply, Refusal, ReqId, Taken, Ticket,
+};
 use super::sched::{Signals, Task};
 use super::sync::{chance, pause, Arc};
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,16 +42,18 @@ impl Chan {
         loop {
             let mut forgets = Forgets::default();
             let mut other = None;
-            let usual = self.step(|engine| {
+            let (usual, _) = self.step(|engine| {
                 let usual = engine.take_usual(device);
+                let mut effects = Effects::default();
                 if usual.is_none() {
                     let taken = engine.take(device, 4, &mut forgets);
+                    effects = taken.effects();
                     if let Taken::Interrupt(unique) = &taken {
                         self.interrupt_read(engine, all, *unique);
                     }
                     other = Some(taken);
                 }
-                usual
+                (usual, effects)
             });
             let taken = usual.map(Taken::Request).or(other).expect("taken");
             match taken {
