@@ -6,8 +6,10 @@
 set -euo pipefail
 kind=$1 out=$2 kernel=$3 image=$4
 shift 4
-(cd "$out/initrd" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) >"$out/initrd.cpio"
-rm -rf "$out/initrd"
+if [[ -d $out/initrd ]]; then
+	(cd "$out/initrd" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) >"$out/initrd.cpio"
+	rm -rf "$out/initrd"
+fi
 case $kind in
 qemu)
 	exec qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -nic none -M q35 \

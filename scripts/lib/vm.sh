@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # The virtual machine: one boot runs one command and ends with a verdict.
 #
-# In the folder of a run: output (what the command printed), verdict (init's lines, the last one is "done:
-# ..."), console, files/ (what the guest wrote to RF_OUT), machine.log (what QEMU, or User Mode Linux, said itself).
+# In the folder of a run: output (what the command printed), verdict (init's lines, from "started" to "done: ..."),
+# console, files/ (what the guest wrote to RF_OUT), machine.log (what QEMU, or User Mode Linux, said itself).
 
 # Kernel messages from warnings up go to the console; the log is large enough that no record is lost.
 VM_APPEND='console=ttyS0 quiet panic=-1 panic_on_oops=1 log_buf_len=16M tsc=reliable no_timer_check'
@@ -82,8 +82,24 @@ vm_boot() {
 	else
 		qemu_command "$out" "$flavour" "$append" "$@"
 	fi
-	: >"$out/console"
 	local rc=0
+	vm_start || rc=$?
+	# What ends before init has run has tested nothing. QEMU loses a machine now and then while the kernel patches
+	# its own code: once is an accident.
+	if [[ $flavour != uml-* && $rc = 0 && ! -s $out/verdict && -z ${VM_FOREGROUND:-} ]]; then
+		mv "$out/console" "$out/console.first"
+		say "${out##*/}: the machine died before init ran (see $out/console.first); once more"
+		vm_start || rc=$?
+	fi
+	rm -f "$out/initrd.cpio" "$out/disk"
+	echo "$rc" >"$out/exit"
+	"${SUDO[@]}" chown -R "$(id -u):$(id -g)" "$out/files"
+}
+
+# Runs vm_boot's command to its end.
+vm_start() {
+	local rc=0
+	: >"$out/console"
 	if [[ -n ${VM_FOREGROUND:-} ]]; then
 		(let_go; tc bash "$ROOT/scripts/lib/machine.sh" "${command[@]}") || rc=$?
 	else
@@ -91,9 +107,7 @@ vm_boot() {
 		wait "$CHILD" || rc=$?
 		CHILD=
 	fi
-	rm -f "$out/initrd.cpio" "$out/disk"
-	echo "$rc" >"$out/exit"
-	"${SUDO[@]}" chown -R "$(id -u):$(id -g)" "$out/files"
+	return "$rc"
 }
 
 # Sets vm_boot's command to what machine.sh is to become.

@@ -3,9 +3,9 @@
 //!
 //! It comes in an initrd together with the module under test and the test programs. It mounts the
 //! disk as the root, loads the module, runs one command, unloads the module, looks for anything
-//! that went wrong in between, and brings the verdict out: one line `fail: REASON` for each thing
-//! that failed, and at the very end one line `done`. A machine that stops without that line has
-//! failed.
+//! that went wrong in between, and brings the verdict out: first a line `started`, then one line
+//! `fail: REASON` for each thing that failed, and at the very end one line `done`. A machine that
+//! stops without that line has failed.
 
 mod host;
 mod job;
@@ -70,6 +70,7 @@ fn main() {
 
 fn boot(verdict: &mut Verdict, host: &Host) -> Result<(), String> {
     verdict.port = Some(host.open(Port::Verdict)?);
+    verdict.line("started");
     let text = fs::read_to_string(format!("{}/job", mounts::OURS))
         .map_err(|error| format!("job: {error}"))?;
     let job = Job::parse(&text)?;
