@@ -225,11 +225,21 @@ check_case() {
 # only_rest FLAVOUR WHERE: whether a suite runs on that kernel with what is left of it, WHERE from its row.
 only_rest() { [[ ${#ASKED[@]} = 0 && $1 = plain && ,$2, = *,rest,* ]]; }
 
+# part_on FLAVOUR WHERE: N if it runs one in N of its cases there.
+part_on() { ((${#ASKED[@]} != 0)) || sed -n "s|.*,$1/\([0-9]*\),.*|\1|p" <<<",$2,"; }
+
+# part_of NAME IMPL FLAVOUR N: one in N of a suite's cases, with commas; SEED says which.
+part_of() {
+	local names
+	names=$(suite_cases "$1" "$2" "${3#uml-}") || die "suite $1 does not tell its cases"
+	shuf -n "$((($(wc -l <<<"$names") + $4 - 1) / $4))" --random-source=<(yes "$SEED") <<<"$names" | paste -sd,
+}
+
 # modules_on FLAVOUR WHERE: sets MODULES_ON to the modules that a suite runs with on that kernel.
 modules_on() {
 	local flavour=$1 where=$2
 	MODULES_ON=()
-	[[ ${#ASKED[@]} != 0 || ,$where, = *,$flavour,* ]] || only_rest "$flavour" "$where" || return 0
+	[[ ${#ASKED[@]} != 0 || ,$where, = *,"$flavour"[,/]* ]] || only_rest "$flavour" "$where" || return 0
 	# C on the debug kernels only when it was asked for: it is not what is being tested.
 	if [[ $flavour = *debug && ( ${#ASKED[@]} = 0 || -z $IMPL ) ]]; then
 		[[ $IMPL = c ]] || MODULES_ON=(rust)
@@ -242,19 +252,23 @@ modules_on() {
 
 # Runs the wanted suites on kernel FLAVOUR; rows is main's.
 vm_rows() {
-	local flavour=$1 impl row name kind what plain debug where options limit cases planned both=()
+	local flavour=$1 impl row name kind what plain debug where options limit cases planned part both=()
 	MODULES=()
 	for row in "${rows[@]}"; do
 		read -r name kind what plain debug where options <<<"$row"
 		limit=$(limit_on "$flavour" "$plain" "$debug")
 		if [[ $kind != vm || $limit = - ]] || ! wanted "$name"; then continue; fi
 		modules_on "$flavour" "$where"
+		part=$(part_on "$flavour" "$where")
 		planned=0
 		for impl in "${MODULES_ON[@]}"; do
 			cases=-
 			if only_rest "$flavour" "$where"; then
 				cases=$(rest_of "$name" "$impl")
 				[[ -n $cases ]] || continue
+			elif [[ -n $part && -z $CASE ]]; then
+				cases=$(part_of "$name" "$impl" "$flavour" "$part")
+				say "$name, $impl, $flavour: one in $part of its cases, SEED=$SEED"
 			fi
 			((${#MODULES[@]} > 0)) || vm_needs "$flavour"
 			vm_needs_more "${options:-}"
