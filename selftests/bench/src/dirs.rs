@@ -9,6 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{fstat, open, seek, stat, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::mount::{mount_remount, MountFlags};
+use rustix::process::{kill_process, waitid, Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::AsRawFd;
 
 /// Of what takes a hundred times as long.
@@ -16,17 +17,17 @@ const FEW_ROUNDS: u64 = 20;
 
 /// What goes to the daemons of [`crate::dir_server`].
 pub fn rows(meter: &Meter) -> Result<(), String> {
-    served(Lists::Names.role(), |daemon| {
+    served(Lists::Names.role(), |daemon, _| {
         list(meter, daemon, Lists::Names, "d500", LONG_ROUNDS)?;
         listed(meter, daemon)?;
         names(meter, daemon)?;
         inval_entry(meter, daemon)
     })?;
-    served(Lists::Entries.role(), |daemon| {
+    served(Lists::Entries.role(), |daemon, process| {
         list(meter, daemon, Lists::Entries, "d500", LONG_ROUNDS)?;
         evict();
         list(meter, daemon, Lists::Entries, "d10k", FEW_ROUNDS)?;
-        evict_10k(meter, daemon)
+        evict_10k(meter, daemon, process)
     })
 }
 
@@ -130,12 +131,16 @@ fn evict() {
 }
 
 /// The inodes of a directory go, until the daemon has read all FORGETs, for it is asked something
-/// then. Once.
-fn evict_10k(meter: &Meter, daemon: &dyn Fn() -> Daemon) -> Result<(), String> {
+/// then. Once. It is stopped while they go: how many messages they become would hang on how often
+/// it gets to read.
+fn evict_10k(meter: &Meter, daemon: &dyn Fn() -> Daemon, process: Pid) -> Result<(), String> {
     let dir = open_at("d10k", OFlags::RDONLY | OFlags::DIRECTORY)?;
     read_all(&dir, &mut buffer(meter));
     meter.measure("evict_10k", 1, 1, daemon, || {
+        kill_process(process, Signal::STOP).expect("stop");
+        waitid(WaitId::Pid(process), WaitIdOptions::STOPPED).expect("stopped");
         evict();
+        kill_process(process, Signal::CONT).expect("continue");
         daemon();
     })
 }

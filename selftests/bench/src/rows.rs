@@ -12,6 +12,7 @@ use rustix::fs::{fcntl_lock, fgetxattr, open, stat, unlink, FlockOperation, Mode
 use rustix::io::{pread, pwrite, read, write};
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::pipe::pipe;
+use rustix::process::Pid;
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -71,25 +72,25 @@ pub fn open_at(name: &str, flags: OFlags) -> Result<OwnedFd, String> {
 
 /// What goes to the daemons of [`server`].
 pub fn fuse(meter: &Meter) -> Result<(), String> {
-    served(Can::Nothing.role(), |daemon| {
+    served(Can::Nothing.role(), |daemon, _| {
         names(meter, daemon)?;
         data(meter, daemon)
     })?;
     // Before each write the kernel asks whether the file has capabilities.
-    served(Can::Xattrs.role(), |daemon| {
+    served(Can::Xattrs.role(), |daemon, _| {
         xattrs(meter, daemon)?;
         cached(meter, "write_4k", 2, daemon)
     })?;
     // It has asked once.
-    served(Can::Killpriv.role(), |daemon| {
+    served(Can::Killpriv.role(), |daemon, _| {
         cached(meter, "write_4k_killpriv_v2", 1, daemon)
     })
 }
 
-/// Mounts a daemon in this role for as long as `rows` takes.
+/// Mounts a daemon in this role for as long as `rows` takes, which gets its counts and its process.
 pub fn served(
     role: &str,
-    rows: impl FnOnce(&dyn Fn() -> Daemon) -> Result<(), String>,
+    rows: impl FnOnce(&dyn Fn() -> Daemon, Pid) -> Result<(), String>,
 ) -> Result<(), String> {
     std::fs::create_dir_all(MOUNT).map_err(|error| error.to_string())?;
     let device = open("/dev/fuse", OFlags::RDWR, Mode::empty())
@@ -106,13 +107,14 @@ pub fn served(
     drop(device);
 
     let count = open_at("count", OFlags::PATH)?;
-    rows(&|| {
+    let counts = || {
         let counts = rustix::fs::fstat(&count).expect("fstat");
         Daemon {
             requests: counts.st_size as u64,
             switches: u64::from(counts.st_uid),
         }
-    })?;
+    };
+    rows(&counts, Pid::from_child(&child))?;
 
     drop(count);
     unmount(MOUNT, UnmountFlags::empty()).map_err(|error| format!("umount: {error}"))?;
