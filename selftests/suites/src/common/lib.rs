@@ -13,6 +13,7 @@ pub mod killable;
 pub mod releases;
 pub mod setting;
 pub mod settle;
+pub mod slabs;
 pub mod tools;
 pub mod tracing;
 pub mod userns;

@@ -9,6 +9,7 @@ mod cache_change;
 mod killed;
 mod kit;
 mod links;
+mod memory;
 mod names;
 mod nodes;
 mod plus;
@@ -27,6 +28,7 @@ fn main() {
         cache_change::cases,
         killed::cases,
         links::cases,
+        memory::cases,
         rename::cases,
     ] {
         all.extend(cases());

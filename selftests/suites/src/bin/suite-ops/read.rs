@@ -14,6 +14,7 @@ use mockd::{Init, Mock, Setup};
 
 use crate::through::{each, each_with, pattern, read, rw, same, write};
 use crate::wire::sizes;
+use suites::tracing::Probe;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -30,6 +31,7 @@ pub fn cases() -> Vec<Case> {
         buffered_read_is_cached,
         short_read_is_eof,
         read_error,
+        read_error_is_reported,
         readahead_bounded_by_init,
         sync_read_without_async_flag,
     ]
@@ -318,6 +320,33 @@ fn read_error() {
         user::pread(&user::open(&mnt.join("f"), libc::O_RDONLY, 0)?, 3, 0)
     });
     assert_eq!(r, Ok(vec![9; 3]));
+    m.finish();
+}
+
+/// Whoever watches the kernel for errors of filesystems hears of each READ into the page cache that
+/// has failed, and of no other.
+fn read_error_is_reported() {
+    let probe = Probe::of(
+        "fserror_report",
+        "kind=%dx:u32 at=%cx:u64 length=%r8:u64 error=%r9:s32",
+    );
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    fs.file("f", &[9; 8192]);
+    for (flags, error) in [(0, EIO), (0, ENOSPC), (FOPEN_DIRECT_IO, EIO)] {
+        fs.open_flags = flags;
+        fs.on(Op::READ, Answer::Err(error));
+        let before = m.rec.count(Op::READ);
+        let reported = probe.calls().len();
+        let r: Res<Vec<u8>> = m.run(&mut fs, |mnt| {
+            user::pread(&user::open(&mnt.join("f"), libc::O_RDONLY, 0)?, 10, 4096)
+        });
+        assert_eq!(r, Err(if flags == 0 { EIO } else { error }));
+        // A buffered read in error is tried again for the one page.
+        let reads = m.rec.count(Op::READ) - before;
+        let each = format!("kind=0 at=4096 length=4096 error=-{}", error.0);
+        let want = vec![each; if flags == 0 { reads } else { 0 }];
+        assert_eq!(probe.calls()[reported..], want);
+    }
     m.finish();
 }
 

@@ -19,6 +19,7 @@ use mockd::wire::{Op, OUT_HEADER, ROOT};
 use mockd::{Caller, Init, Io, Mock, Request, Setup};
 use suites::daemon::until;
 use suites::fusectl;
+use suites::slabs;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -50,22 +51,6 @@ fn allocated() -> u64 {
             .then(|| n.parse::<u64>().ok())?
     };
     text.lines().filter_map(of).sum::<u64>() * (PAGE as u64 >> 10)
-}
-
-/// KiB that the kernel's slabs take, when nothing is cached and nothing kept at hand. That is what
-/// requests take: all else that they have the kernel allocate is for as long as they are made.
-fn slabs() -> i64 {
-    user::drop_caches();
-    for cache in std::fs::read_dir("/sys/kernel/slab").expect("caches") {
-        // One that goes meanwhile has nothing to give.
-        let _ = std::fs::write(cache.expect("a cache").path().join("shrink"), "1");
-    }
-    // Each processor counts for itself, up to here.
-    std::fs::read("/proc/sys/vm/stat_refresh").expect("numbers");
-    let text = std::fs::read_to_string("/proc/meminfo").expect("meminfo");
-    let kib = text.lines().find_map(|l| l.strip_prefix("Slab:"));
-    let kib = kib.expect("slabs").trim().trim_end_matches(" kB");
-    kib.parse().expect("KiB")
 }
 
 /// Portions that are there; none in C, nor where the kernel does not tell.
@@ -208,7 +193,7 @@ fn come_at_once(m: &mut Mock, fs: &mut Memfs, held: &[u64], empty: usize) {
 fn until_back(before: i64, bound: i64) {
     let mut left = i64::MAX;
     until("the memory to come back", || {
-        left = slabs() - before;
+        left = slabs::idle() - before;
         (left < bound).then_some(())
     });
     println!("# left: {left} KiB");
@@ -236,9 +221,9 @@ fn each() -> i64 {
 fn a_hundred_callers() {
     let mut fs = Memfs::new();
     let mut m = mount(&mut fs);
-    let (empty, before) = (portions(), slabs());
+    let (empty, before) = (portions(), slabs::idle());
     let held = hold(&mut m, &mut fs, most() / CALLERS);
-    let (n, during) = (held.len(), slabs() - before);
+    let (n, during) = (held.len(), slabs::idle() - before);
     println!("# {n} requests: {during} KiB, {} portions", portions());
     let bound = n as i64 * each();
     assert!(during < bound, "{during} of {bound} KiB");
@@ -257,7 +242,7 @@ const RETRIEVE: i32 = 5;
 fn memory_comes_back() {
     let mut fs = Memfs::new();
     let mut m = mount(&mut fs);
-    let (empty, before) = (portions(), slabs());
+    let (empty, before) = (portions(), slabs::idle());
     let c = m.call("f", |p| user::lstat(p).map(drop));
     serve_callers(&m, &mut fs, vec![c], |_| false);
     let f = fs.nodes[&ROOT].children["f"];
@@ -267,7 +252,7 @@ fn memory_comes_back() {
         assert_eq!(told.map(drop), Ok(()));
     }
     fusectl::await_waiting(&m.mnt, ASKED as u32);
-    let during = slabs() - before;
+    let during = slabs::idle() - before;
     println!("# {ASKED} messages: {during} KiB, {} portions", portions());
     let reply = |r: &Request| r.op == Op::NOTIFY_REPLY;
     serve(&m, &mut fs, reply, |n| n == ASKED);
