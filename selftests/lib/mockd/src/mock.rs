@@ -346,6 +346,18 @@ impl Mock {
         }
     }
 
+    /// Waits until the kernel holds node `node` of `fs` no more. Of a file that has no name it lets
+    /// go some time after the last RELEASE was answered.
+    #[track_caller]
+    pub fn await_forgotten(&mut self, fs: &mut Memfs, node: u64) {
+        let end = Instant::now() + ktap::patience();
+        while fs.held().iter().any(|(held, _)| *held == node) {
+            assert!(Instant::now() < end, "{node} is held: {:?}", fs.held());
+            self.drain(&mut |r| fs.handle(r));
+            std::thread::yield_now();
+        }
+    }
+
     /// Serves on `n` threads until the connection ends. Start the callers first.
     pub fn threads(
         &self,

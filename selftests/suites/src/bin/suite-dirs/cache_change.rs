@@ -294,7 +294,7 @@ fn epoch_has_changed() {
 fn removed_while_it_is_open() {
     let mut m = mock(&Init::plain());
     let mut fs = caching(2);
-    fs.dir("d");
+    let d = fs.dir("d");
     let got: Res<(usize, Res<usize>)> = m.run(&mut fs, |mnt| {
         let p = mnt.join("d");
         let before = user::list(&p)?.len();
@@ -303,6 +303,7 @@ fn removed_while_it_is_open() {
         Ok((before, user::getdents(&fd, 4096).map(|v| v.len())))
     });
     assert_eq!(got, Ok((0, Err(ENOENT))));
+    m.await_forgotten(&mut fs, d);
     m.finish();
 }
 

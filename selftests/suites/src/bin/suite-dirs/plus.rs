@@ -490,7 +490,8 @@ fn unknown_to_the_daemon() {
 /// Files that nobody has looked up can be opened, read, and removed.
 fn reads_go_through() {
     let mut m = mock(&plus());
-    let mut fs = files(3);
+    let mut fs = Memfs::new();
+    let [_, removed, _] = ["f00", "f01", "f02"].map(|name| fs.file(name, b"data"));
     let got: Res<Vec<u8>> = m.run(&mut fs, |mnt| {
         user::list(mnt)?;
         let fd = user::open(&mnt.join("f01"), libc::O_RDONLY, 0)?;
@@ -501,6 +502,7 @@ fn reads_go_through() {
         Ok(data)
     });
     assert_eq!(got, Ok(b"data".to_vec()));
+    m.await_forgotten(&mut fs, removed);
     assert_eq!(fs.held().len(), 1);
     m.finish();
 }

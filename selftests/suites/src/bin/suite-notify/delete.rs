@@ -114,6 +114,8 @@ fn delete_any_child_in_use() {
     });
     assert_eq!(s.tell(&delete(ROOT, 0, b"f")), Ok(()));
     assert_eq!(s.release::<Res<u64>>(c), Ok(1));
+    let f = s.f;
+    s.await_forgotten(f);
     s.finish();
 }
 
@@ -256,6 +258,8 @@ fn delete_working_directory() {
     assert_eq!(s.tell(&delete(ROOT, s.empty, b"empty")), Ok(()));
     let r: Vec<Res<()>> = s.release(c);
     assert_eq!(r, [Err(ENOENT); 5]);
+    let empty = s.empty;
+    s.await_forgotten(empty);
     s.finish();
 }
 

@@ -185,14 +185,7 @@ impl Scene {
     /// Waits until the daemon has been given a node back.
     #[track_caller]
     pub fn await_forgotten(&mut self, node: u64) {
-        let (m, fs) = (&mut self.m, &mut self.fs);
-        until("FORGET", || {
-            m.drain(&mut |r| fs.handle(r));
-            fs.held()
-                .iter()
-                .all(|(held, _)| *held != node)
-                .then_some(())
-        });
+        self.m.await_forgotten(&mut self.fs, node);
     }
 
     /// Whether the kernel refers to a node.

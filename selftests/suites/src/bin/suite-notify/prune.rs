@@ -225,6 +225,8 @@ fn prune_unlinked_open() {
     assert_eq!(s.tell(&prune(&[s.f])), Ok(()));
     let r: Res<Vec<u8>> = s.release(c);
     assert_eq!(r, Ok(b"text of f".to_vec()));
+    let f = s.f;
+    s.await_forgotten(f);
     s.finish();
 }
 

@@ -337,11 +337,7 @@ fn store_into_forgotten() {
     let mut s = Scene::new(PAGE);
     let f = s.f;
     assert_eq!(s.run(|mnt| user::unlink(&mnt.join("f"))), Ok(()));
-    let (m, fs) = (&mut s.m, &mut s.fs);
-    suites::daemon::until("FORGET", || {
-        m.drain(&mut |r| fs.handle(r));
-        fs.held().iter().all(|held| held.0 != f).then_some(())
-    });
+    s.m.await_forgotten(&mut s.fs, f);
     assert_eq!(s.store(0, b"x"), Err(ENOENT));
     s.finish();
 }
@@ -360,6 +356,7 @@ fn store_into_unlinked() {
     });
     assert_eq!(r, Ok(new));
     assert_eq!(s.m.rec.count(Op::READ), 0);
+    s.m.await_forgotten(&mut s.fs, f);
     s.finish();
 }
 

@@ -182,6 +182,8 @@ fn wait_killed_before_it_is_read() {
     suites::daemon::until("the request", || m.pending().then_some(()));
     c.wait_asleep();
     c.kill(libc::SIGKILL);
+    // It takes its request back when it runs.
+    suites::daemon::until("its way out", || c.exiting().then_some(()));
     suites::daemon::until("its end", || {
         match m.read() {
             Ok(r) => {

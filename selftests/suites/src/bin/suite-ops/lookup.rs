@@ -106,8 +106,8 @@ fn entry_timeout_passes() {
     let (mut m, mut fs) = (Mock::new(), Memfs::new());
     fs.entry_valid = (0, 200_000_000);
     fs.file("f", b"x");
-    stat_times(&mut m, &mut fs, "f", 1);
     let start = std::time::Instant::now();
+    stat_times(&mut m, &mut fs, "f", 1);
     while m.rec.count(Op::LOOKUP) < 2 {
         assert!(start.elapsed() < ktap::patience(), "never looked up again");
         stat_times(&mut m, &mut fs, "f", 1);

@@ -22,6 +22,7 @@ use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Init, Mock, Request, Setup};
 
+use suites::daemon::umount_soon;
 use suites::tracing::Tracing;
 
 use super::device::Clone;
@@ -212,7 +213,7 @@ fn still_there(caller: &mut Caller) -> Option<&mut Caller> {
 fn record_until_unmounted() {
     let mut load = Load::start();
     load.disturb(0, false);
-    load.m.umount();
+    umount_soon(&load.m.mnt);
     load.save("unmounted");
 }
 
@@ -223,7 +224,7 @@ fn record_until_aborted() {
     let _ = umount(&load.m.mnt, libc::MNT_FORCE);
     load.disturb(0, true);
     if is_mounted(&load.m.mnt) {
-        load.m.umount();
+        umount_soon(&load.m.mnt);
     }
     load.save("aborted");
 }

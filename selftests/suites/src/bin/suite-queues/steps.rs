@@ -36,13 +36,17 @@ pub fn cases() -> Vec<Case> {
     }
 }
 
-/// The steps of a connection, in the order of the log.
+/// The steps of a connection, in their order: that of the log is by the clocks of the processors.
 fn steps(t: &Tracing, id: u32) -> Vec<Step> {
-    t.text()
+    let text = t.text();
+    let of_this = |line: &&str| line.contains(&format!(": connection {id} "));
+    let mut steps: Vec<Step> = text
         .lines()
-        .filter(|line| line.contains(&format!(": connection {id} ")))
+        .filter(of_this)
         .filter_map(Step::parse)
-        .collect()
+        .collect();
+    steps.sort_by_key(|step| step.seq);
+    steps
 }
 
 /// Without what happens outside of the queues.
@@ -302,7 +306,7 @@ fn numbered_in_order() {
     while !callers.iter_mut().all(Caller::ended) {
         std::thread::yield_now();
     }
-    let mut steps = steps(&t, id);
+    let steps = steps(&t, id);
     drop(t);
     for c in callers {
         assert_eq!(c.join::<Res<()>>(), Ok(()));
@@ -311,7 +315,6 @@ fn numbered_in_order() {
     for t in threads {
         t.join().expect("reader");
     }
-    steps.sort_by_key(|s| s.seq);
     for pair in steps.windows(2) {
         assert_eq!(pair[0].seq + 1, pair[1].seq, "{pair:?}");
     }

@@ -12,6 +12,7 @@ use mockd::mount::{is_mounted, umount};
 use mockd::user;
 use mockd::wire::Op;
 use mockd::{Caller, Mock, Setup};
+use suites::daemon::umount_soon;
 
 pub fn cases() -> Vec<Case> {
     cases![
@@ -89,7 +90,7 @@ fn end(mut m: Mock, how: End, callers: Vec<Caller>, want: &[Errno]) {
         let c = Caller::spawn(None, |_| user::lstat(&mnt.join("later")).map(drop));
         let late = c.join::<Res<()>>();
         assert!(matches!(late, Err(ENOTCONN | ECONNREFUSED)), "{late:?}");
-        umount(&mnt, 0).expect("umount");
+        umount_soon(&mnt);
     }
 }
 
