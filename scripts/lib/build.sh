@@ -231,8 +231,8 @@ selinux_policy() {
 }
 
 # libfuse's own tests, from Debian's source package of the library that the guest has, and the examples that they run.
-LIBFUSE_EXAMPLES='hello hello_ll ioctl ioctl_client null passthrough passthrough_fh passthrough_ll poll poll_client
-	printcap'
+LIBFUSE_EXAMPLES='hello hello_ll hello_ll_uds invalidate_path ioctl ioctl_client notify_inval_entry notify_inval_inode
+	notify_store_retrieve null passthrough passthrough_fh passthrough_ll poll poll_client printcap'
 LIBFUSE_TESTS='hello readdir_inode release_unlink_race test_setattr test_syscalls test_write_cache'
 # What meson would find out, of which the tests and examples want to know.
 LIBFUSE_HAS='COPY_FILE_RANGE FALLOCATE FDATASYNC FORK FSTATAT OPENAT PIPE2 POSIX_FALLOCATE READLINKAT SETXATTR SPLICE
@@ -253,7 +253,8 @@ libfuse_build() {
 		echo "#define HAVE_$name"
 	done >"$dir/fuse_config.h"
 	read -ra flags < <(tc pkg-config fuse3 --cflags --libs)
-	flags=(-O2 -D_GNU_SOURCE -I"$dir" -include fuse_config.h "${flags[@]}")
+	# One example wants a header of the library itself.
+	flags=(-O2 -D_GNU_SOURCE -I"$dir" -idirafter "$dir/tree/include" -include fuse_config.h "${flags[@]}")
 	for name in $LIBFUSE_EXAMPLES; do
 		tc gcc -o "$dir/libfuse/example/$name" "$dir/tree/example/$name.c" "${flags[@]}"
 	done
