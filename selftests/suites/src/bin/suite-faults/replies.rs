@@ -12,17 +12,25 @@ use mockd::mem::{read_at, vector, Pages, PAGE};
 use mockd::memfs::Memfs;
 use mockd::mock::Answer;
 use mockd::pipe::{Pipe, GIFT, MOVE};
-use mockd::reply::{message, Entry};
-use mockd::wire::Op;
+use mockd::reply::{message, Bytes, Entry};
+use mockd::wire::{Op, FOPEN_KEEP_CACHE};
 use mockd::{user, Attr, Caller, Init, Mock, Request, Setup};
 
 use crate::device::{mock, of_a_write};
 use crate::nth::{prepare, rounds};
 
+const STORE: i32 = 4;
+const RETRIEVE: i32 = 5;
+
+/// Under which number the answer to RETRIEVE comes.
+const UNIQUE: u64 = 77;
+
 pub fn cases() -> Vec<Case> {
     cases![
         answering_init,
         notifying,
+        storing,
+        retrieving,
         reading_interrupt,
         answering_interrupt,
         answering_read,
@@ -84,6 +92,80 @@ fn notifying() {
         );
         o.check(row, of_a_write());
     }
+}
+
+/// A file whose pages outlast an open, and the message of a STORE of its first two pages, or of a
+/// RETRIEVE of them, which then are cached.
+fn cached(code: i32) -> (Mock, Memfs, Vec<u8>) {
+    // For RETRIEVE gives no more than a WRITE takes.
+    let (mut m, mut fs) = (Mock::new(), Memfs::new());
+    m.without_record();
+    fs.open_flags = FOPEN_KEEP_CACHE;
+    let node = fs.file("f", &data());
+    let body = Bytes::default();
+    let body = if code == STORE {
+        body.u64(node)
+            .u64(0)
+            .u32(2 * PAGE as u32)
+            .u32(0)
+            .bytes(&[b's'; 2 * PAGE])
+    } else {
+        body.u64(UNIQUE)
+            .u64(node)
+            .u64(0)
+            .u32(2 * PAGE as u32)
+            .u32(0)
+    };
+    let seen = m.run(&mut fs, |mnt| -> Res<()> {
+        let f = user::open(&mnt.join("f"), libc::O_RDONLY, 0)?;
+        if code == RETRIEVE {
+            user::pread(&f, LEN, 0)?;
+        }
+        Ok(())
+    });
+    assert_eq!(seen, Ok(()));
+    (m, fs, message(0, code, &body.0))
+}
+
+/// Each page has what was stored, or what the daemon has.
+fn storing() {
+    prepare();
+    let o = rounds(
+        || cached(STORE),
+        |(m, _, store)| m.write(store),
+        |(mut m, mut fs, _), got| {
+            let read = m.run(&mut fs, |mnt| -> Res<Vec<u8>> {
+                user::pread(&user::open(&mnt.join("f"), libc::O_RDONLY, 0)?, LEN, 0)
+            });
+            let read = read.expect("read");
+            for (page, own) in read.chunks(PAGE).zip(data().chunks(PAGE)).take(2) {
+                let stored = page.iter().all(|b| *b == b's');
+                assert!(stored || got.is_err() && page == own, "{got:?}");
+            }
+            assert!(read[2 * PAGE..] == data()[2 * PAGE..]);
+            m.finish();
+        },
+    );
+    o.check("notify STORE", 1);
+}
+
+/// One that was not taken sends nothing.
+fn retrieving() {
+    prepare();
+    let o = rounds(
+        || cached(RETRIEVE),
+        |(m, _, retrieve)| m.write(retrieve),
+        |(mut m, _, _), got| {
+            if got.is_ok() {
+                let r = m.expect(Op::NOTIFY_REPLY);
+                assert_eq!(r.unique, UNIQUE);
+                let (got, want) = (r.tail(), &data()[..2 * PAGE]);
+                assert!(got == want, "{} bytes, {r:?}", got.len());
+            }
+            m.finish();
+        },
+    );
+    o.check("notify RETRIEVE", 1);
 }
 
 /// The same, signalled.

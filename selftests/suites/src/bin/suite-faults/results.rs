@@ -47,6 +47,8 @@ const C: &[(&[Errno], &[&str])] = &[
             "splice in",
             "READ reply, splice",
             "READ reply, SPLICE_F_MOVE",
+            "notify STORE",
+            "notify RETRIEVE",
         ],
     ),
     (&[ENOMEM, EFAULT], &["direct read to nowhere"]),
