@@ -61,8 +61,8 @@ check_clippy_module() {
 }
 
 check_clippy_selftests() {
-	tc cargo clippy --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
-		--workspace --all-targets --release ${CI:+--locked} -- -D warnings
+	tc cargo clippy --manifest-path "$ROOT/selftests/Cargo.toml" "${CARGO_OURS[@]}" --workspace --all-targets \
+		-- -D warnings
 }
 
 # Is what Documentation/status.rst says the case?

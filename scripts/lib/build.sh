@@ -63,6 +63,13 @@ cargo_lock() {
 	echo "$ROOT" >"$TARGET/checkout"
 }
 
+# What cargo is told whenever it makes something of ours. The flags must be the same each time: with others it would
+# make everything anew. The same programs come from the same sources, wherever the checkout is: C's results are kept by
+# them.
+CARGO_OURS=(--config "$ROOT/selftests/.cargo/config.toml"
+	--config "target.x86_64-unknown-linux-gnu.rustflags=['--remap-path-prefix=$ROOT/selftests=selftests']"
+	--release ${CI:+--locked})
+
 # Test programs: cargo works in the cache, and the results are copied here under a lock.
 # selftests [PACKAGE...]: all of them, or just these; once in a run, which has the same ones to its end. Sets BIN to
 # their folder; build/bin leads to the latest one. With PROGRAMS only these are made: to link all suites takes longer
@@ -86,10 +93,7 @@ selftests_build() {
 	local release=$TARGET/x86_64-unknown-linux-gnu/release
 	# What an older version left there must not come along: cargo links anew what it made.
 	find "$release" -maxdepth 1 -type f -executable -delete 2>/dev/null || true
-	# The same programs from the same sources, wherever the checkout is: C's results are kept by them.
-	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" --config "$ROOT/selftests/.cargo/config.toml" \
-		--config "target.x86_64-unknown-linux-gnu.rustflags=['--remap-path-prefix=$ROOT/selftests=selftests']" \
-		--release ${CI:+--locked} "$@"
+	tc cargo build --manifest-path "$ROOT/selftests/Cargo.toml" "${CARGO_OURS[@]}" "$@"
 	rm -rf "$BUILD/bin.new"
 	mkdir -p "$BUILD/bin.new"
 	find "$release" -maxdepth 1 -type f -executable -exec cp -pt "$BUILD/bin.new" {} +

@@ -82,8 +82,7 @@ host_suite() {
 	: >"$log"
 	for crate in ${2//,/ }; do
 		tc env "KSRC=$SOURCE" "${variables[@]}" cargo test --manifest-path "$ROOT/selftests/$crate/Cargo.toml" \
-			--config "$ROOT/selftests/.cargo/config.toml" --release ${CI:+--locked} \
-			>>"$log" 2>&1 </dev/null || rc=$?
+			"${CARGO_OURS[@]}" >>"$log" 2>&1 </dev/null || rc=$?
 	done
 	cache_unlock
 	sed -nE 's/^test (.*) \.\.\. ok$/pass\t\1\t/p
