@@ -493,16 +493,22 @@ fn poll_of_closed_file() {
 /// Its last device is closed: those who wait for a notification learn of it.
 fn poll_ends_with_daemon() {
     let mut s = Scene::new();
-    let c = s.caller(|f, _| -> Vec<Res<i16>> {
+    let c = s.caller(|f, io| -> Vec<Res<i16>> {
         let f = &f;
         std::thread::scope(|scope| {
-            let waits = [POLLIN, POLLOUT].map(|e| scope.spawn(move || poll(f, e, -1)));
+            let waits = [POLLIN, POLLOUT].map(|e| {
+                let wait = scope.spawn(move || poll(f, e, -1));
+                // One after the other.
+                io.wait();
+                wait
+            });
             waits.map(|w| w.join().expect("thread")).into()
         })
     });
     for _ in 0..2 {
         let r = s.asked();
         s.tell(&r, 0);
+        c.go();
     }
     s.m.die();
     assert_eq!(c.join::<Vec<Res<i16>>>(), [Ok(POLLERR); 2]);
