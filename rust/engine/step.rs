@@ -23,6 +23,7 @@ use super::{
     Released,
     Resent,
     Submitted,
+    Taken,
     TakenRequest,
     Ticket,
     Trimmed, //
@@ -109,18 +110,25 @@ impl<L> StepResult for Result<Effects, L> {
     }
 }
 
-/// To take the usual request, or else whatever is next, of which only the effects are in the
-/// result.
-impl<P> StepResult for (Option<TakenRequest<P>>, Effects) {
+/// To take the usual request.
+impl<P> StepResult for Option<TakenRequest<P>> {
     #[inline]
     fn background(&self) -> bool {
         false
     }
+}
 
-    #[inline]
+/// To take whatever is next.
+impl<P> StepResult for Taken<P> {
+    fn background(&self) -> bool {
+        false
+    }
+
     fn effects(&self) -> Option<Effects> {
-        // What is usual has none.
-        self.0.is_none().then_some(self.1)
+        match self {
+            Taken::Forgets { effects, .. } => Some(*effects),
+            Taken::Empty | Taken::Closed { .. } | Taken::Interrupt(_) | Taken::Request(_) => None,
+        }
     }
 }
 

@@ -82,18 +82,6 @@ pub(crate) struct MoreForgets {
     pub(crate) effects: Effects,
 }
 
-impl<P> Taken<P> {
-    /// Whom to wake up, once the lock has been dropped.
-    pub(crate) fn effects(&self) -> Effects {
-        match self {
-            Self::Forgets { effects, .. } => *effects,
-            Self::Empty | Self::Closed { .. } | Self::Interrupt(_) | Self::Request(_) => {
-                Effects::default()
-            }
-        }
-    }
-}
-
 impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, F, B> {
     /// Takes what is next for a reader of `device`. `max_forgets` is how many fit in its buffer, or
     /// 1 if the daemon is too old for BATCH_FORGET; they are appended to `forgets`.
@@ -168,15 +156,6 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
         };
         out.push_back(first);
         let single = max <= 1 || self.forgets.is_empty();
-        if single {
-            return Taken::Forgets {
-                unique,
-                count: 1,
-                single,
-                more: false,
-                effects: self.rest_of_forgets(),
-            };
-        }
         let further = self.take_forgets(max.saturating_sub(1), out);
         Taken::Forgets {
             unique,
@@ -197,21 +176,14 @@ impl<P: Payload, F: ForgetQueue, B: DerefMut<Target = Segment<P, B>>> Engine<P, 
             out.push_back(link);
             count = count.wrapping_add(1);
         }
-        let more = count < max && !self.forgets.is_empty();
+        let left = !self.forgets.is_empty();
+        let more = left && count < max;
         MoreForgets {
             count,
             more,
-            effects: if more {
-                Effects::default()
-            } else {
-                self.rest_of_forgets()
-            },
+            // All forgets have but one wake-up: who uses it up, and leaves some, hands it on.
+            effects: Effects::readers(u32::from(left && !more)),
         }
-    }
-
-    /// All forgets have but one wake-up: who uses it up, and leaves some, hands it on.
-    fn rest_of_forgets(&self) -> Effects {
-        Effects::readers(u32::from(!self.forgets.is_empty()))
     }
 
     #[inline(always)]

@@ -18,7 +18,6 @@ use crate::{
     },
     engine::{
         self,
-        Effects,
         Taken, //
     },
     kapi::fuse::{
@@ -33,7 +32,6 @@ use crate::{
             channel::Chan,
             forgets::Forgets,
             left::Legacy,
-            queues::Engine,
             request::Req, //
         },
         message::{
@@ -84,21 +82,16 @@ pub(super) fn read(
                 .queue
                 .wait_event_interruptible_exclusive(|| chan.is_readable())?;
         }
-        let mut other = None;
-        let (usual, _) = chan.step(|engine| {
+        let usual = chan.step(|engine| {
             let usual = engine.take_usual(*id);
-            let effects = match &usual {
-                Some(request) => {
-                    trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
-                    Effects::default()
-                }
-                None => take(chan, engine, *id, room, &mut other),
-            };
-            (usual, effects)
+            if let Some(request) = &usual {
+                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+            }
+            usual
         });
         let request = match usual {
             Some(request) => request,
-            None => match send_other(chan, &mut other, room, to) {
+            None => match take_other(chan, *id, room, to) {
                 Next::Request(request) => request,
                 Next::Done(result) => return result,
                 Next::Nothing => continue,
@@ -121,43 +114,25 @@ enum Next {
     Nothing,
 }
 
-/// What else was taken, and FORGETs if it is these.
-type Other = Option<(Taken<Req>, Forgets)>;
-
-/// Takes what is next, whatever it is, with the engine's lock held. Apart, as it is nearly always a
-/// request.
+/// Takes what is next, whatever it is, and sends it, unless it is a request. Apart, in a step of
+/// its own, as it is nearly always a request, for which nobody is to be woken up.
 #[cold]
 #[inline(never)]
-fn take(
-    chan: &Chan,
-    engine: &mut Engine,
-    id: engine::DeviceId,
-    room: usize,
-    other: &mut Other,
-) -> Effects {
+fn take_other(chan: &Chan, id: engine::DeviceId, room: usize, to: &mut impl CopyOut) -> Next {
     let mut forgets = Forgets::default();
-    let taken = engine.take(id, max_forgets(chan, room), &mut forgets);
-    match &taken {
-        Taken::Request(request) => {
-            trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+    let taken = chan.step(|engine| {
+        let taken = engine.take(id, max_forgets(chan, room), &mut forgets);
+        match &taken {
+            Taken::Request(request) => {
+                trace::fuse_request_taken(|| request.payload.trace_step(id.number()));
+            }
+            Taken::Interrupt(unique) => trace::fuse_interrupt_taken(|| {
+                chan.trace_step(unique.0 & !Unique::RESEND, 0, id.number())
+            }),
+            Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
         }
-        Taken::Interrupt(unique) => trace::fuse_interrupt_taken(|| {
-            chan.trace_step(unique.0 & !Unique::RESEND, 0, id.number())
-        }),
-        Taken::Empty | Taken::Closed { .. } | Taken::Forgets { .. } => {}
-    }
-    let effects = taken.effects();
-    *other = Some((taken, forgets));
-    effects
-}
-
-/// Sends what was taken, unless it is a request.
-#[cold]
-#[inline(never)]
-fn send_other(chan: &Chan, other: &mut Other, room: usize, to: &mut impl CopyOut) -> Next {
-    let Some((taken, mut forgets)) = other.take() else {
-        return Next::Nothing;
-    };
+        taken
+    });
     Next::Done(match taken {
         Taken::Request(request) => return Next::Request(request),
         Taken::Empty => return Next::Nothing,

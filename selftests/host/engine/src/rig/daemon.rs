@@ -7,9 +7,7 @@
 
 use super::chan::{Chan, End, Forgets, Req};
 use super::engine::lend_state::Returned;
-use super::engine::{
-    self, Claimed, DeviceId, Effects, InterruptReply, Refusal, ReqId, Taken, Ticket,
-};
+use super::engine::{self, Claimed, DeviceId, InterruptReply, Refusal, ReqId, Taken, Ticket};
 use super::sched::{Signals, Task};
 use super::sync::{chance, pause, Arc};
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,21 +39,16 @@ impl Chan {
     ) -> Read {
         loop {
             let mut forgets = Forgets::default();
-            let mut other = None;
-            let (usual, _) = self.step(|engine| {
-                let usual = engine.take_usual(device);
-                let mut effects = Effects::default();
-                if usual.is_none() {
+            let taken = match self.step(|engine| engine.take_usual(device)) {
+                Some(request) => Taken::Request(request),
+                None => self.step(|engine| {
                     let taken = engine.take(device, 4, &mut forgets);
-                    effects = taken.effects();
                     if let Taken::Interrupt(unique) = &taken {
                         self.interrupt_read(engine, all, *unique);
                     }
-                    other = Some(taken);
-                }
-                (usual, effects)
-            });
-            let taken = usual.map(Taken::Request).or(other).expect("taken");
+                    taken
+                }),
+            };
             match taken {
                 Taken::Empty if nonblocking => return Read::Nothing,
                 Taken::Empty => {
